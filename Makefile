@@ -1,0 +1,21 @@
+# make demo   set up, train a small model on drawn people, show what it learned (work_dirs/demo/)
+# make test   set up, lint, run the whole test suite
+PYTHON ?= python3
+# One pinned, tested build. Another one: make demo TORCH="torch==2.12.0"; pip's own options may follow the version.
+TORCH ?= torch==2.13.0
+VENV ?= .venv
+
+.PHONY: setup demo test lint
+
+setup:
+	@$(PYTHON) tools/misc/setup_env.py --venv "$(VENV)" --torch "$(TORCH)"
+
+demo: setup
+	@$(VENV)/bin/python tools/misc/demo.py
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+test: lint
+	$(VENV)/bin/python -m pytest tests

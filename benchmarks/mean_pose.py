@@ -1,0 +1,111 @@
+"""The mean-pose predictor: everybody is the average training person, stretched to the box.
+
+What any model has to beat. It reads the data sets and metrics of a config, and no image:
+
+    python benchmarks/mean_pose.py configs/baseline/td-hm_res18_lspet-mini-128x128.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS
+
+import posestructs  # noqa: F401
+from posestructs.evaluation.tables import metrics_table
+
+
+def mean_pose(keypoints: np.ndarray, labelled: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Average people in the frame of their boxes.
+
+    Args:
+        keypoints: (N, K, 2) joints in pixels.
+        labelled: (N, K), whether a joint counts.
+        boxes: (N, 4) x1, y1, x2, y2 in pixels.
+
+    Returns:
+        np.ndarray: (K, 2) mean joints, 0 to 1 over the box.
+    """
+    sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
+    # m_k = sum_n v_nk (p_nk - corner_n) / size_n  /  sum_n v_nk
+    inside = (keypoints - boxes[:, None, :2]) / sizes[:, None]
+    weights = labelled[..., None].astype(np.float64)
+    return (inside * weights).sum(0) / np.maximum(weights.sum(0), 1)
+
+
+def place(pose: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Stretch a pose to boxes.
+
+    Args:
+        pose: (K, 2), 0 to 1 over a box.
+        boxes: (N, 4) x1, y1, x2, y2 in pixels.
+
+    Returns:
+        np.ndarray: (N, K, 2) joints in pixels.
+    """
+    return boxes[:, None, :2] + pose * (boxes[:, 2:] - boxes[:, :2])[:, None]
+
+
+def people(dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict]]:
+    """Read joints (N, K, 2), labels (N, K) and boxes (N, 4) of a data set, and its annotations."""
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    keypoints, labelled, boxes = (
+        np.concatenate([info[key] for info in infos]).astype(np.float64)
+        for key in ('keypoints', 'keypoints_visible', 'bbox')
+    )
+    return keypoints, labelled > 0, boxes, infos
+
+
+def evaluate(config: Config) -> dict[str, float]:
+    """Fit on the training people of a config, measure on its validation people with its metrics.
+
+    Args:
+        config: A config with ``train_dataloader``, ``val_dataloader`` and ``val_evaluator``.
+
+    Returns:
+        dict[str, float]: The metrics.
+    """
+    init_default_scope('mmpose')
+    train = DATASETS.build(dict(config.train_dataloader.dataset, pipeline=[]))
+    val = DATASETS.build(dict(config.val_dataloader.dataset, pipeline=[]))
+    keypoints, labelled, boxes, _ = people(train)
+    pose = mean_pose(keypoints, labelled, boxes)
+    *_, boxes, infos = people(val)
+    evaluator = Evaluator(config.val_evaluator)
+    evaluator.dataset_meta = val.metainfo
+    for info, joints in zip(infos, place(pose, boxes), strict=True):
+        truth = {k: info[k] for k in ('keypoints', 'keypoints_visible') if k in info}
+        if info.get('keypoints_occluded') is not None:
+            truth['keypoints_occluded'] = info['keypoints_occluded']
+        guess = dict(keypoints=joints[None], keypoint_scores=np.ones((1, len(pose))))
+        sample = dict(id=info['id'], img_id=info['img_id'], gt_instances=truth, pred_instances=guess)
+        evaluator.process([sample])
+    return evaluator.evaluate(len(infos))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('config', nargs='?', default='configs/baseline/td-hm_res18_lspet-mini-128x128.py')
+    parser.add_argument('--out', type=Path, help='json file for the metrics')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    args = parser.parse_args()
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options)
+    metrics = evaluate(config)
+    sys.stdout.write(metrics_table(metrics) + '\n')
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(metrics, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()

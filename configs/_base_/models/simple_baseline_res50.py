@@ -1,0 +1,7 @@
+# Xiao et al., ECCV 2018; the backbone starts from ImageNet (model.backbone.init_cfg=None: from scratch)
+_base_ = './simple_baseline_res18.py'
+
+model = dict(
+    backbone=dict(depth=50, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')),
+    head=dict(in_channels=2048),
+)

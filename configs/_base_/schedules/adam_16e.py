@@ -1,0 +1,11 @@
+# Adam 1e-3 over 16 epochs, warmed up and annealed: the budget of the CPU-sized baselines
+_base_ = '../default_runtime.py'
+
+train_cfg = dict(by_epoch=True, max_epochs=16, val_interval=4)
+
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=300, start_factor=0.01, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=0, end=16, T_max=16, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(base_batch_size=16)

@@ -1,0 +1,30 @@
+"""Installation of posestructs, configs and tools included.
+
+OpenMMLab's packages are no requirements of this one: pip can neither resolve mmpose's own requirements nor tell mmcv
+from mmcv-lite, and an environment that has them must not be changed. ``python -m posestructs.compat`` says what is
+missing and how to get it.
+"""
+
+import runpy
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+# requirements.txt pins what is tested; what an installation demands is no more than that these exist
+REQUIRES = ['h5py', 'matplotlib', 'numpy', 'pillow', 'rich', 'scipy']
+
+setup(
+    name='posestructs',
+    version=runpy.run_path(str(ROOT / 'posestructs' / 'version.py'))['__version__'],
+    description='Structured feature learning and Adversarial PoseNet as components for mmpose',
+    long_description=(ROOT / 'README.md').read_text() if (ROOT / 'README.md').is_file() else '',
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10,<3.13',
+    packages=find_packages(include=['posestructs', 'posestructs.*']),
+    # mmengine looks for configs (posestructs::...) in .mim, whose entries are links to the top level
+    package_data={'posestructs': ['.mim/*/*', '.mim/*/*/*', '.mim/*/*/*/*', '.mim/*/*/*/*/*']},
+    install_requires=REQUIRES,
+    extras_require={'tensorboard': ['tensorboard'], 'test': ['pytest', 'ruff']},
+)

@@ -1,0 +1,234 @@
+"""compat in real interpreters: environments are made of links to installed packages, with some left out or broken."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posestructs import compat
+from posestructs.testing import repo_root
+
+SITE = Path(sysconfig.get_path('purelib'))
+
+
+class Environment:
+    """A folder of links to the installed packages: what is left out of it is really absent."""
+
+    def __init__(self, folder: Path, leave_out: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        folder.mkdir()
+        for entry in SITE.iterdir():
+            name = entry.name.lower()
+            if name.startswith(leave_out) or name.startswith(('posestructs', '__editable__')) or name.endswith('.pth'):
+                continue
+            if name == 'cv2':  # its loader refuses to be a link
+                shutil.copytree(entry, folder / entry.name, copy_function=os.link)
+            else:
+                (folder / entry.name).symlink_to(entry)
+
+    def add(self, path: str, text: str) -> None:
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(textwrap.dedent(text))
+
+    def run(self, *args: str, check: bool = True) -> str:
+        env = os.environ | {'PYTHONPATH': f'{self.folder}{os.pathsep}{repo_root()}', 'OMP_NUM_THREADS': '1'}
+        # -S: without the site-packages of the running interpreter
+        call = [sys.executable, '-S', *args]
+        done = subprocess.run(call, env=env, capture_output=True, text=True, cwd=self.folder)
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def python(self, code: str, check: bool = True) -> str:
+        return self.run('-c', textwrap.dedent(code), check=check)
+
+
+def test_absent_packages_are_stood_in_for_and_stay_absent(tmp_path):
+    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmdet', 'pkg_resources', 'setuptools'))
+    out = env.python("""
+        import sys
+        import posestructs
+        from posestructs import compat
+        before = dict(sys.modules)
+        compat.apply()  # a second call changes nothing
+        assert dict(sys.modules) == before
+
+        from mmpose.registry import MODELS
+        for head, package in (('RTMOHead', 'mmdet'), ('EDPoseHead', 'mmcv.ops')):
+            try:
+                MODELS.build(dict(type=head))
+            except ImportError as e:
+                assert f'needs {package}' in str(e) and 'pip install' in str(e), e
+            else:
+                raise AssertionError(head)
+        from mmpose.visualization import simcc_vis
+        try:
+            simcc_vis.ToPILImage()
+        except ImportError as e:
+            assert 'pip install torchvision' in str(e)
+
+        # everybody else's guards get the truth
+        for package in ('torchvision', 'mmdet', 'mmdet.apis'):
+            try:
+                __import__(package)
+            except ModuleNotFoundError:
+                continue
+            raise AssertionError(package)
+        import mmpose.apis.inferencers.base_mmpose_inferencer as inferencer
+        assert not inferencer.has_mmdet
+        from mmpose.models.heads.hybrid_heads import dekr_head
+        assert not dekr_head.has_mmcv_full
+
+        # mmengine finds packages without setuptools
+        import mmengine
+        from mmengine.utils import get_installed_path, is_installed
+        assert get_installed_path('mmengine') == mmengine.__path__[0], get_installed_path('mmengine')
+        assert is_installed('mmpose') and not is_installed('no-such-package')
+        from mmengine.hub import get_config
+        assert get_config('mmpose::_base_/default_runtime.py').default_scope == 'mmpose'
+        print('all good')
+    """)
+    assert 'all good' in out
+    assert 'Traceback' not in out
+
+
+def test_working_packages_are_not_replaced(tmp_path):
+    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmdet'))
+    env.add('torchvision/__init__.py', '__version__ = "0.99"')
+    env.add('torchvision/transforms.py', 'class ToPILImage:\n    real = True')
+    env.add('mmdet/__init__.py', '')
+    env.add('mmdet/utils.py', 'ConfigType = dict\ndef reduce_mean(x):\n    return x')
+    out = env.python("""
+        import posestructs, torchvision, mmdet.utils
+        from mmpose.visualization import simcc_vis
+        from mmpose.models.heads.hybrid_heads import rtmo_head
+        assert simcc_vis.ToPILImage is torchvision.transforms.ToPILImage and torchvision.__version__ == '0.99'
+        assert rtmo_head.reduce_mean is mmdet.utils.reduce_mean
+        try:
+            rtmo_head.RTMOHead()
+        except TypeError as e:  # its own complaint of missing arguments: the class is mmpose's, untouched
+            print('all good', e)
+    """)
+    assert 'all good' in out
+
+
+def test_broken_packages_count_as_absent(tmp_path):
+    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmdet'))
+    env.add('torchvision/__init__.py', 'raise RuntimeError("operator torchvision::nms does not exist")')
+    env.add('mmdet/__init__.py', 'assert False, "MMCV==2.2.0 is used but incompatible"')
+    out = env.python("""
+        import mmpose  # before posestructs: allowed
+        import posestructs
+        from mmengine.utils.dl_utils import collect_env
+        assert 'TorchVision' not in collect_env()
+        import mmpose.apis.inferencers.base_mmpose_inferencer as inferencer
+        assert not inferencer.has_mmdet
+        print('all good')
+    """)
+    assert 'all good' in out
+    out = env.run('-m', 'posestructs.compat')
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert 'replaced by a stand-in' in rows['torchvision'] and 'torchvision::nms does not exist' in rows['torchvision']
+    assert 'replaced by a stand-in' in rows['mmdet'] and 'incompatible' in rows['mmdet']
+    assert 'works' in rows['numpy'] and np.__version__ in rows['numpy'] and 'nothing' in rows['numpy']
+    assert 'RuntimeWarning' not in out
+
+
+def test_posestructs_after_a_failed_import_of_mmpose(tmp_path):
+    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmdet'))
+    out = env.python("""
+        try:
+            import mmpose.models
+        except ImportError:
+            pass
+        else:
+            raise AssertionError('nothing to repair here')
+        try:
+            import mmpose.visualization
+        except ImportError:
+            pass
+        import posestructs
+        from mmpose.registry import MODELS, VISUALIZERS
+        assert MODELS.get('HeatmapHead') and VISUALIZERS.get('PoseLocalVisualizer')
+        print('all good')
+    """)
+    assert 'all good' in out
+    # halfway in a way that nothing can repair: a class is registered already, its module is gone
+    out = env.python(
+        """
+        import sys
+        try:
+            import mmpose.models
+        except ImportError:
+            del sys.modules['mmpose.models.heads.base_head'], sys.modules['mmpose.models.backbones.resnet']
+            del sys.modules['mmpose.models.backbones']
+        import posestructs
+        """,
+        check=False,
+    )
+    last = out.strip().splitlines()[-1]
+    assert last.startswith('ImportError: mmpose was imported before posestructs and failed halfway'), out
+    assert 'Import posestructs before mmpose, in a fresh interpreter' in last
+
+
+def test_missing_requirements_are_named_in_one_message_with_the_command(tmp_path):
+    env = Environment(tmp_path / 'site', leave_out=('mmpose', 'xtcocotools', 'munkres'))
+    env.add('xtcocotools/__init__.py', 'raise ValueError("numpy.dtype size changed, may indicate incompatibility")')
+    out = env.python('import posestructs', check=False)
+    message = out[out.index('ImportError: posestructs needs packages') :]
+    for part in ('mmpose', 'munkres', 'xtcocotools', 'numpy.dtype size changed'):
+        assert part in message
+    assert 'pip install munkres' in message and 'pip install --no-deps mmpose==1.3.2' in message
+    assert '--no-binary xtcocotools' in message
+    # the order in which the command must install: mmpose last, it imports the others
+    assert message.index('pip install munkres') < message.index('--no-binary') < message.index('mmpose==1.3.2')
+    assert 'works' not in message
+    report = env.run('-m', 'posestructs.compat', check=False)
+    assert 'ModuleNotFoundError' not in report.splitlines()[0] and 'missing' in report and 'broken' in report
+
+
+def test_pkg_resources_stand_in_agrees_with_the_real_one():
+    pkg_resources = pytest.importorskip('pkg_resources', reason='setuptools 81 or later has no pkg_resources')
+    from posestructs.utils import pkg_resources_stand_in as ours
+
+    for name in ('mmengine', 'mmpose', 'mmcv-lite', 'numpy'):
+        real, mine = pkg_resources.get_distribution(name), ours.get_distribution(name)
+        assert os.path.samefile(mine.location, real.location)
+        assert mine.has_metadata('top_level.txt') == real.has_metadata('top_level.txt')
+        if real.has_metadata('top_level.txt'):
+            assert mine.get_metadata('top_level.txt') == real.get_metadata('top_level.txt')
+    with pytest.raises(ours.DistributionNotFound):
+        ours.get_distribution('no-such-package')
+
+
+class Numpy24Array(np.ndarray):
+    """Refuses what numpy 2.4 refuses: a number out of an array that is not 0-dimensional."""
+
+    def __int__(self):
+        if self.ndim:
+            raise TypeError('only 0-dimensional arrays can be converted to Python scalars')
+        return super().__int__()
+
+
+def test_visualizer_draws_the_same_circle_under_numpy_2_4():
+    from mmpose.visualization import PoseLocalVisualizer
+
+    images = []
+    for radius in (3, np.array([3]).view(Numpy24Array)):
+        visualizer = PoseLocalVisualizer()
+        visualizer.set_image(np.zeros((20, 30, 3), np.uint8))
+        visualizer.draw_circles(np.array([10.0, 8.0]), radius, face_colors=(255, 0, 0), line_widths=1)
+        images.append(visualizer.get_image())
+    assert images[0][8, 10, 0] == 255 and (images[0] > 0).any(-1).sum() > 20
+    np.testing.assert_array_equal(*images)
+
+
+def test_installs_are_merged_in_order():
+    commands = ['pip install a', 'pip install b', 'pip install --no-deps c', 'pip install d', 'pip install e && x']
+    expected = ['pip install a b', 'pip install --no-deps c', 'pip install d', 'pip install e && x']
+    assert compat._merge_installs(commands) == expected

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Set up a virtual environment with everything posestructs needs; the system's Python is only read.
+
+Each step leaves a stamp with a hash of what it installed: a finished step is skipped, an interrupted one is done again,
+and a step whose requirements changed is repeated together with those after it.
+
+    python3 tools/misc/setup_env.py [--venv .venv] [--torch "torch==2.13.0"]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTED, ALLOWED = (3, 11), ((3, 10), (3, 11), (3, 12))
+
+
+class Step(NamedTuple):
+    """One call of pip."""
+
+    name: str
+    says: str
+    arguments: list[str]
+    files: tuple[str, ...] = ()  # their contents decide whether the step has to be done again
+
+
+def steps(torch: str) -> list[Step]:
+    """List what is installed, in order.
+
+    Args:
+        torch: Requirement of the torch build, with pip options if any.
+
+    Returns:
+        list[Step]: One pip call each.
+    """
+    req = 'requirements/'
+    return [
+        Step('build', 'build tools', ['-r', req + 'build.txt'], (req + 'build.txt',)),
+        Step('torch', torch, shlex.split(torch)),
+        Step(
+            'packages',
+            'packages',
+            ['-r', 'requirements.txt', '-r', req + 'test.txt'],
+            ('requirements.txt', req + 'test.txt'),
+        ),
+        Step('openmmlab', "OpenMMLab's packages", ['--no-deps', '-r', req + 'openmmlab.txt'], (req + 'openmmlab.txt',)),
+        Step(
+            'source',
+            'xtcocotools, built against the installed numpy',
+            ['--no-deps', '--no-build-isolation', '--no-binary', ':all:', '-r', req + 'source.txt'],
+            (req + 'source.txt',),
+        ),
+        Step(
+            'posestructs',
+            'posestructs itself, editable',
+            ['--no-deps', '--no-build-isolation', '-e', '.'],
+            ('setup.py', 'pyproject.toml'),
+        ),
+    ]
+
+
+def missing_from_system() -> list[str]:
+    """Look for what pip cannot bring.
+
+    Returns:
+        list[str]: One sentence for each thing that is missing; empty where all is there.
+    """
+    missing = []
+    version = sys.version_info[:2]
+    if version not in ALLOWED:
+        allowed = ', '.join(f'{a}.{b}' for a, b in ALLOWED)
+        missing.append(f'Python {allowed}: this is {version[0]}.{version[1]} ({sys.executable}); PYTHON=... chooses')
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError as e:
+        missing.append(f'the module {e.name} (on Debian and Ubuntu: apt install python{version[0]}.{version[1]}-venv)')
+    compiler = shlex.split(os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc')[0]
+    if not shutil.which(compiler) and not shutil.which('cc'):
+        missing.append(f'a C compiler: no {compiler} and no cc on the PATH (on Debian and Ubuntu: apt install gcc)')
+    header = Path(sysconfig.get_path('include')) / 'Python.h'
+    if not header.is_file():
+        missing.append(f"Python's headers: no {header} (on Debian and Ubuntu: apt install python3-dev)")
+    return missing
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of every call: pip's own settings stay, nothing else can reach outside the venv."""
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME', 'PIP_USER', 'PIP_TARGET')}
+    return env | {'PYTHONNOUSERSITE': '1', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f'set-up: {text}\n')
+    sys.stdout.flush()
+
+
+def works(python: Path) -> bool:
+    call = [str(python), '-m', 'pip', '--version']
+    return python.is_file() and subprocess.run(call, env=environment(), capture_output=True).returncode == 0
+
+
+def make_venv(venv: Path) -> None:
+    """Create the environment, or create it afresh where an earlier attempt was interrupted."""
+    if works(venv / 'bin' / 'python'):
+        return
+    if venv.exists() and not (venv / 'pyvenv.cfg').is_file() and any(venv.iterdir()):
+        raise SystemExit(f'set-up: {venv} exists and is no virtual environment; move it away or choose VENV=...')
+    say(f'creating {venv}')
+    subprocess.run([sys.executable, '-m', 'venv', '--clear', str(venv)], check=True, env=environment())
+
+
+def digest(step: Step, before: str) -> str:
+    """Hash what a step installs; the hash of the step before goes in, so that a change repeats all later steps."""
+    h = hashlib.sha256(repr((before, step.arguments, sys.version_info[:2])).encode())
+    for name in step.files:
+        h.update((ROOT / name).read_bytes())
+    return h.hexdigest()
+
+
+def run_step(step: Step, venv: Path, stamp: str) -> bool:
+    """Run one step unless its stamp is there.
+
+    Returns:
+        bool: Whether anything was done.
+    """
+    done = venv / '.posestructs' / f'{step.name}.done'
+    begun = done.with_suffix('.begun')
+    if done.is_file() and done.read_text() == stamp:
+        return False
+    # what an interrupted pip left half-copied may look installed to the next one
+    again = ['--force-reinstall'] if begun.is_file() else []
+    done.parent.mkdir(exist_ok=True)
+    begun.touch()
+    done.unlink(missing_ok=True)
+    say(f'installing {step.says}' + (' (again, after an interruption)' if again else ''))
+    call = [str(venv / 'bin' / 'python'), '-m', 'pip', 'install', '--quiet', *again, *step.arguments]
+    # without the version, pip's resolver complains of requirements that are left out on purpose: see openmmlab.txt
+    with tempfile.TemporaryFile('w+') as log:
+        if subprocess.run(call, cwd=ROOT, env=environment(), stdout=log, stderr=subprocess.STDOUT).returncode:
+            log.seek(0)
+            raise SystemExit(f'{log.read()}\nset-up: this failed: {shlex.join(call)}\nset-up: run it again to go on.')
+    done.write_text(stamp)
+    begun.unlink()
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
+    parser.add_argument('--torch', default='torch==2.13.0')
+    args = parser.parse_args()
+    venv = args.venv if args.venv.is_absolute() else ROOT / args.venv
+    if missing := missing_from_system():
+        raise SystemExit('set-up needs what pip cannot install:\n' + '\n'.join(f'  - {m}' for m in missing))
+    if sys.version_info[:2] != TESTED:
+        say('Python {}.{} is untested; 3.11 is tested'.format(*sys.version_info[:2]))
+    make_venv(venv)
+    stamp, changed = '', False
+    for step in steps(args.torch):
+        stamp = digest(step, stamp)
+        changed |= run_step(step, venv, stamp)
+    if not changed:
+        say(f'{venv} is up to date')
+        return
+    if subprocess.run(
+        [str(venv / 'bin' / 'python'), '-m', 'posestructs.compat'], cwd=ROOT, env=environment()
+    ).returncode:
+        raise SystemExit(f'set-up: something above is missing or broken; remove {venv} and run it again')
+    say(f'{venv} is ready')
+
+
+if __name__ == '__main__':
+    main()
