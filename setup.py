@@ -23,7 +23,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['posestructs', 'posestructs.*']),
-    # mmengine looks for configs (posestructs::...) in .mim, whose entries are links to the top level
+    # where OpenMMLab's packages keep their configs and tools; the entries are links to the top level
     package_data={'posestructs': ['.mim/*/*', '.mim/*/*/*', '.mim/*/*/*/*', '.mim/*/*/*/*/*']},
     install_requires=REQUIRES,
     extras_require={'tensorboard': ['tensorboard'], 'test': ['pytest', 'ruff']},

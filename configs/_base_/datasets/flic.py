@@ -1,0 +1,55 @@
+# The 10-joint body of the FLIC experiments: the neck is the mean of the shoulders. Labels are observer-centric:
+# "right" is what an upright, front-facing person has on the left of the image.
+dataset_info = dict(
+    dataset_name='flic',
+    paper_info=dict(
+        author='Ben Sapp and Ben Taskar',
+        title='MODEC: Multimodal Decomposable Models for Human Pose Estimation',
+        container='IEEE Conference on Computer Vision and Pattern Recognition (CVPR)',
+        year='2013',
+        homepage='https://bensapp.github.io/flic-dataset.html',
+    ),
+    keypoint_info={
+        0: dict(name='nose', id=0, color=[51, 153, 255], type='upper', swap=''),
+        1: dict(name='neck', id=1, color=[51, 153, 255], type='upper', swap=''),
+        2: dict(name='left_shoulder', id=2, color=[0, 255, 0], type='upper', swap='right_shoulder'),
+        3: dict(name='left_elbow', id=3, color=[0, 255, 0], type='upper', swap='right_elbow'),
+        4: dict(name='left_wrist', id=4, color=[0, 255, 0], type='upper', swap='right_wrist'),
+        5: dict(name='left_hip', id=5, color=[0, 255, 0], type='lower', swap='right_hip'),
+        6: dict(name='right_shoulder', id=6, color=[255, 128, 0], type='upper', swap='left_shoulder'),
+        7: dict(name='right_elbow', id=7, color=[255, 128, 0], type='upper', swap='left_elbow'),
+        8: dict(name='right_wrist', id=8, color=[255, 128, 0], type='upper', swap='left_wrist'),
+        9: dict(name='right_hip', id=9, color=[255, 128, 0], type='lower', swap='left_hip'),
+    },
+    skeleton_info={
+        0: dict(link=('nose', 'neck'), id=0, color=[51, 153, 255]),
+        1: dict(link=('neck', 'left_shoulder'), id=1, color=[0, 255, 0]),
+        2: dict(link=('left_shoulder', 'left_elbow'), id=2, color=[0, 255, 0]),
+        3: dict(link=('left_elbow', 'left_wrist'), id=3, color=[0, 255, 0]),
+        4: dict(link=('left_shoulder', 'left_hip'), id=4, color=[0, 255, 0]),
+        5: dict(link=('neck', 'right_shoulder'), id=5, color=[255, 128, 0]),
+        6: dict(link=('right_shoulder', 'right_elbow'), id=6, color=[255, 128, 0]),
+        7: dict(link=('right_elbow', 'right_wrist'), id=7, color=[255, 128, 0]),
+        8: dict(link=('right_shoulder', 'right_hip'), id=8, color=[255, 128, 0]),
+    },
+    joint_weights=[1.0, 1.0, 1.0, 1.2, 1.5, 1.0, 1.0, 1.2, 1.5, 1.0],
+    # COCO's; mmpose's MPII value for the neck, which COCO does not have.
+    sigmas=[0.026, 0.026, 0.079, 0.072, 0.062, 0.107, 0.079, 0.072, 0.062, 0.107],
+    sticks=[
+        dict(name='head', side=None, ends=('nose', 'neck')),
+        dict(name='torso', side=None, ends=(('right_shoulder', 'left_shoulder'), ('right_hip', 'left_hip'))),
+        dict(name='upper_arm', side='right', ends=('right_shoulder', 'right_elbow')),
+        dict(name='upper_arm', side='left', ends=('left_shoulder', 'left_elbow')),
+        dict(name='lower_arm', side='right', ends=('right_elbow', 'right_wrist')),
+        dict(name='lower_arm', side='left', ends=('left_elbow', 'left_wrist')),
+    ],
+    torso_pair=('left_shoulder', 'right_hip'),
+    joint_groups=dict(
+        nose=['nose'],
+        neck=['neck'],
+        shoulder=['right_shoulder', 'left_shoulder'],
+        elbow=['right_elbow', 'left_elbow'],
+        wrist=['right_wrist', 'left_wrist'],
+        hip=['right_hip', 'left_hip'],
+    ),
+)

@@ -1,0 +1,19 @@
+_base_ = ['mmpose::_base_/default_runtime.py']
+
+custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
+
+# written whole or not at all: a killed run resumes from the last one
+default_hooks = dict(checkpoint=dict(type='AtomicCheckpointHook'))
+
+custom_hooks = [
+    dict(type='SyncBuffersHook'),
+    # checkpoints that torch loads with weights_only=True
+    dict(type='SafeCheckpointHook'),
+    # images per second, in each log line
+    dict(type='ThroughputHook'),
+    # a progress bar, on a terminal only
+    dict(type='ProgressHook'),
+]
+
+# read by tools/train.py, which has the flag --tensorboard for it
+tensorboard = False
