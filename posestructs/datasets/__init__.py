@@ -1,0 +1,23 @@
+"""Data sets with occlusion labels."""
+
+from posestructs.datasets import transforms
+from posestructs.datasets.coco_occlusion_dataset import CocoOcclusionDataset
+from posestructs.datasets.errors import AnnotationError, BadImageError
+from posestructs.datasets.flic_dataset import FLICDataset
+from posestructs.datasets.lsp_dataset import LSPDataset
+from posestructs.datasets.metainfo import load_metainfo, metainfo_file
+from posestructs.datasets.mpii_occlusion_dataset import MpiiOcclusionDataset
+from posestructs.datasets.stick_figure_dataset import StickFigureDataset
+
+__all__ = [
+    'AnnotationError',
+    'BadImageError',
+    'CocoOcclusionDataset',
+    'FLICDataset',
+    'LSPDataset',
+    'MpiiOcclusionDataset',
+    'StickFigureDataset',
+    'load_metainfo',
+    'metainfo_file',
+    'transforms',
+]

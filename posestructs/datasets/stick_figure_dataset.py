@@ -1,0 +1,123 @@
+"""The embedded data set: people drawn on the fly, no file needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mmengine.logging import MessageHub
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.registry import DATASETS
+
+from posestructs.datasets.metainfo import load_metainfo, metainfo_file
+from posestructs.datasets.stick_figure.options import SceneOptions, check_number, check_real, check_size
+from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
+
+JOINT_SETS = {'lsp': 'lsp', 'mpii': 'mpii_occlusion'}  # to the metainfo file
+_MOST_SAMPLES = 2**32
+
+
+@DATASETS.register_module()
+class StickFigureDataset(BaseCocoStyleDataset):
+    """Cartoon people with true occlusion labels, as many as asked for.
+
+    Picture ``i`` is a function of ``seed`` and ``start_index + i`` alone, on every machine and in every worker. Each
+    shows one person, in 25 kinds of pose seen from all around, clothed, before a textured background; often with limbs
+    in the background that look like the person's own, and with things in front. ``keypoints_occluded`` is the truth
+    that the painting itself gives: 1 where a nearer part of the body, or an occluder, covers the joint. A joint
+    outside the image is not labelled. Left and right are the person's.
+
+    Nothing is stored: a set of a million people is built at once, and each is drawn when it is fetched (``img`` is then
+    in the results, and mmpose's ``LoadImage`` lets it pass). Coordinates count pixels from 0, unlike MPII's own, so
+    score PCKh by ``HeadPCK``, or keep in mind that mmpose's ``MpiiPCKAccuracy`` adds 1 to predictions. ``head_size`` is
+    MPII's: 0.6 times the diagonal of the head's box.
+
+    Args:
+        num_samples (int): How many people.
+        image_size (int | tuple): Side, or width and height, in pixels; 32 to 4096.
+        joint_set (str): 'lsp' (14 joints) or 'mpii' (16 joints).
+        seed (int): Which stream of people.
+        start_index (int): Where in the stream to begin: sets of one seed that do not overlap have no picture in common.
+        occluder_prob (float): Probability of one or two things in front of the person.
+        lookalike_prob (float): Probability of one to three look-alike limbs in the background.
+        crop_prob (float): Probability of a close view, where joints can lie outside the image.
+        max_rotation (float): Further rotation in the image plane, up to so many degrees either way.
+        scale (tuple): Smallest and largest share of the image that the person spans.
+        bbox_padding (float): Side of the box over the side of the tight box around the body.
+        cache (bool): Keep what was drawn (about 50 KB each at 128 x 128, in every worker).
+        metainfo (dict, optional): In place of the joint set's; it may leave out or reorder joints.
+        data_mode (str): 'topdown'.
+        indices, pipeline, test_mode, lazy_init, max_refetch: As in mmpose's data sets.
+
+    Raises:
+        TypeError: A value of the wrong type; names the key.
+        ValueError: A value that is not allowed; names the key.
+    """
+
+    def __init__(
+        self,
+        num_samples: int = 10000,
+        *,
+        image_size: int | tuple[int, int] = 128,
+        joint_set: str = 'lsp',
+        seed: int = 0,
+        start_index: int = 0,
+        occluder_prob: float = SceneOptions.occluder_prob,
+        lookalike_prob: float = SceneOptions.lookalike_prob,
+        crop_prob: float = SceneOptions.crop_prob,
+        max_rotation: float = SceneOptions.max_rotation,
+        scale: tuple[float, float] = SceneOptions.scale,
+        bbox_padding: float = 1.0,
+        cache: bool = False,
+        metainfo: dict | None = None,
+        data_mode: str = 'topdown',
+        indices: int | Sequence[int] | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        check_number('num_samples', num_samples, 1, _MOST_SAMPLES)
+        check_number('seed', seed, 0, 2**63 - 1)
+        check_number('start_index', start_index, 0, _MOST_SAMPLES - num_samples)
+        check_real('bbox_padding', bbox_padding, 0.1, 10.0)
+        if joint_set not in JOINT_SETS:
+            raise ValueError(f'joint_set must be one of {list(JOINT_SETS)}, got {joint_set!r}')
+        if data_mode != 'topdown':
+            raise ValueError(f"data_mode must be 'topdown': a picture has one person, got {data_mode!r}")
+        options = SceneOptions(occluder_prob, lookalike_prob, crop_prob, max_rotation, scale)
+        own_name = metainfo is None
+        metainfo = metainfo or dict(from_file=metainfo_file(JOINT_SETS[joint_set]))
+        artist = Artist(seed, check_size(image_size, 'image_size'), options, bbox_padding)
+        self._people = LazyPeople(artist, range(start_index, start_index + num_samples), cache)
+        super().__init__(
+            metainfo=metainfo,
+            indices=indices,
+            serialize_data=False,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=True,
+            max_refetch=max_refetch,
+        )
+        if own_name:
+            self._metainfo['dataset_name'] = 'stick_figure'
+        artist.joints = joint_numbers(self._metainfo['keypoint_id2name'])
+        if test_mode:
+            # without an annotation file CocoMetric takes the truth from raw_ann_info and CLASSES
+            MessageHub.get_current_instance().update_info(f'{self._metainfo["dataset_name"]}_ann_file', None)
+        if not lazy_init:
+            self.full_init()
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
+        return dict(load_metainfo(metainfo), CLASSES=[dict(id=1, name='person')])
+
+    def load_data_list(self) -> LazyPeople:
+        """The people, each drawn when it is asked for."""
+        return self._people
+
+    def filter_data(self) -> LazyPeople:
+        """Nothing to filter: every person can be used."""
+        return self.data_list
+
+    def _get_unserialized_subset(self, indices: int | Sequence[int]) -> LazyPeople:
+        return self.data_list.select(indices)

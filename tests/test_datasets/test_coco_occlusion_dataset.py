@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+from mmpose.datasets import CocoDataset
+
+from posestructs.datasets import AnnotationError, CocoOcclusionDataset
+from posestructs.testing import data_root, needs_data
+
+SAMPLE = data_root() / 'coco-sample'
+
+
+@pytest.fixture
+def content():
+    return json.loads((SAMPLE / 'test_coco.json').read_text())
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(content):
+        (tmp_path / 'a.json').write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(tmp_path / 'a.json')
+
+    return make
+
+
+def build(ann_file=None, **kwargs):
+    return CocoOcclusionDataset(
+        ann_file=ann_file or str(SAMPLE / 'test_coco.json'), data_prefix=dict(img=str(SAMPLE)), **kwargs
+    )
+
+
+@needs_data
+def test_the_sample_beside_mmposes_data_set(content):
+    ours = build(pipeline=[dict(type='LoadVerifiedImage')])
+    theirs = CocoDataset(ann_file=str(SAMPLE / 'test_coco.json'), data_prefix=dict(img=str(SAMPLE)))
+    flags = {a['id']: np.array(a['keypoints']).reshape(17, 3)[:, 2] for a in content['annotations']}
+    assert len(ours) == len(theirs) == 12
+    total = 0
+    for i in range(12):
+        a, b = ours[i], theirs[i]
+        assert a['id'] == b['id'] and a['img_path'] == b['img_path']
+        for key in ('keypoints', 'keypoints_visible', 'bbox', 'area'):
+            np.testing.assert_array_equal(a[key], b[key])
+        np.testing.assert_array_equal(a['keypoints_occluded'], [flags[a['id']] == 1])
+        total += a['keypoints_occluded'].sum()
+    assert total == 17  # every flag 1 of the file
+    assert ours.metainfo['torso_pair'] and ours.num_outside == 0
+
+
+@needs_data
+def test_bottom_up_mode_keeps_images_without_people():
+    assert len(build(data_mode='bottomup', test_mode=True)) == 4
+    item = build(data_mode='bottomup')[0]
+    assert item['keypoints_occluded'].shape == item['keypoints_visible'].shape
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ('edit', 'message'),
+    [
+        (
+            lambda a: a['keypoints'].__setitem__(2, 3),
+            'annotation 442619: keypoints has a flag out of .*expected 0, 1, 2',
+        ),
+        (lambda a: a['keypoints'].__setitem__(0, float('nan')), r'person 442619: joint 0 \(nose\) is at \[nan'),
+        (lambda a: a['keypoints'].pop(), r'annotation 442619: keypoints has 50 numbers \(expected 51\)'),
+        (lambda a: a.__setitem__('keypoints', ['x'] * 51), 'cannot be read as COCO keypoints: ValueError'),
+        (lambda a: a.__setitem__('image_id', 7), 'annotation 442619: image_id 7 is not among its images'),
+        (lambda a: a.pop('image_id'), "cannot be read as COCO keypoints: KeyError: 'image_id'"),
+    ],
+)
+def test_values_that_cannot_be(content, write, edit, message):
+    edit(content['annotations'][0])
+    with pytest.raises(AnnotationError, match=f'a.json: {message}'):
+        build(write(content))
+
+
+@needs_data
+def test_a_one_pixel_box(content, write):
+    content['annotations'][0]['bbox'] = [100, 100, 1, 1]
+    path = write(content)
+    with pytest.raises(ValueError, match='people cannot be used; the first: person 442619 of .*000000000785.jpg: box'):
+        build(path, test_mode=True)
+    assert len(build(path, max_bad_images=0.1)) == 11
+
+
+@needs_data
+def test_files_of_something_else(content, write):
+    with pytest.raises(FileNotFoundError, match="annotation file 'nowhere.json' does not exist"):
+        build('nowhere.json')
+    for text in ('', '{"images": [', '[]', '{}', '{"images": [], "annotations": []}'):
+        with pytest.raises(AnnotationError, match='a.json'):
+            build(write(text))
+    with pytest.raises(AnnotationError, match='mpii_val.json: cannot be read'):
+        build(str(data_root() / 'mpii-val' / 'mpii_val.json'))
+    with pytest.raises(AnnotationError, match='valid.h5: cannot be read'):
+        build(str(data_root() / 'mpii-val' / 'valid.h5'))
+    for annotation in content['annotations']:  # COCO's instances file
+        del annotation['keypoints']
+    with pytest.raises(AnnotationError, match='a.json: CocoOcclusionDataset finds no usable person'):
+        build(write(content))
+
+
+@needs_data
+def test_detected_boxes_have_no_labels(tmp_path):
+    boxes = [dict(image_id=785, category_id=1, bbox=[280, 44, 218, 346], score=0.9)]
+    (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+    dataset = build(bbox_file=str(tmp_path / 'boxes.json'), test_mode=True)
+    assert len(dataset) == 1 and 'keypoints_occluded' not in dataset[0]
