@@ -1,0 +1,32 @@
+"""Metrics, registered into mmpose: strict PCP, PDJ, and PCK over torso, head or box, split by occlusion."""
+
+from posestructs.evaluation.box_pck import BoxPCK, box_size
+from posestructs.evaluation.head_pck import HeadPCK
+from posestructs.evaluation.occlusion import OcclusionSplitPCK, split_masks
+from posestructs.evaluation.pck import PCK, JointCounts, joint_counts
+from posestructs.evaluation.pdj import PDJ, pdj_curve, write_curves
+from posestructs.evaluation.strict_pcp import StickCounts, StrictPCP, strict_pcp
+from posestructs.evaluation.tables import format_table, metrics_table
+from posestructs.evaluation.torso_pck import TorsoPCK, pair_length, torso_pck
+
+__all__ = [
+    'PCK',
+    'PDJ',
+    'BoxPCK',
+    'HeadPCK',
+    'JointCounts',
+    'OcclusionSplitPCK',
+    'StickCounts',
+    'StrictPCP',
+    'TorsoPCK',
+    'box_size',
+    'format_table',
+    'joint_counts',
+    'metrics_table',
+    'pair_length',
+    'pdj_curve',
+    'split_masks',
+    'strict_pcp',
+    'torso_pck',
+    'write_curves',
+]

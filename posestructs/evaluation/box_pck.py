@@ -1,0 +1,46 @@
+"""BoxPCK: PCK over the size of the person's bounding box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmpose.registry import METRICS
+
+from posestructs.evaluation.pck import PCK
+from posestructs.evaluation.people_metric import People, to_array
+
+
+def box_size(boxes: np.ndarray) -> np.ndarray:
+    """Longer side of each box.
+
+    Args:
+        boxes: (N, 4) pixels as x1, y1, x2, y2.
+
+    Returns:
+        np.ndarray: (N,) float64 pixels.
+    """
+    boxes = np.asarray(boxes, np.float64)
+    return (boxes[:, 2:] - boxes[:, :2]).max(1)
+
+
+@METRICS.register_module()
+class BoxPCK(PCK):
+    """PCK over the longer side of the box that the data set gives, with the counts that a visible/occluded split needs.
+
+    The reference is that of mmpose's ``PCKAccuracy(norm_item='bbox')``. See :class:`PCK` for the keys of the result.
+
+    Args:
+        thr: Fraction of the box's longer side, or several.
+        kwargs: See :class:`PCK`.
+    """
+
+    def __init__(self, thr: float | Sequence[float] = 0.05, **kwargs) -> None:
+        super().__init__(thr=thr, **kwargs)
+
+    def reference(self, sample: Mapping[str, Any], people: People) -> np.ndarray:
+        """(N,) longer sides."""
+        if 'bboxes' not in sample['gt_instances']:
+            raise ValueError(f'{self.name}: a data sample has no gt_instances.bboxes')
+        return box_size(to_array(sample['gt_instances']['bboxes']))

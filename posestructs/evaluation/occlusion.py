@@ -1,0 +1,117 @@
+"""Any PCK, split into joints that can be seen and joints that are occluded.
+
+Both sides are measured in the same way and over the same people: only the set of joints differs, so the means of the
+sides, weighted by their ``joints``, give the mean over the joints whose occlusion is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mmpose.registry import METRICS
+
+from posestructs.evaluation.pck import PCK
+from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
+
+VISIBLE, OCCLUDED, UNKNOWN = 0, 1, -1
+
+
+def split_masks(labelled: np.ndarray, occluded: np.ndarray) -> dict[str, np.ndarray]:
+    """Which joints are labelled and visible, occluded, or neither for certain.
+
+    Args:
+        labelled: (N, K) bool.
+        occluded: (N, K) 1 = occluded, 0 = visible, -1 = not known.
+
+    Returns:
+        dict[str, np.ndarray]: ``visible``, ``occluded`` and ``unknown``, each (N, K) bool; together ``labelled``.
+
+    Raises:
+        ValueError: A labelled joint has another value.
+    """
+    labelled, occluded = np.asarray(labelled, bool), np.asarray(occluded)
+    parts = {
+        'visible': labelled & (occluded == VISIBLE),
+        'occluded': labelled & (occluded == OCCLUDED),
+        'unknown': labelled & (occluded == UNKNOWN),
+    }
+    stray = labelled & ~(parts['visible'] | parts['occluded'] | parts['unknown'])
+    if stray.any():
+        raise ValueError(f'keypoints_occluded must be 0, 1 or -1, got {np.unique(occluded[stray]).tolist()}')
+    return parts
+
+
+@METRICS.register_module()
+class OcclusionSplitPCK(PeopleMetric):
+    """PCK of visible and of occluded joints separately, for any reference length.
+
+    The result holds every key of the base metric twice, as ``visible/<key>`` and ``occluded/<key>``, and
+    ``unknown/<key>/joints``: labelled joints of which it is not known whether they are occluded; they are on neither
+    side. ``people_left_out`` are those without a reference length or a labelled joint, the same on both sides. A side
+    without a joint has only its counts.
+
+    Args:
+        base: Config of a PCK: ``TorsoPCK``, ``HeadPCK``, ``BoxPCK``, ``PDJ``, or an own subclass of :class:`PCK`.
+        kwargs: See :class:`PeopleMetric`.
+
+    Example:
+        >>> val_evaluator = [
+        ...     dict(type='TorsoPCK', thr=0.2),
+        ...     dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK', thr=0.2)),
+        ...     dict(type='OcclusionSplitPCK', base=dict(type='HeadPCK', thr=0.5, exclude=['pelvis', 'thorax'])),
+        ... ]
+    """
+
+    def __init__(self, base: dict | PCK, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.base = METRICS.build(base) if isinstance(base, Mapping) else base
+        if not isinstance(self.base, PCK):
+            raise TypeError(
+                f'{self.name}: base must be the config of a PCK (TorsoPCK, HeadPCK, BoxPCK, PDJ), got {base!r}; for '
+                "mmpose's MpiiPCKAccuracy write dict(type='HeadPCK', thr=0.5, offset=1.0, exclude=['pelvis', 'thorax'])"
+            )
+        if self.base.prefix is not None:
+            raise ValueError(f'{self.name}: give prefix={self.base.prefix!r} to {self.name} instead of to its base')
+
+    def resolve(self, meta: dict) -> None:
+        """Hand the metainfo to the base."""
+        self.base.dataset_meta = meta
+
+    def collect(self, sample: Mapping[str, Any]) -> People:
+        """What the base keeps of a sample, and the occlusion of its joints."""
+        people = self.base.collect(sample)
+        shape = people['labelled'].shape
+        occluded = sample['gt_instances'].get('keypoints_occluded')
+        people['occluded'] = np.full(shape, UNKNOWN, np.int8)
+        people['has_truth'] = np.full(len(people['gt']), occluded is not None)
+        if occluded is None:
+            return people
+        occluded = to_array(occluded)
+        if occluded.shape != shape:
+            raise ValueError(f'{self.name}: gt_instances.keypoints_occluded must be {shape}, got {occluded.shape}')
+        for part, value in (('visible', VISIBLE), ('occluded', OCCLUDED)):
+            people['occluded'][split_masks(people['labelled'], occluded)[part]] = value
+        return people
+
+    def measure(self, people: People) -> dict[str, float]:
+        """Percentages of both sides."""
+        masks = split_masks(people['labelled'], people['occluded'])
+        if not (masks['visible'] | masks['occluded']).any():
+            field = 'has only -1 (not known)' if people['has_truth'].any() else 'is in no data sample'
+            raise ValueError(
+                f'{self.name}: there is no occlusion truth: gt_instances.keypoints_occluded {field}; use a data set '
+                'that gives it, and its packing transform'
+            )
+        counts = {part: self.base.count(people, mask) for part, mask in masks.items()}
+        ids, stem = list(self.base.mean_joints), f'{self.base.name}@{self.base.thr[0]:g}'
+        out: dict[str, float] = {}
+        for part in ('visible', 'occluded'):
+            if counts[part].measured[ids].any():
+                out |= {f'{part}/{k}': v for k, v in self.base.summarise(counts[part], part).items()}
+                continue
+            self.warn(f'no {part} joint was measured: its percentages are not in the result')
+            out[f'{part}/{stem}/joints'] = 0
+        out[f'unknown/{stem}/joints'] = int(counts['unknown'].measured[ids].sum())
+        return out
