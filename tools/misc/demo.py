@@ -57,10 +57,10 @@ def picture(config: Config, checkpoint: Path, people: int) -> np.ndarray:
         info = dataset.get_data_info(i)
         image = mmcv.bgr2rgb(info['img'] if 'img' in info else mmcv.imread(info['img_path']))
         found = model.test_step(pseudo_collate([dataset[i]]))[0].pred_instances
-        truth = draw_pose(
-            image, info['keypoints'], info['keypoints_visible'], info.get('keypoints_occluded'), dataset.metainfo
-        )
-        guess = draw_pose(image, found.keypoints, np.ones(found.keypoints.shape[:2]), None, dataset.metainfo)
+        meta, scale = dataset.metainfo, max(1, 192 / max(image.shape[:2]))
+        labels = info['keypoints_visible'], info.get('keypoints_occluded')
+        truth = draw_pose(image, info['keypoints'], *labels, meta, scale=scale)
+        guess = draw_pose(image, found.keypoints, metainfo=meta, scale=scale)
         pairs.append(side_by_side([truth, guess]))
     sheet = contact_sheet(pairs, columns=4, titles=['truth | prediction'] * people)
     return stack_rows([sheet, draw_legend(sheet.shape[1])])
@@ -68,7 +68,7 @@ def picture(config: Config, checkpoint: Path, people: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--config', default='configs/demo/td-hm_res18_stick-figure-128x128.py')
+    parser.add_argument('--config', default='configs/demo/td-hm_res18-small_stick-figure-64x64.py')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
     parser.add_argument('--people', type=int, default=16, help='number of people in the picture')
     args = parser.parse_args()
