@@ -1,0 +1,31 @@
+"""Pipeline steps: mmpose's own, taught to keep occlusion labels, and those that mmpose lacks."""
+
+from posestructs.datasets.transforms.load_verified_image import LoadVerifiedImage
+from posestructs.datasets.transforms.occlusion_aware import (
+    BottomupRandomCrop,
+    FilterAnnotations,
+    HandRandomFlip,
+    KeypointConverter,
+    Mosaic,
+    PackPoseInputs,
+    RandomFlip,
+    RandomFlipAroundRoot,
+    SingleHandConverter,
+    YOLOXMixUp,
+)
+from posestructs.datasets.transforms.random_occluder import RandomOccluder
+
+__all__ = [
+    'BottomupRandomCrop',
+    'FilterAnnotations',
+    'HandRandomFlip',
+    'KeypointConverter',
+    'LoadVerifiedImage',
+    'Mosaic',
+    'PackPoseInputs',
+    'RandomFlip',
+    'RandomFlipAroundRoot',
+    'RandomOccluder',
+    'SingleHandConverter',
+    'YOLOXMixUp',
+]

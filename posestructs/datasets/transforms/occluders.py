@@ -1,0 +1,148 @@
+"""Artificial occluders: outlines, masks, fillings, and the labels of the joints under them.
+
+Pure functions. Coordinates are 0-based pixels: the centre of the first pixel is (0, 0). K joints, H x W pixels.
+Random numbers come from ``np.random.RandomState``, whose streams numpy has frozen: a seed gives the same occluders on
+every version.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+SHAPES = ('ellipse', 'rectangle', 'polygon')
+_SUBPIXEL_BITS = 4
+
+
+def outline(shape: str, size: tuple[float, float], angle: float, rng: np.random.RandomState) -> np.ndarray:
+    """Corners of an occluder around the origin.
+
+    Args:
+        shape (str): 'ellipse', 'rectangle' or 'polygon' (5 to 8 random corners on an ellipse's rim; it is convex).
+        size (tuple[float, float]): Length and width in pixels.
+        angle (float): Direction of its length in radians, from the x axis towards the y axis.
+        rng (np.random.RandomState): Source of the polygon's corners.
+
+    Returns:
+        np.ndarray: (M, 2) float64.
+    """
+    if shape == 'rectangle':
+        unit = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
+    else:
+        if shape == 'ellipse':
+            turns = np.arange(32) / 32
+        else:
+            corners = 5 + int(rng.random_sample() * 4)
+            turns = (np.arange(corners) + 0.7 * rng.random_sample(corners)) / corners
+        unit = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return unit * (np.array(size) / 2) @ rotation
+
+
+def fill_outline(corners: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
+    """Pixels of an outline.
+
+    Args:
+        corners (np.ndarray): (M, 2) corners in pixels, possibly outside the image.
+        image_shape (tuple[int, int]): (H, W).
+
+    Returns:
+        np.ndarray: (H, W) bool.
+    """
+    mask = np.zeros(image_shape, dtype=np.uint8)
+    points = np.round(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(mask, [points], 1, shift=_SUBPIXEL_BITS)
+    return mask.astype(bool)
+
+
+def window_of(mask: np.ndarray) -> tuple[slice, slice] | None:
+    """Smallest window of rows and columns around a mask.
+
+    Args:
+        mask (np.ndarray): (H, W) bool.
+
+    Returns:
+        tuple[slice, slice] | None: Rows and columns; ``None`` for an empty mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def flat_fill(height: int, width: int, rng: np.random.RandomState) -> np.ndarray:
+    """One random colour.
+
+    Args:
+        height (int): Height in pixels.
+        width (int): Width in pixels.
+        rng (np.random.RandomState): Source of the colour.
+
+    Returns:
+        np.ndarray: (height, width, 3) uint8.
+    """
+    return np.broadcast_to((rng.random_sample(3) * 256).astype(np.uint8), (height, width, 3))
+
+
+def noise_fill(height: int, width: int, rng: np.random.RandomState) -> np.ndarray:
+    """Independent random pixels.
+
+    Args:
+        height (int): Height in pixels.
+        width (int): Width in pixels.
+        rng (np.random.RandomState): Source of the pixels.
+
+    Returns:
+        np.ndarray: (height, width, 3) uint8.
+    """
+    return (rng.random_sample((height, width, 3)) * 256).astype(np.uint8)
+
+
+def patch_fill(
+    height: int, width: int, source: np.ndarray, image_shape: tuple[int, int], rng: np.random.RandomState
+) -> np.ndarray:
+    """A random piece of another image, at about the scale of the image that it is meant for.
+
+    The other image is shrunk to that image's shorter side where it is larger, and enlarged where the piece would not
+    fit into it.
+
+    Args:
+        height (int): Height in pixels.
+        width (int): Width in pixels.
+        source (np.ndarray): The other image, (h, w) or (h, w, 3).
+        image_shape (tuple[int, int]): (H, W) of the image that gets the piece.
+        rng (np.random.RandomState): Source of the place.
+
+    Returns:
+        np.ndarray: (height, width) or (height, width, 3), of the other image's type.
+    """
+    alike = min(1.0, min(image_shape) / min(source.shape[:2]))
+    factor = max(height / source.shape[0], width / source.shape[1], alike)
+    if factor != 1:
+        size = max(width, round(source.shape[1] * factor)), max(height, round(source.shape[0] * factor))
+        source = cv2.resize(source, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    top = int(rng.random_sample() * (source.shape[0] - height + 1))
+    left = int(rng.random_sample() * (source.shape[1] - width + 1))
+    return source[top : top + height, left : left + width]
+
+
+def covered(points: np.ndarray, labelled: np.ndarray, mask: np.ndarray, margin: int = 0) -> np.ndarray:
+    """Labelled joints whose pixel lies in a mask.
+
+    Args:
+        points (np.ndarray): (..., K, 2) joints in pixels.
+        labelled (np.ndarray): (..., K) bool.
+        mask (np.ndarray): (H, W) bool.
+        margin (int): The mask is widened by so many pixels first (narrowed where negative).
+
+    Returns:
+        np.ndarray: (..., K) bool. A joint outside the image is not covered.
+    """
+    if margin:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(margin) + 1,) * 2)
+        change = cv2.dilate if margin > 0 else cv2.erode
+        mask = change(mask.astype(np.uint8), kernel).astype(bool)
+    height, width = mask.shape
+    columns, rows = np.floor(points[..., 0] + 0.5).astype(int), np.floor(points[..., 1] + 0.5).astype(int)
+    inside = labelled & (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return inside & mask[np.where(inside, rows, 0), np.where(inside, columns, 0)]

@@ -1,0 +1,170 @@
+"""mmpose's transforms, taught to keep ``keypoints_occluded`` with its joint.
+
+Each class takes the place of mmpose's of the same name in ``mmpose.registry.TRANSFORMS``, so that mmpose's own configs
+handle occlusion labels without a change. Without labels (the key absent or ``None``) each does exactly what mmpose's
+does. A config that names classes instead of strings must import them from here.
+"""
+
+from __future__ import annotations
+
+import mmpose.datasets.transforms as mmpose_transforms
+import numpy as np
+from mmpose.registry import TRANSFORMS
+
+from posestructs.datasets.transforms.occlusion_channel import (
+    FLIP_MARK,
+    KEY,
+    has_occlusion,
+    join,
+    labelled,
+    merge_sources,
+    split,
+    unknown_occlusion,
+)
+
+
+class _CarryOcclusion:
+    """Mixin for a transform that treats ``keypoints_visible`` of one sample as the labels must be treated."""
+
+    def transform(self, results: dict) -> dict | None:
+        if not has_occlusion(results):
+            return super().transform(results)
+        visible = results['keypoints_visible']
+        join(results)
+        results = super().transform(results)
+        if results is not None:
+            split(results, visible.ndim, visible.dtype)
+        return results
+
+
+class _CarryOcclusionMixed:
+    """Mixin for a transform that puts the people of several images into one.
+
+    People from a data set without occlusion labels get -1 (not known) if those of another image in the mix have them.
+    """
+
+    def apply_mix(self, results: dict) -> dict:
+        mix = [r for r in (results, *results['mixed_data_list']) if 'keypoints' in r]
+        if not any([has_occlusion(r) for r in mix]):
+            return super().apply_mix(results)
+        ndim = mix[0]['keypoints_visible'].ndim
+        dtype = np.result_type(*(r['keypoints_visible'] for r in mix))
+        for r in mix:
+            if not has_occlusion(r):
+                r[KEY] = unknown_occlusion(r['keypoints_visible'])
+            join(r)
+        results = super().apply_mix(results)
+        split(results, ndim, dtype)
+        return results
+
+
+@TRANSFORMS.register_module(force=True)
+class RandomFlip(_CarryOcclusion, mmpose_transforms.RandomFlip):
+    """mmpose's ``RandomFlip`` that swaps ``keypoints_occluded`` where it swaps ``keypoints_visible``.
+
+    Horizontal and vertical flips swap left and right, diagonal ones (a rotation by 180 degrees) do not.
+    """
+
+    def transform(self, results: dict) -> dict:
+        results = super().transform(results)
+        results[FLIP_MARK] = results['flip']
+        return results
+
+
+@TRANSFORMS.register_module(force=True)
+class HandRandomFlip(mmpose_transforms.HandRandomFlip, RandomFlip):
+    """mmpose's ``HandRandomFlip`` that swaps ``keypoints_occluded`` too."""
+
+
+@TRANSFORMS.register_module(force=True)
+class RandomFlipAroundRoot(mmpose_transforms.RandomFlipAroundRoot):
+    """mmpose's ``RandomFlipAroundRoot`` that swaps ``keypoints_occluded`` too, unless only labels are flipped."""
+
+    def transform(self, results: dict) -> dict:
+        if self.flip_label or not has_occlusion(results):
+            return super().transform(results)
+        # It swaps the last axis, whichever that is: here the labels ride along as further rows instead of a channel.
+        visible = results['keypoints_visible']
+        results['keypoints_visible'] = np.concatenate([visible, results[KEY]])
+        results = super().transform(results)
+        rows = results['keypoints_visible']
+        results['keypoints_visible'] = rows[: len(visible)].astype(visible.dtype)
+        results[KEY] = rows[len(visible) :].astype(np.float32)
+        return results
+
+
+@TRANSFORMS.register_module(force=True)
+class KeypointConverter(mmpose_transforms.KeypointConverter):
+    """mmpose's ``KeypointConverter`` that maps ``keypoints_occluded`` too.
+
+    A joint between two others is occluded if one of them is, else unknown if one of them is. A joint without a source,
+    or with an unlabelled one, gets 0.
+    """
+
+    def transform(self, results: dict) -> dict:
+        source = results[KEY] if has_occlusion(results) else None
+        results = super().transform(results)
+        if source is not None:
+            values = source[:, self.source_index]
+            if self.interpolation:
+                values = merge_sources(values, source[:, self.source_index2])
+            target = np.zeros((len(source), self.num_keypoints), dtype=np.float32)
+            target[:, self.target_index] = values
+            results[KEY] = target * labelled(results['keypoints_visible'])
+        return results
+
+
+@TRANSFORMS.register_module(force=True)
+class SingleHandConverter(mmpose_transforms.SingleHandConverter):
+    """mmpose's ``SingleHandConverter`` that maps ``keypoints_occluded`` too."""
+
+    def __init__(self, num_keypoints: int, left_hand_mapping: list, right_hand_mapping: list) -> None:
+        super().__init__(num_keypoints, left_hand_mapping, right_hand_mapping)
+        self.left_hand_converter = KeypointConverter(num_keypoints, left_hand_mapping)
+        self.right_hand_converter = KeypointConverter(num_keypoints, right_hand_mapping)
+
+
+@TRANSFORMS.register_module(force=True)
+class FilterAnnotations(_CarryOcclusion, mmpose_transforms.FilterAnnotations):
+    """mmpose's ``FilterAnnotations`` that drops the same people from ``keypoints_occluded``."""
+
+
+@TRANSFORMS.register_module(force=True)
+class BottomupRandomCrop(_CarryOcclusion, mmpose_transforms.BottomupRandomCrop):
+    """mmpose's ``BottomupRandomCrop`` that drops the same people from ``keypoints_occluded``."""
+
+
+@TRANSFORMS.register_module(force=True)
+class Mosaic(_CarryOcclusionMixed, mmpose_transforms.Mosaic):
+    """mmpose's ``Mosaic`` that collects ``keypoints_occluded`` of all four images."""
+
+
+@TRANSFORMS.register_module(force=True)
+class YOLOXMixUp(_CarryOcclusionMixed, mmpose_transforms.YOLOXMixUp):
+    """mmpose's ``YOLOXMixUp`` that collects ``keypoints_occluded`` of both images, flipped where it flips."""
+
+
+@TRANSFORMS.register_module(force=True)
+class PackPoseInputs(mmpose_transforms.PackPoseInputs):
+    """mmpose's ``PackPoseInputs`` that packs ``keypoints_occluded`` into ``gt_instances`` where it is known.
+
+    Raises:
+        ValueError: The sample has occlusion labels and was flipped by a class that knows nothing of them, so that left
+            and right labels are swapped.
+    """
+
+    instance_mapping_table = dict(mmpose_transforms.PackPoseInputs.instance_mapping_table, **{KEY: KEY})
+
+    def transform(self, results: dict) -> dict:
+        if results.get(KEY) is None:
+            results.pop(KEY, None)  # InstanceData refuses None
+            return super().transform(results)
+        turned = results.get('flip') and results.get('flip_direction') != 'diagonal'
+        if turned and not results.get(FLIP_MARK):
+            raise ValueError(
+                f'{KEY} was not swapped by the flip in this pipeline: use type="RandomFlip" as a string, '
+                'or a subclass of posestructs.datasets.transforms.RandomFlip'
+            )
+        if 'instance_mapping_table' in results:  # a codec's own table takes the place of the class's
+            results['instance_mapping_table'] = dict(results['instance_mapping_table'], **{KEY: KEY})
+        return super().transform(results)

@@ -1,0 +1,104 @@
+"""Occlusion labels as one more channel of ``keypoints_visible``.
+
+mmpose's transforms permute, drop, stack and clip ``keypoints_visible`` together with the keypoints, and never look
+beyond its first channel. Whatever rides along in a further channel therefore ends up with the right joint of the right
+person, without a line of mmpose's code repeated. These functions put the labels in and take them out.
+
+Shapes: N people, K joints, C channels. Values of ``keypoints_occluded``: 1 occluded, 0 visible (or not labelled), -1
+not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+KEY = 'keypoints_occluded'
+FLIP_MARK = 'occlusion_flipped'  # whether the labels fit the last flip; set by whatever flips or makes them
+
+
+def has_occlusion(results: Mapping) -> bool:
+    """Whether a sample has occlusion labels and the joints that they belong to.
+
+    Args:
+        results (Mapping): A sample on its way through a pipeline.
+
+    Returns:
+        bool: ``True`` where both ``keypoints_occluded`` and ``keypoints`` are there and not ``None``.
+
+    Raises:
+        ValueError: ``keypoints_visible`` is missing, or the labels are not one per joint.
+    """
+    if results.get(KEY) is None or results.get('keypoints') is None:
+        return False
+    if results.get('keypoints_visible') is None:
+        raise ValueError(f'a sample with {KEY} must have keypoints_visible too, it has {sorted(results)}')
+    found, expected = np.shape(results[KEY]), np.shape(results['keypoints'])[:2]
+    if found != expected:
+        raise ValueError(f'{KEY} has the shape {found}, expected {expected}, one label per joint in keypoints')
+    return True
+
+
+def labelled(keypoints_visible: np.ndarray) -> np.ndarray:
+    """Which joints are labelled, from mmpose's visibility with or without channels.
+
+    Args:
+        keypoints_visible (np.ndarray): (N, K) or (N, K, C); channel 0 means labelled.
+
+    Returns:
+        np.ndarray: (N, K) bool.
+    """
+    first = keypoints_visible[..., 0] if keypoints_visible.ndim == 3 else keypoints_visible
+    return first > 0
+
+
+def unknown_occlusion(keypoints_visible: np.ndarray) -> np.ndarray:
+    """Labels for people of whose occlusion nothing is known: -1 where labelled, else 0.
+
+    Args:
+        keypoints_visible (np.ndarray): (N, K) or (N, K, C).
+
+    Returns:
+        np.ndarray: (N, K) float32.
+    """
+    return -labelled(keypoints_visible).astype(np.float32)
+
+
+def join(results: dict) -> None:
+    """Append the occlusion labels to ``keypoints_visible`` as its last channel, in place.
+
+    Args:
+        results (dict): A sample with ``keypoints_visible`` (N, K) or (N, K, C) and ``keypoints_occluded`` (N, K).
+    """
+    visible = results['keypoints_visible']
+    channels = visible[..., None] if visible.ndim == 2 else visible
+    results['keypoints_visible'] = np.concatenate([channels, results[KEY][..., None]], axis=-1)
+
+
+def split(results: dict, ndim: int, dtype: np.dtype) -> None:
+    """Undo :func:`join`, in place.
+
+    Args:
+        results (dict): A sample with ``keypoints_visible`` (N, K, C + 1).
+        ndim (int): Dimensions of ``keypoints_visible`` before, 2 or 3.
+        dtype (np.dtype): Its type before.
+    """
+    joined = results['keypoints_visible']
+    visible = joined[..., 0] if ndim == 2 else joined[..., :-1]
+    results['keypoints_visible'] = np.ascontiguousarray(visible, dtype=dtype)
+    results[KEY] = np.ascontiguousarray(joined[..., -1], dtype=np.float32)
+
+
+def merge_sources(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Label of a joint that lies between two others: occluded if one is, else unknown if one is, else visible.
+
+    Args:
+        first (np.ndarray): Labels of any shape.
+        second (np.ndarray): Labels of the same shape.
+
+    Returns:
+        np.ndarray: 1 where either is 1, else -1 where either is -1, else 0.
+    """
+    merged = np.maximum(first, second)
+    return np.where((merged <= 0) & (np.minimum(first, second) < 0), -1, merged).astype(np.float32)

@@ -1,0 +1,92 @@
+"""mmpose's visualizer, with occluded joints marked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mmcv
+import numpy as np
+from mmengine.structures import InstanceData
+from mmpose.registry import VISUALIZERS
+from mmpose.visualization import PoseLocalVisualizer
+
+from posestructs.visualization.pose_drawing import draw_pose
+
+
+@VISUALIZERS.register_module()
+class OcclusionLocalVisualizer(PoseLocalVisualizer):
+    """mmpose's ``PoseLocalVisualizer`` that draws occluded joints as rings and their limbs dashed.
+
+    It reads ``keypoints_occluded`` of ground truth (1, 0, -1) and of predictions (a probability) where it is there;
+    without it all joints are drawn as visible. The OpenPose style is left to mmpose.
+
+    Args:
+        name (str): Name of the instance. Defaults to 'visualizer'.
+        radius (float, optional): Of a joint, in pixels. By default it grows with the image and the person.
+        line_width (int, optional): Of a limb, in pixels. By default half the radius.
+        **kwargs: As for ``PoseLocalVisualizer``.
+    """
+
+    def __init__(
+        self,
+        name: str = 'visualizer',
+        *args: Any,
+        radius: float | None = None,
+        line_width: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # mmpose needs numbers, for boxes and the OpenPose style.
+        super().__init__(name, *args, radius=radius or 3, line_width=line_width or 1, **kwargs)
+        self.joint_radius, self.limb_width = radius, line_width
+
+    def _draw_instances_kpts(
+        self,
+        image: np.ndarray,
+        instances: InstanceData,
+        kpt_thr: float = 0.3,
+        show_kpt_idx: bool = False,
+        skeleton_style: str = 'mmpose',
+    ) -> np.ndarray:
+        if skeleton_style == 'openpose':
+            return super()._draw_instances_kpts(image, instances, kpt_thr, show_kpt_idx, skeleton_style)
+        self.set_image(image)
+        if 'keypoints' in instances and len(instances):
+            points = np.asarray(instances.get('transformed_keypoints', instances.keypoints))
+            visible = _array(instances.get('keypoints_visible'))
+            drawn = draw_pose(
+                self._image,
+                points,
+                visible,
+                _array(instances.get('keypoints_occluded')),
+                self._style(points.shape[-2]),
+                threshold=kpt_thr,
+                radius=self.joint_radius,
+                line_width=self.limb_width,
+                opacity=self.alpha * np.clip(visible, 0, 1) if self._weighted(visible) else self.alpha,
+                indices=show_kpt_idx,
+            )
+            self.set_image(drawn)
+        return self.get_image()
+
+    def _weighted(self, visible: np.ndarray | None) -> bool:
+        return self.show_keypoint_weight and visible is not None
+
+    def _style(self, num_joints: int) -> dict:
+        """What :func:`draw_pose` reads of metainfo, from mmpose's arguments, which may be names of colours."""
+        links = [] if self.skeleton is None or self.link_color is None else self.skeleton
+        return dict(
+            keypoint_colors=_color_list(self.kpt_color, num_joints),
+            skeleton_links=links,
+            skeleton_link_colors=_color_list(self.link_color, len(links)),
+        )
+
+
+def _array(value: Any) -> np.ndarray | None:
+    return None if value is None else np.asarray(value)
+
+
+def _color_list(colors: Any, count: int) -> list:
+    """mmpose's colours as RGB, one for each."""
+    if colors is None or isinstance(colors, str):
+        colors = [colors] * count
+    return [mmcv.color_val(c)[::-1] if isinstance(c, str) else c for c in colors]

@@ -1,0 +1,157 @@
+"""The visualizer in mmpose's place: its own calls, and a real test run that saves pictures."""
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.structures import InstanceData
+from mmpose.registry import VISUALIZERS
+from mmpose.structures import PoseDataSample
+
+from posestructs.testing import data_root, needs_data
+from posestructs.visualization import OcclusionLocalVisualizer, draw_pose
+
+META = dict(
+    keypoint_colors=np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]]),
+    skeleton_links=[(0, 1), (1, 2)],
+    skeleton_link_colors=np.array([[255, 0, 0], [0, 0, 255]]),
+)
+POINTS = np.array([[[20.0, 20], [60, 20], [60, 60]]])
+IMAGE = np.full((80, 90, 3), 128, np.uint8)
+
+
+@pytest.fixture
+def visualizer(request):
+    init_default_scope('mmpose')
+    built = VISUALIZERS.build(dict(type='OcclusionLocalVisualizer', name=request.node.name, radius=6))
+    built.set_dataset_meta(META)
+    return built
+
+
+def sample(**kwargs):
+    data = PoseDataSample()
+    for name, occluded in kwargs.items():
+        instances = InstanceData(keypoints=POINTS, keypoints_visible=np.ones((1, 3)))
+        if occluded is not None:
+            instances.keypoints_occluded = np.array([occluded])
+        setattr(data, name, instances)
+    return data
+
+
+def expected(occluded):
+    return draw_pose(IMAGE, POINTS, None, occluded, META, radius=6)
+
+
+def test_truth_and_prediction_side_by_side(visualizer):
+    data = sample(gt_instances=[1.0, 0, -1], pred_instances=[0.2, 0.9, 0.5])
+    drawn = visualizer.add_datasample('a', IMAGE, data)
+    np.testing.assert_array_equal(drawn[:, :90], expected([1, 0, -1]))
+    np.testing.assert_array_equal(drawn[:, 90:], expected([0, 1, 1]))
+    assert not np.array_equal(drawn[:, :90], expected([0, 0, 0]))
+    assert (IMAGE == 128).all()
+
+
+def test_without_labels_all_joints_are_visible(visualizer):
+    drawn = visualizer.add_datasample('a', IMAGE, sample(gt_instances=None), draw_pred=False)
+    np.testing.assert_array_equal(drawn, expected([0, 0, 0]))
+
+
+def test_joints_in_the_crop_come_first(visualizer):
+    data = sample(gt_instances=[1, 0, 0])
+    data.gt_instances.transformed_keypoints = POINTS + 5
+    drawn = visualizer.add_datasample('a', IMAGE, data, draw_pred=False)
+    np.testing.assert_array_equal(drawn, draw_pose(IMAGE, POINTS + 5, None, [1, 0, 0], META, radius=6))
+
+
+def test_mmposes_arguments(visualizer, tmp_path):
+    low = sample(pred_instances=[0, 0, 0])
+    low.pred_instances.keypoints_visible = np.array([[0.9, 0.2, 0.9]])
+    np.testing.assert_array_equal(
+        visualizer.add_datasample('a', IMAGE, low, draw_gt=False, kpt_thr=0.5, out_file=str(tmp_path / 'a.png')),
+        draw_pose(IMAGE, POINTS, [1, 0, 1], None, META, radius=6),
+    )
+    assert cv2.imread(str(tmp_path / 'a.png')).shape == (80, 90, 3)
+    visualizer.show_keypoint_weight = True
+    faint = visualizer.add_datasample('a', IMAGE, low, draw_gt=False, kpt_thr=0)
+    expected_faint = draw_pose(IMAGE, POINTS, metainfo=META, radius=6, opacity=np.array([0.9, 0.2, 0.9]))
+    np.testing.assert_array_equal(faint, expected_faint)
+    low.pred_instances.bboxes = np.array([[5.0, 5, 85, 75]])
+    boxed = visualizer.add_datasample('a', IMAGE, low, draw_gt=False, draw_bbox=True)
+    assert tuple(boxed[40, 5]) == (0, 128, 0) or tuple(boxed[40, 5]) == (0, 255, 0)
+
+
+def test_colours_by_name_as_in_mmpose(request):
+    visualizer = OcclusionLocalVisualizer(
+        request.node.name, kpt_color='red', link_color='blue', skeleton=[(0, 1)], radius=6
+    )
+    drawn = visualizer.add_datasample('a', IMAGE, sample(gt_instances=None), draw_pred=False)
+    assert tuple(drawn[60, 60]) == (255, 0, 0) and tuple(drawn[20, 40]) == (0, 0, 255)
+
+
+def test_a_sample_without_people(visualizer):
+    data = PoseDataSample()
+    data.pred_instances = InstanceData(keypoints=np.zeros((0, 3, 2)), keypoints_visible=np.zeros((0, 3)))
+    assert (visualizer.add_datasample('a', IMAGE, data, draw_gt=False) == 128).all()
+
+
+@needs_data
+def test_a_test_run_saves_pictures(tmp_path):
+    """What tools/test.py --show-dir does: mmpose's hook with this visualizer on real people."""
+    codec = dict(type='MSRAHeatmap', input_size=(64, 64), heatmap_size=(16, 16), sigma=1)
+    pipeline = [
+        dict(type='LoadVerifiedImage'),
+        dict(type='GetBBoxCenterScale'),
+        dict(type='TopdownAffine', input_size=(64, 64)),
+        dict(type='PackPoseInputs'),
+    ]
+    backbone = dict(type='ResNet', depth=18)
+    head = dict(
+        type='HeatmapHead',
+        in_channels=512,
+        out_channels=14,
+        deconv_out_channels=(16,) * 3,
+        deconv_kernel_sizes=(4,) * 3,
+        loss=dict(type='KeypointMSELoss'),
+        decoder=codec,
+    )
+    config = dict(
+        default_scope='mmpose',
+        work_dir=str(tmp_path),
+        experiment_name='show',
+        model=dict(
+            type='TopdownPoseEstimator',
+            data_preprocessor=dict(type='PoseDataPreprocessor'),
+            backbone=backbone,
+            head=head,
+            test_cfg=dict(output_heatmaps=True),
+        ),
+        test_dataloader=dict(
+            batch_size=2,
+            dataset=dict(
+                type='LSPDataset',
+                data_root=str(data_root() / 'lspet-mini'),
+                ann_file='joints.mat',
+                id_file='val.txt',
+                indices=3,
+                test_mode=True,
+                pipeline=pipeline,
+            ),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+        test_cfg=dict(),
+        test_evaluator=dict(type='PCKAccuracy', norm_item='bbox'),
+        visualizer=dict(type='OcclusionLocalVisualizer', name='show_run'),
+        default_hooks=dict(visualization=dict(type='PoseVisualizationHook', enable=True, out_dir='shown', kpt_thr=-1)),
+        log_level='ERROR',
+    )
+    Runner.from_cfg(Config(config)).test()
+    pictures = sorted(tmp_path.rglob('shown/**/*.jpg'))
+    assert len(pictures) == 3
+    originals = {p.stem.split('_')[0]: p for p in pictures}
+    for stem, path in originals.items():
+        original = cv2.imread(str(data_root() / 'lspet-mini' / 'images' / f'{stem}.jpg'))
+        drawn = cv2.imread(str(path))
+        assert drawn.shape[1] == original.shape[1] and drawn.shape[0] == 2 * original.shape[0]  # heat maps below
+        assert (np.abs(drawn[: len(original)].astype(int) - original) > 40).any()

@@ -1,0 +1,196 @@
+"""Look at a data set: ``python tools/misc/browse_dataset.py CONFIG [flags]``.
+
+Draws its samples as they are (``--mode original``), as the model gets them (``transformed``), or after each step of the
+pipeline (``pipeline``). Visible joints are discs, occluded ones rings, those of which it is not known squares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# a checkout works without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.runner import set_random_seed
+from rich.progress import track
+
+import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.utils.cli import has_display, load_config
+from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.visualization import browsing, contact_sheet, draw_legend, stack_rows
+
+MODES = ('original', 'transformed', 'pipeline')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Draw the samples of a data set.')
+    parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
+    parser.add_argument('--mode', choices=MODES, default='transformed', help='before, after or along the pipeline')
+    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='train', help='whose data loader')
+    parser.add_argument(
+        '--output-dir', help='default: work_dirs/browse/<config>/<phase>_<mode>, unless --show is given'
+    )
+    parser.add_argument(
+        '--max-item-num',
+        '--max-item-per-dataset',
+        type=int,
+        default=50,
+        help='samples at most, of each data set combined',
+    )
+    parser.add_argument('--min-side', type=int, default=320, help='enlarge smaller pictures to this shorter side')
+    parser.add_argument('--sheet', type=int, metavar='COLUMNS', help='also write all pictures as one, sheet.png')
+    parser.add_argument('--seed', type=int, help='random seed of the pipeline')
+    parser.add_argument('--show', action='store_true', help='show each in a window')
+    parser.add_argument('--not-show', dest='show', action='store_false', help='the default; for mmpose users')
+    parser.add_argument('--show-interval', type=float, default=2, help='seconds a window stays; 0 waits for a key')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
+    return parser.parse_args()
+
+
+def dataset_config(cfg: Config, phase: str) -> dict:
+    """The data set's part of a config."""
+    loader = cfg.get(f'{phase}_dataloader')
+    if not loader or not loader.get('dataset'):
+        others = [p for p in ('train', 'val', 'test') if cfg.get(f'{p}_dataloader')]
+        raise UsageError(f'config {cfg.filename} sets no {phase}_dataloader.dataset; it has one for: {others}')
+    return loader.dataset
+
+
+def build(dataset: dict, source: str):
+    """Build a data set; what is wrong with it is the user's to mend."""
+    try:
+        built = DATASETS.build(dataset)
+        if not len(built):
+            raise ValueError('it has no samples')
+    except (OSError, ValueError, KeyError, AssertionError) as e:
+        raise UsageError(f'{source}: cannot build {browsing.step_name(dataset)}: {e}') from e
+    return built
+
+
+def pack_transformed(pipeline: list) -> list:
+    """Have the joints packed as they lie in the crop."""
+    last = browsing.step_name(pipeline[-1]) if pipeline else 'nothing'
+    if not last.endswith('PackPoseInputs'):
+        raise UsageError(f'--mode transformed needs a pipeline that ends in PackPoseInputs, this one ends in {last}')
+    return [*pipeline[:-1], {**pipeline[-1], 'pack_transformed': True}]
+
+
+def make_drawer(args: argparse.Namespace, cfg: Config) -> tuple[object, Callable[[int], np.ndarray | None]]:
+    """The data set, and what draws its i-th sample; nothing for one that the data set or pipeline leaves out."""
+    config = dataset_config(cfg, args.phase)
+    metainfo: dict = {}
+    recorder = browsing.StageRecorder(lambda results: browsing.draw_results(results, metainfo, args.min_side))
+    captions: list[str] = []
+
+    def caption(results: dict) -> dict:
+        captions[:] = [browsing.describe(results)]
+        return results
+
+    def change(pipeline: list) -> list:
+        if args.mode == 'original':
+            load = dict(type='LoadVerifiedImage', backend_args=cfg.get('backend_args'))
+            return [load, recorder.after('original'), caption]
+        pipeline = pack_transformed(pipeline)
+        steps = recorder.into(pipeline) if args.mode == 'pipeline' else pipeline
+        return [*steps[:-1], caption, steps[-1]]
+
+    browsing.map_pipelines(config, change)
+    dataset = build(config, f'{cfg.filename}: {args.phase}_dataloader.dataset')
+    metainfo.update(dataset.metainfo)
+    get = getattr(
+        dataset, 'prepare_data', dataset.__getitem__
+    )  # which, other than [], puts no other in a bad one's place
+
+    def draw(index: int) -> np.ndarray | None:
+        recorder.clear()
+        sample = get(index)
+        if sample is None:
+            return None
+        if args.mode == 'transformed':
+            picture = browsing.draw_packed(sample, metainfo, args.min_side)
+        else:
+            picture = recorder.sheet(4) if args.mode == 'pipeline' else recorder.pictures[-1]
+        return contact_sheet([picture], 1, [f'{index}  {captions[0]}'])
+
+    return dataset, draw
+
+
+def indices(dataset, most: int) -> Iterator[int]:
+    """The first samples; of a combined data set the first of each part in turn."""
+    lengths = getattr(dataset, 'lens', [len(dataset)])
+    starts = np.cumsum([0, *lengths[:-1]])
+    for i in range(min(most, max(lengths))):
+        yield from (int(start) + i for start, length in zip(starts, lengths, strict=True) if i < length)
+
+
+def show(picture: np.ndarray, seconds: float) -> None:
+    """Show a picture in a window."""
+    try:
+        cv2.imshow('browse_dataset', picture[..., ::-1])
+        cv2.waitKey(max(0, round(seconds * 1000)))
+    except cv2.error as e:
+        raise UsageError('--show needs an OpenCV with windows (opencv-python, not opencv-python-headless)') from e
+
+
+@report_usage_errors
+def main() -> None:
+    args = parse_args()
+    if args.max_item_num < 1 or (args.sheet is not None and args.sheet < 1):
+        raise UsageError('--max-item-num and --sheet must be at least 1')
+    if args.show and not has_display():
+        raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --output-dir')
+    cfg = load_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    if args.seed is not None:
+        set_random_seed(args.seed)
+    dataset, draw = make_drawer(args, cfg)
+    output = args.output_dir
+    if output is None and not args.show:
+        output = Path('work_dirs', 'browse', Path(cfg.filename).stem, f'{args.phase}_{args.mode}')
+
+    pictures, failures = [], []
+    for index in track(list(indices(dataset, args.max_item_num)), f'{args.phase}, {args.mode}'):
+        try:
+            picture = draw(index)
+        except (OSError, AssertionError) as e:  # what mmpose's and our own loading raise for a bad image
+            failures.append(f'sample {index}: {e}')
+            continue
+        if picture is None:
+            failures.append(f'sample {index}: left out by the data set or its pipeline')
+            continue
+        pictures.append(picture)
+        whole = stack_rows([picture, draw_legend(picture.shape[1])])
+        if output is not None:
+            mmcv.imwrite(whole[..., ::-1], str(Path(output) / f'{index:06d}.png'))
+        if args.show:
+            show(whole, args.show_interval)
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if not pictures:
+        raise UsageError(f'none of {len(failures)} samples could be drawn')
+    if output is not None:
+        if args.sheet:
+            sheet = contact_sheet(pictures, args.sheet)
+            mmcv.imwrite(stack_rows([sheet, draw_legend(sheet.shape[1])])[..., ::-1], str(Path(output) / 'sheet.png'))
+        print(f'{len(pictures)} pictures in {output}' + (f', {len(failures)} samples not drawn' if failures else ''))
+
+
+if __name__ == '__main__':
+    main()
