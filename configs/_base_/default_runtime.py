@@ -11,9 +11,14 @@ custom_hooks = [
     dict(type='SafeCheckpointHook'),
     # images per second, in each log line
     dict(type='ThroughputHook'),
+    # what a data set had to leave out, after each epoch
+    dict(type='SkippedSamplesHook'),
     # a progress bar, on a terminal only
     dict(type='ProgressHook'),
 ]
+
+# draws occluded joints as rings
+visualizer = dict(type='OcclusionLocalVisualizer')
 
 # read by tools/train.py, which has the flag --tensorboard for it
 tensorboard = False

@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/simple_baseline_res50.py',
+    '../_base_/data/lspet_256x256.py',
+    '../_base_/schedules/adam_210e.py',
+]
+
+model = dict(head=dict(decoder=_base_.codec))

@@ -1,0 +1,76 @@
+"""Every config builds: model, pipelines, metrics, hooks, optimizer; data sets where their files are."""
+
+import pytest
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS, HOOKS, MODELS
+
+from posestructs.testing import data_root, needs_data, repo_root
+from posestructs.utils import cli
+
+ROOT = repo_root() / 'configs'
+CONFIGS = sorted(str(p.relative_to(ROOT)) for p in ROOT.rglob('*.py') if '_base_' not in p.parts)
+
+
+@pytest.fixture(params=CONFIGS)
+def config(request, monkeypatch):
+    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
+    init_default_scope('mmpose')
+    return cli.load_config(str(ROOT / request.param))
+
+
+def test_model_codec_and_data_agree(config):
+    # weights from the net are not to be had in a test
+    config.merge_from_dict({'model.backbone.init_cfg': None})
+    model = MODELS.build(config.model)
+    optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    assert sum(len(g['params']) for g in optim_wrapper.optimizer.param_groups) == len(list(model.parameters()))
+    for hook in config.get('custom_hooks') or []:
+        HOOKS.build(hook)
+
+    width, height = config.codec.input_size
+    meta = dataset_of(config.val_dataloader.dataset, lazy_init=True).metainfo
+    with torch.no_grad():
+        heatmaps = model.head.forward(model.backbone(torch.zeros(2, 3, height, width)))
+    heatmaps = heatmaps[-1] if isinstance(heatmaps, (list, tuple)) else heatmaps
+    assert heatmaps.shape == (2, meta['num_keypoints'], *reversed(config.codec.heatmap_size))
+    for part in ('train', 'val', 'test'):
+        cfg = config[f'{part}_dataloader'].dataset
+        for one in cfg.get('datasets', [cfg]):
+            built = dataset_of(one, lazy_init=True)
+            assert built.metainfo['num_keypoints'] == meta['num_keypoints']
+    for part in ('val', 'test'):
+        evaluator = Evaluator(config[f'{part}_evaluator'])
+        evaluator.dataset_meta = meta  # our metrics look their joints up here, and complain of what is missing
+
+
+def dataset_of(cfg, **options):
+    return DATASETS.build(dict(cfg, **options))
+
+
+def test_the_documented_configs_are_there():
+    names = {
+        'baseline/td-hm_res18_lspet-mini-128x128.py',
+        'baseline/td-hm_hourglass-small_lspet-mini-128x128.py',
+        'baseline/td-hm_res50_lspet-mini-128x128.py',
+        *(f'baseline/td-hm_{net}_{data}-256x256.py' for net in ('res50', 'hourglass52') for data in ('lspet', 'mpii')),
+        'demo/td-hm_res18-small_stick-figure-64x64.py',
+    }
+    assert names <= set(CONFIGS)
+
+
+@needs_data
+def test_lsp_and_its_extension_are_trained_on_together():
+    init_default_scope('mmpose')
+    config = cli.load_config(str(ROOT / 'baseline' / 'td-hm_res50_lspet-256x256.py'))
+    both = config.train_dataloader.dataset
+    for part, folder in zip(both.datasets, ('lspet-raw-sample', 'lsp-annotations'), strict=True):
+        part.update(data_root=str(data_root() / folder), check_images=False)
+    dataset = DATASETS.build(both)
+    assert len(dataset) == 10000 + 1000
+    assert dataset.metainfo['torso_pair'] == ('left_shoulder', 'right_hip')
+    lspet, lsp = dataset.get_data_info(9999), dataset.get_data_info(10000)
+    assert lspet['keypoints_occluded'] is None and lsp['keypoints_occluded'].shape == (1, 14)
+    assert (lspet['img_path'][-11:], lsp['img_path'][-10:]) == ('im10000.jpg', 'im0001.jpg')
