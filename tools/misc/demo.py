@@ -20,12 +20,14 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmpose.apis import init_model
 from mmpose.registry import DATASETS
 
-import posestructs  # noqa: F401
 from posestructs.evaluation.tables import metrics_table
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, side_by_side, stack_rows
+
+# isort: split
+# after posestructs, which makes it importable
+from mmpose.apis import init_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,15 +73,17 @@ def main() -> None:
     parser.add_argument('--config', default='configs/demo/td-hm_res18-small_stick-figure-64x64.py')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
     parser.add_argument('--people', type=int, default=16, help='number of people in the picture')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to both commands')
     args = parser.parse_args()
     folder = args.work_dir.resolve()
+    options = ('--work-dir', str(folder), *(['--cfg-options', *args.cfg_options] if args.cfg_options else []))
 
     begin = time.time()
-    run('tools/train.py', args.config, '--work-dir', str(folder), '--no-validate', '--seed', '0')
+    run('tools/train.py', args.config, '--no-validate', '--seed', '0', *options)
     minutes = (time.time() - begin) / 60
     checkpoint = Path((folder / 'last_checkpoint').read_text().strip())
     metrics_file = folder / 'metrics.json'
-    run('tools/test.py', args.config, str(checkpoint), '--work-dir', str(folder), '--out', str(metrics_file))
+    run('tools/test.py', args.config, str(checkpoint), '--out', str(metrics_file), *options)
 
     table = metrics_table(json.loads(metrics_file.read_text()))
     (folder / 'metrics.md').write_text(table + '\n')
