@@ -1,0 +1,129 @@
+"""Which checkpoint a run goes on from: the last one that can be read whole."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# mmengine's Runner.resume reads both; the optimizer may be absent
+_NEEDED = ('meta', 'message_hub')
+
+
+def damage(path: str | Path) -> str | None:
+    """Look for what makes a checkpoint file unreadable.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        str | None: What is wrong with it; ``None`` for a whole file. One that holds objects which torch refuses to load
+        by default is whole.
+    """
+    path = Path(path)
+    if path.stat().st_size == 0:
+        return 'it is empty'
+    try:
+        if zipfile.is_zipfile(path):  # not so for what torch < 1.6 wrote
+            with zipfile.ZipFile(path) as archive:
+                bad = archive.testzip()  # compares all checksums, as torch does not
+            if bad is not None:
+                return f'its part {bad} is damaged'
+        _load(path)
+    except Exception as error:  # what a damaged file raises is not documented, by zipfile nor by torch
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        return f'it is truncated or not a checkpoint ({first_line})'
+    return None
+
+
+def why_not_resumable(path: str | Path) -> str | None:
+    """Look for what keeps a run from going on from a checkpoint.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        str | None: The reason; ``None`` where a run can go on.
+    """
+    problem = damage(path)
+    if problem is not None:
+        return problem
+    content = _load(path)
+    if content is None:
+        return None
+    missing = [key for key in _NEEDED if not isinstance(content, dict) or key not in content]
+    if missing:
+        return f'it holds no {" and no ".join(missing)}, only weights to start from (load_from)'
+    return None
+
+
+def read_meta(path: str | Path) -> dict:
+    """What a run wrote about itself into a checkpoint.
+
+    Args:
+        path: A checkpoint.
+
+    Returns:
+        dict: Its ``meta``; empty where torch would not load the file safely.
+    """
+    return (_load(path) or {}).get('meta', {})
+
+
+def last_good_checkpoint(
+    work_dir: str | Path, patterns: Iterable[str] = ('epoch_*.pth', 'iter_*.pth')
+) -> tuple[Path | None, list[str]]:
+    """Find the newest checkpoint of a work directory that a run can go on from.
+
+    The file that ``last_checkpoint`` names comes first, then the others from the newest to the oldest.
+
+    Args:
+        work_dir: Where a run was.
+        patterns: Names of its checkpoints.
+
+    Returns:
+        tuple[Path | None, list[str]]: The file, ``None`` where there is none; and a note for each file passed over.
+
+    Raises:
+        ValueError: There are checkpoints, but not one is good.
+    """
+    notes = []
+    for path in _candidates(Path(work_dir), patterns):
+        problem = why_not_resumable(path)
+        if problem is None:
+            return path, notes
+        notes.append(f'checkpoint {path} is passed over: {problem}')
+    if notes:
+        raise ValueError(f'no checkpoint in {work_dir} can be resumed: ' + '; '.join(notes))
+    return None, notes
+
+
+def _candidates(work_dir: Path, patterns: Iterable[str]) -> list[Path]:
+    named = _named_by_pointer(work_dir)
+    folders = {work_dir} if named is None else {work_dir, named.parent}
+    others = {file for folder in folders for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
+    newest_first = sorted(others - {named}, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return newest_first if named is None else [named, *newest_first]
+
+
+def _named_by_pointer(work_dir: Path) -> Path | None:
+    """What mmengine's ``last_checkpoint`` names, also after the folder was moved."""
+    pointer = work_dir / 'last_checkpoint'
+    name = pointer.read_text().strip() if pointer.is_file() else ''
+    for path in (Path(name), work_dir / Path(name).name):
+        if name and path.is_file():
+            return path
+    return None
+
+
+def _load(path: str | Path) -> Any:
+    """What torch loads, tensors left on disk where possible; ``None`` where it would not load the file safely."""
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        if 'Weights only load failed' in str(error) and 'Unsupported global' in str(error):
+            return None
+        raise

@@ -1,0 +1,277 @@
+"""What ``tools/train.py`` and ``tools/test.py`` share: their common flags, and how flags change a config.
+
+Each function changes one thing of a config, before a runner exists, so that a wrong flag stops a command with one
+line and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from posestructs.utils.launch import has_accelerator
+from posestructs.utils.usage import UsageError
+
+PROJECT_HOOKS = ('SafeCheckpointHook', 'ThroughputHook', 'ProgressHook')
+
+
+class OptionAction(DictAction):
+    """mmengine's ``--cfg-options``, which tells a word that is no option."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: list[str], flag: str = '') -> None:
+        for word in values:
+            if '=' not in word:
+                parser.error(f'argument {flag}: {word} is not KEY=VALUE')
+        super().__call__(parser, namespace, values, flag)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training and testing share.
+
+    Args:
+        parser: Gets the flags.
+    """
+    parser.add_argument('--work-dir', help='folder of logs, checkpoints and results')
+    parser.add_argument('--show', action='store_true', help='show predictions in a window')
+    parser.add_argument('--show-dir', help='save drawn predictions here (relative: below the run in the work dir)')
+    parser.add_argument('--interval', type=_positive, default=1, help='draw every n-th sample')
+    parser.add_argument('--wait-time', type=float, default=1, help='seconds a window stays')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OptionAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override keys of the config, e.g. model.backbone.init_cfg=None train_cfg.max_epochs=2',
+    )
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by some launchers')
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
+    return value
+
+
+def seed(text: str) -> int:
+    """Read a random seed from the command line.
+
+    Args:
+        text: A number.
+
+    Returns:
+        int: The number.
+
+    Raises:
+        argparse.ArgumentTypeError: numpy takes no such seed.
+    """
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f'{text} is not a number from 0 to 2**32 - 1')
+    return int(text)
+
+
+def load_config(path: str) -> Config:
+    """Read a config file.
+
+    Args:
+        path: A file, or ``package::path`` for one that a package ships (``mmpose::body_2d_keypoint/...``).
+
+    Returns:
+        Config: The config with all its bases.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    file = Path(path)
+    if '::' in path:
+        package, _, inner = path.partition('::')
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise UsageError(f'config {path}: no package {package} is installed')
+        file = Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / inner
+    if not file.is_file():
+        raise UsageError(f'config {file} does not exist')
+    cfg = Config.fromfile(str(file))
+    # mmpose's convention: the preprocessor may stand beside the model
+    if 'preprocess_cfg' in cfg:
+        cfg.model.setdefault('data_preprocessor', cfg.preprocess_cfg)
+    return cfg
+
+
+def require_keys(cfg: Config, *keys: str) -> None:
+    """Refuse a config that lacks what the command needs.
+
+    Args:
+        cfg: The config.
+        *keys: Its top-level keys that must be set.
+
+    Raises:
+        UsageError: A key is absent or ``None``.
+    """
+    missing = [key for key in keys if cfg.get(key) is None]
+    if missing:
+        raise UsageError(f'config {cfg.filename} sets no {", ".join(missing)}')
+
+
+def merge_common(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply launcher, work directory and drawing flags.
+
+    Args:
+        cfg: The config; changed in place.
+        args: Parsed flags of :func:`add_common_arguments`.
+
+    Raises:
+        UsageError: A window is asked for where none can open.
+    """
+    cfg.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
+    if args.show and not has_display():
+        raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --show-dir')
+
+
+def has_display() -> bool:
+    """Tell whether a window can open.
+
+    Returns:
+        bool: On Linux, whether a display server is named; elsewhere yes.
+    """
+    if not sys.platform.startswith('linux'):
+        return True
+    return any(os.environ.get(name) for name in ('DISPLAY', 'WAYLAND_DISPLAY'))
+
+
+def draw_predictions(cfg: Config, args: argparse.Namespace, hook: str = 'visualization') -> None:
+    """Switch on one of mmpose's drawing hooks.
+
+    Args:
+        cfg: The config; changed in place.
+        args: Gives ``show``, ``wait_time`` and ``interval``.
+        hook: ``visualization`` or ``badcase``, its name in ``default_hooks``.
+    """
+    kinds = dict(visualization='PoseVisualizationHook', badcase='BadCaseAnalysisHook')
+    settings = dict(enable=True, show=args.show, interval=args.interval)
+    if args.show:
+        settings['wait_time'] = args.wait_time
+    merge_dict(cfg, 'default_hooks', {hook: {'type': kinds[hook], **_hook(cfg, hook), **settings}})
+
+
+def merge_options(cfg: Config, options: dict) -> None:
+    """Apply ``--cfg-options``.
+
+    Args:
+        cfg: The config; changed in place.
+        options: Values by dotted key.
+
+    Raises:
+        UsageError: A key leads through something that has no keys.
+    """
+    try:
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError) as error:
+        raise UsageError(f'--cfg-options: {error.args[0]}') from error
+
+
+def add_project_hooks(cfg: Config) -> None:
+    """Give any config, mmpose's own included, whole and safe checkpoints, a throughput figure and a progress bar.
+
+    Args:
+        cfg: The config; changed in place. What it sets itself stays.
+    """
+    custom = list(cfg.get('custom_hooks') or [])
+    present = {_type_name(hook) for hook in custom}
+    cfg.custom_hooks = custom + [dict(type=name) for name in PROJECT_HOOKS if name not in present]
+    # None means that the user wants no checkpoints; an absent key means mmengine's default
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint', dict(type='CheckpointHook', interval=1))
+    if isinstance(checkpoint, dict) and _type_name(checkpoint) == 'CheckpointHook':
+        merge_dict(cfg, 'default_hooks', dict(checkpoint={**checkpoint, 'type': 'AtomicCheckpointHook'}))
+
+
+def merge_dict(cfg: Config, key: str, values: dict) -> None:
+    """Set entries of a dict of a config, which may not have that dict yet.
+
+    Args:
+        cfg: The config; changed in place.
+        key: Top-level key of the dict.
+        values: Its new entries.
+    """
+    # Config copies what is assigned to it, so an update of the old value would be lost where there was none
+    cfg[key] = {**(cfg.get(key) or {}), **values}
+
+
+def _hook(cfg: Config, name: str) -> dict:
+    return (cfg.get('default_hooks') or {}).get(name) or {}
+
+
+def _type_name(part: Any) -> str | None:
+    """Name of the class a config part (or a built object) stands for."""
+    kind = part.get('type') if isinstance(part, dict) else type(part)
+    return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', None)
+
+
+def use_amp(optim_wrapper: dict) -> None:
+    """Turn an optimizer wrapper, or each member of several, into its mixed-precision form.
+
+    Args:
+        optim_wrapper: Of one network (``type`` and ``optimizer``), or a dict of such by network name beside a
+            ``constructor``; changed in place.
+
+    Raises:
+        UsageError: This machine has no device for it, or a wrapper is of a custom type.
+    """
+    if not has_accelerator():
+        raise UsageError('--amp needs a GPU (mixed precision is not offered on the CPU): train without it')
+    members = {name: part for name, part in optim_wrapper.items() if isinstance(part, dict) and 'optimizer' in part}
+    if 'optimizer' in optim_wrapper or not members:
+        members = {'': optim_wrapper}
+    for name, member in members.items():
+        kind = _type_name(member) or 'OptimWrapper'
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+            key = f'optim_wrapper.{name}'.rstrip('.')
+            raise UsageError(f'--amp: {key}.type is {kind}, only OptimWrapper and AmpOptimWrapper are supported')
+        member['type'] = 'AmpOptimWrapper'
+        member.setdefault('loss_scale', 'dynamic')
+
+
+def use_tensorboard(cfg: Config) -> None:
+    """Write TensorBoard files beside the visualizer's other outputs.
+
+    Args:
+        cfg: The config; changed in place.
+
+    Raises:
+        UsageError: The package is not installed, or the config has no visualizer.
+    """
+    if importlib.util.find_spec('tensorboard') is None:
+        raise UsageError('TensorBoard is not installed: pip install tensorboard')
+    if not isinstance(cfg.get('visualizer'), dict):
+        raise UsageError(f'TensorBoard needs a visualizer, and config {cfg.filename} sets none')
+    backends = list(cfg.visualizer.get('vis_backends') or [])
+    if 'TensorboardVisBackend' not in map(_type_name, backends):
+        backends.append(dict(type='TensorboardVisBackend'))
+    cfg.visualizer.vis_backends = backends
+
+
+def check_checkpoint_path(path: str, flag: str) -> None:
+    """Refuse a checkpoint that is not there.
+
+    Args:
+        path: A file or an address (``https://...``, which is left to mmengine).
+        flag: What names it on the command line, for the error.
+
+    Raises:
+        UsageError: It is a path and no file lies there.
+    """
+    if '://' not in path and not Path(path).is_file():
+        raise UsageError(f'{flag} {path}: no such file')

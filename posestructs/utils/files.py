@@ -1,0 +1,38 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PARTIAL = '.partial'
+
+
+def partial_path(path: str | Path) -> Path:
+    """Where :func:`atomic_write` writes before the file is whole.
+
+    Args:
+        path: The final name.
+
+    Returns:
+        Path: A hidden name in the same folder, so that a rename suffices.
+    """
+    path = Path(path)
+    return path.with_name(f'.{path.name}{PARTIAL}')
+
+
+def atomic_write(path: str | Path, data: bytes) -> None:
+    """Write a file so that its name never stands for half of it, whenever the process dies.
+
+    Args:
+        path: The file; its folder is made where absent.
+        data: Its content.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(path)
+    with partial.open('wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could keep the new name and lose the content
+    os.replace(partial, path)

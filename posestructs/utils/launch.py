@@ -1,0 +1,89 @@
+"""Several processes on machines without a GPU.
+
+mmengine's launchers choose a CUDA device for each rank before they connect them, and its default model wrapper
+names one, so both fail on a CPU. Here the ranks are connected beforehand, over gloo, which mmengine then uses.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import torch
+import torch.distributed as torch_dist
+from mmengine import device
+from mmengine.config import Config
+from mmengine.registry import MODEL_WRAPPERS
+from torch.nn.parallel import DistributedDataParallel
+
+from posestructs.utils.usage import UsageError
+
+# where each launcher says: rank, number of ranks, rank within the node
+_VARIABLES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
+_DEFAULT_PORT = '29500'
+
+
+def has_accelerator() -> bool:
+    """Tell whether mmengine finds a device other than the CPU that ranks can be connected on.
+
+    Returns:
+        bool: Whether one is there.
+    """
+    kinds = (device.is_cuda_available, device.is_npu_available, device.is_mlu_available, device.is_musa_available)
+    return any(available() for available in kinds)
+
+
+def set_up_ranks(cfg: Config) -> None:
+    """Check the launcher's environment, and on a CPU connect the ranks.
+
+    Args:
+        cfg: Its ``launcher`` says who started the processes; changed in place where there is no GPU.
+
+    Raises:
+        UsageError: The launcher did not start this process, or a node has more ranks than GPUs.
+    """
+    if cfg.launcher == 'none':
+        return
+    names = _VARIABLES[cfg.launcher]
+    missing = [name for name in names[:2] if name not in os.environ]
+    if missing:
+        raise UsageError(
+            f'--launcher {cfg.launcher}: {" and ".join(missing)} not set, so this process was not started by it; '
+            'use tools/dist_*.sh or tools/slurm_*.sh'
+        )
+    rank, world_size, local_rank = (int(os.environ.get(name, 0)) for name in names)
+    if not has_accelerator():
+        _connect_over_gloo(cfg, rank, world_size, local_rank)
+    elif device.is_cuda_available() and local_rank >= torch.cuda.device_count():
+        raise UsageError(
+            f'rank {local_rank} of this node has no GPU: it has {torch.cuda.device_count()} (CUDA_VISIBLE_DEVICES=-1 '
+            'runs on the CPU)'
+        )
+
+
+def _connect_over_gloo(cfg: Config, rank: int, world_size: int, local_rank: int) -> None:
+    os.environ.setdefault('MASTER_PORT', _DEFAULT_PORT)
+    if 'MASTER_ADDR' not in os.environ:
+        os.environ['MASTER_ADDR'] = _first_slurm_host() if cfg.launcher == 'slurm' else '127.0.0.1'
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(local_rank))
+    torch_dist.init_process_group('gloo', rank=rank, world_size=world_size)
+    wrapper = dict(cfg.get('model_wrapper_cfg') or _default_wrapper(cfg))
+    kind = MODEL_WRAPPERS.get(wrapper.get('type', 'MMDistributedDataParallel'))
+    if isinstance(kind, type) and issubclass(kind, DistributedDataParallel):
+        wrapper.setdefault('device_ids', None)
+    cfg.model_wrapper_cfg = wrapper
+
+
+def _default_wrapper(cfg: Config) -> dict:
+    """What mmengine wraps a model with where a config says nothing, written out."""
+    unused = cfg.get('find_unused_parameters', False)
+    return dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused)
+
+
+def _first_slurm_host() -> str:
+    command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[0]

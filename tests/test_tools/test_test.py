@@ -1,0 +1,124 @@
+"""tools/test.py: every output of a real evaluation, held against what training's own validation said."""
+
+import json
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from posestructs.testing import data_root, needs_data
+
+pytestmark = needs_data
+
+
+@pytest.fixture(scope='module')
+def trained(main, tiny, tmp_path_factory, scalars):
+    """A checkpoint, and the metrics that validation gave it."""
+    work_dir = tmp_path_factory.mktemp('trained')
+    main('train.py', tiny, '--work-dir', work_dir, '--seed', 1, '--cfg-options', 'train_cfg.max_epochs=1')
+    metrics = {k: v for k, v in scalars(work_dir)[-1].items() if k in ('PCK', 'EPE')}
+    assert len(metrics) == 2
+    return work_dir / 'epoch_1.pth', metrics
+
+
+@pytest.fixture(scope='module')
+def tested(command, tiny, trained, tmp_path_factory):
+    cwd = tmp_path_factory.mktemp('tested')
+    flags = [
+        '--work-dir',
+        'w',
+        '--out',
+        'results/metrics.json',
+        '--dump',
+        'pred.pkl',
+        '--show-dir',
+        'drawn',
+        '--badcase',
+    ]
+    # every prediction of this hardly trained model is a bad case
+    options = ['--cfg-options', 'default_hooks.badcase.badcase_thr=0']
+    done = command('test.py', tiny, trained[0], *flags, *options, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return cwd, done.stdout
+
+
+def people():
+    return json.loads((data_root() / 'mpii-sample' / 'test_mpii.json').read_text())
+
+
+def test_metrics_equal_those_of_validation(tested, trained):
+    metrics = json.loads((tested[0] / 'results' / 'metrics.json').read_text())
+    assert metrics == pytest.approx(trained[1], rel=1e-6)
+
+
+def test_dumped_predictions_give_the_metric(tested, trained):
+    predictions = pickle.loads((tested[0] / 'pred.pkl').read_bytes())
+    assert len(predictions) == len(people()) == 5
+    errors = [
+        np.linalg.norm(np.asarray(p['pred_instances']['keypoints']) - p['gt_instances']['keypoints'], axis=-1)[
+            p['gt_instances']['keypoints_visible'].reshape(1, 16, -1)[..., 0] > 0
+        ]
+        for p in predictions
+    ]
+    assert np.concatenate(errors).mean() == pytest.approx(trained[1]['EPE'], rel=1e-5)
+
+
+def test_pictures_are_drawn(tested):
+    folder = next((tested[0] / 'w').glob('*/drawn'))
+    drawn = sorted(folder.iterdir())
+    assert len(drawn) == 5
+    for file in drawn:
+        source = cv2.imread(str(data_root() / 'mpii-sample' / 'images' / file.name.replace('_0.jpg', '.jpg')))
+        picture = cv2.imread(str(file))
+        assert picture.shape[1] == source.shape[1] and (picture[: len(source)] != source).any()
+
+
+def test_bad_cases_are_listed(tested):
+    results = json.loads(next((tested[0] / 'w').glob('*/badcase/results.json')).read_text())
+    assert sorted(r['img'] for r in results) == sorted(p['image'].removesuffix('.jpg') for p in people())
+    assert all(r['KeypointMSELoss'] > 0 for r in results)
+
+
+def test_a_pipe_gets_plain_lines(tested):
+    lines = [line for line in tested[1].splitlines() if 'Epoch(test)' in line]
+    assert len(lines) == 4  # three batches and the result
+    assert '━' not in tested[1]
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['TINY', 'gone.pth'], 'checkpoint gone.pth: no such file'),
+        (['TINY', 'half.pth'], 'checkpoint half.pth: it is truncated or not a checkpoint'),
+        (['TINY', 'flipped.pth'], 'checkpoint flipped.pth: its part .* is damaged'),
+        (['absent.py', 'good.pth'], 'config absent.py does not exist'),
+        (['TINY', 'good.pth', '--out', 'm.txt'], '--out m.txt: the name must end with one of .json'),
+        (['TINY', 'good.pth', '--dump', 'p.json'], '--dump p.json: the name must end with .pkl'),
+        (['TINY', 'good.pth', '--show'], '--show needs a display'),
+        (['TINY', 'good.pth', '--cfg-options', 'test_cfg=None'], 'sets no test_cfg'),
+        (['headless.py', 'good.pth', '--badcase'], 'no single loss in the config, set default_hooks.badcase.metric'),
+    ],
+    ids=lambda value: ' '.join(value) if isinstance(value, list) else '',
+)
+def test_errors_leave_nothing_behind(args, message, main, tiny, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = trained[0].read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    (tmp_path / 'good.pth').write_bytes(content)
+    (tmp_path / 'half.pth').write_bytes(content[: len(content) // 2])
+    (tmp_path / 'flipped.pth').write_bytes(flipped)
+    (tmp_path / 'headless.py').write_text("model = dict(type='PoseModel', head=None)\n")
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(SystemExit, match=f'test.py: error: .*{message}'):
+        main('test.py', *[tiny if word == 'TINY' else word for word in args])
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_plain_state_dict_is_enough(main, tiny, trained, tmp_path):
+    weights = torch.load(trained[0], weights_only=True)['state_dict']
+    torch.save(weights, tmp_path / 'weights.pth')
+    main('test.py', tiny, tmp_path / 'weights.pth', '--work-dir', tmp_path / 'w', '--out', tmp_path / 'm.json')
+    assert json.loads((tmp_path / 'm.json').read_text()) == pytest.approx(trained[1], rel=1e-6)

@@ -1,0 +1,104 @@
+"""Which checkpoint a run goes on from."""
+
+import os
+import zipfile
+
+import pytest
+import torch
+
+from posestructs.utils.checkpoints import damage, last_good_checkpoint, read_meta, why_not_resumable
+
+
+class Odd:
+    """What torch refuses to load by default."""
+
+
+def save(path, age=0, **content):
+    """A checkpoint of `age` seconds ago."""
+    whole = dict(state_dict=dict(w=torch.arange(5000.0)), meta=dict(epoch=1, seed=9), message_hub={}) | content
+    torch.save(whole, path)
+    os.utime(path, (10**9 - age, 10**9 - age))
+    return path
+
+
+def cut(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+    return path
+
+
+def test_whole_files_have_no_damage(tmp_path):
+    assert damage(save(tmp_path / 'a.pth')) is None
+    assert damage(save(tmp_path / 'odd.pth', extra=Odd())) is None  # whole, though unsafe
+    torch.save(dict(w=torch.ones(3)), tmp_path / 'old.pth', _use_new_zipfile_serialization=False)
+    assert damage(tmp_path / 'old.pth') is None
+
+
+@pytest.mark.parametrize('size', [0, 1, 100, 10_000, 'all but one'])
+def test_truncated_at_any_length(size, tmp_path):
+    path = save(tmp_path / 'a.pth')
+    problem = damage(cut(path, path.stat().st_size - 1 if size == 'all but one' else size))
+    assert problem and '\n' not in problem
+
+
+def test_one_flipped_bit_in_the_weights(tmp_path):
+    path = save(tmp_path / 'a.pth')
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)  # torch itself notices nothing
+    assert 'is damaged' in damage(path)
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    (tmp_path / 'a.txt').write_text('hello')
+    assert 'not a checkpoint' in damage(tmp_path / 'a.txt')
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
+        archive.writestr('a.txt', 'hello')
+    assert 'not a checkpoint' in damage(tmp_path / 'a.zip')
+    torch.save([1, 2], tmp_path / 'list.pth')
+    assert why_not_resumable(tmp_path / 'list.pth').startswith('it holds no meta')
+
+
+def test_weights_alone_cannot_be_resumed(tmp_path):
+    torch.save(dict(state_dict={}), tmp_path / 'w.pth')
+    assert why_not_resumable(tmp_path / 'w.pth') == (
+        'it holds no meta and no message_hub, only weights to start from (load_from)'
+    )
+    assert why_not_resumable(save(tmp_path / 'a.pth')) is None
+    assert why_not_resumable(save(tmp_path / 'odd.pth', extra=Odd())) is None  # for the loader to judge
+
+
+def test_meta(tmp_path):
+    assert read_meta(save(tmp_path / 'a.pth')) == dict(epoch=1, seed=9)
+    assert read_meta(save(tmp_path / 'odd.pth', extra=Odd())) == {}
+
+
+def test_pointer_comes_first_then_the_newest(tmp_path):
+    epoch = {n: save(tmp_path / f'epoch_{n}.pth', age=100 - n) for n in (8, 9, 10)}
+    save(tmp_path / 'best_PCK_epoch_10.pth', age=0)
+    assert last_good_checkpoint(tmp_path) == (epoch[10], [])
+    (tmp_path / 'last_checkpoint').write_text(str(epoch[8]))
+    assert last_good_checkpoint(tmp_path) == (epoch[8], [])
+    cut(epoch[8], 50)
+    cut(epoch[10], 0)
+    os.utime(epoch[10], (10**9, 10**9))
+    found, notes = last_good_checkpoint(tmp_path)
+    assert found == epoch[9]
+    assert [note.split(' is passed over: ')[0] for note in notes] == [f'checkpoint {epoch[n]}' for n in (8, 10)]
+
+
+def test_pointer_into_another_folder(tmp_path):
+    (tmp_path / 'out').mkdir()
+    newer, older = (save(tmp_path / 'out' / f'iter_{n}.pth', age=100 - n) for n in (20, 10))
+    (tmp_path / 'last_checkpoint').write_text(str(newer))
+    assert last_good_checkpoint(tmp_path)[0] == newer
+    cut(newer, 10)
+    assert last_good_checkpoint(tmp_path)[0] == older
+
+
+def test_nothing_and_nothing_good(tmp_path):
+    assert last_good_checkpoint(tmp_path) == (None, [])
+    assert last_good_checkpoint(tmp_path / 'absent') == (None, [])
+    cut(save(tmp_path / 'epoch_1.pth'), 30)
+    with pytest.raises(ValueError, match='no checkpoint in .* can be resumed: checkpoint .*epoch_1.pth is passed over'):
+        last_good_checkpoint(tmp_path)

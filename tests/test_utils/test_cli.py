@@ -1,0 +1,164 @@
+"""What flags do to a config."""
+
+import argparse
+import os
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+
+from posestructs.utils import cli
+from posestructs.utils.usage import UsageError
+
+
+def names(cfg):
+    return [hook['type'] for hook in cfg.custom_hooks]
+
+
+def test_a_config_without_hooks_gets_ours():
+    cfg = Config(dict())
+    cli.add_project_hooks(cfg)
+    assert names(cfg) == ['SafeCheckpointHook', 'ThroughputHook', 'ProgressHook']
+    assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=1)
+
+
+def test_a_config_keeps_what_it_sets():
+    hooks = [dict(type='EMAHook'), dict(type='mmpose.SafeCheckpointHook'), dict(type='ProgressHook', refresh_seconds=9)]
+    checkpoint = dict(type='CheckpointHook', interval=7, save_best='PCK')
+    cfg = Config(dict(custom_hooks=hooks, default_hooks=dict(timer=dict(type='IterTimerHook'), checkpoint=checkpoint)))
+    cli.add_project_hooks(cfg)
+    cli.add_project_hooks(cfg)  # twice is once
+    assert names(cfg) == ['EMAHook', 'mmpose.SafeCheckpointHook', 'ProgressHook', 'ThroughputHook']
+    assert cfg.custom_hooks[2].refresh_seconds == 9
+    assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=7, save_best='PCK')
+    assert cfg.default_hooks.timer == dict(type='IterTimerHook')
+
+
+@pytest.mark.parametrize('own', [None, dict(type='MyCheckpointHook'), CheckpointHook(interval=3)])
+def test_another_checkpoint_hook_stays(own):
+    cfg = Config(dict(default_hooks=dict(checkpoint=own)))
+    cli.add_project_hooks(cfg)
+    assert cfg.default_hooks.checkpoint == own
+
+
+def test_amp_of_one_network(monkeypatch):
+    monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
+    cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='Adam', lr=1), clip_grad=dict(max_norm=1))))
+    cli.use_amp(cfg.optim_wrapper)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper' and cfg.optim_wrapper.loss_scale == 'dynamic'
+    assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1)
+
+
+def test_amp_of_several_networks(monkeypatch):
+    monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
+    member = dict(optimizer=dict(type='Adam', lr=1))
+    wrappers = dict(constructor='C', generator=member, pose=dict(type='AmpOptimWrapper', loss_scale=512.0, **member))
+    cfg = Config(dict(optim_wrapper=wrappers))
+    cli.use_amp(cfg.optim_wrapper)
+    assert cfg.optim_wrapper.generator == dict(type='AmpOptimWrapper', loss_scale='dynamic', **member)
+    assert cfg.optim_wrapper.pose.loss_scale == 512.0
+    assert set(cfg.optim_wrapper) == {'constructor', 'generator', 'pose'}
+
+
+def test_amp_refuses_a_custom_wrapper(monkeypatch):
+    monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
+    wrappers = dict(constructor='C', pose=dict(type='ApexOptimWrapper', optimizer=dict(type='Adam')))
+    with pytest.raises(UsageError, match='optim_wrapper.pose.type is ApexOptimWrapper'):
+        cli.use_amp(wrappers)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there')
+def test_amp_needs_a_gpu():
+    with pytest.raises(UsageError, match='--amp needs a GPU'):
+        cli.use_amp(dict(optimizer=dict(type='Adam')))
+
+
+def test_tensorboard_is_added_once():
+    cfg = Config(dict(visualizer=dict(type='PoseLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])))
+    cli.use_tensorboard(cfg)
+    cli.use_tensorboard(cfg)
+    assert [b.type for b in cfg.visualizer.vis_backends] == ['LocalVisBackend', 'TensorboardVisBackend']
+    with pytest.raises(UsageError, match='needs a visualizer'):
+        cli.use_tensorboard(Config(dict()))
+
+
+def parsed(*words):
+    parser = argparse.ArgumentParser()
+    cli.add_common_arguments(parser)
+    return parser.parse_args(words)
+
+
+@pytest.mark.parametrize(
+    'flags, own, expected',
+    [
+        (['--work-dir', 'flag'], 'config', 'flag'),
+        ([], 'config', 'config'),
+        ([], None, 'work_dirs/name.v2'),
+    ],
+)
+def test_work_dir(flags, own, expected, monkeypatch, tmp_path):
+    monkeypatch.setenv('LOCAL_RANK', 'restored afterwards')
+    monkeypatch.delenv('LOCAL_RANK')
+    (tmp_path / 'name.v2.py').write_text(f'work_dir = {own!r}')
+    cfg = cli.load_config(str(tmp_path / 'name.v2.py'))
+    cli.merge_common(cfg, parsed(*flags, '--local_rank', '3'))
+    assert cfg.work_dir == expected
+    assert os.environ['LOCAL_RANK'] == '3'
+
+
+@pytest.mark.parametrize('flag', ['--local_rank', '--local-rank'])
+def test_local_rank_has_two_spellings(flag):
+    assert parsed(flag, '2').local_rank == 2
+
+
+@pytest.mark.parametrize('text', ['-1', '4294967296', '1.5', 'x'])
+def test_seed_is_one_that_numpy_takes(text):
+    assert cli.seed('4294967295') == 4294967295
+    with pytest.raises(argparse.ArgumentTypeError, match='0 to 2'):
+        cli.seed(text)
+
+
+def test_options_are_checked(capsys):
+    assert parsed('--cfg-options', 'a.b=[1,2]', 'c=d=e').cfg_options == {'a.b': [1, 2], 'c': 'd=e'}
+    with pytest.raises(SystemExit):
+        parsed('--cfg-options', 'a.b=1', 'c')
+    assert 'c is not KEY=VALUE' in capsys.readouterr().err
+    cfg = Config(dict(batch=[dict(size=2)], lr=3))
+    cli.merge_options(cfg, {'batch.0.size': 5})
+    assert cfg.batch == [dict(size=5)]
+    for wrong in ({'batch.1.size': 5}, {'lr.b': 1}):
+        with pytest.raises(UsageError, match='--cfg-options: .*(Index 1|lr)'):
+            cli.merge_options(cfg, wrong)
+
+
+@pytest.mark.parametrize('interval', ['0', '-1', 'x'])
+def test_interval_is_positive(interval, capsys):
+    with pytest.raises(SystemExit):
+        parsed('--interval', interval)
+    assert '--interval' in capsys.readouterr().err
+
+
+def test_drawing_hooks_come_where_a_config_has_none():
+    cfg = Config(dict())
+    cli.draw_predictions(cfg, parsed('--show', '--wait-time', '2.5', '--interval', '4'))
+    hook = dict(type='PoseVisualizationHook', enable=True, show=True, interval=4, wait_time=2.5)
+    assert cfg.default_hooks.visualization == hook
+
+
+def test_config_of_a_package_and_preprocess_cfg(tmp_path):
+    cfg = cli.load_config('mmpose::_base_/default_runtime.py')
+    assert cfg.default_scope == 'mmpose'
+    (tmp_path / 'a.py').write_text("preprocess_cfg = dict(type='P')\nmodel = dict(type='M')\n")
+    assert cli.load_config(str(tmp_path / 'a.py')).model.data_preprocessor.type == 'P'
+
+
+def test_our_runtime_names_our_hooks():
+    """A config that starts from it gives the same checkpoints under mmpose's own tools."""
+    from posestructs.testing import repo_root
+
+    cfg = cli.load_config(str(repo_root() / 'configs' / '_base_' / 'default_runtime.py'))
+    before = cfg.pretty_text
+    cli.add_project_hooks(cfg)
+    assert cfg.pretty_text == before
+    assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook' and cfg.default_hooks.checkpoint.interval == 10

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Evaluate through Slurm.
+# Usage: [GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=5 SRUN_ARGS=... PYTHON=python] \
+#        tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [flags of test.py]
+set -euo pipefail
+
+if [ $# -lt 4 ]; then
+    echo "usage: $0 PARTITION JOB_NAME CONFIG CHECKPOINT [flags of test.py]" >&2
+    exit 2
+fi
+PARTITION=$1
+JOB_NAME=$2
+CONFIG=$3
+CHECKPOINT=$4
+HERE=$(cd "$(dirname "$0")" && pwd)
+
+# SRUN_ARGS is a list of words
+# shellcheck disable=SC2086
+PYTHONPATH="$HERE/..${PYTHONPATH:+:$PYTHONPATH}" exec srun \
+    --partition="$PARTITION" \
+    --job-name="$JOB_NAME" \
+    --gres=gpu:"${GPUS_PER_NODE:-8}" \
+    --ntasks="${GPUS:-8}" \
+    --ntasks-per-node="${GPUS_PER_NODE:-8}" \
+    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --kill-on-bad-exit=1 \
+    ${SRUN_ARGS:-} \
+    "${PYTHON:-python}" -u "$HERE/test.py" "$CONFIG" "$CHECKPOINT" --launcher slurm "${@:5}"

@@ -1,0 +1,105 @@
+"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT [flags]``, with mmpose's flags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+# a checkout works without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import mmengine
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.utils import cli
+from posestructs.utils.checkpoints import damage
+from posestructs.utils.files import atomic_write
+from posestructs.utils.launch import set_up_ranks
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+OUT_FORMATS = ('.json', '.yaml', '.yml', '.pkl', '.pickle')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Evaluate a pose model.')
+    parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
+    parser.add_argument('checkpoint', help='a checkpoint file or address')
+    parser.add_argument('--out', help=f'write the metrics here ({" ".join(OUT_FORMATS)})')
+    parser.add_argument('--dump', help='write the predictions here (.pkl)')
+    parser.add_argument('--badcase', action='store_true', help='find and draw the worst predictions')
+    cli.add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply the command line to a config; ``--cfg-options`` have the last word on its keys."""
+    cli.merge_common(cfg, args)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.badcase:
+        analyse_badcases(cfg, args)
+    if args.show_dir or (args.show and not args.badcase):
+        cli.draw_predictions(cfg, args)
+        cfg.default_hooks.visualization.update(show=args.show and not args.badcase, out_dir=args.show_dir)
+    if args.dump:
+        evaluators = cfg.get('test_evaluator') or []
+        evaluators = list(evaluators) if isinstance(evaluators, (list, tuple)) else [evaluators]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+    cli.merge_options(cfg, args.cfg_options)
+
+
+def analyse_badcases(cfg: Config, args: argparse.Namespace) -> None:
+    """Switch on mmpose's bad-case hook, with the head's loss or the test metric as its measure."""
+    cli.draw_predictions(cfg, args, 'badcase')
+    hook = cfg.default_hooks.badcase
+    if hook.get('metric'):
+        return
+    kind = hook.get('metric_type', 'loss')
+    head = (cfg.get('model') or {}).get('head') or {}
+    measure = head.get('loss') if kind == 'loss' else cfg.get('test_evaluator')
+    if not isinstance(measure, dict):
+        raise UsageError(f'--badcase: no single {kind} in the config, set default_hooks.badcase.metric')
+    hook.metric = measure
+
+
+def check_checkpoint(path: str) -> None:
+    """Refuse a checkpoint that is absent or damaged."""
+    cli.check_checkpoint_path(path, 'checkpoint')
+    problem = None if '://' in path else damage(path)
+    if problem:
+        raise UsageError(f'checkpoint {path}: {problem}')
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """Refuse output names before hours of testing."""
+    if args.out and Path(args.out).suffix not in OUT_FORMATS:
+        raise UsageError(f'--out {args.out}: the name must end with one of {" ".join(OUT_FORMATS)}')
+    if args.dump and Path(args.dump).suffix not in ('.pkl', '.pickle'):
+        raise UsageError(f'--dump {args.dump}: the name must end with .pkl or .pickle')
+
+
+@report_usage_errors
+def main() -> None:
+    """Evaluate."""
+    args = parse_args()
+    check_outputs(args)
+    cfg = cli.load_config(args.config)
+    check_checkpoint(args.checkpoint)
+    merge_args(cfg, args)
+    cli.require_keys(cfg, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    cli.add_project_hooks(cfg)
+    set_up_ranks(cfg)
+    runner = Runner.from_cfg(cfg)
+    metrics = runner.test()
+    if args.out and is_main_process():
+        text = mmengine.dump(metrics, file_format=Path(args.out).suffix[1:])
+        atomic_write(args.out, text if isinstance(text, bytes) else text.encode())
+
+
+if __name__ == '__main__':
+    main()

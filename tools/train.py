@@ -1,0 +1,126 @@
+"""Train a model: ``python tools/train.py CONFIG [flags]``, with mmpose's flags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+# a checkout works without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.utils import cli
+from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
+from posestructs.utils.launch import set_up_ranks
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Train a pose model.')
+    parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint; without a value, from the last good one in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
+    parser.add_argument('--seed', type=cli.seed, help='random seed')
+    parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard files (tensorboard=True)')
+    cli.add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply the command line to a config; ``--cfg-options`` have the last word on its keys."""
+    cli.merge_common(cfg, args)
+    if args.amp:
+        cli.use_amp(cfg.get('optim_wrapper') or {})
+    if args.auto_scale_lr:
+        if not cfg.get('auto_scale_lr'):
+            raise UsageError(f'--auto-scale-lr: {args.config} sets no auto_scale_lr=dict(base_batch_size=...)')
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None:
+        cli.merge_dict(cfg, 'randomness', dict(seed=args.seed))
+    if args.show or args.show_dir:
+        cli.draw_predictions(cfg, args)
+        cfg.default_hooks.visualization.out_dir = args.show_dir
+    if args.tensorboard:
+        cfg.tensorboard = True
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    cli.merge_options(cfg, args.cfg_options)
+    if args.no_validate:  # after the options, some of which may be about validation
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+
+
+def choose_checkpoint(cfg: Config, start: str | None) -> list[str]:
+    """Settle what a run that resumes goes on from.
+
+    Args:
+        cfg: The config; its ``resume`` and ``load_from`` are changed in place.
+        start: Weights to start from where there is nothing to resume.
+
+    Returns:
+        list[str]: What the user should know about the choice.
+
+    Raises:
+        UsageError: The named checkpoint is absent or unusable, or all of the work directory are.
+    """
+    if not cfg.get('resume'):
+        return []
+    if cfg.get('load_from'):
+        cli.check_checkpoint_path(cfg.load_from, '--resume')
+        problem = None if '://' in cfg.load_from else why_not_resumable(cfg.load_from)
+        if problem:
+            raise UsageError(f'--resume {cfg.load_from}: {problem}')
+        keep_seed(cfg)
+        return []
+    template = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('filename_tmpl')
+    patterns = [template.replace('{}', '*')] if template else ['epoch_*.pth', 'iter_*.pth']
+    try:
+        found, notes = last_good_checkpoint(cfg.work_dir, patterns)
+    except ValueError as error:
+        raise UsageError(f'--resume: {error}; without --resume it trains from scratch') from error
+    cfg.resume, cfg.load_from = (True, str(found)) if found else (False, start)
+    keep_seed(cfg)
+    return notes if found else [f'nothing to resume in {cfg.work_dir}: training starts from {start or "scratch"}']
+
+
+def keep_seed(cfg: Config) -> None:
+    """Go on with the seed of the checkpoint; mmengine takes it over too, but after the data are shuffled."""
+    if not cfg.resume or '://' in cfg.load_from or (cfg.get('randomness') or {}).get('seed') is not None:
+        return
+    cli.merge_dict(cfg, 'randomness', dict(seed=read_meta(cfg.load_from).get('seed')))
+
+
+@report_usage_errors
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    cfg = cli.load_config(args.config)
+    start = cfg.get('load_from')
+    merge_args(cfg, args)
+    cli.require_keys(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    if cfg.get('tensorboard'):
+        cli.use_tensorboard(cfg)
+    notes = choose_checkpoint(cfg, start)
+    cli.add_project_hooks(cfg)
+    set_up_ranks(cfg)
+    runner = Runner.from_cfg(cfg)
+    for note in notes:
+        runner.logger.warning(note)
+    runner.train()
+
+
+if __name__ == '__main__':
+    main()
