@@ -1,0 +1,148 @@
+"""A list of people that are drawn when they are asked for."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from posestructs.datasets.instances import box_from_joints, make_instance
+from posestructs.datasets.stick_figure.options import SceneOptions
+from posestructs.datasets.stick_figure.scene import draw_scene
+from posestructs.datasets.stick_figure.skeleton import JOINTS
+
+SYNONYMS = {'neck': 'upper_neck'}  # joints that other joint sets name otherwise
+
+
+class Artist:
+    """Draws people and describes them as mmpose does.
+
+    Args:
+        seed (int): Which stream of people.
+        size (tuple): Width and height of the pictures.
+        options (SceneOptions): How hard they are.
+        bbox_padding (float): Side of the box over the side of the tight one.
+
+    Attributes:
+        joints (list[int]): The joints wanted, as numbers in ``JOINTS``.
+    """
+
+    def __init__(self, seed: int, size: tuple[int, int], options: SceneOptions, bbox_padding: float) -> None:
+        self.seed, self.size, self.options, self.bbox_padding = seed, size, options, bbox_padding
+        self.joints = list(range(len(JOINTS)))
+
+    def __call__(self, index: int) -> dict[str, Any]:
+        """Draw one person.
+
+        Args:
+            index (int): Which picture of the stream.
+
+        Returns:
+            dict: mmpose's fields, ``keypoints_occluded``, ``head_size`` and the picture as ``img``.
+        """
+        scene = draw_scene(self.seed, index, self.size, self.options)
+        corners, limit = scene.bbox.reshape(2, 2), (self.size[0] - 1, self.size[1] - 1)
+        return make_instance(
+            scene.keypoints[self.joints],
+            scene.labelled[self.joints],
+            scene.occluded[self.joints],
+            box_from_joints(corners, np.ones(2, bool), self.bbox_padding, limit),
+            img_path=f'stick_figure/seed{self.seed}/{index:06d}',
+            img_id=index,
+            ann_id=index,
+            img=scene.image,
+            head_size=np.array([[scene.head_size]], dtype=np.float32),
+        )
+
+
+class FreshPerson(dict):
+    """A description that nobody else holds, so that a copy of it need not copy what it holds.
+
+    mmengine copies deeply whatever it takes from a list; for a picture just drawn that is a waste.
+    """
+
+    def __deepcopy__(self, memo: dict) -> dict[str, Any]:
+        return dict(self)
+
+
+class LazyPeople(Sequence):
+    """A list of people that are drawn when they are asked for.
+
+    Args:
+        artist (Artist): Draws them.
+        numbers (Sequence[int]): Their indices in the stream.
+        cache (bool): Keep what was drawn; copies and pickles leave it behind.
+    """
+
+    def __init__(self, artist: Artist, numbers: Sequence[int], cache: bool = False) -> None:
+        self._artist = artist
+        self._numbers = numbers
+        self._drawn: dict[int, dict] | None = {} if cache else None
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        number = self._numbers[position]
+        if self._drawn is None:
+            return FreshPerson(self._artist(number))
+        if number not in self._drawn:
+            self._drawn[number] = self._artist(number)
+        return self._drawn[number]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[position] for position in range(len(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__, _drawn=None if self._drawn is None else {})
+
+    def select(self, indices: int | Sequence[int]) -> LazyPeople:
+        """Some of the people, without drawing any.
+
+        Args:
+            indices (int | Sequence[int]): The first (0 or more) or last (negative) so many, or positions.
+
+        Returns:
+            LazyPeople: They.
+
+        Raises:
+            TypeError: Neither an integer nor integers.
+            IndexError: A position is out of range.
+            ValueError: Nobody is left.
+        """
+        count = len(self)
+        if isinstance(indices, (int, np.integer)) and not isinstance(indices, bool):
+            numbers = self._numbers[:indices] if indices >= 0 else self._numbers[indices:]
+        else:
+            try:
+                positions = [operator.index(position) for position in indices]
+            except TypeError:
+                raise TypeError(f'indices must be an integer or a sequence of integers, got {indices!r}') from None
+            outside = [position for position in positions if not -count <= position < count]
+            if outside:
+                raise IndexError(f'indices has {outside[0]}, there are {count} people')
+            numbers = [self._numbers[position] for position in positions]
+        if not len(numbers):
+            raise ValueError(f'indices={indices!r} leaves none of the {count} people')
+        return LazyPeople(self._artist, numbers, self._drawn is not None)
+
+
+def joint_numbers(names: dict[int, str]) -> list[int]:
+    """Find joints by name.
+
+    Args:
+        names (dict): Name of each joint of a joint set, by its number from 0.
+
+    Returns:
+        list[int]: Their numbers in ``JOINTS``.
+
+    Raises:
+        ValueError: A stick figure has no such joint.
+    """
+    wanted = [SYNONYMS.get(names[number], names[number]) for number in range(len(names))]
+    missing = [name for name in wanted if name not in JOINTS]
+    if missing:
+        raise ValueError(f'metainfo: a stick figure has no joint {missing[0]!r}, its joints are {[*JOINTS, *SYNONYMS]}')
+    return [JOINTS.index(name) for name in wanted]

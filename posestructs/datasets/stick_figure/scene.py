@@ -1,0 +1,156 @@
+"""One picture with one person in it, and the truth about every joint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from posestructs.datasets.stick_figure import labels, textures
+from posestructs.datasets.stick_figure.appearance import sample_appearance
+from posestructs.datasets.stick_figure.background import cut, paint_background, sketch_clutter, sketch_seat
+from posestructs.datasets.stick_figure.camera import fit_view
+from posestructs.datasets.stick_figure.exact import RandomStream, picture_streams
+from posestructs.datasets.stick_figure.figure import draw_person
+from posestructs.datasets.stick_figure.lookalikes import Lookalike, draw_lookalikes
+from posestructs.datasets.stick_figure.occluders import draw_occluders
+from posestructs.datasets.stick_figure.options import SceneOptions, check_number, check_size
+from posestructs.datasets.stick_figure.pen import Pen
+from posestructs.datasets.stick_figure.poses import Pose, sample_pose
+from posestructs.datasets.stick_figure.skeleton import JOINTS, pose_body, sample_proportions
+from posestructs.datasets.stick_figure.sketch import FREE, Sketch
+
+# What the streams of a picture are for. Each has draws of its own: an option changes its subject and nothing else.
+PURPOSES = ('person', 'look', 'view', 'background', 'lookalikes', 'occluders')
+_PATTERN_TEXELS = 256  # of a pattern, across the longer side: stripes are as wide as the person is large
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture and what is true of it. J is 16, the joints of ``JOINTS``; coordinates are image pixels, 0-based.
+
+    Attributes:
+        image (np.ndarray): Blue, green, red, uint8 (H, W, 3).
+        keypoints (np.ndarray): float32 (J, 2), also of joints outside the image.
+        labelled (np.ndarray): bool (J,): the joint lies in the image.
+        occluded (np.ndarray): bool (J,): labelled, and hidden by a nearer part of the body or by an occluder.
+        bbox (np.ndarray): Box around the person's flesh, hidden or not, within the image: x1, y1, x2, y2, float32 (4,).
+        head_size (float): Reference length of PCKh: 0.6 times the diagonal of the box around the skull.
+        canvas (np.ndarray): What is painted where, uint8 (2H, 2W): palette indices, 0 is the bare background.
+        owner_table (np.ndarray): Owner of each palette index, uint8 (256,), see ``parts``.
+        lookalikes (tuple[Lookalike]): Limbs in the background; their coordinates are canvas pixels.
+        pose (Pose): Angles of the body and the view.
+        pen (Pen): The posed body, its camera and its clothes.
+    """
+
+    image: np.ndarray
+    keypoints: np.ndarray
+    labelled: np.ndarray
+    occluded: np.ndarray
+    bbox: np.ndarray
+    head_size: float
+    canvas: np.ndarray
+    owner_table: np.ndarray
+    lookalikes: tuple[Lookalike, ...]
+    pose: Pose
+    pen: Pen
+
+    @property
+    def owners(self) -> np.ndarray:
+        """Owner of each canvas pixel, uint8 (2H, 2W): a body part, an occluder, a look-alike, or the background."""
+        return self.owner_table[self.canvas]
+
+
+def draw_scene(seed: int, index: int, size: tuple[int, int] = (128, 128), options: SceneOptions | None = None) -> Scene:
+    """Draw the picture that belongs to a seed and an index.
+
+    Args:
+        seed (int): Which stream of pictures, 0 .. 2**63 - 1.
+        index (int): Which picture of the stream, 0 .. 2**32 - 1.
+        size (tuple): Width and height in pixels.
+        options (SceneOptions, optional): How hard the pictures are. Default: ``SceneOptions()``.
+
+    Returns:
+        Scene: The same for the same arguments, on every machine.
+
+    Raises:
+        TypeError: A seed, index or size is no integer.
+        ValueError: A seed, index or size is out of range.
+    """
+    check_number('seed', seed, 0, 2**63 - 1)
+    check_number('index', index, 0, 2**32 - 1)
+    size, options = check_size(size), options or SceneOptions()
+    streams = dict(zip(PURPOSES, picture_streams(seed, index, len(PURPOSES)), strict=True))
+    canvas_size = (size[0] * labels.OVERSAMPLING, size[1] * labels.OVERSAMPLING)
+    pose, pen = cast_person(streams, canvas_size, options)
+    lookalikes = _sketch_all(streams, pen, pose, canvas_size, options)
+    canvas = np.zeros(canvas_size[::-1], np.uint8)
+    pen.sketch.paint(canvas)
+    owner_table = pen.sketch.owners()
+    joints = labels.locate_joints(pen)
+    inside = labels.joints_inside(joints, size)
+    return Scene(
+        image=_develop(streams['background'], pen.sketch, canvas, size),
+        keypoints=labels.to_image(joints).astype(np.float32),
+        labelled=inside,
+        occluded=labels.joints_hidden(pen, joints, inside, owner_table, canvas),
+        bbox=labels.body_box(pen, size),
+        head_size=labels.head_size(pen),
+        canvas=canvas,
+        owner_table=owner_table,
+        lookalikes=tuple(lookalikes),
+        pose=pose,
+        pen=pen,
+    )
+
+
+def cast_person(
+    streams: dict[str, RandomStream], canvas_size: tuple[int, int], options: SceneOptions
+) -> tuple[Pose, Pen]:
+    """Draw a person's pose, build, clothes and place, but no pixel yet.
+
+    Args:
+        streams (dict): One stream each for 'person', 'view' and 'look'.
+        canvas_size (tuple): Width and height of the canvas.
+        options (SceneOptions): How large the person is, how it may be turned.
+
+    Returns:
+        tuple: The pose, and a pen with an empty sketch.
+    """
+    pose = sample_pose(streams['person'], options.max_rotation)
+    proportions = sample_proportions(streams['person'])
+    body = pose_body(pose.angles, proportions, pose.root())
+    view = fit_view(streams['view'], body.points, canvas_size, options.scale, options.crop_prob)
+    look = sample_appearance(streams['look'])
+    light = (0.6 * streams['look'].sign(), -0.8)
+    return pose, Pen(Sketch(), body, view, look, proportions.girth, light)
+
+
+def _sketch_all(
+    streams: dict[str, RandomStream], pen: Pen, pose: Pose, canvas_size: tuple[int, int], options: SceneOptions
+) -> list[Lookalike]:
+    """Sketch everything from the back to the front."""
+    sketch_clutter(streams['background'], pen.sketch, canvas_size)
+    if pose.activity == 'sit' and streams['background'].chance(0.7):
+        sketch_seat(streams['background'], pen)
+    lookalikes = []
+    if streams['lookalikes'].chance(options.lookalike_prob):
+        lookalikes = draw_lookalikes(streams['lookalikes'], pen, canvas_size)
+    draw_person(pen)
+    if streams['occluders'].chance(options.occluder_prob):
+        joints = [pen.seen[name] for name in JOINTS]
+        draw_occluders(streams['occluders'], pen.sketch, joints, canvas_size)
+    return lookalikes
+
+
+def _develop(rng: RandomStream, sketch: Sketch, canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Colour the canvas, lay it on a background, shrink it to the image, add film grain."""
+    height, width = canvas.shape
+    picture = paint_background(rng, size)
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    pattern = cut(rng, rng.pick(textures.patterns()), (width, height), _PATTERN_TEXELS, smooth=False)
+    colours = cv2.applyColorMap(cv2.bitwise_or(canvas, pattern), sketch.palette())
+    cv2.copyTo(colours, cv2.compare(canvas, FREE, cv2.CMP_NE), picture)
+    image = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cv2.add(image, cut(rng, textures.grain(), size, max(size), smooth=False))
