@@ -1,4 +1,4 @@
-"""Shared by all tests: single-threaded maths, so that two cores can run two things, and GPU tests where there is one."""
+"""Shared by all tests: two threads for maths, no windows, and GPU tests only where there is a GPU."""
 
 import os
 
