@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -18,10 +19,15 @@ import numpy as np
 from mmengine.config import Config, DictAction
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
+from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401
 from posestructs.evaluation.tables import metrics_table
+from posestructs.visualization.browsing import map_pipelines
+
+# what a metric may read of a person, under the names that mmpose packs it
+TRUTH = dict(PackPoseInputs.instance_mapping_table, keypoints_occluded='keypoints_occluded')
 
 
 def mean_pose(keypoints: np.ndarray, labelled: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -55,9 +61,16 @@ def place(pose: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return boxes[:, None, :2] + pose * (boxes[:, 2:] - boxes[:, :2])[:, None]
 
 
+def without_images(cfg: dict):
+    """Build a data set, or several in one, whose pipelines do nothing."""
+    cfg = deepcopy(cfg)
+    map_pipelines(cfg, lambda pipeline: [])
+    return DATASETS.build(cfg)
+
+
 def people(dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict]]:
     """Read joints (N, K, 2), labels (N, K) and boxes (N, 4) of a data set, and its annotations."""
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    infos = [dataset[i] for i in range(len(dataset))]
     keypoints, labelled, boxes = (
         np.concatenate([info[key] for info in infos]).astype(np.float64)
         for key in ('keypoints', 'keypoints_visible', 'bbox')
@@ -75,17 +88,14 @@ def evaluate(config: Config) -> dict[str, float]:
         dict[str, float]: The metrics.
     """
     init_default_scope('mmpose')
-    train = DATASETS.build(dict(config.train_dataloader.dataset, pipeline=[]))
-    val = DATASETS.build(dict(config.val_dataloader.dataset, pipeline=[]))
+    train, val = (without_images(config[f'{part}_dataloader'].dataset) for part in ('train', 'val'))
     keypoints, labelled, boxes, _ = people(train)
     pose = mean_pose(keypoints, labelled, boxes)
     *_, boxes, infos = people(val)
     evaluator = Evaluator(config.val_evaluator)
     evaluator.dataset_meta = val.metainfo
     for info, joints in zip(infos, place(pose, boxes), strict=True):
-        truth = {k: info[k] for k in ('keypoints', 'keypoints_visible') if k in info}
-        if info.get('keypoints_occluded') is not None:
-            truth['keypoints_occluded'] = info['keypoints_occluded']
+        truth = {packed: info[key] for key, packed in TRUTH.items() if info.get(key) is not None}
         guess = dict(keypoints=joints[None], keypoint_scores=np.ones((1, len(pose))))
         sample = dict(id=info['id'], img_id=info['img_id'], gt_instances=truth, pred_instances=guess)
         evaluator.process([sample])

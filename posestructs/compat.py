@@ -90,6 +90,7 @@ _USERS = {
 _MMPOSE = ('mmpose.models', 'mmpose.visualization')
 
 _applied = False
+_first_probe: dict[str, tuple[str, str]] = {}  # of what a stand-in was put for: once hidden, all looks absent
 
 
 def apply() -> None:
@@ -102,6 +103,9 @@ def apply() -> None:
     global _applied
     if _applied:
         return
+    absent = [_find(d) for d in DEPENDENCIES if not d.stand_in and importlib.util.find_spec(d.module) is None]
+    if absent:
+        raise ImportError(_mending_message(absent))
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated', category=UserWarning)
     _stand_in_for_pkg_resources()
     with _stand_ins() as replaced:
@@ -109,7 +113,7 @@ def apply() -> None:
     for package in replaced:
         _refuse_users(package)
     _mend_visualizer()
-    _explain_unsafe_checkpoints()
+    _mend_checkpoint_loaders()
     _applied = True
 
 
@@ -143,9 +147,10 @@ def _stand_ins() -> Iterator[list[str]]:
     """Put stand-ins in place while mmpose is imported; yields the packages that were replaced."""
     replaced, added = [], []
     for stand_in in STAND_INS:
-        state, _ = probe(stand_in.module)
+        state, reason = probe(stand_in.module)
         if state == WORKS:
             continue
+        _first_probe[stand_in.package] = state, reason
         replaced.append(stand_in.package)
         _forget(stand_in.package)
         added += _put(stand_in)
@@ -184,7 +189,7 @@ def _placeholder(name: str, stand_in: StandIn) -> type:
 
 
 def _needs(what: str, package: str) -> str:
-    state, reason = probe(package)
+    state, reason = _first_probe[package]
     return f'{what} needs {package}, which is {state} here ({reason}); to mend: {_dependency(package).install}'
 
 
@@ -300,32 +305,43 @@ def _mend_visualizer() -> None:
     OpencvBackendVisualizer.draw_circles = draw
 
 
-def _explain_unsafe_checkpoints() -> None:
-    """Make every checkpoint loader of mmengine say what is wrong with a file, and how to go on."""
+def _mend_checkpoint_loaders() -> None:
+    """Make every checkpoint loader of mmengine read our plain files, and say what is wrong with others."""
     from mmengine.runner.checkpoint import CheckpointLoader
 
     for prefix, loader in list(CheckpointLoader._schemes.items()):
-        CheckpointLoader.register_scheme(prefix, _explaining(loader), force=True)
+        CheckpointLoader.register_scheme(prefix, _mended(loader), force=True)
 
 
-def _explaining(loader: Callable) -> Callable:
+def _mended(loader: Callable) -> Callable:
+    from posestructs.utils.plain_values import restore
+
     @functools.wraps(loader)  # mmengine logs the loader's name
     def load(filename: str, *args: Any, **kwargs: Any) -> Any:
         try:
-            return loader(filename, *args, **kwargs)
+            return restore(loader(filename, *args, **kwargs))
         except pickle.UnpicklingError as e:
+            if 'Unsupported global' not in str(e) and 'Unsupported class' not in str(e):
+                raise RuntimeError(f'{filename} is no torch checkpoint: {_first_line(e)}') from e
             raise pickle.UnpicklingError(
                 f'{filename} holds more than plain tensors and numbers, and loading such a file can run any code in '
                 'it. Checkpoints written by posestructs are safe (SafeCheckpointHook); older files and those of '
                 'plain mmengine are not. If you trust where it came from, opt in with the environment variable '
-                f'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1. torch says: {str(e).splitlines()[0]}'
+                f'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1. torch says: {_first_line(e)}'
             ) from e
-        except (RuntimeError, EOFError) as e:
-            if isinstance(e, EOFError) or 'PytorchStreamReader' in str(e):
-                raise RuntimeError(f'{filename} is truncated or no torch checkpoint: {e}') from e
+        except FileNotFoundError:
             raise
+        except (EOFError, OSError, RuntimeError) as e:
+            # what torch raises depends on where a file ends; other errors of loading are left as they are
+            if isinstance(e, RuntimeError) and 'PytorchStreamReader' not in str(e):
+                raise
+            raise RuntimeError(f'{filename} is truncated or no torch checkpoint: {_first_line(e)}') from e
 
     return load
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split('\n')[0]
 
 
 # ------------------------------------------------------------------------------------------------ report
@@ -337,13 +353,14 @@ def findings() -> list[Finding]:
     Returns:
         list[Finding]: One row a dependency, in installation order.
     """
-    rows = []
-    for d in DEPENDENCIES:
-        state, reason = probe(d.module)
-        if d.stand_in and state != WORKS:
-            state, reason = STAND_IN, f'{state}: {reason}'
-        rows.append(Finding(d.module, _version(d), state, reason, '' if state == WORKS else d.install))
-    return rows
+    return [_find(d) for d in DEPENDENCIES]
+
+
+def _find(d: Dependency) -> Finding:
+    state, reason = _first_probe.get(d.module) or probe(d.module)
+    if d.stand_in and state != WORKS:
+        state, reason = STAND_IN, f'{state}: {reason}'
+    return Finding(d.module, _version(d), state, reason, '' if state == WORKS else d.install)
 
 
 def _version(d: Dependency) -> str:

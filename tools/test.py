@@ -93,6 +93,7 @@ def main() -> None:
     merge_args(cfg, args)
     cli.require_keys(cfg, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     cli.add_project_hooks(cfg)
+    cli.keep_curves(cfg)
     set_up_ranks(cfg)
     runner = Runner.from_cfg(cfg)
     metrics = runner.test()

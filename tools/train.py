@@ -115,6 +115,7 @@ def main() -> None:
         cli.use_tensorboard(cfg)
     notes = choose_checkpoint(cfg, start)
     cli.add_project_hooks(cfg)
+    cli.keep_curves(cfg)
     set_up_ranks(cfg)
     runner = Runner.from_cfg(cfg)
     for note in notes:

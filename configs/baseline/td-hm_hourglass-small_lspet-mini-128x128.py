@@ -9,3 +9,4 @@ model = dict(
     backbone=dict(downsample_times=3, stage_channels=(256, 64, 64, 96), stage_blocks=(1, 1, 1, 1), feat_channel=64),
     head=dict(in_channels=64, decoder=_base_.codec),
 )
+default_hooks = dict(checkpoint=dict(save_best='TorsoPCK@0.2', rule='greater'))

@@ -5,3 +5,4 @@ _base_ = [
 ]
 
 model = dict(head=dict(decoder=_base_.codec))
+default_hooks = dict(checkpoint=dict(save_best='TorsoPCK@0.2', rule='greater'))

@@ -1,4 +1,6 @@
-# mmpose's own config; the tools add safe checkpoints and a progress bar
+# mmpose's own config with checkpoints that are written whole and load under weights_only=True
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_hourglass52_8xb64-210e_mpii-256x256.py'
 
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
+default_hooks = dict(checkpoint=dict(type='AtomicCheckpointHook'))
+custom_hooks = [*_base_.custom_hooks, dict(type='SafeCheckpointHook')]

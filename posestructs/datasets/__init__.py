@@ -2,6 +2,7 @@
 
 from posestructs.datasets import transforms
 from posestructs.datasets.coco_occlusion_dataset import CocoOcclusionDataset
+from posestructs.datasets.combined_dataset import CombinedDataset
 from posestructs.datasets.errors import AnnotationError, BadImageError
 from posestructs.datasets.flic_dataset import FLICDataset
 from posestructs.datasets.lsp_dataset import LSPDataset
@@ -13,6 +14,7 @@ __all__ = [
     'AnnotationError',
     'BadImageError',
     'CocoOcclusionDataset',
+    'CombinedDataset',
     'FLICDataset',
     'LSPDataset',
     'MpiiOcclusionDataset',

@@ -15,6 +15,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,18 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
 from posestructs.datasets.errors import AnnotationError, BadImageError
 from posestructs.datasets.instances import box_problem, outside_joints
+from posestructs.datasets.loader_errors import apply_step
 from posestructs.datasets.metainfo import load_metainfo
+from posestructs.datasets.readers import require_file
 from posestructs.datasets.shared_marks import SharedMarks
 
 
 class CheckedPoseMixin:
     """Put before a mmpose data set: keeps extra metainfo, checks samples, counts the bad ones.
 
-    A pipeline's loading transform must raise :class:`BadImageError` for a sample to be skipped. Inside a
-    ``CombinedDataset`` that holds only where the transform stands in this data set's own pipeline.
+    A pipeline's loading transform must raise :class:`BadImageError` for a sample to be skipped, as ``LoadImage`` does
+    here. Inside a ``CombinedDataset`` it may stand in the pipeline of either; joints outside their image are looked for
+    only where it stands in this data set's own.
 
     Args:
         max_bad_images (float): Fraction of a training set that may be bad before it is an error.
@@ -55,7 +59,7 @@ class CheckedPoseMixin:
         check_images: bool = True,
         **kwargs: Any,
     ) -> None:
-        if not 0 <= max_bad_images <= 1:
+        if not _is_real(max_bad_images) or not 0 <= max_bad_images <= 1:
             raise ValueError(f'max_bad_images must be a fraction from 0 to 1, got {max_bad_images!r}')
         self.max_bad_images = max_bad_images
         self.strict = strict
@@ -80,10 +84,25 @@ class CheckedPoseMixin:
 
     # -- build time ------------------------------------------------------------------------------------------------
 
+    def _file_joints(self) -> Sequence[str] | None:
+        """Names of the joints that the annotation file holds, in order; None where any are taken."""
+        return None
+
+    def _join_prefix(self) -> None:
+        # the first that mmengine calls once it has the metainfo, before any file is read and with lazy_init too
+        super()._join_prefix()
+        expected, found = self._file_joints(), list(self._metainfo['keypoint_id2name'].values())
+        if expected is not None and found != list(expected):
+            raise ValueError(
+                f'metainfo is of another body than the annotations of {type(self).__name__}: it has the joints '
+                f'{found}, expected {list(expected)}'
+            )
+
     def full_init(self) -> None:
         """Load the annotations, unless done."""
         if self._fully_initialized:
             return
+        require_file('ann_file', self.ann_file)
         super().full_init()
         self._reset_marks()
 
@@ -120,7 +139,10 @@ class CheckedPoseMixin:
             raise IndexError(f'indices={indices} has {outside[0]}, there are {count} people in {self.ann_file}')
         subset = super()._get_unserialized_subset(indices)
         if not subset:
-            raise ValueError(f'indices={indices} leaves none of the {count} people in {self.ann_file}')
+            raise ValueError(
+                f'indices={indices} leaves none of the {count} people in {self.ann_file}, allowed: how many of the '
+                f'first, from 1, or a list of numbers from 0 to {count - 1}'
+            )
         return subset
 
     def _reset_marks(self) -> None:
@@ -191,16 +213,28 @@ class CheckedPoseMixin:
         try:
             return self._run_pipeline(results, idx)
         except BadImageError as error:
-            if self.test_mode or self.strict:
-                raise
-            self._skip(idx, error)
+            self.skip_bad_image(idx, error)
             return None
+
+    def skip_bad_image(self, idx: int, error: BadImageError) -> None:
+        """Count a sample whose image is bad, unless none may be.
+
+        Args:
+            idx (int): The sample.
+            error (BadImageError): What is wrong with its image.
+
+        Raises:
+            BadImageError: This is a test set, or ``strict``, or too many images are bad.
+        """
+        if self.test_mode or self.strict:
+            raise error
+        self._skip(idx, error)
 
     def _run_pipeline(self, results: dict, idx: int) -> Any:
         """The pipeline, with a look at the joints as soon as the size of the image is known."""
         checked = False
         for transform in getattr(self.pipeline, 'transforms', [self.pipeline]):
-            results = transform(results)
+            results = apply_step(transform, results)
             if results is None:
                 return None
             if not checked and 'ori_shape' in results:
@@ -259,8 +293,8 @@ class CheckedPoseDataset(CheckedPoseMixin, BaseCocoStyleDataset):
     split = 'all'
 
     def __init__(self, *args: Any, bbox_padding: float = 1.0, id_file: str | None = None, **kwargs: Any) -> None:
-        if not bbox_padding > 0:
-            raise ValueError(f'bbox_padding must be above 0, got {bbox_padding!r}')
+        if not _is_real(bbox_padding) or not 0 < bbox_padding < float('inf'):
+            raise ValueError(f'bbox_padding must be a number above 0, got {bbox_padding!r}')
         if id_file is not None and self.split != 'all':
             raise ValueError(f'give split or id_file, not both: split={self.split!r}, id_file={id_file!r}')
         if kwargs.get('bbox_file'):
@@ -280,6 +314,16 @@ class CheckedPoseDataset(CheckedPoseMixin, BaseCocoStyleDataset):
         super()._join_prefix()
         if self.id_file and self.data_root:
             self.id_file = os.path.join(self.data_root, self.id_file)
+
+    def full_init(self) -> None:
+        """Load the annotations, unless done."""
+        if self.id_file is not None and not self._fully_initialized:
+            require_file('id_file', self.id_file)
+        super().full_init()
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _missing_images(data_list: list[dict]) -> set[str]:

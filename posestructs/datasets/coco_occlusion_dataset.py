@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from mmengine.fileio import exists
 from mmpose.datasets.datasets.body import CocoDataset
 from mmpose.registry import DATASETS
 
@@ -31,8 +30,6 @@ class CocoOcclusionDataset(CheckedPoseMixin, CocoDataset):
     METAINFO: dict = dict(from_file=metainfo_file('coco_occlusion'))
 
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
-        if not exists(self.ann_file):
-            raise FileNotFoundError(f'annotation file {self.ann_file!r} does not exist')
         try:
             annotations = super()._load_annotations()
         except AnnotationError:

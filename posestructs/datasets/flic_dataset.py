@@ -12,7 +12,7 @@ from posestructs.datasets.base import CheckedPoseDataset
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.flic_files import RAW_JOINTS, FLICPerson, read_flic
 from posestructs.datasets.instances import box_from_joints, check_finite, make_instance
-from posestructs.datasets.metainfo import metainfo_file
+from posestructs.datasets.metainfo import joint_names, metainfo_file
 from posestructs.datasets.readers import read_ids
 
 _METAINFO = {'raw11': 'flic_11kpt', 'body10': 'flic'}
@@ -72,6 +72,9 @@ class FLICDataset(CheckedPoseDataset):
             data_prefix=data_prefix or dict(img='images'),
             **kwargs,
         )
+
+    def _file_joints(self) -> tuple[str, ...]:
+        return joint_names(_METAINFO[self.joint_set])
 
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
         people, has_splits = read_flic(self.ann_file)

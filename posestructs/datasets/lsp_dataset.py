@@ -13,7 +13,7 @@ from mmpose.registry import DATASETS
 from posestructs.datasets.base import CheckedPoseDataset
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.instances import box_from_joints, check_finite, make_instance
-from posestructs.datasets.metainfo import metainfo_file
+from posestructs.datasets.metainfo import joint_names, metainfo_file
 from posestructs.datasets.observer_centric import to_observer_centric
 from posestructs.datasets.readers import read_ids, read_mat
 
@@ -68,21 +68,30 @@ class LSPDataset(CheckedPoseDataset):
             raise ValueError(f'split must be one of {list(_SPLITS)}, got {split!r}')
         if centric not in ('person', 'observer'):
             raise ValueError(f"centric must be 'person' or 'observer', got {centric!r}")
+        if filename_tmpl is not None:
+            check_template(filename_tmpl)
         self.split, self.centric, self.filename_tmpl = split, centric, filename_tmpl
         super().__init__(ann_file=ann_file, data_prefix=data_prefix or dict(img='images'), **kwargs)
 
+    def _file_joints(self) -> tuple[str, ...]:
+        return joint_names('lsp')
+
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
-        joints, is_lsp = self._read_joints()
+        joints, is_lsp, centric = self._read_joints()
         tmpl = self.filename_tmpl or ('im{:04d}.jpg' if is_lsp else 'im{:05d}.jpg')
-        instances = []
-        for number in self._ids(len(joints), is_lsp):
-            if number % self.sample_interval == 0:
-                instances.append(self._instance(joints[number - 1], number, tmpl.format(number), is_lsp))
+        numbers = [number for number in self._ids(len(joints), is_lsp) if number % self.sample_interval == 0]
+        chosen = joints[np.array(numbers, dtype=int) - 1]
+        if centric != self.centric:
+            chosen = self._to_observer_centric(chosen, numbers, is_lsp)
+        instances = [
+            self._instance(person, number, tmpl.format(number), is_lsp)
+            for person, number in zip(chosen, numbers, strict=True)
+        ]
         images = [dict(img_id=item['img_id'], img_path=item['img_path']) for item in instances]
         return instances, images
 
-    def _read_joints(self) -> tuple[np.ndarray, bool]:
-        """(people, 14, 3) x, y, flag, and whether the flag is LSP's."""
+    def _read_joints(self) -> tuple[np.ndarray, bool, str]:
+        """(people, 14, 3) x, y, flag, whether the flag is LSP's, and whose left and right they are."""
         content = read_mat(self.ann_file)
         key = 'oc_joints' if self.centric == 'observer' and 'oc_joints' in content else 'joints'
         if key not in content:
@@ -90,17 +99,20 @@ class LSPDataset(CheckedPoseDataset):
         raw = content[key]
         joints, is_lsp = split_layout(raw, self.ann_file, key)
         check_flags(joints, self.ann_file, key)
-        if self.centric == 'observer' and key == 'joints':
-            labelled = np.ones(joints.shape[:2], dtype=bool) if is_lsp else joints[..., 2] > 0
-            joints, undecided = to_observer_centric(joints, labelled)
-            if undecided.any():
-                print_log(
-                    f'{self.ann_file}: {undecided.sum()} of {len(joints)} people lack labelled shoulders or hips to '
-                    f'tell left from right, the first: {np.flatnonzero(undecided)[0] + 1}; they stay person-centric',
-                    logger='current',
-                    level=logging.WARNING,
-                )
-        return joints, is_lsp
+        return joints, is_lsp, 'observer' if key == 'oc_joints' else 'person'
+
+    def _to_observer_centric(self, joints: np.ndarray, numbers: list[int], is_lsp: bool) -> np.ndarray:
+        """By the rule, with one warning of those of these people whom it cannot decide."""
+        labelled = np.ones(joints.shape[:2], dtype=bool) if is_lsp else joints[..., 2] > 0
+        joints, undecided = to_observer_centric(joints, labelled)
+        if undecided.any():
+            print_log(
+                f'{self.ann_file}: {undecided.sum()} of {len(joints)} people lack labelled shoulders or hips to '
+                f'tell left from right, the first: {numbers[int(undecided.argmax())]}; they stay person-centric',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return joints
 
     def _ids(self, count: int, is_lsp: bool) -> list[int]:
         if self.id_file is not None:
@@ -127,6 +139,24 @@ class LSPDataset(CheckedPoseDataset):
             img_id=number,
             ann_id=number,
         )
+
+
+def check_template(filename_tmpl: str) -> None:
+    """Refuse a template that does not make a name of each number.
+
+    Args:
+        filename_tmpl (str): Image name from the person's number.
+
+    Raises:
+        ValueError: It cannot be filled in by a number, or makes the same name of two.
+    """
+    allowed = "a format with one number, such as 'im{:04d}.jpg'"
+    try:
+        same = filename_tmpl.format(1) == filename_tmpl.format(2)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'filename_tmpl={filename_tmpl!r}, allowed: {allowed}') from error
+    if same:
+        raise ValueError(f'filename_tmpl={filename_tmpl!r} gives every person the same image, allowed: {allowed}')
 
 
 def split_layout(raw: np.ndarray, path: str, key: str) -> tuple[np.ndarray, bool]:

@@ -13,6 +13,7 @@ mmpose's parser drops keys that it does not know; :func:`load_metainfo` keeps th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,7 @@ def load_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: A key is missing, or a joint, side or length does not fit; names the file and the key.
         FileNotFoundError: ``from_file`` is nowhere to be found.
     """
-    if not isinstance(metainfo, Mapping):
-        raise TypeError(f'metainfo must be a dict, got {type(metainfo).__name__}: {metainfo!r}')
-    source = 'metainfo'
-    if 'from_file' in metainfo:
-        source = _find(str(metainfo['from_file']))
-        config = Config.fromfile(source)
-        if 'dataset_info' not in config:
-            raise ValueError(f'{source}: key dataset_info is missing, it has {sorted(config)}')
-        metainfo = config.dataset_info
-    raw = _plain(metainfo)
+    raw, source = _read(metainfo)
     _check_joints(raw, source)
     parsed = parse_pose_metainfo(raw)
     names = set(parsed['keypoint_name2id'])
@@ -78,6 +70,49 @@ def load_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
         if key in raw:
             parsed[key] = check(raw[key], names, f'{source}: {key}')
     return parsed
+
+
+def raw_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
+    """Metainfo as it is written, not parsed.
+
+    Args:
+        metainfo (Mapping): As of :func:`load_metainfo`.
+
+    Returns:
+        dict: The metainfo, or the ``dataset_info`` of its file, as plain lists, tuples, dicts and strings.
+
+    Raises:
+        TypeError: ``metainfo`` is not a mapping.
+        ValueError: The file has no ``dataset_info``.
+        FileNotFoundError: ``from_file`` is nowhere to be found.
+    """
+    return _read(metainfo)[0]
+
+
+@lru_cache
+def joint_names(name: str) -> tuple[str, ...]:
+    """Joints of a shipped metainfo file, in order.
+
+    Args:
+        name (str): File name without extension, such as ``'lsp'``.
+
+    Returns:
+        tuple[str, ...]: Their names.
+    """
+    return tuple(load_metainfo(dict(from_file=metainfo_file(name)))['keypoint_id2name'].values())
+
+
+def _read(metainfo: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Raw metainfo, and what to call it in an error."""
+    if not isinstance(metainfo, Mapping):
+        raise TypeError(f'metainfo must be a dict, got {type(metainfo).__name__}: {metainfo!r}')
+    if 'from_file' not in metainfo:
+        return _plain(metainfo), 'metainfo'
+    source = _find(str(metainfo['from_file']))
+    config = Config.fromfile(source)
+    if 'dataset_info' not in config:
+        raise ValueError(f'{source}: key dataset_info is missing, it has {sorted(config)}')
+    return _plain(config.dataset_info), source
 
 
 def _find(path: str) -> str:

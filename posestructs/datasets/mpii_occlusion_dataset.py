@@ -11,7 +11,7 @@ from mmpose.registry import DATASETS
 
 from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.datasets.errors import AnnotationError
-from posestructs.datasets.metainfo import metainfo_file
+from posestructs.datasets.metainfo import joint_names, metainfo_file
 from posestructs.datasets.mpii_files import check_mpii_json, load_sidecar
 from posestructs.datasets.readers import read_json, read_mat
 
@@ -36,6 +36,9 @@ class MpiiOcclusionDataset(CheckedPoseMixin, MpiiDataset):
     def __init__(self, ann_file: str = '', *, occlusion_file: str | None = None, **kwargs: Any) -> None:
         self.occlusion_file = occlusion_file
         super().__init__(ann_file=ann_file, **kwargs)
+
+    def _file_joints(self) -> tuple[str, ...]:
+        return joint_names('mpii_occlusion')
 
     def _join_prefix(self) -> None:
         super()._join_prefix()

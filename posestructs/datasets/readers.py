@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -140,10 +141,32 @@ def read_ids(path: str | Path, count: int) -> list[int]:
     return ids
 
 
+def require_file(key: str, path: str | Path) -> None:
+    """Refuse a path at which there is no file; those of remote storage are taken to exist.
+
+    Args:
+        key (str): The config key, for the message.
+        path (str | Path): The file.
+
+    Raises:
+        ValueError: No path is given.
+        FileNotFoundError: There is no such file, or it is a folder.
+    """
+    if not path:
+        raise ValueError(f'{key}={path!r}, allowed: path of a file')
+    if '://' in str(path):
+        return
+    full = os.path.abspath(path)
+    if os.path.isdir(full):
+        raise FileNotFoundError(f'{key}={full!r} is a folder, allowed: path of a file')
+    if not os.path.exists(full):
+        raise FileNotFoundError(f'{key}={full!r} does not exist')
+
+
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'annotation file {str(path)!r} does not exist')
+        raise FileNotFoundError(f'annotation file {os.path.abspath(path)!r} does not exist')
     return path
 
 

@@ -54,7 +54,7 @@ def choose(meta: Mapping[str, Any], key: str, given: Any, metric: str, example: 
     """The value of a key: from the metric's config, else from the data set's metainfo.
 
     Args:
-        meta: Metainfo of the data set.
+        meta: Metainfo of the data set, completed where it can be.
         key: Name of both the metric's argument and the metainfo key.
         given: The metric's argument; ``None`` asks the metainfo.
         metric: Name of the asking metric, for the message.
@@ -71,8 +71,10 @@ def choose(meta: Mapping[str, Any], key: str, given: Any, metric: str, example: 
     if meta.get(key):
         return meta[key]
     raise ValueError(
-        f'{metric}: the metainfo of data set {meta.get("dataset_name")!r} has no {key!r}; add it there or give it in '
-        f"the metric's config, e.g. {key}={example}; the data set's joints: {list(meta['keypoint_name2id'])}"
+        f'{metric}: the metainfo of data set {meta.get("dataset_name")!r} has no {key!r}, and its joints are not those '
+        f"of a shipped metainfo file; give it in the metric's config, e.g. {key}={example}, or use a data set of "
+        f'posestructs, which keeps {key!r} of its metainfo (those of mmpose and CombinedDataset drop it); the data '
+        f"set's joints: {list(meta['keypoint_name2id'])}"
     )
 
 

@@ -72,7 +72,7 @@ class OcclusionSplitPCK(PeopleMetric):
                 f'{self.name}: base must be the config of a PCK (TorsoPCK, HeadPCK, BoxPCK, PDJ), got {base!r}; for '
                 "mmpose's MpiiPCKAccuracy write dict(type='HeadPCK', thr=0.5, offset=1.0, exclude=['pelvis', 'thorax'])"
             )
-        if self.base.prefix is not None:
+        if self.base.prefix:
             raise ValueError(f'{self.name}: give prefix={self.base.prefix!r} to {self.name} instead of to its base')
 
     def resolve(self, meta: dict) -> None:

@@ -97,8 +97,8 @@ class PDJ(TorsoPCK):
 
     Args:
         thr: Fractions of the torso's length to quote.
-        out_dir: Folder for ``pdj.csv`` and ``pdj.png`` of the last evaluation (``<prefix>_pdj.*`` with a prefix);
-            nothing is written by default.
+        out_dir: Folder for ``pdj.csv`` and ``pdj.png`` of the last evaluation (``<prefix>_pdj.*`` with a prefix).
+            By default nothing is written; ``tools/train.py`` and ``tools/test.py`` set it to the work directory.
         kwargs: See :class:`TorsoPCK`.
     """
 

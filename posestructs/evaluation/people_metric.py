@@ -17,6 +17,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from posestructs.evaluation.joint_names import name_to_id
+from posestructs.evaluation.shipped_metainfo import complete
 from posestructs.evaluation.tables import metrics_table
 
 People = dict[str, np.ndarray]
@@ -111,6 +112,9 @@ class PeopleMetric(BaseMetric):
         collect_dir: Folder for gathering on the CPU, shared by all ranks; ``None`` lets mmengine choose.
     """
 
+    # the keys name their metric already; None would make mmengine warn at every build
+    default_prefix = ''
+
     def __init__(self, collect_device: str = 'cpu', prefix: str | None = None, collect_dir: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.name = type(self).__name__
@@ -118,9 +122,12 @@ class PeopleMetric(BaseMetric):
 
     @BaseMetric.dataset_meta.setter
     def dataset_meta(self, dataset_meta: dict) -> None:
-        """Take the data set's metainfo and resolve every joint name at once, before the first image."""
+        """Take the data set's metainfo and resolve every joint name at once, before the first image.
+
+        Sticks, torso and joint groups that it lacks come from the shipped metainfo with the same joints.
+        """
         self.num_joints = len(name_to_id(dataset_meta, self.name))
-        self.resolve(dataset_meta)
+        self.resolve(complete(dataset_meta))
         self._dataset_meta = dataset_meta
 
     @abstractmethod

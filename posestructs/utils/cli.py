@@ -7,6 +7,7 @@ line and leaves nothing behind.
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib.util
 import os
 import sys
@@ -18,7 +19,7 @@ from mmengine.config import Config, DictAction
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
-PROJECT_HOOKS = ('SafeCheckpointHook', 'ThroughputHook', 'ProgressHook')
+PROJECT_HOOKS = ('SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook')
 
 
 class OptionAction(DictAction):
@@ -184,7 +185,9 @@ def merge_options(cfg: Config, options: dict) -> None:
 
 
 def add_project_hooks(cfg: Config) -> None:
-    """Give any config, mmpose's own included, whole and safe checkpoints, a throughput figure and a progress bar.
+    """Give any config, mmpose's own included, our hooks.
+
+    They are whole and safe checkpoints, a throughput figure, a word on left-out samples, and a progress bar.
 
     Args:
         cfg: The config; changed in place. What it sets itself stays.
@@ -196,6 +199,30 @@ def add_project_hooks(cfg: Config) -> None:
     checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint', dict(type='CheckpointHook', interval=1))
     if isinstance(checkpoint, dict) and _type_name(checkpoint) == 'CheckpointHook':
         merge_dict(cfg, 'default_hooks', dict(checkpoint={**checkpoint, 'type': 'AtomicCheckpointHook'}))
+
+
+def keep_curves(cfg: Config) -> None:
+    """Have every PDJ metric write its curve into the work directory, unless it sets ``out_dir`` itself.
+
+    Args:
+        cfg: The config, whose ``work_dir`` is final; its ``val_evaluator`` and ``test_evaluator`` are changed, where
+            there are any.
+    """
+    for key in ('val_evaluator', 'test_evaluator'):
+        if cfg.get(key) is not None:
+            evaluator = copy.deepcopy(cfg[key])  # parts of a config may be shared, with a hook's metric for one
+            _set_out_dirs(evaluator, cfg.work_dir)
+            cfg[key] = evaluator
+
+
+def _set_out_dirs(part: Any, folder: str) -> None:
+    if isinstance(part, dict):
+        if _type_name(part) == 'PDJ':
+            part.setdefault('out_dir', folder)
+        part = list(part.values())  # metrics of an evaluator, base of a metric
+    if isinstance(part, (list, tuple)):
+        for inner in part:
+            _set_out_dirs(inner, folder)
 
 
 def merge_dict(cfg: Config, key: str, values: dict) -> None:

@@ -18,7 +18,8 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
     """mmpose's ``PoseLocalVisualizer`` that draws occluded joints as rings and their limbs dashed.
 
     It reads ``keypoints_occluded`` of ground truth (1, 0, -1) and of predictions (a probability) where it is there;
-    without it all joints are drawn as visible. The OpenPose style is left to mmpose.
+    without it all joints are drawn as visible. The OpenPose style is left to mmpose. ``radius`` and ``line_width`` may
+    be set later, as mmpose's inferencers do; None makes them automatic again.
 
     Args:
         name (str): Name of the instance. Defaults to 'visualizer'.
@@ -35,9 +36,25 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
         line_width: int | None = None,
         **kwargs: Any,
     ) -> None:
-        # mmpose needs numbers, for boxes and the OpenPose style.
-        super().__init__(name, *args, radius=radius or 3, line_width=line_width or 1, **kwargs)
-        self.joint_radius, self.limb_width = radius, line_width
+        super().__init__(name, *args, radius=radius, line_width=line_width, **kwargs)
+
+    @property
+    def radius(self) -> float:
+        """Of a joint, in pixels; where it is automatic, what mmpose draws the OpenPose style with."""
+        return 3 if self._radius is None else self._radius
+
+    @radius.setter
+    def radius(self, radius: float | None) -> None:
+        self._radius = radius
+
+    @property
+    def line_width(self) -> int:
+        """Of a limb, in pixels; where it is automatic, what mmpose draws boxes with."""
+        return 1 if self._line_width is None else self._line_width
+
+    @line_width.setter
+    def line_width(self, line_width: int | None) -> None:
+        self._line_width = line_width
 
     def _draw_instances_kpts(
         self,
@@ -60,8 +77,8 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
                 _array(instances.get('keypoints_occluded')),
                 self._style(points.shape[-2]),
                 threshold=kpt_thr,
-                radius=self.joint_radius,
-                line_width=self.limb_width,
+                radius=self._radius,
+                line_width=self._line_width,
                 opacity=self.alpha * np.clip(visible, 0, 1) if self._weighted(visible) else self.alpha,
                 indices=show_kpt_idx,
             )

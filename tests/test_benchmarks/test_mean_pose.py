@@ -32,3 +32,18 @@ def test_real_people(monkeypatch):
     # about 4.6 was measured by another implementation
     assert metrics['TorsoPCK@0.2'] == pytest.approx(4.6, abs=0.3)
     assert metrics['TorsoPCK@0.2/people'] == 1000 and metrics['TorsoPCK@0.2'] == metrics['PDJ@0.2']
+
+
+@needs_data
+def test_several_data_sets_in_one_and_boxes_for_the_metrics():
+    config = cli.load_config(str(repo_root() / 'configs' / 'baseline' / 'td-hm_res50_lspet-256x256.py'))
+    lspet, lsp = config.train_dataloader.dataset.datasets
+    lspet.update(data_root=str(data_root() / 'lspet-raw-sample'), check_images=False, indices=500)
+    for cfg in (lsp, config.val_dataloader.dataset):
+        cfg.update(data_root=str(data_root() / 'lsp-annotations'), check_images=False)
+    config.val_evaluator.append(dict(type='BoxPCK', thr=0.2))
+    metrics = mean_pose.evaluate(config)
+    # LSP's people mostly stand, so their mean is a far better guess than that of its extension
+    assert 15 < metrics['TorsoPCK@0.2'] < 60 and metrics['TorsoPCK@0.2/people'] == 1000
+    assert metrics['BoxPCK@0.2'] > metrics['TorsoPCK@0.2']
+    assert {'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2'} <= set(metrics)

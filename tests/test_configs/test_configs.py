@@ -74,3 +74,26 @@ def test_lsp_and_its_extension_are_trained_on_together():
     lspet, lsp = dataset.get_data_info(9999), dataset.get_data_info(10000)
     assert lspet['keypoints_occluded'] is None and lsp['keypoints_occluded'].shape == (1, 14)
     assert (lspet['img_path'][-11:], lsp['img_path'][-10:]) == ('im10000.jpg', 'im0001.jpg')
+
+
+@needs_data
+@pytest.mark.parametrize(
+    'name', ['baseline/td-hm_res18_lspet-mini-128x128.py', 'baseline/td-hm_res50_lspet-256x256.py']
+)
+def test_mmposes_inferencer_takes_the_config(name, tmp_path, monkeypatch):
+    from mmpose.apis import MMPoseInferencer
+
+    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
+    config = cli.load_config(str(ROOT / name))
+    config.merge_from_dict({'model.backbone.init_cfg': None})
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'weights.pth')
+    image = sorted((data_root() / 'lspet-mini' / 'images').glob('*.jpg'))[0]
+    inferencer = MMPoseInferencer(
+        str(ROOT / name), str(tmp_path / 'weights.pth'), det_model='whole_image', device='cpu'
+    )
+    found = next(inferencer(str(image), out_dir=str(tmp_path / 'out'), show_progress=False))['predictions'][0][0]
+    assert len(found['keypoints']) == 14 and 0 <= min(found['keypoint_scores'])
+    assert (tmp_path / 'out' / 'visualizations' / image.name).stat().st_size > 1000

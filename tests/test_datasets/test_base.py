@@ -3,6 +3,7 @@ import logging
 import pickle
 
 import cv2
+import mmpose.datasets.transforms as mmpose_transforms
 import numpy as np
 import pytest
 from mmengine.dataset import pseudo_collate
@@ -150,6 +151,20 @@ def test_too_many_bad_images_reach_the_training_process_by_name(lspe_folder):
     loader = DataLoader(build(folder), batch_size=6, num_workers=1, collate_fn=pseudo_collate)
     with pytest.raises(OSError, match='im00002.jpg'):
         list(loader)
+
+
+@pytest.mark.parametrize('load', ['LoadImage', mmpose_transforms.LoadImage])
+def test_mmposes_own_loader_skips_bad_images_too(lspe_folder, log_lines, load):
+    folder = lspe_folder(8)
+    dataset = build(folder, max_bad_images=0.3, pipeline=[dict(type=load)])
+    (folder / 'images' / 'im00003.jpg').unlink()  # after the look at build time
+    (folder / 'images' / 'im00005.jpg').write_bytes(b'\xff\xd8\xff')
+    ids = [dataset[i]['id'] for i in range(8)]
+    assert len(ids) == 8 and not {3, 5} & set(ids)
+    assert dataset.num_skipped == 2
+    assert ['im00003' in line or 'im00005' in line for line in log_lines] == [True, True]
+    with pytest.raises(BadImageError, match='im00003.jpg'):
+        build(folder, max_bad_images=1.0, check_images=False, strict=True, pipeline=[dict(type=load)])[2]
 
 
 # -- joints outside their image --------------------------------------------------------------------------------------

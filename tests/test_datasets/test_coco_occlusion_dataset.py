@@ -87,8 +87,10 @@ def test_a_one_pixel_box(content, write):
 
 @needs_data
 def test_files_of_something_else(content, write):
-    with pytest.raises(FileNotFoundError, match="annotation file 'nowhere.json' does not exist"):
+    with pytest.raises(FileNotFoundError, match="ann_file='/.*/nowhere.json' does not exist"):
         build('nowhere.json')
+    with pytest.raises(FileNotFoundError, match="ann_file='/.*' is a folder, allowed: path of a file"):
+        build(str(SAMPLE))
     for text in ('', '{"images": [', '[]', '{}', '{"images": [], "annotations": []}'):
         with pytest.raises(AnnotationError, match='a.json'):
             build(write(text))

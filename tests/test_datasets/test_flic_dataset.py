@@ -5,6 +5,7 @@ from scipy.io import savemat
 
 from posestructs.datasets import AnnotationError, FLICDataset
 from posestructs.datasets.flic_dataset import to_body10
+from posestructs.datasets.metainfo import metainfo_file, raw_metainfo
 from posestructs.testing import data_root, needs_data
 
 TRAIN, VALID = (str(data_root() / 'flic-annotations' / f'{name}.h5') for name in ('train', 'valid'))
@@ -41,8 +42,14 @@ def test_both_joint_sets_of_the_real_files(path, count):
 def test_metainfo_follows_the_joint_set_unless_given():
     assert FLICDataset(VALID, check_images=False).metainfo['dataset_name'] == 'flic'
     assert FLICDataset(VALID, check_images=False, joint_set='raw11').metainfo['dataset_name'] == 'flic_11kpt'
-    given = dict(from_file='configs/_base_/datasets/flic_11kpt.py')
-    assert FLICDataset(VALID, lazy_init=True, metainfo=given).metainfo['dataset_name'] == 'flic_11kpt'
+    given = dict(raw_metainfo(dict(from_file=metainfo_file('flic_11kpt'))), dataset_name='mine')
+    assert FLICDataset(VALID, lazy_init=True, metainfo=given, joint_set='raw11').metainfo['dataset_name'] == 'mine'
+
+
+def test_metainfo_of_the_other_joint_set_is_refused():
+    for lazy in (True, False):
+        with pytest.raises(ValueError, match=r"metainfo is of another body .*\['nose', 'neck', .*expected \['left_s"):
+            FLICDataset('a.mat', joint_set='raw11', metainfo=dict(from_file=metainfo_file('flic')), lazy_init=lazy)
 
 
 @needs_data

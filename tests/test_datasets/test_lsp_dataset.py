@@ -4,6 +4,7 @@ from mmpose.evaluation.metrics import CocoMetric
 from scipy.io import loadmat, savemat
 
 from posestructs.datasets import AnnotationError, LSPDataset
+from posestructs.datasets.observer_centric import to_observer_centric
 from posestructs.testing import data_root, needs_data
 
 MINI, LSP, RAW = (data_root() / name for name in ('lspet-mini', 'lsp-annotations', 'lspet-raw-sample'))
@@ -74,6 +75,27 @@ def test_observer_centric_lspe_leaves_the_undecided_and_says_so(log_lines):
     ]
     assert 100 < len(changed) < 400
     assert sum('lack labelled shoulders or hips' in line for line in log_lines) == 1
+
+
+def test_the_observer_centric_warning_counts_the_chosen_people_only(lspe_folder, log_lines):
+    def edit(joints):
+        joints[:, 2, 6:10] = 1
+        joints[:, :2, 6:10] = joints[:, :2, :4]
+        joints[8, 2, 3] = joints[8, 2, 5] = 0  # the right shoulder of people 4 and 6
+
+    folder = lspe_folder(10, edit=edit)
+    (folder / 'ids.txt').write_text('2\n4\n5')
+    observer = LSPDataset(data_root=str(folder), id_file='ids.txt', centric='observer')
+    person = LSPDataset(data_root=str(folder), id_file='ids.txt')
+    [line] = log_lines
+    assert '1 of 3 people lack labelled shoulders or hips' in line and 'the first: 4;' in line
+    raw = loadmat(folder / 'joints.mat')['joints'].transpose(2, 0, 1)[[1, 3, 4]]
+    expected, _ = to_observer_centric(raw, raw[..., 2] > 0)
+    for i in range(3):
+        found = observer.get_data_info(i)
+        assert found['id'] == person.get_data_info(i)['id'] == [2, 4, 5][i]
+        labelled = expected[i, :, 2] > 0
+        np.testing.assert_allclose(found['keypoints'][0, labelled], expected[i, labelled, :2], rtol=1e-6)
 
 
 @needs_data
@@ -200,7 +222,20 @@ def test_lspe_has_no_official_split(lspe_folder):
         (dict(split='val'), r"split must be one of \['all', 'train', 'test'\], got 'val'"),
         (dict(centric='camera'), "centric must be 'person' or 'observer', got 'camera'"),
         (dict(split='test', id_file='a.txt'), "split or id_file, not both: split='test', id_file='a.txt'"),
-        (dict(bbox_padding=0), 'bbox_padding must be above 0, got 0'),
+        (dict(bbox_padding=0), 'bbox_padding must be a number above 0, got 0'),
+        (dict(bbox_padding='a'), "bbox_padding must be a number above 0, got 'a'"),
+        (dict(max_bad_images='a'), "max_bad_images must be a fraction from 0 to 1, got 'a'"),
+        (dict(filename_tmpl='im.jpg'), "filename_tmpl='im.jpg' gives every person the same image, allowed: a format"),
+        (dict(filename_tmpl='{:s}.jpg'), "filename_tmpl='{:s}.jpg', allowed: a format with one number"),
+        (dict(filename_tmpl='{}{}.jpg'), "filename_tmpl='{}{}.jpg', allowed: a format with one number"),
+        (
+            dict(metainfo=dict(from_file='mpii.py')),
+            r"metainfo is of another body .*'pelvis', .*expected \['right_ankle'",
+        ),
+        (
+            dict(indices=0),
+            'indices=0 leaves none .*, allowed: how many of the first, from 1, or a list of .* 0 to 1999',
+        ),
         (dict(bbox_file='a.json', test_mode=True), "takes no bbox_file, got 'a.json'"),
         (dict(max_bad_images=2), 'max_bad_images must be a fraction from 0 to 1, got 2'),
         (dict(data_mode='sideways'), 'data_mode'),
@@ -216,7 +251,7 @@ def test_id_files_that_cannot_be(lspe_folder):
     (folder / 'ids.txt').write_text('10001')
     with pytest.raises(AnnotationError, match=r'ids.txt: id 10001 is out of range \(expected 1 to 10000\)'):
         LSPDataset(data_root=str(folder), id_file='ids.txt')
-    with pytest.raises(FileNotFoundError, match="other.txt' does not exist"):
+    with pytest.raises(FileNotFoundError, match="id_file='/.*/other.txt' does not exist"):
         LSPDataset(data_root=str(folder), id_file='other.txt')
     (folder / 'ids.txt').write_text('')
     with pytest.raises(AnnotationError, match='ids.txt: is empty'):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mmpose.datasets import MpiiDataset
 
-from posestructs.datasets import AnnotationError, MpiiOcclusionDataset
+from posestructs.datasets import AnnotationError, MpiiOcclusionDataset, metainfo_file
 from posestructs.datasets.mpii_files import check_mpii_json, save_sidecar
 from posestructs.datasets.mpii_visibility import match_people, read_visibility
 from posestructs.testing import data_root, needs_data
@@ -101,8 +101,20 @@ def test_annotation_files_of_other_data_sets():
         MpiiOcclusionDataset(str(data_root() / 'coco-sample' / 'test_coco.json'))
     with pytest.raises(AnnotationError, match='valid.h5: cannot be read as JSON'):
         MpiiOcclusionDataset(str(VAL / 'valid.h5'))
-    with pytest.raises(FileNotFoundError, match='nowhere.json'):
+    with pytest.raises(FileNotFoundError, match="ann_file='/.*/nowhere.json' does not exist"):
         MpiiOcclusionDataset('nowhere.json')
+
+
+def test_arguments_that_cannot_be():
+    with pytest.raises(ValueError, match="^ann_file='', allowed: path of a file$"):
+        MpiiOcclusionDataset()
+    lsp = dict(from_file=metainfo_file('lsp'))
+    with pytest.raises(
+        ValueError, match=r"metainfo is of another body .*\['right_ankle', .*'upper_neck', 'head_top', "
+    ):
+        MpiiOcclusionDataset('a.json', metainfo=lsp)
+    theirs = MpiiOcclusionDataset('a.json', metainfo=dict(from_file='mpii.py'), lazy_init=True)  # the same joints
+    assert theirs.metainfo['num_keypoints'] == 16
 
 
 def test_a_person_without_size_or_joints(tmp_path, log_lines):

@@ -47,13 +47,24 @@ def mpii() -> dict[str, np.ndarray]:
     )
 
 
-@pytest.fixture(scope='session')
-def coco_meta() -> dict:
-    """A foreign data set: mmpose's metainfo, without any of our keys."""
+def meta_of_mmpose(name: str) -> dict:
+    """mmpose's metainfo, without any of our keys."""
     import mmpose
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-    return parse_pose_metainfo(dict(from_file=f'{mmpose.__path__[0]}/.mim/configs/_base_/datasets/coco.py'))
+    return parse_pose_metainfo(dict(from_file=f'{mmpose.__path__[0]}/.mim/configs/_base_/datasets/{name}.py'))
+
+
+@pytest.fixture(scope='session')
+def coco_meta() -> dict:
+    """A data set of mmpose whose joints are those of a shipped metainfo file."""
+    return meta_of_mmpose('coco')
+
+
+@pytest.fixture(scope='session')
+def crowdpose_meta() -> dict:
+    """A foreign data set: no shipped metainfo file has its 14 joints."""
+    return meta_of_mmpose('crowdpose')
 
 
 @pytest.fixture(scope='session')

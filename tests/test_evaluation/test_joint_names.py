@@ -9,7 +9,7 @@ def test_config_goes_before_metainfo():
     assert choose(META, 'torso_pair', None, 'M', '...') == ('nose', 'tail')
     assert choose(META, 'torso_pair', ('tail', 'nose'), 'M', '...') == ('tail', 'nose')
     with pytest.raises(
-        ValueError, match=r"M: the metainfo of data set 'dogs' has no 'sticks'.*e.g. sticks=\[1\].*tail"
+        ValueError, match=r"M: the metainfo of data set 'dogs' has no 'sticks'.*config, e.g. sticks=\[1\].*tail"
     ):
         choose(META, 'sticks', None, 'M', '[1]')
 

@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -97,3 +99,13 @@ def test_without_metainfo(samples_of):
 def test_no_samples_at_all(lsp_meta, evaluate):
     with pytest.raises(ValueError, match='TorsoPCK: there are no predictions to measure'):
         evaluate([dict(type='TorsoPCK')], lsp_meta, [])
+
+
+def test_no_metric_warns_of_its_prefix(lsp_meta, samples_of, evaluate, logged):
+    split = dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK'))
+    gt = np.random.default_rng(4).random((2, 14, 2)) * 100
+    samples = samples_of(gt, gt, keypoints_occluded=np.tile([0.0, 1], (2, 7)))
+    out = evaluate([PCP, dict(type='TorsoPCK'), dict(type='PDJ', prefix='a'), split], lsp_meta, samples)
+    assert 'prefix' not in logged(logging.WARNING)
+    # and no key has changed
+    assert out['StrictPCP@0.5'] == out['TorsoPCK@0.2'] == out['a/PDJ@0.1'] == out['visible/TorsoPCK@0.2'] == 100

@@ -94,6 +94,18 @@ def test_idempotent_resumable_and_follows_changes(project):
     assert code == 0 and 'creating' in out and installed(project, 'torchlike') == '2.0'
 
 
+def test_an_environment_of_another_python_is_not_mixed_up(project):
+    python = project[0] / '.venv' / 'bin' / 'python'
+    python.parent.mkdir(parents=True)
+    # answers as an environment of Python 3.12 with a working pip does
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && echo 3.12\nexit 0\n')
+    python.chmod(0o755)
+    (project[0] / '.venv' / 'pyvenv.cfg').write_text('')
+    code, out = run(project, '--torch', 'torchlike')
+    assert code == 1 and 'is of Python 3.12, this is 3.' in out and 'VENV=' in out
+    assert 'installing' not in out
+
+
 def test_a_foreign_folder_is_left_alone(project):
     (project[0] / '.venv').mkdir()
     (project[0] / '.venv' / 'precious').write_text('mine')

@@ -14,17 +14,26 @@ pytestmark = needs_data
 
 
 @pytest.fixture(scope='module')
-def trained(main, tiny, tmp_path_factory, scalars):
+def with_curve(tiny, tmp_path_factory):
+    """The tiny config, which is of a data set of mmpose, with a metric of ours that writes files."""
+    config = tmp_path_factory.mktemp('config') / 'with_curve.py'
+    evaluator = "[dict(type='PCKAccuracy', thr=0.5), dict(type='EPE'), dict(type='PDJ')]"
+    config.write_text(f"_base_ = ['{tiny}']\nval_evaluator = {evaluator}\ntest_evaluator = {evaluator}\n")
+    return config
+
+
+@pytest.fixture(scope='module')
+def trained(main, with_curve, tmp_path_factory, scalars):
     """A checkpoint, and the metrics that validation gave it."""
     work_dir = tmp_path_factory.mktemp('trained')
-    main('train.py', tiny, '--work-dir', work_dir, '--seed', 1, '--cfg-options', 'train_cfg.max_epochs=1')
+    main('train.py', with_curve, '--work-dir', work_dir, '--seed', 1, '--cfg-options', 'train_cfg.max_epochs=1')
     metrics = {k: v for k, v in scalars(work_dir)[-1].items() if k in ('PCK', 'EPE')}
     assert len(metrics) == 2
     return work_dir / 'epoch_1.pth', metrics
 
 
 @pytest.fixture(scope='module')
-def tested(command, tiny, trained, tmp_path_factory):
+def tested(command, with_curve, trained, tmp_path_factory):
     cwd = tmp_path_factory.mktemp('tested')
     flags = [
         '--work-dir',
@@ -39,7 +48,7 @@ def tested(command, tiny, trained, tmp_path_factory):
     ]
     # every prediction of this hardly trained model is a bad case
     options = ['--cfg-options', 'default_hooks.badcase.badcase_thr=0']
-    done = command('test.py', tiny, trained[0], *flags, *options, cwd=cwd)
+    done = command('test.py', with_curve, trained[0], *flags, *options, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return cwd, done.stdout
 
@@ -50,7 +59,16 @@ def people():
 
 def test_metrics_equal_those_of_validation(tested, trained):
     metrics = json.loads((tested[0] / 'results' / 'metrics.json').read_text())
-    assert metrics == pytest.approx(trained[1], rel=1e-6)
+    assert {name: metrics[name] for name in trained[1]} == pytest.approx(trained[1], rel=1e-6)
+    assert metrics['PDJ@0.2/people'] + metrics['PDJ@0.2/people_left_out'] == len(people())
+
+
+def test_curves_are_written_by_both_tools(tested, trained):
+    metrics = json.loads((tested[0] / 'results' / 'metrics.json').read_text())
+    header, *rows = (line.split(',') for line in (tested[0] / 'w' / 'pdj.csv').read_text().splitlines())
+    assert float(rows[20][header.index('mean')]) == pytest.approx(metrics['PDJ@0.2'], abs=1e-4)
+    assert (trained[0].parent / 'pdj.csv').read_text() == (tested[0] / 'w' / 'pdj.csv').read_text()
+    assert (trained[0].parent / 'pdj.png').is_file() and (tested[0] / 'w' / 'pdj.png').is_file()
 
 
 def test_dumped_predictions_give_the_metric(tested, trained):

@@ -19,7 +19,7 @@ def names(cfg):
 def test_a_config_without_hooks_gets_ours():
     cfg = Config(dict())
     cli.add_project_hooks(cfg)
-    assert names(cfg) == ['SafeCheckpointHook', 'ThroughputHook', 'ProgressHook']
+    assert names(cfg) == ['SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook']
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=1)
 
 
@@ -29,10 +29,39 @@ def test_a_config_keeps_what_it_sets():
     cfg = Config(dict(custom_hooks=hooks, default_hooks=dict(timer=dict(type='IterTimerHook'), checkpoint=checkpoint)))
     cli.add_project_hooks(cfg)
     cli.add_project_hooks(cfg)  # twice is once
-    assert names(cfg) == ['EMAHook', 'mmpose.SafeCheckpointHook', 'ProgressHook', 'ThroughputHook']
+    added = ['ThroughputHook', 'SkippedSamplesHook']
+    assert names(cfg) == ['EMAHook', 'mmpose.SafeCheckpointHook', 'ProgressHook', *added]
     assert cfg.custom_hooks[2].refresh_seconds == 9
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=7, save_best='PCK')
     assert cfg.default_hooks.timer == dict(type='IterTimerHook')
+
+
+def test_curves_go_to_the_work_dir():
+    pcp, kept = dict(type='StrictPCP'), dict(type='PDJ', prefix='kept', out_dir='mine')
+    off = dict(type='PDJ', out_dir=None)
+    split = dict(type='OcclusionSplitPCK', base=dict(type='mmpose.PDJ', thr=(0.1,)))
+    shared = dict(type='PDJ')
+    cfg = Config(dict(work_dir='w', val_evaluator=[pcp, shared, kept, off, split], test_evaluator=shared))
+    cfg.badcase = cfg.test_evaluator  # must not write a curve for each image
+    cli.keep_curves(cfg)
+    curve = dict(type='PDJ', out_dir='w')
+    inner = dict(type='mmpose.PDJ', thr=(0.1,), out_dir='w')
+    assert cfg.val_evaluator == [pcp, curve, kept, off, dict(type='OcclusionSplitPCK', base=inner)]
+    assert cfg.test_evaluator == curve and cfg.badcase == shared
+    before = cfg.pretty_text
+    cli.keep_curves(cfg)  # twice is once
+    assert cfg.pretty_text == before
+
+
+def test_curves_of_other_evaluators():
+    several = dict(type='MultiDatasetEvaluator', metrics=[dict(type='PDJ'), dict(type='EPE')], datasets=['a', 'b'])
+    cfg = Config(dict(work_dir='w', val_evaluator=None, test_evaluator=several))
+    cli.keep_curves(cfg)
+    assert cfg.val_evaluator is None
+    assert cfg.test_evaluator.metrics == [dict(type='PDJ', out_dir='w'), dict(type='EPE')]
+    bare = Config(dict(work_dir='w', val_evaluator=[]))
+    cli.keep_curves(bare)
+    assert bare.val_evaluator == [] and 'test_evaluator' not in bare
 
 
 @pytest.mark.parametrize('own', [None, dict(type='MyCheckpointHook'), CheckpointHook(interval=3)])

@@ -82,6 +82,24 @@ def test_mmposes_arguments(visualizer, tmp_path):
     assert tuple(boxed[40, 5]) == (0, 128, 0) or tuple(boxed[40, 5]) == (0, 255, 0)
 
 
+def test_sizes_set_later_are_drawn(request):
+    """What mmpose's inferencers do with their arguments radius and thickness."""
+    visualizer = OcclusionLocalVisualizer(request.node.name)
+    visualizer.set_dataset_meta(META)
+    data = sample(gt_instances=[1, 0, 0])
+    pictures = []
+    for sizes in ({}, dict(radius=3), dict(radius=9), dict(radius=9, line_width=5)):
+        for name, value in sizes.items():
+            setattr(visualizer, name, value)
+            assert getattr(visualizer, name) == value
+        pictures.append(visualizer.add_datasample('a', IMAGE, data, draw_pred=False).copy())
+        np.testing.assert_array_equal(pictures[-1], draw_pose(IMAGE, POINTS, None, [1, 0, 0], META, **sizes))
+    assert len({p.tobytes() for p in pictures}) == 4
+    visualizer.radius = visualizer.line_width = None  # automatic again
+    np.testing.assert_array_equal(visualizer.add_datasample('a', IMAGE, data, draw_pred=False), pictures[0])
+    assert (visualizer.radius, visualizer.line_width) == (3, 1)  # numbers, for boxes and the OpenPose style
+
+
 def test_colours_by_name_as_in_mmpose(request):
     visualizer = OcclusionLocalVisualizer(
         request.node.name, kpt_color='red', link_color='blue', skeleton=[(0, 1)], radius=6

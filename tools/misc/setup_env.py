@@ -112,7 +112,13 @@ def works(python: Path) -> bool:
 
 def make_venv(venv: Path) -> None:
     """Create the environment, or create it afresh where an earlier attempt was interrupted."""
-    if works(venv / 'bin' / 'python'):
+    python = venv / 'bin' / 'python'
+    if works(python):
+        call = [str(python), '-c', 'import sys; print("{}.{}".format(*sys.version_info))']
+        found = subprocess.run(call, env=environment(), capture_output=True, text=True).stdout.strip()
+        wanted = '{}.{}'.format(*sys.version_info)
+        if found != wanted:
+            raise SystemExit(f'set-up: {venv} is of Python {found}, this is {wanted}; remove it or choose VENV=...')
         return
     if venv.exists() and not (venv / 'pyvenv.cfg').is_file() and any(venv.iterdir()):
         raise SystemExit(f'set-up: {venv} exists and is no virtual environment; move it away or choose VENV=...')

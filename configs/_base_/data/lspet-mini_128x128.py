@@ -1,5 +1,10 @@
-# 5,000 + 1,000 people of LSP-extended at a size for a CPU; the folder is $POSESTRUCTS_DATA/lspet-mini
-data_root = '{{$POSESTRUCTS_DATA:../shared/data}}/lspet-mini/'
+# 5,000 + 1,000 people of LSP-extended at a size for a CPU; the folder is $POSESTRUCTS_DATA/lspet-mini, by default
+# ../shared/data/lspet-mini seen from the project's root
+data_root = '{{$POSESTRUCTS_DATA:{{fileDirname}}/../../../../shared/data}}/lspet-mini/'
+# read by mmpose's Inferencer
+dataset_type = 'LSPDataset'
+data_mode = 'topdown'
+
 codec = dict(type='MSRAHeatmap', input_size=(128, 128), heatmap_size=(32, 32), sigma=2)
 
 train_pipeline = [
@@ -24,7 +29,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='LSPDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file='joints.mat',
         id_file='train.txt',
@@ -39,7 +44,7 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='LSPDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file='joints.mat',
         id_file='val.txt',

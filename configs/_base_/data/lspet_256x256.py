@@ -1,6 +1,10 @@
 # Trained on LSP-extended (10,000 people) and LSP's first half, measured on LSP's second half, as published
 lsp_root = 'data/lsp/'
 lspet_root = 'data/lspet/'
+# read by mmpose's Inferencer
+dataset_type = 'LSPDataset'
+data_mode = 'topdown'
+
 codec = dict(type='MSRAHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=2)
 
 load = [dict(type='LoadVerifiedImage')]
@@ -20,14 +24,14 @@ val_pipeline = [
 ]
 
 lspet_train = dict(
-    type='LSPDataset',
+    type=dataset_type,
     data_root=lspet_root,
     ann_file='joints.mat',
     data_prefix=dict(img='images/'),
     pipeline=[*load, *train_pipeline],
 )
 lsp_train = dict(
-    type='LSPDataset',
+    type=dataset_type,
     data_root=lsp_root,
     ann_file='joints.mat',
     split='train',
@@ -49,7 +53,7 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='LSPDataset',
+        type=dataset_type,
         data_root=lsp_root,
         ann_file='joints.mat',
         split='test',

@@ -1,4 +1,8 @@
 # drawn people with true occlusion labels: no files; training and test people come from disjoint parts of one stream
+# read by mmpose's Inferencer
+dataset_type = 'StickFigureDataset'
+data_mode = 'topdown'
+
 codec = dict(type='MSRAHeatmap', input_size=(64, 64), heatmap_size=(32, 32), sigma=2)
 
 train_pipeline = [
@@ -21,9 +25,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='StickFigureDataset', num_samples=20000, image_size=64, start_index=1000000, pipeline=train_pipeline
-    ),
+    dataset=dict(type=dataset_type, num_samples=20000, image_size=64, start_index=1000000, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=64,
@@ -32,7 +34,7 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='StickFigureDataset', num_samples=1000, image_size=64, start_index=0, test_mode=True, pipeline=val_pipeline
+        type=dataset_type, num_samples=1000, image_size=64, start_index=0, test_mode=True, pipeline=val_pipeline
     ),
 )
 test_dataloader = val_dataloader

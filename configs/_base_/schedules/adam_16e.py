@@ -9,6 +9,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=16, T_max=16, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
 ]
 
-default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='TorsoPCK@0.2', rule='greater'))
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
 
 auto_scale_lr = dict(base_batch_size=16)

@@ -55,6 +55,31 @@ def check_range(key: str, value: Any, low: float, high: float, kind: type = Real
     return pair
 
 
+def check_pairs(key: str, value: Any) -> list[tuple[int, int]]:
+    """Check a list of pairs of indices; an empty one is allowed.
+
+    Args:
+        key (str): Name of the argument, for the message.
+        value: What the config gives.
+
+    Returns:
+        list[tuple[int, int]]: The pairs.
+
+    Raises:
+        ValueError: It is no such list.
+    """
+    error = ValueError(f'{key}={value!r}, allowed: a list of pairs of joint indices')
+    try:
+        pairs = [tuple(pair) for pair in value]
+    except TypeError:
+        raise error from None
+    numbers = [number for pair in pairs for number in pair]
+    whole = all(isinstance(number, Integral) and not isinstance(number, bool) and number >= 0 for number in numbers)
+    if not whole or any(len(pair) != 2 for pair in pairs):
+        raise error
+    return [(int(start), int(end)) for start, end in pairs]
+
+
 def check_weights(key: str, value: Any, allowed: Sequence[str]) -> dict[str, float]:
     """Check a choice between names: a name, a sequence of names (equally likely), or a dict from name to weight.
 
@@ -70,6 +95,8 @@ def check_weights(key: str, value: Any, allowed: Sequence[str]) -> dict[str, flo
         ValueError: An unknown name, a negative weight, or nothing to choose from.
     """
     names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (Mapping, Sequence)) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f'{key}={value!r}, allowed: a name, a list of names or a dict of weights, of {tuple(allowed)}')
     weights = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
     for name, weight in weights.items():
         if name not in allowed:

@@ -13,12 +13,13 @@ from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.transforms.image_integrity import find_damage
 
 
-@TRANSFORMS.register_module()
+@TRANSFORMS.register_module(name=['LoadVerifiedImage', 'LoadImage'], force=True)
 class LoadVerifiedImage(LoadImage):
     """Load an image as mmpose's ``LoadImage`` does, and raise :class:`BadImageError` where it is not all there.
 
-    A file is read once, checked by :func:`find_damage`, and decoded by the backend asked for. The arguments are those
-    of ``LoadImage``; with ``ignore_empty=True`` a bad image gives ``None`` instead of an error.
+    It takes the place of ``LoadImage`` in ``mmpose.registry.TRANSFORMS`` too, so that mmpose's own configs find damaged
+    files without a change. A file is read once, checked by :func:`find_damage`, and decoded by the backend asked for.
+    The arguments are those of ``LoadImage``; with ``ignore_empty=True`` a bad image gives ``None`` instead of an error.
 
     Required keys: ``img_path``, or ``img`` (which is then used as it is). Added keys: ``img``, ``img_shape``,
     ``ori_shape``.

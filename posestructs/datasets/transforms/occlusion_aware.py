@@ -7,11 +7,14 @@ does. A config that names classes instead of strings must import them from here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mmpose.datasets.transforms as mmpose_transforms
 import numpy as np
 from mmpose.registry import TRANSFORMS
 
 from posestructs.datasets.transforms.occlusion_channel import (
+    CONVERSION_MARK,
     FLIP_MARK,
     KEY,
     has_occlusion,
@@ -47,6 +50,7 @@ class _CarryOcclusionMixed:
         mix = [r for r in (results, *results['mixed_data_list']) if 'keypoints' in r]
         if not any([has_occlusion(r) for r in mix]):
             return super().apply_mix(results)
+        converted = [bool(r.get(CONVERSION_MARK)) or r['keypoints_visible'].ndim == 2 for r in mix if has_occlusion(r)]
         ndim = mix[0]['keypoints_visible'].ndim
         dtype = np.result_type(*(r['keypoints_visible'] for r in mix))
         for r in mix:
@@ -55,6 +59,7 @@ class _CarryOcclusionMixed:
             join(r)
         results = super().apply_mix(results)
         split(results, ndim, dtype)
+        results[CONVERSION_MARK] = ndim == 3 and all(converted)
         return results
 
 
@@ -99,11 +104,16 @@ class KeypointConverter(mmpose_transforms.KeypointConverter):
 
     A joint between two others is occluded if one of them is, else unknown if one of them is. A joint without a source,
     or with an unlabelled one, gets 0.
+
+    ``skeleton_links``, where the sample has them, become those of the new joints: a link stays if each of its ends is
+    the one source of a new joint. mmpose leaves those of the old joints.
     """
 
     def transform(self, results: dict) -> dict:
         source = results[KEY] if has_occlusion(results) else None
         results = super().transform(results)
+        if results.get('skeleton_links') is not None:
+            results['skeleton_links'] = convert_links(results['skeleton_links'], self.mapping)
         if source is not None:
             values = source[:, self.source_index]
             if self.interpolation:
@@ -111,7 +121,26 @@ class KeypointConverter(mmpose_transforms.KeypointConverter):
             target = np.zeros((len(source), self.num_keypoints), dtype=np.float32)
             target[:, self.target_index] = values
             results[KEY] = target * labelled(results['keypoints_visible'])
+            results[CONVERSION_MARK] = True
         return results
+
+
+def convert_links(links: Sequence[Sequence[int]], mapping: Sequence[tuple]) -> list[tuple[int, int]]:
+    """Links between new joints from those between old ones.
+
+    Args:
+        links (Sequence): Pairs of old joints.
+        mapping (Sequence[tuple]): A ``KeypointConverter``'s pairs of source and target.
+
+    Returns:
+        list[tuple[int, int]]: Pairs of new joints; those with an end that is no new joint are left out.
+    """
+    targets: dict[int, int] = {}
+    for source, target in mapping:
+        sources = set(source) if isinstance(source, (list, tuple)) else {source}
+        if len(sources) == 1:
+            targets.setdefault(sources.pop(), target)
+    return [(targets[a], targets[b]) for a, b in links if a in targets and b in targets]
 
 
 @TRANSFORMS.register_module(force=True)
@@ -149,8 +178,8 @@ class PackPoseInputs(mmpose_transforms.PackPoseInputs):
     """mmpose's ``PackPoseInputs`` that packs ``keypoints_occluded`` into ``gt_instances`` where it is known.
 
     Raises:
-        ValueError: The sample has occlusion labels and was flipped by a class that knows nothing of them, so that left
-            and right labels are swapped.
+        ValueError: The sample has occlusion labels and was flipped, or its joints converted, by a class that knows
+            nothing of them, so that labels are at the wrong joints.
     """
 
     instance_mapping_table = dict(mmpose_transforms.PackPoseInputs.instance_mapping_table, **{KEY: KEY})
@@ -165,6 +194,14 @@ class PackPoseInputs(mmpose_transforms.PackPoseInputs):
                 f'{KEY} was not swapped by the flip in this pipeline: use type="RandomFlip" as a string, '
                 'or a subclass of posestructs.datasets.transforms.RandomFlip'
             )
+        if results.get('keypoints') is not None and results.get('keypoints_visible') is not None:
+            has_occlusion(results)  # one label per joint
+            # only a KeypointConverter gives keypoints_visible its channel of weights
+            if results['keypoints_visible'].ndim == 3 and not results.get(CONVERSION_MARK):
+                raise ValueError(
+                    f'{KEY} was not mapped by the KeypointConverter in this pipeline: use type="KeypointConverter" as '
+                    'a string, or a subclass of posestructs.datasets.transforms.KeypointConverter'
+                )
         if 'instance_mapping_table' in results:  # a codec's own table takes the place of the class's
             results['instance_mapping_table'] = dict(results['instance_mapping_table'], **{KEY: KEY})
         return super().transform(results)

@@ -16,6 +16,7 @@ import numpy as np
 
 KEY = 'keypoints_occluded'
 FLIP_MARK = 'occlusion_flipped'  # whether the labels fit the last flip; set by whatever flips or makes them
+CONVERSION_MARK = 'occlusion_converted'  # whether the labels fit converted joints; set by whatever maps or makes them
 
 
 def has_occlusion(results: Mapping) -> bool:
@@ -36,7 +37,11 @@ def has_occlusion(results: Mapping) -> bool:
         raise ValueError(f'a sample with {KEY} must have keypoints_visible too, it has {sorted(results)}')
     found, expected = np.shape(results[KEY]), np.shape(results['keypoints'])[:2]
     if found != expected:
-        raise ValueError(f'{KEY} has the shape {found}, expected {expected}, one label per joint in keypoints')
+        raise ValueError(
+            f'{KEY} has the shape {found}, expected {expected}, one label per joint in keypoints: name transforms that '
+            'change the joints as strings, such as type="KeypointConverter", or take them from '
+            'posestructs.datasets.transforms'
+        )
     return True
 
 

@@ -13,9 +13,10 @@ from mmpose.registry import TRANSFORMS
 
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.transforms import occluders
-from posestructs.datasets.transforms.config_checks import check_number, check_range, check_weights
+from posestructs.datasets.transforms.config_checks import check_number, check_pairs, check_range, check_weights
 from posestructs.datasets.transforms.load_verified_image import LoadVerifiedImage
 from posestructs.datasets.transforms.occlusion_channel import (
+    CONVERSION_MARK,
     FLIP_MARK,
     KEY,
     has_occlusion,
@@ -84,8 +85,9 @@ class RandomOccluder(BaseTransform):
             validation. Defaults to None: new ones each time, from numpy's global state as in mmpose's transforms.
         assume_visible (bool): What an uncovered labelled joint becomes in a data set without occlusion labels: visible
             (0), which is right for LSPE, or not known (-1). Defaults to True.
-        skeleton_links (Sequence[tuple[int, int]], optional): Joint indices of the limbs, instead of the sample's;
-            needed after a ``KeypointConverter``. Defaults to None.
+        skeleton_links (Sequence[tuple[int, int]], optional): Joint indices of the limbs, instead of the sample's.
+            Defaults to None: the sample's, or where it has none, those of the ``metainfo`` of its ``dataset`` if that
+            has as many joints.
         backend_args (dict, optional): How to read the images that patches come from. Defaults to None.
 
     Raises:
@@ -121,10 +123,8 @@ class RandomOccluder(BaseTransform):
         self.mark_margin = check_number('RandomOccluder.mark_margin', mark_margin, -100, 100, Integral)
         self.seed = seed if seed is None else check_number('RandomOccluder.seed', seed, 0, 2**63 - 1, Integral)
         self.assume_visible = assume_visible
-        if skeleton_links is not None and np.ndim(skeleton_links) != 2:
-            raise ValueError(
-                f'RandomOccluder.skeleton_links={skeleton_links!r}, allowed: a list of pairs of joint indices'
-            )
+        if skeleton_links is not None:
+            skeleton_links = check_pairs('RandomOccluder.skeleton_links', skeleton_links)
         self.skeleton_links = skeleton_links
         self._loader = LoadVerifiedImage(backend_args=backend_args)
         self._rng = np.random.RandomState()  # seeded anew for each sample, which costs a hundredth of making one
@@ -154,6 +154,7 @@ class RandomOccluder(BaseTransform):
         else:
             labels = unknown_occlusion(visible) * (not self.assume_visible)
             results[FLIP_MARK] = results.get('flip')  # made after the flip, they fit it
+            results[CONVERSION_MARK] = visible.ndim == 3
         if rng.random_sample() < self.prob:
             results['img'], mask = self.occlude(results, points, labelled(visible), rng)
             labels[occluders.covered(points, labelled(visible), mask, self.mark_margin)] = 1
@@ -186,11 +187,12 @@ class RandomOccluder(BaseTransform):
         people = np.flatnonzero(inside.any(axis=1))
         if not len(people):
             return image, mask
+        links = self._links(results, known.shape[1])
         least, most = self.num
         for _ in range(least + int(rng.random_sample() * (most - least + 1))):
             i = people[int(rng.random_sample() * len(people))]
             size = max(float(np.ptp(points[i, known[i], :2], axis=0).max()), max(shape) / 10)
-            corners = self._place(points[i, :, :2], inside[i], size, self._links(results, len(inside[i])), rng)
+            corners = self._place(points[i, :, :2], inside[i], size, links, rng)
             piece = occluders.fill_outline(corners, shape)
             window = occluders.window_of(piece)
             if window is None:
@@ -203,6 +205,9 @@ class RandomOccluder(BaseTransform):
 
     def _links(self, results: Mapping, num_joints: int) -> np.ndarray:
         links = results.get('skeleton_links') if self.skeleton_links is None else self.skeleton_links
+        if links is None:
+            metainfo = getattr(results.get('dataset'), 'metainfo', {})
+            links = metainfo.get('skeleton_links') if metainfo.get('num_keypoints') == num_joints else None
         links = np.array([] if links is None else links, dtype=int).reshape(-1, 2)
         if links.size and not 0 <= links.min() <= links.max() < num_joints:
             raise ValueError(

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 import pytest
 
-from posestructs.datasets.transforms.config_checks import check_number, check_range, check_weights
+from posestructs.datasets.transforms.config_checks import check_number, check_pairs, check_range, check_weights
 
 
 def test_numbers():
@@ -39,6 +39,19 @@ def test_weights():
         check_weights('a', ['w'], allowed)
     with pytest.raises(ValueError, match=r"a\['x'\]=-1, allowed: a number from 0"):
         check_weights('a', dict(x=-1, y=2), allowed)
+    for value in (5, None, [5], [['x']], {1: 2}):
+        with pytest.raises(
+            ValueError, match=r"^a=.*, allowed: a name, a list of names or a dict of weights, of \('x', "
+        ):
+            check_weights('a', value, allowed)
     for nothing in ({}, [], dict(x=0)):
         with pytest.raises(ValueError, match='at least one of'):
             check_weights('a', nothing, allowed)
+
+
+def test_pairs():
+    assert check_pairs('a', []) == []
+    assert check_pairs('a', [(0, 1), [2, 3]]) == check_pairs('a', np.array([[0, 1], [2, 3]])) == [(0, 1), (2, 3)]
+    for value in ([(0, 1, 2)], [1, 2], 5, [(0, -1)], [(0, 1.0)], [(0, True)], ['ab'], [(0, 1), (2,)]):
+        with pytest.raises(ValueError, match='^a=.*, allowed: a list of pairs of joint indices$'):
+            check_pairs('a', value)

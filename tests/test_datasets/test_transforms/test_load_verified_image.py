@@ -98,6 +98,11 @@ def test_a_given_image_is_used_as_it_is():
     assert LoadVerifiedImage(to_float32=True)(dict(img=image))['img'].dtype == np.float32
 
 
+def test_mmposes_name_gives_ours():
+    assert TRANSFORMS.get('LoadImage') is TRANSFORMS.get('LoadVerifiedImage') is LoadVerifiedImage
+    assert theirs.LoadImage is not LoadVerifiedImage, 'mmpose itself must stay as it is'
+
+
 def test_unknown_backend_is_refused_at_build_time():
     with pytest.raises(ValueError, match="imdecode_backend='cv3', allowed: .*pillow"):
         LoadVerifiedImage(imdecode_backend='cv3')

@@ -194,6 +194,15 @@ def test_converter_of_pairs():
     )
 
 
+def test_converter_maps_the_links():
+    mapping = [(0, 3), (1, 0), ((2, 3), 1), ((4, 4), 2)]
+    links = [(0, 1), (1, 2), [4, 0], (3, 1), (5, 0)]
+    results = ours.KeypointConverter(num_keypoints=4, mapping=mapping)(dict(sample(), skeleton_links=links))
+    assert results['skeleton_links'] == [(3, 0), (2, 3)]
+    assert len(links) == 5, 'the list of the data set must not change'
+    assert 'skeleton_links' not in ours.KeypointConverter(num_keypoints=4, mapping=mapping)(sample())
+
+
 def test_single_hand_converter():
     before = dict(sample(), hand_type=np.array([[0, 1]]))
     mapping = [(i, 5 - i) for i in range(6)]
@@ -353,6 +362,25 @@ def test_a_flip_that_forgets_the_labels_is_caught(direction):
     ours.PackPoseInputs()(theirs.RandomFlip(prob=1.0, direction='diagonal')(sample()))
     ours.PackPoseInputs()(theirs.RandomFlip(prob=0.0)(sample()))
     ours.PackPoseInputs()(dict(flipped, keypoints_occluded=None))
+
+
+@pytest.mark.parametrize('k', [4, 6])
+def test_a_converter_that_forgets_the_labels_is_caught(k):
+    """With another number of joints by the shape, with the same by a mark that ours leaves."""
+    mapping = [(i, k - 1 - i) for i in range(k)]
+    pack, after = ours.PackPoseInputs(), {}
+    for module in (theirs, ours):
+        after[module] = module.KeypointConverter(num_keypoints=k, mapping=mapping)(sample())
+    with pytest.raises(ValueError, match='keypoints_occluded .*type="KeypointConverter"'):
+        pack(copy.deepcopy(after[theirs]))
+    packed = pack(copy.deepcopy(after[ours]))['data_samples'].gt_instances
+    np.testing.assert_array_equal(packed.keypoints_occluded, sample()['keypoints_occluded'][:, k - 1 :: -1])
+    pack(dict(after[theirs], keypoints_occluded=None))
+    # labels that are made after the conversion fit it, whoever did it; so does what is mixed of converted people
+    unlabelled = dict(after[theirs], keypoints_occluded=None)
+    pack(ours.RandomOccluder(prob=0.0)(unlabelled))
+    mixed = copy.deepcopy(dict(after[ours], mixed_data_list=[copy.deepcopy(after[ours]) for _ in range(3)]))
+    assert ours.Mosaic(img_scale=(64, 64)).apply_mix(mixed)['occlusion_converted'] is True
 
 
 # -- a whole pipeline on real people -----------------------------------------------------------------------------------

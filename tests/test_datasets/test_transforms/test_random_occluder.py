@@ -382,11 +382,48 @@ def test_real_people_before_and_after_the_crop(after_affine):
         (dict(mark_margin=0.5), 'RandomOccluder.mark_margin=0.5, allowed: an integer'),
         (dict(seed=1.0), 'RandomOccluder.seed=1.0, allowed: an integer'),
         (dict(skeleton_links=[1, 2]), r'RandomOccluder.skeleton_links=\[1, 2\], allowed: a list of pairs'),
+        (dict(skeleton_links=[(0, 1, 2)]), r'RandomOccluder.skeleton_links=\[\(0, 1, 2\)\], allowed: a list of pairs'),
+        (dict(shapes=5), 'RandomOccluder.shapes=5, allowed: a name, a list of names or a dict'),
+        (dict(fills=None), 'RandomOccluder.fills=None, allowed: a name, a list of names or a dict'),
     ],
 )
 def test_bad_arguments_are_refused_at_build_time(kwargs, message):
     with pytest.raises(ValueError, match=message):
         TRANSFORMS.build(dict(type='RandomOccluder', **kwargs))
+
+
+def test_no_links_means_joints():
+    after = run(sample(), skeleton_links=[], targets='limb', num=1)
+    assert after['keypoints_occluded'].sum() >= 1
+
+
+def test_links_of_the_data_set_where_the_sample_has_none():
+    class Linked(People):
+        metainfo = dict(num_keypoints=5, skeleton_links=[(1, 2)])
+
+    class Other(People):
+        metainfo = dict(num_keypoints=9, skeleton_links=[(1, 8)])
+
+    occluder = dict(num=1, targets='limb', shapes='rectangle', size=0.1, jitter=0, fills='flat')
+    seen = set()
+    for seed in range(12):
+        results = dict(sample(), dataset=Linked())
+        del results['skeleton_links']
+        marks = run(results, seed=seed, **occluder)['keypoints_occluded'][0]
+        assert np.flatnonzero(marks).tolist() == [1, 2]
+        results = dict(sample(), dataset=Other())
+        del results['skeleton_links']
+        seen.add(run(results, seed=seed, **occluder)['keypoints_occluded'].sum())
+    assert 1 in seen  # single joints: links of other joints are not used
+
+
+def test_links_after_a_converter_are_those_of_the_new_joints():
+    mapping = [(k, 4 - k) for k in range(5)]
+    convert = TRANSFORMS.build(dict(type='KeypointConverter', num_keypoints=5, mapping=mapping))
+    for seed in range(6):
+        results = convert(dict(sample(), skeleton_links=[(0, 1)]))
+        after = run(results, seed=seed, num=1, targets='limb', shapes='rectangle', size=0.1, jitter=0, fills='flat')
+        assert np.flatnonzero(after['keypoints_occluded'][0]).tolist() == [3, 4]
 
 
 def test_what_only_the_sample_can_show():

@@ -1,0 +1,81 @@
+"""Several data sets as one, in which a bad image is skipped as in a single one."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any
+
+import mmpose.datasets as mmpose_datasets
+from mmengine.dataset import force_full_init
+from mmpose.registry import DATASETS
+
+from posestructs.datasets.base import CheckedPoseMixin
+from posestructs.datasets.errors import BadImageError
+from posestructs.datasets.loader_errors import apply_steps
+from posestructs.datasets.metainfo import EXTRA_KEYS, load_metainfo, raw_metainfo
+
+
+@DATASETS.register_module(force=True)
+class CombinedDataset(mmpose_datasets.CombinedDataset):
+    """mmpose's ``CombinedDataset``, whose place it takes, for data sets that count bad images.
+
+    Where the image is loaded in the pipeline of the whole, a bad one is told to the data set that it comes from, which
+    counts it, and allows or refuses it by its own ``max_bad_images``, ``strict`` and ``test_mode``. An image of a data
+    set that counts none (mmpose's own) is an error, as in mmpose. ``metainfo`` keeps ``sticks``, ``torso_pair`` and
+    ``joint_groups``.
+
+    Args:
+        metainfo (dict): Of the joints that all the data sets are converted to.
+        datasets (list): Configs of the data sets.
+        pipeline (Sequence): Steps after those of the data sets.
+        sample_ratio_factor (Sequence[float], optional): How often each data set is drawn from, per sample of it.
+        **kwargs: mmpose's.
+
+    Raises:
+        ValueError: ``metainfo`` has one of our keys and does not fit itself.
+    """
+
+    def __init__(
+        self,
+        metainfo: dict,
+        datasets: list,
+        pipeline: Sequence[dict | Callable] = (),
+        sample_ratio_factor: Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        raw = raw_metainfo(metainfo)
+        # mmpose's files for other bodies need not pass our checks: several list no sigmas
+        parsed = load_metainfo(metainfo) if any(key in raw for key in EXTRA_KEYS) else None
+        super().__init__(raw, datasets, list(pipeline), sample_ratio_factor, **kwargs)
+        if parsed is not None:
+            self._metainfo = parsed
+
+    @force_full_init
+    def prepare_data(self, idx: int) -> Any:
+        """One sample after both pipelines.
+
+        Args:
+            idx (int): Which, of the whole.
+
+        Returns:
+            Any: The pipeline's result, or None where a training image is bad: mmengine then draws another sample.
+
+        Raises:
+            BadImageError: The image is bad, and its data set does not allow it.
+        """
+        results = self.get_data_info(idx)
+        own_idx, results['dataset'] = results.get('sample_idx'), self
+        try:
+            return apply_steps(self.pipeline, results)
+        except BadImageError as error:
+            part = self._part(idx)
+            if self.test_mode or own_idx is None or not isinstance(part, CheckedPoseMixin):
+                raise
+            part.skip_bad_image(own_idx, error)
+            return None
+
+    def _part(self, idx: int) -> Any:
+        """The data set of a sample; mmpose's ``_get_subset_index`` would draw a random number."""
+        return self.datasets[bisect_right(list(accumulate(self._lens)), idx % len(self))]
