@@ -43,7 +43,7 @@ def test_several_data_sets_in_one_and_boxes_for_the_metrics():
         cfg.update(data_root=str(data_root() / 'lsp-annotations'), check_images=False)
     config.val_evaluator.append(dict(type='BoxPCK', thr=0.2))
     metrics = mean_pose.evaluate(config)
-    # LSP's people mostly stand, so their mean is a far better guess than that of its extension
-    assert 15 < metrics['TorsoPCK@0.2'] < 60 and metrics['TorsoPCK@0.2/people'] == 1000
+    # LSP's people mostly stand: their mean pose is a better guess than that of its extension
+    assert 9 < metrics['TorsoPCK@0.2'] < 20 and metrics['TorsoPCK@0.2/people'] == 1000
     assert metrics['BoxPCK@0.2'] > metrics['TorsoPCK@0.2']
     assert {'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2'} <= set(metrics)

@@ -60,7 +60,7 @@ def people():
 def test_metrics_equal_those_of_validation(tested, trained):
     metrics = json.loads((tested[0] / 'results' / 'metrics.json').read_text())
     assert {name: metrics[name] for name in trained[1]} == pytest.approx(trained[1], rel=1e-6)
-    assert metrics['PDJ@0.2/people'] + metrics['PDJ@0.2/people_left_out'] == len(people())
+    assert metrics['PDJ@0.1/people'] + metrics['PDJ@0.1/people_left_out'] == len(people())
 
 
 def test_curves_are_written_by_both_tools(tested, trained):

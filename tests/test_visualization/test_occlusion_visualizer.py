@@ -88,7 +88,7 @@ def test_sizes_set_later_are_drawn(request):
     visualizer.set_dataset_meta(META)
     data = sample(gt_instances=[1, 0, 0])
     pictures = []
-    for sizes in ({}, dict(radius=3), dict(radius=9), dict(radius=9, line_width=5)):
+    for sizes in ({}, dict(radius=3), dict(radius=9), dict(radius=9, line_width=2)):
         for name, value in sizes.items():
             setattr(visualizer, name, value)
             assert getattr(visualizer, name) == value
