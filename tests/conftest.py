@@ -7,8 +7,15 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 import posestructs  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def mmpose_scope():
+    """Each test starts in mmpose's scope; a runner of another one leaves its own behind."""
+    init_default_scope('mmpose')
 
 
 def pytest_collection_modifyitems(items):

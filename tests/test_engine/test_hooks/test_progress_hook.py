@@ -157,7 +157,7 @@ def test_crash_leaves_traceback_and_terminal_whole(tmp_path):
     screen.feed(output)
     assert any(re.match(r'train [━╸╺]+ +2/4 loss 0', row) for row in screen.bars), output[-3000:]
     assert any(row.startswith('Traceback') for row in screen.rows)
-    assert re.search(r'FileNotFoundError: .*absent', ''.join(screen.rows[-20:]))
+    assert re.search(r'BadImageError: .*absent', ''.join(screen.rows[-20:]))
     assert not any('━' in row for row in screen.rows)
     assert screen.cursor
 
