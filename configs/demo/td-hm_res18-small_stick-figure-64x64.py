@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/schedules/adam_16e.py',
 ]
 
-# half as wide, three of four stages, and one pass over 20,000 people: a few minutes on two cores
+# half as wide, three of four stages, and one pass over 12,000 people: a few minutes on two cores
 model = dict(
     backbone=dict(base_channels=32, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2,)),
     head=dict(in_channels=128, deconv_out_channels=(64, 64, 64), decoder=_base_.codec),

@@ -25,7 +25,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type=dataset_type, num_samples=20000, image_size=64, start_index=1000000, pipeline=train_pipeline),
+    dataset=dict(type=dataset_type, num_samples=12000, image_size=64, start_index=1000000, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=64,
