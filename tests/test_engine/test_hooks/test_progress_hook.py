@@ -185,4 +185,5 @@ def test_only_rank_0_draws(monkeypatch):
     hook.before_val_epoch(runner)
     hook.after_val_iter(runner, 0, dict(inputs=[1]), [])
     hook.after_val_epoch(runner)
+    assert hook._bar is None
     hook.after_run(runner)
