@@ -314,14 +314,14 @@ def _mend_checkpoint_loaders() -> None:
 
 
 def _mended(loader: Callable) -> Callable:
-    from posestructs.utils.plain_values import restore
+    from posestructs.utils.plain_values import refused_as_unsafe, restore
 
     @functools.wraps(loader)  # mmengine logs the loader's name
     def load(filename: str, *args: Any, **kwargs: Any) -> Any:
         try:
             return restore(loader(filename, *args, **kwargs))
         except pickle.UnpicklingError as e:
-            if 'Unsupported global' not in str(e) and 'Unsupported class' not in str(e):
+            if not refused_as_unsafe(e):
                 raise RuntimeError(f'{filename} is no torch checkpoint: {_first_line(e)}') from e
             raise pickle.UnpicklingError(
                 f'{filename} holds more than plain tensors and numbers, and loading such a file can run any code in '

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from posestructs.utils.plain_values import refused_as_unsafe
+
 # mmengine's Runner.resume reads both; the optimizer may be absent
 _NEEDED = ('meta', 'message_hub')
 
@@ -124,6 +126,6 @@ def _load(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        if 'Weights only load failed' in str(error) and 'Unsupported global' in str(error):
+        if refused_as_unsafe(error):
             return None
         raise
