@@ -12,6 +12,7 @@ if sys.orig_argv[-2:] != ['-m', 'posestructs.compat']:
 
     compat.apply()
 
-    from posestructs import datasets, engine, evaluation, visualization
+    from posestructs import codecs, datasets, engine, evaluation, layers, models, structures, visualization
 
-    __all__ += ['compat', 'datasets', 'engine', 'evaluation', 'visualization']
+    __all__ += ['codecs', 'compat', 'datasets', 'engine', 'evaluation', 'layers', 'models', 'structures']
+    __all__ += ['visualization']

@@ -1,0 +1,3 @@
+"""Pure tensor functions of the two methods and thin modules around them."""
+
+__all__: list[str] = []

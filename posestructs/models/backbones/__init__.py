@@ -1,0 +1,3 @@
+"""Backbones."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Discriminators of Adversarial PoseNet."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Heads."""
+
+__all__: list[str] = []

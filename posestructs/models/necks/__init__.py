@@ -1,0 +1,3 @@
+"""Necks."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Pose estimators."""
+
+__all__: list[str] = []
