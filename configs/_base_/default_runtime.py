@@ -7,6 +7,8 @@ default_hooks = dict(checkpoint=dict(type='AtomicCheckpointHook'))
 
 custom_hooks = [
     dict(type='SyncBuffersHook'),
+    # a loss that is NaN or infinite stops training, and names itself
+    dict(type='FiniteLossHook'),
     # checkpoints that torch loads with weights_only=True
     dict(type='SafeCheckpointHook'),
     # images per second, in each log line

@@ -1,5 +1,7 @@
 """Hooks and training machinery beside mmengine's."""
 
 from posestructs.engine import hooks
+from posestructs.engine.network_ddp import NetworkDistributedDataParallel
+from posestructs.engine.network_optim import NetworkOptimWrapperConstructor, NetworkOptimWrapperDict
 
-__all__ = ['hooks']
+__all__ = ['NetworkDistributedDataParallel', 'NetworkOptimWrapperConstructor', 'NetworkOptimWrapperDict', 'hooks']

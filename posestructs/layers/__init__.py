@@ -1,3 +1,6 @@
 """Pure tensor functions of the two methods and thin modules around them."""
 
-__all__: list[str] = []
+from posestructs.layers.encoder_decoder import EncoderDecoder
+from posestructs.layers.residual import Residual
+
+__all__ = ['EncoderDecoder', 'Residual']

@@ -1,3 +1,7 @@
 """What a body is made of: kinematic trees and what is fitted to them."""
 
-__all__: list[str] = []
+from posestructs.structures.deformation import RELEASE_WEIGHT, Deformation
+from posestructs.structures.kinematic_tree import KinematicTree
+from posestructs.structures.tree_config import build_tree
+
+__all__ = ['RELEASE_WEIGHT', 'Deformation', 'KinematicTree', 'build_tree']

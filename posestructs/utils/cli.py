@@ -19,7 +19,7 @@ from mmengine.config import Config, DictAction
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
-PROJECT_HOOKS = ('SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook')
+PROJECT_HOOKS = ('FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook')
 
 
 class OptionAction(DictAction):
@@ -187,7 +187,8 @@ def merge_options(cfg: Config, options: dict) -> None:
 def add_project_hooks(cfg: Config) -> None:
     """Give any config, mmpose's own included, our hooks.
 
-    They are whole and safe checkpoints, a throughput figure, a word on left-out samples, and a progress bar.
+    They are a stop at a loss that is no number, whole and safe checkpoints, a throughput figure, a word on left-out
+    samples, and a progress bar.
 
     Args:
         cfg: The config; changed in place. What it sets itself stays.

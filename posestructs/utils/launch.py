@@ -13,7 +13,7 @@ import torch
 import torch.distributed as torch_dist
 from mmengine import device
 from mmengine.config import Config
-from mmengine.registry import MODEL_WRAPPERS
+from mmpose.registry import MODEL_WRAPPERS, MODELS
 from torch.nn.parallel import DistributedDataParallel
 
 from posestructs.utils.usage import UsageError
@@ -56,6 +56,7 @@ def set_up_ranks(cfg: Config) -> None:
             'use tools/dist_*.sh or tools/slurm_*.sh'
         )
     rank, world_size, local_rank = (int(os.environ.get(name, 0)) for name in names)
+    _let_model_name_its_wrapper(cfg)
     if not has_accelerator():
         _connect_over_gloo(cfg, rank, world_size, local_rank)
     elif device.is_cuda_available() and local_rank >= torch.cuda.device_count():
@@ -76,6 +77,14 @@ def _connect_over_gloo(cfg: Config, rank: int, world_size: int, local_rank: int)
     if isinstance(kind, type) and issubclass(kind, DistributedDataParallel):
         wrapper.setdefault('device_ids', None)
     cfg.model_wrapper_cfg = wrapper
+
+
+def _let_model_name_its_wrapper(cfg: Config) -> None:
+    """Wrap a model as its class says (``model_wrapper``), where the config does not say how."""
+    kind = (cfg.get('model') or {}).get('type')
+    name = getattr(MODELS.get(kind) if isinstance(kind, str) else kind, 'model_wrapper', None)
+    if name is not None and not cfg.get('model_wrapper_cfg'):
+        cfg.model_wrapper_cfg = dict(type=name, find_unused_parameters=cfg.get('find_unused_parameters', False))
 
 
 def _default_wrapper(cfg: Config) -> dict:

@@ -1,7 +1,16 @@
 """Pictures of poses, with occluded joints told from visible ones."""
 
 from posestructs.visualization.contact_sheet import contact_sheet, side_by_side, stack_rows
+from posestructs.visualization.deformation_drawing import draw_deformation
 from posestructs.visualization.occlusion_visualizer import OcclusionLocalVisualizer
 from posestructs.visualization.pose_drawing import draw_legend, draw_pose
 
-__all__ = ['OcclusionLocalVisualizer', 'contact_sheet', 'draw_legend', 'draw_pose', 'side_by_side', 'stack_rows']
+__all__ = [
+    'OcclusionLocalVisualizer',
+    'contact_sheet',
+    'draw_deformation',
+    'draw_legend',
+    'draw_pose',
+    'side_by_side',
+    'stack_rows',
+]

@@ -19,7 +19,7 @@ def names(cfg):
 def test_a_config_without_hooks_gets_ours():
     cfg = Config(dict())
     cli.add_project_hooks(cfg)
-    assert names(cfg) == ['SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook']
+    assert names(cfg) == ['FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook']
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=1)
 
 
@@ -29,7 +29,7 @@ def test_a_config_keeps_what_it_sets():
     cfg = Config(dict(custom_hooks=hooks, default_hooks=dict(timer=dict(type='IterTimerHook'), checkpoint=checkpoint)))
     cli.add_project_hooks(cfg)
     cli.add_project_hooks(cfg)  # twice is once
-    added = ['ThroughputHook', 'SkippedSamplesHook']
+    added = ['FiniteLossHook', 'ThroughputHook', 'SkippedSamplesHook']
     assert names(cfg) == ['EMAHook', 'mmpose.SafeCheckpointHook', 'ProgressHook', *added]
     assert cfg.custom_hooks[2].refresh_seconds == 9
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=7, save_best='PCK')

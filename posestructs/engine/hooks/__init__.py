@@ -1,9 +1,23 @@
 """Hooks."""
 
+from posestructs.engine.hooks.adversarial_schedule_hook import AdversarialScheduleHook
 from posestructs.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
+from posestructs.engine.hooks.discriminator_balance_hook import DiscriminatorBalanceHook
+from posestructs.engine.hooks.fake_label_hook import FakeLabelHook
+from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
 from posestructs.engine.hooks.progress_hook import ProgressHook
 from posestructs.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from posestructs.engine.hooks.skipped_samples_hook import SkippedSamplesHook
 from posestructs.engine.hooks.throughput_hook import ThroughputHook
 
-__all__ = ['AtomicCheckpointHook', 'ProgressHook', 'SafeCheckpointHook', 'SkippedSamplesHook', 'ThroughputHook']
+__all__ = [
+    'AdversarialScheduleHook',
+    'AtomicCheckpointHook',
+    'DiscriminatorBalanceHook',
+    'FakeLabelHook',
+    'FiniteLossHook',
+    'ProgressHook',
+    'SafeCheckpointHook',
+    'SkippedSamplesHook',
+    'ThroughputHook',
+]

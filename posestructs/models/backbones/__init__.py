@@ -1,3 +1,6 @@
 """Backbones."""
 
-__all__: list[str] = []
+from posestructs.models.backbones.fcn_vgg import FCNVGG
+from posestructs.models.backbones.stacked_pose_generator import StackedPoseGenerator
+
+__all__ = ['FCNVGG', 'StackedPoseGenerator']

@@ -1,3 +1,7 @@
 """Discriminators of Adversarial PoseNet."""
 
-__all__: list[str] = []
+from posestructs.models.discriminators.confidence_discriminator import ConfidenceDiscriminator
+from posestructs.models.discriminators.map_discriminator import MapDiscriminator
+from posestructs.models.discriminators.pose_discriminator import PoseDiscriminator
+
+__all__ = ['ConfidenceDiscriminator', 'MapDiscriminator', 'PoseDiscriminator']

@@ -1,3 +1,6 @@
 """Heads."""
 
-__all__: list[str] = []
+from posestructs.models.heads.adversarial_head import AdversarialHead
+from posestructs.models.heads.part_score_head import PartScoreHead
+
+__all__ = ['AdversarialHead', 'PartScoreHead']

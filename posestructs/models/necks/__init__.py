@@ -1,3 +1,5 @@
 """Necks."""
 
-__all__: list[str] = []
+from posestructs.models.necks.tree_message_passing import TreeMessagePassing
+
+__all__ = ['TreeMessagePassing']

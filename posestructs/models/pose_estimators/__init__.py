@@ -1,3 +1,6 @@
 """Pose estimators."""
 
-__all__: list[str] = []
+from posestructs.models.pose_estimators.adversarial_pose_estimator import AdversarialPoseEstimator
+from posestructs.models.pose_estimators.structured_pose_estimator import StructuredPoseEstimator
+
+__all__ = ['AdversarialPoseEstimator', 'StructuredPoseEstimator']

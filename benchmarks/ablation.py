@@ -1,0 +1,157 @@
+"""Configs that differ in one thing, trained with the same seed and budget, side by side in one table.
+
+    python benchmarks/ablation.py configs/structured_feature/sfl-separable_res18_stick-figure-64x64*.py \
+        --out benchmarks/results/structured_feature_stick-figure-64x64.json
+
+Each config is trained by ``tools/train.py`` and its last checkpoint scored by ``tools/test.py``. A run that was cut off
+goes on where it stopped; one that is finished is not done again. Figures are the last checkpoint's, never the best
+one's: the test people choose nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmengine.config import Config
+from mmpose.registry import MODELS
+
+import posestructs  # noqa: F401
+from posestructs.evaluation.tables import format_table
+from posestructs.utils import cli
+from posestructs.utils.checkpoints import last_good_checkpoint
+from posestructs.utils.files import atomic_write
+from posestructs.utils.machine import describe_machine
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+ROOT = Path(__file__).resolve().parents[1]
+COLUMNS = ('TorsoPCK@0.2', 'StrictPCP@0.5', 'PDJ@0.1', 'PDJ@0.2', 'PDJ/AUC')
+
+
+def run(*command: str) -> None:
+    """Print a command of the project and run it."""
+    sys.stdout.write(f'\n$ python {shlex.join(command)}\n')
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, *command], cwd=ROOT)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+def parse_options(words: list[str]) -> dict:
+    """Read the words after ``--cfg-options`` as ``tools/train.py`` does."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='*', action=cli.OptionAction, default={})
+    return parser.parse_args(['--cfg-options', *words]).cfg_options
+
+
+def fingerprint(config: Config, seed: int) -> str:
+    """Hash what decides a run's outcome.
+
+    Args:
+        config: The config.
+        seed: Of the run.
+
+    Returns:
+        str: 12 hexadecimal digits.
+    """
+    return hashlib.sha256(f'{config.pretty_text}{seed}'.encode()).hexdigest()[:12]
+
+
+def train_and_test(path: str, options: list[str], seed: int, folder: Path) -> dict:
+    """Train a config and score its last checkpoint, or read what an earlier call found.
+
+    Args:
+        path: The config file.
+        options: ``--cfg-options`` of both commands.
+        seed: Of the run.
+        folder: Of the run; holds ``result.json`` once it is finished.
+
+    Returns:
+        dict: The config, seed, hash, size, minutes, machine and metrics.
+    """
+    config = cli.load_config(path)
+    cli.merge_options(config, parse_options(options))
+    mark, result = fingerprint(config, seed), folder / 'result.json'
+    if result.is_file() and (known := json.loads(result.read_text()))['fingerprint'] == mark:
+        sys.stdout.write(f'{path}: finished before, {result}\n')
+        return known
+    tail = ('--work-dir', str(folder), *(['--cfg-options', *options] if options else []))
+    begun = time.monotonic()
+    run('tools/train.py', path, '--resume', '--seed', str(seed), *tail)
+    seconds = time.monotonic() - begun
+    metrics = folder / 'metrics.json'
+    run('tools/test.py', path, str(last_good_checkpoint(folder)[0]), '--out', str(metrics), *tail)
+    found = dict(
+        config=str(Path(path).resolve().relative_to(ROOT)) if Path(path).resolve().is_relative_to(ROOT) else path,
+        options=options,
+        seed=seed,
+        fingerprint=mark,
+        epochs=config.train_cfg.get('max_epochs'),
+        parameters=sum(p.numel() for p in MODELS.build(config.model).parameters()),
+        # of the last call, where a run went on after it was cut off
+        training_minutes=round(seconds / 60, 1),
+        machine=describe_machine(),
+        metrics=json.loads(metrics.read_text()),
+    )
+    atomic_write(result, (json.dumps(found, indent=2) + '\n').encode())
+    return found
+
+
+def cell(value: float | None) -> str:
+    """A percentage, or a dash where there is none."""
+    return '-' if value is None else f'{value:.1f}'
+
+
+def table(results: list[dict], columns: tuple[str, ...] = COLUMNS) -> str:
+    """Set runs side by side.
+
+    Args:
+        results: As :func:`train_and_test` gives them.
+        columns: Metrics that are shown where a run has them, the first one also for visible and for occluded joints.
+
+    Returns:
+        str: A table in Markdown, metrics in percent.
+    """
+    found = {key for result in results for key in result['metrics']}
+    split = [f'{half}/{column}' for column in columns[:1] for half in ('visible', 'occluded')]
+    shown = [key for key in (*columns, *split) if key in found]
+    rows = [
+        [Path(r['config']).stem, f'{r["parameters"] / 1e6:.2f} M', *(cell(r['metrics'].get(key)) for key in shown)]
+        for r in results
+    ]
+    return format_table(['model', 'parameters', *shown], rows)
+
+
+@report_usage_errors
+def main() -> None:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('configs', nargs='+')
+    parser.add_argument('--seed', type=cli.seed, default=0)
+    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'ablation')
+    parser.add_argument('--out', type=Path, help='json file for the results')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to each run')
+    args = parser.parse_args()
+    names = [Path(path).stem for path in args.configs]
+    if len(set(names)) != len(names):
+        raise UsageError(f'two configs of one name: {names}')
+    results = [
+        train_and_test(path, args.cfg_options, args.seed, args.work_dir.resolve() / name)
+        for path, name in zip(args.configs, names, strict=True)
+    ]
+    sys.stdout.write('\n' + table(results) + '\n')
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(args.out, (json.dumps(results, indent=2) + '\n').encode())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,153 @@
+"""What OcclusionHeatmap's 2K maps cost beside the K maps of mmpose's codecs.
+
+    python benchmarks/occlusion_heatmap.py --out benchmarks/results/occlusion_heatmap.json
+
+Each codec encodes the same people: joints anywhere in the input, one in ten not labelled, each labelled one occluded,
+so that all 2K maps are drawn, which is the dearest case. OcclusionHeatmap also gives the joints' cells and the person's
+size. Codecs take turns in one process, so that other work on the machine meets all alike; the figure is the median over
+rounds of the CPU time of a call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import mmpose
+import numpy as np
+from mmpose.codecs import MSRAHeatmap, UDPHeatmap
+from rich.console import Console
+from rich.table import Table
+
+from posestructs.codecs import OcclusionHeatmap
+
+# our decode, and the codec of mmpose whose maps it has
+PAIRS = {
+    'argmax_shift': lambda **kwargs: MSRAHeatmap(**kwargs),
+    'dark': lambda **kwargs: MSRAHeatmap(unbiased=True, **kwargs),
+    'udp': lambda **kwargs: UDPHeatmap(**kwargs),
+}
+SIZES = ((64, 64), (48, 64), (96, 128))
+
+
+def make_people(count: int, joints: int, input_size: tuple[int, int], seed: int = 0) -> list[dict[str, np.ndarray]]:
+    """People to encode.
+
+    Args:
+        count: How many.
+        joints: K.
+        input_size: (w, h) in pixels.
+        seed: Of the random numbers.
+
+    Returns:
+        list[dict[str, np.ndarray]]: Each with ``keypoints`` (1, K, 2) and ``keypoints_visible`` (1, K).
+    """
+    rng = np.random.default_rng(seed)
+    people = []
+    for _ in range(count):
+        keypoints = rng.uniform((0, 0), input_size, (1, joints, 2)).astype(np.float32)
+        visible = (rng.random((1, joints)) > 0.1).astype(np.float32)
+        people.append(dict(keypoints=keypoints, keypoints_visible=visible))
+    return people
+
+
+def median_times(calls: dict[str, Callable[[dict], dict]], people: list[dict], rounds: int) -> dict[str, float]:
+    """Median CPU time of a call, by turns.
+
+    Args:
+        calls: What to time, by name.
+        people: Arguments of each call; a round runs all of them.
+        rounds: How many rounds.
+
+    Returns:
+        dict[str, float]: Microseconds by name.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.process_time()
+            for person in people:
+                call(person)
+            times[name].append((time.process_time() - start) / len(people))
+    return {name: 1e6 * float(np.median(values)) for name, values in times.items()}
+
+
+def measure(heatmap_size: tuple[int, int], decode: str, joints: int, sigma: float, num: int, rounds: int) -> dict:
+    """One row of the table.
+
+    Args:
+        heatmap_size: (W, H) in cells; the input is four times as large.
+        decode: A key of :data:`PAIRS`.
+        joints: K.
+        sigma: In cells.
+        num: People a round.
+        rounds: How many rounds.
+
+    Returns:
+        dict: Sizes, microseconds of both, and their ratio.
+    """
+    input_size = (4 * heatmap_size[0], 4 * heatmap_size[1])
+    shared = dict(input_size=input_size, heatmap_size=heatmap_size, sigma=sigma)
+    theirs, ours = PAIRS[decode](**shared), OcclusionHeatmap(decode=decode, **shared)
+    occluded = np.ones((1, joints), np.float32)
+    extra = dict(keypoints_occluded=occluded, bbox=np.array([[0, 0, 90, 180.0]]), input_scale=np.array(input_size))
+    calls = dict(mmpose=lambda person: theirs.encode(**person), ours=lambda person: ours.encode(**person, **extra))
+    people = make_people(num, joints, input_size)
+    median_times(calls, people, 1)
+    times = median_times(calls, people, rounds)
+    return dict(
+        heatmap_size=list(heatmap_size),
+        joints=joints,
+        sigma=sigma,
+        decode=decode,
+        mmpose=type(theirs).__name__ + ('(unbiased=True)' if decode == 'dark' else ''),
+        mmpose_us=round(times['mmpose'], 1),
+        ours_us=round(times['ours'], 1),
+        ratio=round(times['ours'] / times['mmpose'], 3),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--joints', type=int, default=16)
+    parser.add_argument('--sigmas', type=float, nargs='+', default=[1.0, 2.0])
+    parser.add_argument('--num', type=int, default=200, help='people a round')
+    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--out', type=Path, help='json file for the figures')
+    args = parser.parse_args()
+
+    table = Table(
+        'maps', 'sigma', 'mmpose', 'K maps', 'OcclusionHeatmap', '2K maps', 'ratio', title=f'K = {args.joints}'
+    )
+    rows = []
+    for size in SIZES:
+        for sigma in args.sigmas:
+            for decode in PAIRS:
+                row = measure(size, decode, args.joints, sigma, args.num, args.rounds)
+                rows.append(row)
+                cells = (f'{size[0]} x {size[1]}', f'{sigma:g}', row['mmpose'], f'{row["mmpose_us"]:.0f} us')
+                table.add_row(*cells, f'decode={decode!r}', f'{row["ours_us"]:.0f} us', f'{row["ratio"]:.2f}')
+    Console(width=110).print(table)
+    if args.out:
+        machine = dict(
+            python=platform.python_version(),
+            numpy=np.__version__,
+            mmpose=mmpose.__version__,
+            num=args.num,
+            rounds=args.rounds,
+        )
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(
+            json.dumps(dict(machine, unit='microseconds of CPU time per encode', rows=rows), indent=2) + '\n'
+        )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,37 @@
+# lspet-mini_128x128.py with pose and occlusion maps. LSP-extended does not say what is occluded, so occluders are laid
+# over the training people. The validation people are left as they are; to test, the same people get occluders that are
+# the same in every run, and the joints under them are scored apart.
+_base_ = './lspet-mini_128x128.py'
+
+codec = dict(
+    type='OcclusionHeatmap',
+    input_size=(128, 128),
+    heatmap_size=(32, 32),
+    sigma=2,
+    normalize='torso',
+    metainfo=dict(from_file='lsp.py'),
+)
+
+resize = dict(type='TopdownAffine', input_size=codec['input_size'])
+train_pipeline = [
+    *_base_.train_pipeline[:3],
+    dict(type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.75, 1.25), rotate_factor=30, rotate_prob=1.0),
+    resize,
+    dict(type='RandomOccluder', prob=0.5),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+test_pipeline = [
+    *_base_.val_pipeline[:2],
+    resize,
+    dict(type='RandomOccluder', prob=1.0, seed=0),
+    dict(type='PackPoseInputs'),
+]
+
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+
+test_evaluator = [
+    dict(type='TorsoPCK', thr=0.2),
+    dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK', thr=0.2)),
+]

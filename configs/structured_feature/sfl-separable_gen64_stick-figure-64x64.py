@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/small_generator_tree.py',
+    '../_base_/data/stick-figure_64x64_parts.py',
+    '../_base_/schedules/adam_2e.py',
+]
+
+model = dict(neck=dict(tree=_base_.codec.tree), head=dict(decoder=_base_.codec))

@@ -1,0 +1,145 @@
+"""From maps of log probabilities to cells: flip averaging, the best cells, and what is between cells.
+
+Shapes: N images, V parts, T types, C = V*T + 1 channels (part-major, type inner, background last), h x w cells. Cells
+are (x, y).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+REFINE = ('parabola', 'quarter', None)
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Decoded poses of a batch, on the device of the scores.
+
+    Args:
+        keypoints (Tensor): (N, K, 2) joints in pixels of the input.
+        keypoint_scores (Tensor): (N, K) in [0, 1], the probability that the joint's part is in the cell where it was
+            found: the softmax at that cell, summed over the part's types.
+        scores (Tensor): (N,) what the pose maximises: comparable between poses of one model.
+        part_cells (Tensor): (N, V, 2) int64 cells of all parts, not refined.
+        part_types (Tensor): (N, V) int64.
+    """
+
+    keypoints: Tensor
+    keypoint_scores: Tensor
+    scores: Tensor
+    part_cells: Tensor
+    part_types: Tensor
+
+
+def mirror_channels(mirror: Sequence[int], mirror_types: np.ndarray) -> list[int]:
+    """Which channel of a flipped image each channel of the image is.
+
+    Args:
+        mirror (Sequence[int]): V, the mirror image of each part.
+        mirror_types (np.ndarray): (V, T), the type of that part which each type becomes in a flipped image.
+
+    Returns:
+        list[int]: C indices; the background is its own.
+    """
+    num_parts, num_types = mirror_types.shape
+    channels = np.arange(num_parts * num_types + 1)
+    # type t of part k in the flipped image is type mirror_types[k, t] of part mirror[k] in the image
+    targets = np.asarray(mirror)[:, None] * num_types + mirror_types
+    channels[targets.ravel()] = np.arange(num_parts * num_types)
+    return channels.tolist()
+
+
+def flip_average(log_probs: Tensor, flipped: Tensor, channels: Sequence[int]) -> Tensor:
+    """Mean probability of an image and its flipped copy.
+
+    Probabilities are averaged, not their logarithms: the mean is a probability again, and a part that one of the two
+    misses altogether is not lost.
+
+    Args:
+        log_probs (Tensor): (N, C, h, w) of the image.
+        flipped (Tensor): (N, C, h, w) of the flipped image.
+        channels (Sequence[int]): C of :func:`mirror_channels`.
+
+    Returns:
+        Tensor: (N, C, h, w) log probabilities.
+    """
+    # log((p + q) / 2)
+    return torch.logaddexp(log_probs, flipped.flip(-1)[:, channels]) - math.log(2)
+
+
+def split_parts(log_probs: Tensor, num_parts: int) -> Tensor:
+    """Maps of parts and types, without the background.
+
+    Args:
+        log_probs (Tensor): (N, C, h, w).
+        num_parts (int): V.
+
+    Returns:
+        Tensor: (N, V, T, h, w).
+    """
+    return log_probs[:, :-1].unflatten(1, (num_parts, -1))
+
+
+def best_cells(maps: Tensor) -> Tensor:
+    """Cell of the greatest value of each map.
+
+    Args:
+        maps (Tensor): (N, V, h, w).
+
+    Returns:
+        Tensor: (N, V, 2) int64.
+    """
+    index = maps.flatten(2).argmax(dim=2)
+    width = maps.shape[-1]
+    return torch.stack((index % width, index.div(width, rounding_mode='floor')), dim=2)
+
+
+def at_cells(maps: Tensor, cells: Tensor) -> Tensor:
+    """Values of maps at one cell each.
+
+    Args:
+        maps (Tensor): (N, V, h, w).
+        cells (Tensor): (N, V, 2) int64, on the map.
+
+    Returns:
+        Tensor: (N, V).
+    """
+    index = cells[..., 1] * maps.shape[-1] + cells[..., 0]
+    return maps.flatten(2).gather(2, index[..., None]).squeeze(2)
+
+
+def refine_cells(log_maps: Tensor, cells: Tensor, method: str | None) -> Tensor:
+    """Positions between cells.
+
+    Args:
+        log_maps (Tensor): (N, V, h, w) log probability of each part.
+        cells (Tensor): (N, V, 2) int64.
+        method (str, optional): 'parabola': the top of the parabola through the cell and its two neighbours along each
+            axis, at most half a cell away. 'quarter': a quarter of a cell towards the greater neighbour, as mmpose's
+            ``refine_keypoints``. None: the cells. At a border, where there is one neighbour, nothing is added.
+
+    Returns:
+        Tensor: (N, V, 2) float.
+    """
+    refined = cells.to(log_maps.dtype)
+    if method is None:
+        return refined
+    shifts = []
+    for axis, length in enumerate((log_maps.shape[-1], log_maps.shape[-2])):
+        step = torch.zeros_like(cells)
+        step[..., axis] = (cells[..., axis] > 0) & (cells[..., axis] < length - 1)
+        before, centre, after = (at_cells(log_maps, cells + d * step) for d in (-1, 0, 1))
+        slope = after - before
+        if method == 'quarter':
+            shifts.append(slope.sign() / 4)
+        else:
+            # x = (f(1) - f(-1)) / (2 (2 f(0) - f(1) - f(-1)))
+            bend = (2 * centre - after - before).clamp(min=1e-6)
+            shifts.append((slope / (2 * bend)).clamp(-0.5, 0.5))
+    return refined + torch.stack(shifts, dim=-1)

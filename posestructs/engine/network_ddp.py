@@ -1,0 +1,68 @@
+"""Distributed training of a model whose networks are stepped apart.
+
+Plain ``DistributedDataParallel`` around such a model waits for gradients of networks that a step leaves out.
+``MMSeparateDistributedDataParallel`` renames what is in a checkpoint, so that it resumes wrongly without an error. Here
+the model keeps its names, and each network has a DDP view of its own, which averages its gradients over ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmpose.registry import MODEL_WRAPPERS
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@MODEL_WRAPPERS.register_module()
+class NetworkDistributedDataParallel(nn.Module):
+    """Hold a model and a DDP view of each of its networks.
+
+    The views are made for the first training step, when all ranks have the same weights; testing makes none.
+
+    Args:
+        module: A model with ``networks()``, its networks by name, and ``train_step(data, optim_wrapper, networks)``.
+        find_unused_parameters: As in DDP, for all networks.
+        **kwargs: Of :class:`torch.nn.parallel.DistributedDataParallel`, for all networks.
+
+    Raises:
+        TypeError: The model does not consist of networks.
+    """
+
+    def __init__(self, module: nn.Module, find_unused_parameters: bool = False, **kwargs: Any) -> None:
+        super().__init__()
+        if not hasattr(module, 'networks'):
+            raise TypeError(
+                f"model_wrapper_cfg.type='NetworkDistributedDataParallel' is for a model of several networks, and "
+                f'{type(module).__name__} is one: leave model_wrapper_cfg out'
+            )
+        self.module = module
+        self._options = dict(broadcast_buffers=False, find_unused_parameters=find_unused_parameters) | kwargs
+        # in a plain dict, lest their parameters show up a second time
+        self._views: dict[str, nn.Module] = {}
+
+    @property
+    def views(self) -> Mapping[str, nn.Module]:
+        """DDP views by name; a network without trained parameters as it is."""
+        if not self._views:
+            for name, network in self.module.networks().items():
+                trained = any(p.requires_grad for p in network.parameters())
+                self._views[name] = DistributedDataParallel(network, **self._options) if trained else network
+        return self._views
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The model's forward pass; gradients of it are this rank's own."""
+        return self.module(*args, **kwargs)
+
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict:
+        """The model's training step, by the views."""
+        return self.module.train_step(data, optim_wrapper, networks=self.views)
+
+    def val_step(self, data: Any) -> list:
+        """The model's validation step."""
+        return self.module.val_step(data)
+
+    def test_step(self, data: Any) -> list:
+        """The model's test step."""
+        return self.module.test_step(data)

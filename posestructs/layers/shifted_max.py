@@ -1,0 +1,138 @@
+"""Maxima along an axis of what cells score, less a quadratic penalty on their distance from where they are expected.
+
+A product of matrices with maxima for sums and sums for products::
+
+    best(d) = max over s of values(s) - w (s - d - o)^2
+
+All pairs of cells of a line are looked at, where the algorithm of Felzenszwalb and Huttenlocher (Distance Transforms of
+Sampled Functions, 2012) takes one step a cell; but that one branches at every step, and these are long vectors without
+a branch. At 56 cells a line one CPU core takes about as long for either (``benchmarks/max_sum.py``); much larger maps
+would favour the other. The pairs are worked out in slabs of a few rows, each read while it is still in the cache.
+
+No pairs are left out: how far a part can be from where it is expected depends on the range of its scores, for which a
+GPU would have to be waited for, and after a log softmax it is most of a map at w = 0.03.
+
+Shapes: N images, P parts, T types; S cells along the axis, of a part and of its parent; L lines beside each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CPU_SLAB, SLAB = 2**19, 2**25
+"""Pairs of cells in a slab of several images, on a CPU: what stays in the cache; elsewhere: what keeps a GPU busy."""
+
+
+def penalty(distance: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    """Score that a part loses along one axis by not being where it is expected; shapes are broadcast.
+
+    Args:
+        distance (Tensor): Cells from the parent to the part.
+        offset (Tensor): Cells from the parent to where the part is expected.
+        weight (Tensor): In 1 / cell^2.
+
+    Returns:
+        Tensor: At most 0 for weights of at least 0.
+    """
+    # -w (s - d - o)^2
+    return (distance - offset).square() * -weight
+
+
+def penalty_table(size: int, offset: Tensor, weight: Tensor) -> Tensor:
+    """Penalties for all distances on a map.
+
+    Args:
+        size (int): S.
+        offset (Tensor): (P, T) in cells.
+        weight (Tensor): (P, T) in 1 / cell^2.
+
+    Returns:
+        Tensor: (P, T, 2S - 1) for the distances 1 - S, ..., S - 1 from the parent to the part.
+    """
+    distance = torch.arange(1 - size, size, dtype=offset.dtype, device=offset.device)
+    return penalty(distance, offset[..., None], weight[..., None])
+
+
+def shifted_max(values: Tensor, lost: Tensor, merge_types: bool) -> Tensor:
+    """Best of a line for each cell of the parent.
+
+    Args:
+        values (Tensor): (N, P, T, S, L).
+        lost (Tensor): (P, T, 2S - 1) of :func:`penalty_table`.
+        merge_types (bool): Whether the maximum is over types too.
+
+    Returns:
+        Tensor: (N, P, S, L) with types merged, else (N, P, T, S, L).
+    """
+    best = _empty(values, merge_types)
+    for sums, target in _slabs(values, lost, best):
+        # best(d) = max over s of values(s) - w (s - d - o)^2
+        torch.amax(sums, (2, 3) if merge_types else 3, out=target)
+    return best.unflatten(-1, values.shape[-2:])
+
+
+def shifted_argmax(values: Tensor, lost: Tensor, merge_types: bool) -> tuple[Tensor, Tensor]:
+    """Values of :func:`shifted_max`, and where they are.
+
+    Args:
+        values (Tensor): (N, P, T, S, L).
+        lost (Tensor): (P, T, 2S - 1) of :func:`penalty_table`.
+        merge_types (bool): Whether the maximum is over types too.
+
+    Returns:
+        tuple[Tensor, Tensor]: Values, and int64 indices: s, or t * S + s with types merged.
+    """
+    best = _empty(values, merge_types)
+    index = torch.empty_like(best, dtype=torch.int64)
+    size, lines = values.shape[-2:]
+    for sums, target, where in _slabs(values, lost, best, index):
+        maxima, found = sums.flatten(2, 3).max(2) if merge_types else sums.max(3)
+        target.copy_(maxima)
+        # row i of a slab meets cell s = i at shift number c - 1; a line without a finite value has no best cell
+        row = torch.arange(sums.shape[-1], device=values.device) // lines
+        shifts = sums.shape[3]
+        s = (found % shifts + row - (shifts - size)).clamp(0, size - 1)
+        where.copy_(found.div(shifts, rounding_mode='floor') * size + s)
+    return best.unflatten(-1, (size, lines)), index.unflatten(-1, (size, lines))
+
+
+def _empty(values: Tensor, merge_types: bool) -> Tensor:
+    """Room for the best, (N, P, S * L) or (N, P, T, S * L)."""
+    *outer, size, lines = values.shape
+    return values.new_empty(*(outer[:2] if merge_types else outer), size * lines)
+
+
+def _slabs(values: Tensor, lost: Tensor, *targets: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Values less penalties for all pairs of cells, c of the parent at a time.
+
+    Yields:
+        tuple[Tensor, ...]: (n, P, T, S + c - 1, c * L) sums: all that c rows see, one shift after the other; and the
+        views of the (..., S * L) targets that they are for. The next slab overwrites the sums.
+    """
+    size, lines = values.shape[-2:]
+    c = min(_rows_of_slab(values), size)
+    # what c rows see at a shift is one window of a long line, with nothing to be found beyond its ends
+    windows = F.pad(values, (0, 0, c - 1, c - 1), value=-math.inf).flatten(-2).unfold(-1, c * lines, lines)
+    limit = CPU_SLAB if values.device.type == 'cpu' else SLAB
+    images = max(limit // math.prod(windows.shape[1:]), 1)
+    slab = values.new_empty(windows[:images].shape)
+    lost = lost[..., None]
+    for some, *rooms in zip(*(tensor.split(images) for tensor in (windows, *targets)), strict=True):
+        sums = slab[: len(some)]
+        # where c does not divide S, the last rows are worked out twice
+        for d in (*range(0, size - c, c), size - c):
+            # rows d, ..., d + c - 1 see the distances 1 - c - d, ..., S - 1 - d
+            torch.add(some, lost.narrow(2, size - c - d, size + c - 1), out=sums)
+            yield sums, *(room.narrow(-1, d * lines, c * lines) for room in rooms)
+
+
+def _rows_of_slab(values: Tensor) -> int:
+    """Cells of the parent that are worked out at once."""
+    # more make longer vectors, and look at more cells off the map. Torch reduces 32 numbers at a time on a CPU, what is
+    # left over one by one
+    return 4 if values.device.type == 'cpu' and values.shape[-1] % 8 == 0 else 8

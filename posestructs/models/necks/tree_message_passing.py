@@ -1,0 +1,223 @@
+"""Per-part features that exchange messages along a kinematic tree (Chu et al., CVPR 2016, sections 4 and 5).
+
+    image features -> fc7: A_k, B_k for every part k -> sweep up, sweep down -> [A'_k, B'_k]
+
+Shapes: N batch, V parts, K joints, C channels of a part and direction, h x w cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from posestructs.layers.message_kernels import RELEASE_STD, MessageKernels, transform_layers
+from posestructs.layers.message_passing import DOWN, UP, Message, message_steps, pass_messages, update
+from posestructs.layers.parallel_convs import WAYS
+from posestructs.layers.way_of_convs import MODES, choose_way, exporting
+from posestructs.structures import KinematicTree, build_tree
+
+_SWEEPS = dict(both=(UP, DOWN), up=(UP,), down=(DOWN,), none=())
+
+
+@MODELS.register_module()
+class TreeMessagePassing(BaseModule):
+    """Give each part of a tree features of its own and let neighbours correct each other.
+
+    Parameters, E = V - 1 edges by their child in the order of parts: ``fc7.weight`` and ``fc7.bias`` (part by part, up
+    before down), ``up.kernels.0`` (E, C', C, kh, kw) and ``up.biases.0`` (E, C') for layer 0 of the transforms, so on
+    for ``down``. None depends on ``mode``. The release's learning rates and decay in a config::
+
+        paramwise_cfg=dict(custom_keys={
+            'kernels': dict(lr_mult=10, decay_mult=2), 'biases': dict(lr_mult=20),
+            'fc7.weight': dict(lr_mult=10), 'fc7.bias': dict(lr_mult=20)})
+
+    Args:
+        in_channels (int): Channels of the feature map.
+        tree (KinematicTree | dict): See :func:`posestructs.structures.build_tree`.
+        part_channels (int): C.
+        preset (str, optional): 'release', 'paper' or 'separable', see :mod:`posestructs.layers.message_kernels`; None
+            where ``transform`` says all.
+        transform (Sequence[dict], optional): Layers of a transform instead of the preset's, each
+            ``dict(channels=C, kernel_size=7, dilation=1, act_cfg=None, std=None)``.
+        rectify (str, optional): 'pre': A_k and B_k are rectified before messages are added (paper); 'post': only the
+            sums are (release). By default the preset's, 'post' without one.
+        direction (str): 'both', 'up', 'down' or 'none'. The features of a direction without messages are there all the
+            same, so that ablations compare equal heads.
+        mode (str): How a step's messages are worked out; what comes out is the same. 'loop', 'grouped' or 'matmul' of
+            :mod:`posestructs.layers.parallel_convs`; 'measure': whichever turns out fastest at the first call of a
+            kind; 'auto': 'measure' on a GPU, by rule on a CPU.
+        out_joints (bool): Give the K joints' features only, in the data set's order, instead of the V parts'. For heads
+            that know no tree, such as HeatmapHead.
+        keep_input (bool): Give the feature map as well, for a head that reads both.
+        in_index (int | Sequence[int]): Which feature map of a backbone to read; several numbers where it gives lists
+            in lists.
+        init_cfg (dict | list[dict], optional): By default messages as in the preset, fc7 Gaussian 0.01, biases zero.
+
+    Raises:
+        TypeError: A value of the wrong type.
+        ValueError: A value that is not allowed; names its key and what is.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        tree: KinematicTree | Mapping[str, Any],
+        part_channels: int = 128,
+        preset: str | None = 'release',
+        transform: Sequence[Mapping[str, Any]] | None = None,
+        rectify: str | None = None,
+        direction: str = 'both',
+        mode: str = 'auto',
+        out_joints: bool = False,
+        keep_input: bool = False,
+        in_index: int | Sequence[int] = -1,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        for key, count in dict(in_channels=in_channels, part_channels=part_channels).items():
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise ValueError(f'{key}={count!r}, allowed: a whole number from 1')
+        layers, preset_rectify = transform_layers(preset, transform, part_channels)
+        self.rectify = _allowed('rectify', preset_rectify if rectify is None else rectify, ('pre', 'post'))
+        self.direction = _allowed('direction', direction, tuple(_SWEEPS))
+        self.mode = _allowed('mode', mode, MODES)
+        self.tree = build_tree(tree)
+        self.in_channels, self.part_channels = in_channels, part_channels
+        self.in_index = (in_index,) if isinstance(in_index, int) else tuple(in_index)
+        self.keep_input = keep_input
+        self.out_parts = self.tree.joint_parts if out_joints else tuple(range(self.tree.num_parts))
+        self.out_channels = len(self.out_parts) * 2 * part_channels
+
+        self.fc7 = nn.Conv2d(in_channels, self.tree.num_parts * 2 * part_channels, 1)
+        nn.init.normal_(self.fc7.weight, std=RELEASE_STD)
+        nn.init.zeros_(self.fc7.bias)
+        edges = [child for child, _ in self.tree.edges]
+        self._edge_of = {child: e for e, child in enumerate(edges)}
+        sweeps = _SWEEPS[direction] if edges else ()
+        self.up = MessageKernels(len(edges), part_channels, layers) if UP in sweeps else None
+        self.down = MessageKernels(len(edges), part_channels, layers) if DOWN in sweeps else None
+        self._kernel_extent = tuple(max(layer.extent[i] for layer in layers) for i in range(2)) if sweeps else (1, 1)
+        self._steps = message_steps(self.tree.parents, self.tree.levels, sweeps)
+
+    def forward(self, feats: Tensor | Sequence) -> tuple[Tensor, ...]:
+        """Features of all parts after both sweeps.
+
+        Args:
+            feats (Sequence): What a backbone gives; the map of ``in_index`` is (N, in_channels, h, w).
+
+        Returns:
+            tuple[Tensor, ...]: (N, V * 2C, h, w), or K for V with ``out_joints``: part by part [A'_k, B'_k]; with
+            ``keep_input`` also the map that was read.
+
+        Raises:
+            TypeError: ``in_index`` leads to no feature map.
+            ValueError: The map has other channels, or is smaller than a kernel.
+        """
+        x = self._feature_map(feats)
+        heard = pass_messages(self._own(x), self._steps, self._sender())
+        parts = torch.cat([heard[sweep][k] for k in self.out_parts for sweep in (UP, DOWN)], dim=1)
+        return (parts, x) if self.keep_input else (parts,)
+
+    # -- bricks to look inside: show_messages ----------------------------------------------------------------------
+
+    def own_features(self, feats: Tensor | Sequence, direction: str) -> Tensor:
+        """A_k or B_k, as messages are added to them.
+
+        Args:
+            feats (Sequence): As in :meth:`forward`.
+            direction (str): 'up' or 'down'.
+
+        Returns:
+            Tensor: (N, V, C, h, w).
+        """
+        sweep = _SWEEPS[_allowed('direction', direction, ('up', 'down'))][0]
+        return torch.stack(self._own(self._feature_map(feats))[sweep], dim=1)
+
+    def transform(self, x: Tensor, direction: str, child: int) -> Tensor:
+        """The message over one edge.
+
+        Args:
+            x (Tensor): (N, C, h, w), features A' or B' of the sender.
+            direction (str): 'up': from the child, 'down': to it.
+            child (int): The part at the lower end of the edge.
+
+        Returns:
+            Tensor: (N, C, h, w).
+
+        Raises:
+            ValueError: The model has no messages in this direction, or the part is the root.
+        """
+        sweep = _SWEEPS[_allowed('direction', direction, ('up', 'down'))][0]
+        if child not in self._edge_of:
+            raise ValueError(f'child={child!r}, allowed: a part with a parent, of {sorted(self._edge_of)}')
+        kernels = (self.up, self.down)[sweep]
+        if kernels is None:
+            raise ValueError(f'direction={direction!r}: this model was built with direction={self.direction!r}')
+        return WAYS['loop']([x], kernels.convolutions([(kernels.by_edge(), self._edge_of[child])]))[0]
+
+    @staticmethod
+    def update(own: Tensor, summed: Tensor | None = None) -> Tensor:
+        """A'_k or B'_k from a part's own features and the sum of its messages, (N, C, h, w) each."""
+        return update(own, summed)
+
+    # --------------------------------------------------------------------------------------------------------------
+
+    def _own(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """(A_k for all k, B_k for all k), each (N, C, h, w)."""
+        # h_fc7^k = f(h_fc6 * w_fc7^k + b) in the paper; the release leaves f to the sum
+        x = self.fc7(x)
+        if self.rectify == 'pre':
+            x = torch.relu(x)
+        maps = x.split(self.part_channels, dim=1)
+        return maps[0::2], maps[1::2]
+
+    def _sender(self) -> Callable[[Sequence[Message], list[Tensor]], list[Tensor]]:
+        """The function that works out the messages of a step."""
+        kernels = self.up or self.down
+        by_edge = [None if directed is None else directed.by_edge() for directed in (self.up, self.down)]
+
+        def send(step: Sequence[Message], senders: list[Tensor]) -> list[Tensor]:
+            layers = kernels.convolutions([(by_edge[message.sweep], self._edge_of[message.child]) for message in step])
+            return WAYS[choose_way(self.mode, senders, layers)](senders, layers)
+
+        return send
+
+    def _feature_map(self, feats: Tensor | Sequence) -> Tensor:
+        x = feats
+        for i in self.in_index if not isinstance(x, Tensor) else ():
+            if isinstance(x, Tensor) or not -len(x) <= i < len(x):
+                found = 'a tensor' if isinstance(x, Tensor) else f'{len(x)} maps'
+                raise TypeError(f'neck: in_index={self.in_index}, but the backbone gives {found} at {i}')
+            x = x[i]
+        if not isinstance(x, Tensor):
+            raise TypeError(f'neck: in_index={self.in_index} leads to {len(x)} maps, allowed: the way to one: (-1, 0)')
+        if not exporting():
+            self._check_map(x)
+        return x
+
+    def _check_map(self, x: Tensor) -> None:
+        if x.shape[1] != self.in_channels:
+            raise ValueError(f'neck: in_channels={self.in_channels}, but the feature map has {x.shape[1]} channels')
+        h, w = x.shape[-2:]
+        rows, columns = self._kernel_extent
+        if h < rows or w < columns:
+            raise ValueError(
+                f'neck: a feature map of {h} x {w} cells (height x width) is smaller than the message kernels, '
+                f"{rows} x {columns}: take larger images, a backbone of smaller stride, or smaller ones by 'transform'"
+            )
+
+    def extra_repr(self) -> str:
+        """What the parameters do not show."""
+        names = ('direction', 'rectify', 'mode', 'part_channels', 'out_channels')
+        return ', '.join(f'{name}={getattr(self, name)!r}' for name in names)
+
+
+def _allowed(key: str, value: Any, allowed: Sequence[str]) -> Any:
+    if value not in allowed:
+        raise ValueError(f'{key}={value!r}, allowed: {", ".join(map(repr, allowed))}')
+    return value

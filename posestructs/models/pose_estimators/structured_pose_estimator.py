@@ -1,0 +1,127 @@
+"""Top-down pose estimator that looks at several sizes of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import torch.nn.functional as F
+from mmengine.structures import InstanceData, PixelData
+from mmpose.models.pose_estimators.topdown import TopdownPoseEstimator
+from mmpose.registry import MODELS
+from mmpose.utils.typing import SampleList
+from torch import Tensor
+
+from posestructs.models.heads.part_score_head import PartScoreHead
+
+
+@MODELS.register_module()
+class StructuredPoseEstimator(TopdownPoseEstimator):
+    """mmpose's ``TopdownPoseEstimator`` for :class:`PartScoreHead`, with an image pyramid.
+
+    ``test_cfg=dict(pyramid_scales=[2 ** (-i / 10) for i in range(6)])``, with the scale step of the paper, resizes the
+    input by each factor and keeps, for each image, the pose with the greatest score. Offsets between parts are the same
+    number of cells on every level, so that the best level is the one where the person has the size that the model was
+    fitted to. Each level costs a forward pass (two with ``flip_test``). Sides are rounded to whole cells.
+
+    Without a pyramid it is a ``TopdownPoseEstimator`` that finds out at once when neck, head and codec do not fit.
+
+    Args:
+        backbone (dict): The backbone.
+        neck (dict, optional): The neck, as a rule :class:`TreeMessagePassing`.
+        head (dict, optional): A :class:`PartScoreHead`.
+        **kwargs: As for ``TopdownPoseEstimator``.
+
+    Raises:
+        TypeError: The head is no PartScoreHead.
+        ValueError: ``pyramid_scales`` is not allowed, or neck and head do not fit.
+    """
+
+    def __init__(
+        self,
+        backbone: Mapping[str, Any],
+        neck: Mapping[str, Any] | None = None,
+        head: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(backbone, neck, head, **kwargs)
+        if not self.with_head or not isinstance(self.head, PartScoreHead):
+            raise TypeError(f'StructuredPoseEstimator.head must be a PartScoreHead, got {getattr(self, "head", None)}')
+        if self.with_neck:
+            _check_neck(self.neck, self.head)
+        self.pyramid_scales = _scales(self.test_cfg.get('pyramid_scales'))
+        if self.pyramid_scales and self.head.decoder is None:
+            raise ValueError('test_cfg.pyramid_scales needs head.decoder, got None')
+
+    def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
+        """Joints of each image; see ``TopdownPoseEstimator.predict``.
+
+        Args:
+            inputs (Tensor): (N, 3, h, w) images.
+            data_samples (list[PoseDataSample]): N samples.
+
+        Returns:
+            list[PoseDataSample]: The same, with ``pred_instances``.
+        """
+        if not self.pyramid_scales:
+            return super().predict(inputs, data_samples)
+        best: list | None = None
+        for scale in self.pyramid_scales:
+            level = self._predict_level(self._resize(inputs, scale), data_samples)
+            best = level if best is None else [max(pair, key=_pose_score) for pair in zip(best, level, strict=True)]
+        instances, fields = zip(*best, strict=True)
+        return self.add_pred_to_datasample(instances, None if fields[0] is None else fields, data_samples)
+
+    def _resize(self, inputs: Tensor, scale: float) -> Tensor:
+        """(N, 3, h, w) of other size, a whole number of cells."""
+        sides = zip(self.head.decoder.heatmap_size[::-1], self.head.decoder.cell_size[::-1], strict=True)
+        size = tuple(round(max(1, round(cells * scale)) * pixels) for cells, pixels in sides)
+        if size == tuple(inputs.shape[-2:]):
+            return inputs
+        return F.interpolate(inputs, size=size, mode='bilinear', align_corners=False, antialias=True)
+
+    def _predict_level(self, inputs: Tensor, data_samples: SampleList) -> list[tuple[InstanceData, PixelData | None]]:
+        """Pose and maps of each image, at one size."""
+        feats = self.extract_feat(inputs)
+        if self.test_cfg.get('flip_test', False):
+            feats = [feats, self.extract_feat(inputs.flip(-1))]
+        preds = self.head.predict(feats, data_samples, test_cfg=self.test_cfg)
+        preds, fields = preds if isinstance(preds, tuple) else (preds, [None] * len(preds))
+        return list(zip(preds, fields, strict=True))
+
+
+def _pose_score(pred: tuple[InstanceData, PixelData | None]) -> float:
+    return float(pred[0].pose_scores[0])
+
+
+def _scales(value: Any) -> tuple[float, ...]:
+    if value is None:
+        return ()
+    numbers = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    if not numbers or not all(isinstance(n, Real) and not isinstance(n, bool) and 0.01 <= n <= 100 for n in numbers):
+        raise ValueError(
+            f'test_cfg.pyramid_scales={value!r}, allowed: a list of factors above 0, such as '
+            '[2 ** (-i / 10) for i in range(6)]'
+        )
+    return numbers
+
+
+def _check_neck(neck: Any, head: PartScoreHead) -> None:
+    tree, channels = getattr(neck, 'tree', None), getattr(neck, 'out_channels', None)
+    counts = (
+        f'neck: {"?" if tree is None else tree.num_parts} parts, out_channels={channels}; head: '
+        f'{head.tree.num_parts} parts, in_channels={head.in_channels}'
+        + ('' if head.decoder is None else f'; its decoder: {head.decoder.tree.num_parts} parts')
+    )
+    if tree is not None and tree != head.tree:
+        raise ValueError(f'the trees of neck and head are not the same. {counts}')
+    if isinstance(channels, int) and channels != head.in_channels:
+        raise ValueError(f'the channels of neck and head are not the same. {counts}')
+    shared, given = head.shared_channels, getattr(neck, 'in_channels', None)
+    if shared is None or tree is None:
+        return
+    if not getattr(neck, 'keep_input', True):
+        raise ValueError(f'head.shared_channels={shared} needs neck.keep_input=True, got False')
+    if isinstance(given, int) and given != shared:
+        raise ValueError(f'head.shared_channels={shared} is not neck.in_channels={given}, whose input it is')

@@ -1,0 +1,266 @@
+"""A body as a tree of named parts.
+
+A **joint** is what a data set labels; a **part** is what a model has a map for. Every joint is a part; further, virtual
+parts lie between joints, as the midpoints of limbs that structured feature learning (Chu et al., CVPR 2016) adds.
+
+Shape legend: V parts, K joints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+
+from posestructs.structures import tree_checks as checks
+from posestructs.structures.skeleton_graph import skeleton_graph, spanning_tree
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KinematicTree:
+    """Parts, their parents, their mirror images, and what joints they are made of. It cannot be changed.
+
+    Build it by :meth:`from_parents`, :meth:`from_metainfo`, or ``build_tree`` from a config. Two trees are equal where
+    all of this is, whatever they were built from.
+
+    Args:
+        names (Sequence[str]): V parts; the order of all maps.
+        parents (Sequence[int]): V indices, -1 for the root.
+        mirror (Sequence[int]): V, the part that each becomes when the image is flipped; itself on the axis.
+        joints (Sequence[str]): K joints in the order of the data set.
+        weights (np.ndarray): (V, K) that make parts of joints, ``part = weights @ joints``; rows sum to 1, and the row
+            of a joint's own part is 1 there.
+
+    Raises:
+        TypeError: A value of the wrong type.
+        ValueError: These are no tree; says what is wrong with which part.
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    mirror: tuple[int, ...]
+    joints: tuple[str, ...]
+    weights: np.ndarray
+
+    def __post_init__(self) -> None:
+        checks.check_names('names', self.names)
+        checks.check_names('joints', self.joints)
+        checks.check_parents(self.names, self.parents)
+        checks.check_mirror(self.names, self.mirror)
+        checks.check_weights(self.names, self.joints, self.weights)
+        weights = np.array(self.weights, dtype=np.float64)
+        weights.setflags(write=False)
+        values = dict(
+            names=tuple(self.names),
+            parents=tuple(map(int, self.parents)),
+            mirror=tuple(map(int, self.mirror)),
+            joints=tuple(self.joints),
+            weights=weights,
+        )
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    # -- other ways to write one -----------------------------------------------------------------------------------
+
+    @classmethod
+    def from_parents(
+        cls,
+        names: Sequence[str],
+        parents: Sequence[int | str | None],
+        mirror: Mapping[str, str] | Sequence | None = None,
+        joints: Sequence[str] | None = None,
+        weights: np.ndarray | Mapping[str, Mapping[str, float]] | None = None,
+    ) -> KinematicTree:
+        """A tree from a list of parents.
+
+        Args:
+            names (Sequence[str]): V parts.
+            parents (Sequence): V indices or names, -1 or None for the root.
+            mirror (optional): Pairs of parts, ``[('left_knee', 'right_knee'), ...]``, or the same as a dict, or V
+                indices. Parts without a partner are their own; so are all by default.
+            joints (Sequence[str], optional): K of the parts, in the order of the data set. By default all parts that
+                ``weights`` does not make of others, in their order.
+            weights (optional): Of the virtual parts, ``{'right_forearm': {'right_elbow': 0.5, 'right_wrist': 0.5}}``,
+                or a (V, K) array.
+
+        Returns:
+            KinematicTree: The tree.
+
+        Raises:
+            TypeError: A value of the wrong type.
+            ValueError: These are no tree.
+        """
+        checks.check_names('names', names)
+        index = {name: i for i, name in enumerate(names)}
+        virtual = weights if isinstance(weights, Mapping) else {}
+        if joints is None:
+            joints = [name for name in names if name not in virtual]
+        checks.check_names('joints', joints)
+        return cls(
+            tuple(names),
+            checks.parent_indices(names, parents, index),
+            checks.mirror_indices(names, mirror, index),
+            tuple(joints),
+            checks.weight_matrix(names, joints, virtual) if weights is None or virtual is weights else weights,
+        )
+
+    @classmethod
+    def from_metainfo(cls, metainfo: Mapping[str, Any], root: str | None = None) -> KinematicTree:
+        """The breadth-first spanning tree of a data set's skeleton; parts and joints are the same.
+
+        Where two links lead to a joint from equally far, the tree keeps the one that makes it symmetric, then the
+        earlier one. Links that are left out (a tree has no cycles) are logged.
+
+        Args:
+            metainfo (Mapping): Of a data set, as it is written or as mmpose parses it, or ``dict(from_file=path)``.
+            root (str, optional): A joint. By default the one from which the farthest joint is nearest, among those on
+                the body's axis (their own mirror image), if there are any.
+
+        Returns:
+            KinematicTree: The tree.
+
+        Raises:
+            ValueError: The skeleton is not connected; lists its components. Or there is no such root.
+            FileNotFoundError: There is no such file.
+        """
+        graph = skeleton_graph(metainfo)
+        parents, dropped = spanning_tree(graph, root)
+        if dropped:
+            names = ', '.join(f'{graph.names[a]} - {graph.names[b]}' for a, b in dropped)
+            _log_once(
+                f'{graph.source}: {len(dropped)} of {len(graph.links)} links of the skeleton are not in the tree from '
+                f'{graph.names[parents.index(-1)]}: {names}'
+            )
+        return cls(graph.names, parents, graph.mirror, graph.names, np.eye(len(graph.names)))
+
+    # -- what follows from it --------------------------------------------------------------------------------------
+
+    @property
+    def num_parts(self) -> int:
+        """V."""
+        return len(self.names)
+
+    @property
+    def num_joints(self) -> int:
+        """K."""
+        return len(self.joints)
+
+    @cached_property
+    def root(self) -> int:
+        """The part without a parent."""
+        return self.parents.index(-1)
+
+    @cached_property
+    def children(self) -> tuple[tuple[int, ...], ...]:
+        """Of each part, in order."""
+        return tuple(tuple(c for c, p in enumerate(self.parents) if p == v) for v in range(self.num_parts))
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """V - 1 pairs (child, parent), in the order of the children."""
+        return tuple((c, p) for c, p in enumerate(self.parents) if p >= 0)
+
+    @cached_property
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """``levels[d]``: the parts d links from the root, in order."""
+        levels = [(self.root,)]
+        while following := tuple(c for c, p in enumerate(self.parents) if p in levels[-1]):
+            levels.append(following)
+        return tuple(levels)
+
+    @cached_property
+    def depth(self) -> tuple[int, ...]:
+        """Links between each part and the root."""
+        found = {v: d for d, level in enumerate(self.levels) for v in level}
+        return tuple(found[v] for v in range(self.num_parts))
+
+    @cached_property
+    def joint_parts(self) -> tuple[int, ...]:
+        """K: the part that is each joint."""
+        return tuple(self.names.index(joint) for joint in self.joints)
+
+    @cached_property
+    def asymmetries(self) -> tuple[str, ...]:
+        """Parts whose mirror image does not hang on the mirror image of their parent, or is not made of the mirror
+        images of their joints."""
+        pairs = enumerate(self.mirror)
+        return tuple(self.names[v] for v, image in pairs if self._hangs_otherwise(v, image) or self._made_otherwise(v))
+
+    def _hangs_otherwise(self, v: int, image: int) -> bool:
+        parent = self.parents[v]
+        return self.parents[image] != (parent if parent < 0 else self.mirror[parent])
+
+    def _made_otherwise(self, v: int) -> bool:
+        def parts_of(u: int) -> dict[int, float]:
+            return {self.joint_parts[k]: float(self.weights[u, k]) for k in np.flatnonzero(self.weights[u])}
+
+        mirrored = {self.mirror[part]: weight for part, weight in parts_of(v).items()}
+        return parts_of(self.mirror[v]) != mirrored
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the mirror image of the tree is the tree, so that offsets between parts can be mirrored."""
+        return not self.asymmetries
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell trees apart, the same on every machine."""
+        content = [self.names, self.parents, self.mirror, self.joints, np.round(self.weights, 9).tolist()]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return self.fingerprint == other.fingerprint if isinstance(other, KinematicTree) else NotImplemented
+
+    def __repr__(self) -> str:
+        return f'KinematicTree({self.num_parts} parts, {self.num_joints} joints, root {self.names[self.root]!r})'
+
+    def __reduce__(self) -> tuple:
+        # a pickled array would come back writeable
+        return type(self), (self.names, self.parents, self.mirror, self.joints, self.weights)
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    # -- poses -----------------------------------------------------------------------------------------------------
+
+    def part_positions(self, keypoints: np.ndarray, visible: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Where the parts of people are.
+
+        Args:
+            keypoints (np.ndarray): (..., K, 2) joints, in any unit.
+            visible (np.ndarray, optional): (..., K), above 0 where a joint is labelled. All are by default.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: (..., V, 2) positions in the same unit and float type, 0 where not labelled;
+            (..., V) bool. A part is labelled where all joints that it is made of are.
+
+        Raises:
+            ValueError: The shapes are not those.
+        """
+        keypoints = np.asarray(keypoints)
+        labelled = np.ones(keypoints.shape[:-1], bool) if visible is None else np.asarray(visible) > 0
+        if keypoints.shape[-2:] != (self.num_joints, 2) or labelled.shape != keypoints.shape[:-1]:
+            raise ValueError(
+                f'keypoints and visible must be (..., {self.num_joints}, 2) and (..., {self.num_joints}) for the '
+                f'{self.num_joints} joints of the tree, got {keypoints.shape} and {labelled.shape}'
+            )
+        # an unlabelled joint may hold anything, NaN too
+        known = np.where(labelled[..., None], keypoints, 0)
+        # p_v = sum_k w_vk p_k
+        positions = np.einsum('vk,...kc->...vc', self.weights, known)
+        part_labelled = ~np.einsum('vk,...k->...v', self.weights != 0, ~labelled)
+        positions = np.where(part_labelled[..., None], positions, 0)
+        return positions.astype(np.result_type(keypoints.dtype, np.float32), copy=False), part_labelled
+
+
+@lru_cache
+def _log_once(message: str) -> None:
+    """Neck, head and codec each build the tree."""
+    print_log(message, logger='current', level=logging.INFO)

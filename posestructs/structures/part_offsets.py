@@ -1,0 +1,89 @@
+"""Offsets of parts to their parents.
+
+Shape legend: V parts, ``...`` people.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from posestructs.structures.kinematic_tree import KinematicTree
+
+
+@lru_cache
+def reference_matrix(tree: KinematicTree) -> np.ndarray:
+    """What each part's offset is measured from: its parent.
+
+    For the root, which has none, it is the mean of a child and the child's mirror image: of the first child on the
+    body's axis (which is its own mirror image), else of the first. A root without children is measured from itself.
+
+    Args:
+        tree (KinematicTree): V parts.
+
+    Returns:
+        np.ndarray: (V, V) weights, ``reference = matrix @ positions``; rows sum to 1.
+    """
+    matrix = np.zeros((tree.num_parts, tree.num_parts))
+    for child, parent in tree.edges:
+        matrix[child, parent] = 1
+    children = sorted(tree.children[tree.root], key=lambda c: tree.mirror[c] != c)
+    for child in children[:1] or [tree.root]:
+        matrix[tree.root, child] += 0.5
+        matrix[tree.root, tree.mirror[child]] += 0.5
+    matrix.setflags(write=False)
+    return matrix
+
+
+def relative_offsets(tree: KinematicTree, positions: np.ndarray, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of parts to their parents (:func:`reference_matrix`).
+
+    Args:
+        tree (KinematicTree): V parts.
+        positions (np.ndarray): (..., V, 2), in any unit.
+        labelled (np.ndarray): (..., V) bool.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: (..., V, 2) float64 in the same unit, 0 where not known; (..., V) bool, known
+        where the part and what it is measured from are labelled.
+
+    Raises:
+        ValueError: The shapes are not those.
+    """
+    positions, labelled = np.asarray(positions, dtype=np.float64), np.asarray(labelled, dtype=bool)
+    if positions.shape[-2:] != (tree.num_parts, 2) or labelled.shape != positions.shape[:-1]:
+        raise ValueError(
+            f'positions and labelled must be (..., {tree.num_parts}, 2) and (..., {tree.num_parts}) for the '
+            f'{tree.num_parts} parts of the tree, got {positions.shape} and {labelled.shape}'
+        )
+    matrix = reference_matrix(tree)
+    positions = np.where(labelled[..., None], positions, 0)
+    known = labelled & ~np.einsum('vu,...u->...v', matrix != 0, ~labelled)
+    # offset_k = p_k - p_parent(k)
+    offsets = positions - np.einsum('vu,...uc->...vc', matrix, positions)
+    return np.where(known[..., None], offsets, 0), known
+
+
+def check_symmetric(tree: KinematicTree) -> None:
+    """Refuse a tree whose types cannot mirror each other.
+
+    Args:
+        tree (KinematicTree): The tree.
+
+    Raises:
+        ValueError: It is not symmetric; names the first part.
+    """
+    for name in tree.asymmetries:
+        v = tree.names.index(name)
+        image = tree.mirror[v]
+        hangs_on, images_on = (tree.names[p] if p >= 0 else None for p in (tree.parents[v], tree.parents[image]))
+        raise ValueError(
+            f'types need a tree that is its own mirror image: {name!r} hangs on {hangs_on!r} and is made of '
+            f'{_made_of(tree, v)}, but its mirror image {tree.names[image]!r} hangs on {images_on!r} and is made of '
+            f'{_made_of(tree, image)}'
+        )
+
+
+def _made_of(tree: KinematicTree, v: int) -> dict[str, float]:
+    return {joint: float(weight) for joint, weight in zip(tree.joints, tree.weights[v], strict=True) if weight}

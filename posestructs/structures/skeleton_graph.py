@@ -1,0 +1,144 @@
+"""The skeleton of a data set as a graph, and a spanning tree of it. Skeletons that are drawn often have cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from posestructs.structures import tree_checks as checks
+
+
+class SkeletonGraph(NamedTuple):
+    """Joints of a data set and the links that it draws between them."""
+
+    names: tuple[str, ...]  # K
+    links: tuple[tuple[int, int], ...]
+    mirror: tuple[int, ...]  # K
+    source: str  # for messages
+
+
+def skeleton_graph(metainfo: Mapping[str, Any]) -> SkeletonGraph:
+    """Read joints, links and left-right partners of a data set.
+
+    Args:
+        metainfo (Mapping): As it is written (``keypoint_info``, ``skeleton_info``), as mmpose parses it
+            (``keypoint_id2name``, ``skeleton_links``, ``flip_indices``), or ``dict(from_file=path)``.
+
+    Returns:
+        SkeletonGraph: The graph.
+
+    Raises:
+        TypeError: ``metainfo`` is no dict.
+        ValueError: It lacks a key, a link names no joint, or partners do not lead back to each other.
+        FileNotFoundError: There is no such file.
+    """
+    if not isinstance(metainfo, Mapping):
+        raise TypeError(f'metainfo must be a dict, got {type(metainfo).__name__}: {metainfo!r}')
+    if 'from_file' in metainfo:
+        from posestructs.datasets.metainfo import raw_metainfo  # trees of other origin do not need mmpose
+
+        metainfo = raw_metainfo(metainfo)
+    source = f'metainfo {metainfo["dataset_name"]!r}' if 'dataset_name' in metainfo else 'metainfo'
+    if {'keypoint_info', 'skeleton_info'} <= set(metainfo):
+        graph = _as_written(metainfo, source)
+    elif {'keypoint_id2name', 'skeleton_links', 'flip_indices'} <= set(metainfo):
+        names = tuple(metainfo['keypoint_id2name'][k] for k in range(len(metainfo['keypoint_id2name'])))
+        links = tuple((int(a), int(b)) for a, b in metainfo['skeleton_links'])
+        graph = SkeletonGraph(names, links, tuple(map(int, metainfo['flip_indices'])), source)
+    else:
+        raise ValueError(f'{source} must have keypoint_info and skeleton_info, it has {sorted(metainfo)}')
+    checks.check_names(f'{source}: joints', graph.names)
+    try:
+        checks.check_mirror(graph.names, graph.mirror)
+    except ValueError as error:
+        raise ValueError(f'{source}: {error}') from error
+    return graph
+
+
+def _as_written(metainfo: Mapping[str, Any], source: str) -> SkeletonGraph:
+    joints = sorted(metainfo['keypoint_info'].values(), key=lambda joint: joint['id'])
+    names = tuple(joint['name'] for joint in joints)
+    index = {name: k for k, name in enumerate(names)}
+    links = tuple(
+        tuple(checks.known(name, index, f'{source}: skeleton_info[{i}].link', 'joint') for name in link['link'])
+        for i, link in metainfo['skeleton_info'].items()
+    )
+    mirror = tuple(
+        checks.known(joint.get('swap') or joint['name'], index, f'{source}: swap of {joint["name"]!r}', 'joint')
+        for joint in joints
+    )
+    return SkeletonGraph(names, links, mirror, source)
+
+
+def spanning_tree(graph: SkeletonGraph, root: str | None = None) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """The breadth-first spanning tree.
+
+    Args:
+        graph (SkeletonGraph): K joints and their links.
+        root (str, optional): Where it begins. By default a joint of least distance to the farthest one, on the axis
+            where there is an axis.
+
+    Returns:
+        tuple: K parents, -1 for the root; the links that are not in the tree.
+
+    Raises:
+        ValueError: The graph is not connected, or there is no such root.
+    """
+    neighbours = _neighbours(graph)
+    distances = [_distances(neighbours, k) for k in range(len(graph.names))]
+    if len(distances[0]) < len(graph.names):
+        raise ValueError(_components(graph, distances))
+    if root is None:
+        start = _centre(graph, distances)
+    else:
+        start = checks.known(root, {name: k for k, name in enumerate(graph.names)}, 'root', 'joint')
+    parents = _parents(graph, neighbours, distances[start])
+    kept = {frozenset((child, parent)) for child, parent in enumerate(parents)}
+    dropped = dict.fromkeys(link for link in graph.links if frozenset(link) not in kept and link[0] != link[1])
+    return parents, tuple(dropped)
+
+
+def _neighbours(graph: SkeletonGraph) -> list[list[int]]:
+    """Of each joint, in the order of the links."""
+    found: list[list[int]] = [[] for _ in graph.names]
+    for a, b in graph.links:
+        if a != b and b not in found[a]:
+            found[a].append(b)
+            found[b].append(a)
+    return found
+
+
+def _distances(neighbours: list[list[int]], start: int) -> dict[int, int]:
+    """Links to each joint that can be reached, in the order in which they are."""
+    distances, queue = {start: 0}, [start]
+    for joint in queue:
+        for other in neighbours[joint]:
+            if other not in distances:
+                distances[other] = distances[joint] + 1
+                queue.append(other)
+    return distances
+
+
+def _components(graph: SkeletonGraph, distances: list[dict[int, int]]) -> str:
+    groups = dict.fromkeys(tuple(sorted(reached)) for reached in distances)
+    listed = '; '.join('[' + ', '.join(graph.names[k] for k in group) + ']' for group in groups)
+    return f'{graph.source}: the skeleton is not connected, a tree must be. Its {len(groups)} components: {listed}'
+
+
+def _centre(graph: SkeletonGraph, distances: list[dict[int, int]]) -> int:
+    axis = [k for k, image in enumerate(graph.mirror) if image == k] or range(len(graph.names))
+    return min(axis, key=lambda k: max(distances[k].values()))
+
+
+def _parents(graph: SkeletonGraph, neighbours: list[list[int]], distances: dict[int, int]) -> tuple[int, ...]:
+    parents = dict.fromkeys(distances, -1)
+    for joint, distance in distances.items():
+        nearer = [other for other in neighbours[joint] if distances[other] == distance - 1]
+        if nearer:
+            # of several, the mirror image of what the partner hangs on; then one that the partner can mirror
+            image = graph.mirror[joint]
+            partners = graph.mirror[parents[image]] if parents[image] >= 0 else None
+            mirrored = [other for other in nearer if graph.mirror[other] in neighbours[image]]
+            own = [other for other in mirrored if image != joint or graph.mirror[other] == other]
+            parents[joint] = partners if partners in nearer else (own or mirrored or nearer)[0]
+    return tuple(parents[k] for k in range(len(graph.names)))

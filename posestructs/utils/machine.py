@@ -1,0 +1,59 @@
+"""What a measured figure has to have beside it: hardware, versions and commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'opencv-python', 'mmengine', 'mmcv-lite', 'mmcv', 'mmpose')
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Describe hardware, versions and the commit of this checkout.
+
+    Returns:
+        dict[str, str | int]: ``commit`` (with ``-dirty`` where tracked files differ from it, 'unknown' outside a
+        checkout), ``cpu``, ``cores`` that this process may use, ``threads`` of torch, ``gpu`` where there is one,
+        ``python`` and the versions of the packages that are installed.
+    """
+    found = dict(commit=commit(), cpu=cpu_name(), cores=len(os.sched_getaffinity(0)), threads=torch.get_num_threads())
+    if torch.cuda.is_available():
+        found['gpu'] = torch.cuda.get_device_name()
+    found['python'] = platform.python_version()
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """Find the commit of the checkout that this file belongs to.
+
+    Returns:
+        str: Its short hash, with ``-dirty`` where tracked files differ from it; 'unknown' outside a checkout.
+    """
+    command = ('git', 'describe', '--always', '--dirty', '--abbrev=7', '--exclude=*')
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except FileNotFoundError:
+        return 'unknown'
+    return done.stdout.strip() if done.returncode == 0 else 'unknown'
+
+
+def cpu_name() -> str:
+    """Name the processor, as Linux does.
+
+    Returns:
+        str: Its model, or at least its kind.
+    """
+    path = Path('/proc/cpuinfo')
+    named = re.search(r'^model name\s*:\s*(.+)$', path.read_text(), re.MULTILINE) if path.is_file() else None
+    return named.group(1) if named else platform.processor() or platform.machine()

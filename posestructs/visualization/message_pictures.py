@@ -1,0 +1,207 @@
+"""Pictures of messages between parts, after the figures of Chu et al., CVPR 2016: what a neighbour knows, the kernel
+that shifts it, and what that does to a part's score. Images are uint8 RGB.
+
+Shapes: h x w cells of the model's maps, H x W pixels of its input.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from posestructs.models.heads import PartScoreHead
+from posestructs.models.necks import TreeMessagePassing
+from posestructs.visualization import message_trace as tracing
+
+_CAPTION = (
+    'Score before messages: the same head on features of which no part has heard a neighbour, f(A_k) and f(B_k); '
+    'after: on the model\'s own. Both are probabilities on one scale; numbers are their maxima. "Knows" is how far the '
+    "sender's features of that direction speak for it. A kernel shows where a sender in its centre puts {part} (red) "
+    'and where not (blue), as the prediction reads it; axes in cells. "Adds" is the score of {part} before the softmax '
+    'less what it would be without this one message.'
+)
+_MARK = dict(linestyle='none', markersize=10, fillstyle='none')
+_INK = {'o': '#d95f02', 's': '#1b9e77', '+': 'black'}
+_SILENT = 'The model has no messages to {part}: its score is the same before and after.'
+
+
+class NeighbourMaps(NamedTuple):
+    """What one neighbour tells a part.
+
+    Args:
+        name: The neighbour.
+        direction: 'up': it is a child; 'down': the parent.
+        known: (h, w), how far its features of this direction speak for it.
+        kernel: (side, side), see :func:`.message_trace.effective_kernel`.
+        effect: (h, w), see :func:`.message_trace.message_effect`.
+    """
+
+    name: str
+    direction: str
+    known: np.ndarray
+    kernel: np.ndarray
+    effect: np.ndarray
+
+
+class PartMaps(NamedTuple):
+    """A part's score and how it came about.
+
+    Args:
+        name: The part.
+        before: (h, w) probability without messages.
+        after: (h, w) probability with messages.
+        neighbours: Children first.
+    """
+
+    name: str
+    before: np.ndarray
+    after: np.ndarray
+    neighbours: tuple[NeighbourMaps, ...]
+
+
+@torch.no_grad()
+def part_maps(
+    neck: TreeMessagePassing, head: PartScoreHead, trace: tracing.Trace, part: int, image: int = 0
+) -> PartMaps:
+    """Maps of one part in one image.
+
+    Args:
+        neck (TreeMessagePassing): The neck.
+        head (PartScoreHead): The head.
+        trace (Trace): Of the neck.
+        part (int): The part.
+        image (int): Which image of the batch.
+
+    Returns:
+        PartMaps: The maps.
+    """
+
+    def array(maps: torch.Tensor) -> np.ndarray:
+        return maps.float().cpu().numpy()
+
+    neighbours = [
+        NeighbourMaps(
+            neck.tree.names[sender],
+            direction,
+            array(tracing.evidence(head, trace, sender, direction)[image]),
+            array(tracing.effective_kernel(neck, head, sender, part)),
+            array(tracing.message_effect(head, trace, sender, part)[image]),
+        )
+        for direction in tracing.SIDES
+        for sender in tracing.neighbours(neck, part, direction)
+    ]
+    before, after = (array(tracing.part_probability(head, trace, part, heard)[image]) for heard in (False, True))
+    return PartMaps(neck.tree.names[part], before, after, tuple(neighbours))
+
+
+def draw_messages(
+    picture: np.ndarray, maps: PartMaps, truth: np.ndarray | None = None, title: str = '', tile: float = 3.0
+) -> np.ndarray:
+    """Draw a part's score before and after messages, and below, a row each, what its neighbours sent.
+
+    Args:
+        picture (np.ndarray): (H, W, 3) uint8 RGB, the input of the model.
+        maps (PartMaps): Of :func:`part_maps`.
+        truth (np.ndarray, optional): (2,) where the part is, in pixels.
+        title (str): Of the whole picture.
+        tile (float): Side of a map in inches, at 100 dots an inch.
+
+    Returns:
+        np.ndarray: Picture of three columns, (height, width, 3) uint8 RGB.
+    """
+    rows = 1 + len(maps.neighbours)
+    figure = Figure(figsize=(3.4 * tile, tile * rows + 1.0), dpi=100, layout='constrained')
+    canvas = FigureCanvasAgg(figure)
+    figure.suptitle(title or maps.name, fontsize=11)
+    axes = figure.subplots(rows, 3, squeeze=False)
+    _draw_scores(figure, axes[0], picture, maps, truth)
+    for row, neighbour in zip(axes[1:], maps.neighbours, strict=True):
+        _draw_neighbour(figure, row, picture, maps.name, neighbour)
+    caption = (_CAPTION if maps.neighbours else _SILENT).format(part=maps.name)
+    figure.supxlabel(textwrap.fill(caption, int(44 * tile)), fontsize=8, ha='left', x=0.01)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_scores(
+    figure: Figure, axes: Sequence[Axes], picture: np.ndarray, maps: PartMaps, truth: np.ndarray | None
+) -> None:
+    axes[0].imshow(picture)
+    marks = [(_peak(maps.before, picture), 'o', 'before'), (_peak(maps.after, picture), 's', 'after')]
+    if truth is not None:
+        marks.append((truth, '+', 'true'))
+    for (x, y), marker, label in marks:
+        axes[0].plot(x, y, marker, **_MARK, color='white', markeredgewidth=4)
+        axes[0].plot(x, y, marker, **_MARK, color=_INK[marker], markeredgewidth=1.8, label=label)
+    axes[0].legend(loc='lower left', fontsize=7, framealpha=0.8)
+    axes[0].set_title(f'{maps.name}: best cells', fontsize=9)
+    top = max(float(maps.before.max()), float(maps.after.max()), 1e-12)
+    for ax, score, when in ((axes[1], maps.before, 'before'), (axes[2], maps.after, 'after')):
+        shown = _overlay(ax, picture, score, 'inferno', 0, top)
+        ax.set_title(f'score {when} messages: {score.max():.2g}', fontsize=9)
+        _bar(figure, ax, shown)
+    for ax in axes:
+        ax.set_axis_off()
+
+
+def _draw_neighbour(
+    figure: Figure, axes: Sequence[Axes], picture: np.ndarray, part: str, neighbour: NeighbourMaps
+) -> None:
+    who = 'child' if neighbour.direction == 'up' else 'parent'
+    low, high = float(neighbour.known.min()), float(neighbour.known.max())
+    shown = _overlay(axes[0], picture, neighbour.known, 'viridis', low, max(high, low + 1e-12))
+    axes[0].set_title(f'{neighbour.name} ({who}) knows', fontsize=9)
+    _bar(figure, axes[0], shown)
+
+    half = neighbour.kernel.shape[0] / 2
+    most = _most(neighbour.kernel)
+    kernel = axes[1].imshow(
+        neighbour.kernel,
+        cmap='RdBu_r',
+        vmin=-most,
+        vmax=most,
+        extent=(-half, half, half, -half),
+        interpolation='nearest',
+    )
+    axes[1].plot(0, 0, '+', color='black', markersize=8)
+    axes[1].tick_params(labelsize=7)
+    axes[1].set_title(f'kernel to {part}', fontsize=9)
+    _bar(figure, axes[1], kernel)
+
+    most = _most(neighbour.effect)
+    shown = _overlay(axes[2], picture, neighbour.effect, 'RdBu_r', -most, most)
+    axes[2].set_title(f'adds to {part}', fontsize=9)
+    _bar(figure, axes[2], shown)
+    for ax in (axes[0], axes[2]):
+        ax.set_axis_off()
+
+
+def _overlay(ax: Axes, picture: np.ndarray, maps: np.ndarray, colors: str, low: float, high: float):
+    """A map over the grey picture; cells lie where they belong."""
+    height, width = picture.shape[:2]
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    ax.imshow(picture.mean(axis=2), cmap='gray', vmin=0, vmax=255, extent=extent)
+    return ax.imshow(maps, cmap=colors, vmin=low, vmax=high, extent=extent, alpha=0.65, interpolation='nearest')
+
+
+def _bar(figure: Figure, ax: Axes, shown) -> None:
+    bar = figure.colorbar(shown, ax=ax, fraction=0.046, pad=0.03)
+    bar.ax.tick_params(labelsize=6)
+
+
+def _peak(maps: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Centre of the best cell in pixels."""
+    y, x = np.unravel_index(maps.argmax(), maps.shape)
+    size = np.divide(picture.shape[1::-1], maps.shape[::-1])
+    return (np.array([x, y]) + 0.5) * size - 0.5
+
+
+def _most(maps: np.ndarray) -> float:
+    return max(float(np.abs(maps).max()), 1e-12)

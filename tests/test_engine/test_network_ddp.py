@@ -1,0 +1,139 @@
+"""Two ranks over gloo train as one process does on the whole batch; each rank logs the same numbers."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from posestructs.engine import NetworkDistributedDataParallel
+from posestructs.testing import repo_root
+
+ITERATIONS = 4
+SCENARIOS = {
+    'joint': dict(),
+    'alternating': dict(adversarial=dict(algorithm='alternating')),
+    'literal': dict(adversarial=dict(algorithm='literal')),
+    'accumulated': dict(),
+    'running statistics': dict(
+        train=False,
+        **{part: dict(norm_cfg=dict(type='BN')) for part in ('backbone', 'head')},
+    ),
+    'without discriminators': dict(discriminators=None),
+    'stopped': dict(),
+}
+
+
+def toy_of() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
+
+
+def train(toy, scenario: str, rank: int, world: int) -> tuple[dict, list[dict]]:
+    """Some iterations on a rank's share of batches of six people; every sixth has no label."""
+    model = toy.build(**SCENARIOS[scenario])
+    counts = 2 if scenario == 'accumulated' else 1
+    optim = toy.optimizers(model, torch.optim.RMSprop, counts, ITERATIONS, lr=1e-3, momentum=0.9)
+    trained = NetworkDistributedDataParallel(model) if world > 1 else model
+    share, logs = 6 // world, []
+    for number in range(ITERATIONS):
+        if scenario == 'stopped':  # in turn, as hooks would
+            model.skip_steps = {('pose', 'confidence', 'generator')[number % 3]}
+            model.frozen = {'confidence'} if number == 3 else set()
+        batch = toy.batch(6 * number + rank * share, share)
+        log = trained.train_step(batch, optim)
+        logs.append({name: value.item() for name, value in log.items()})
+    return toy.weights(model), logs
+
+
+def main(rank: int, out_dir: str) -> None:
+    """One of two ranks."""
+    import torch
+    from mmengine.model import MMDistributedDataParallel
+    from mmengine.registry import init_default_scope
+
+    os.chdir(out_dir)
+    torch.distributed.init_process_group('gloo', init_method=f'file://{out_dir}/store', rank=rank, world_size=2)
+    toy = toy_of()
+    init_default_scope('mmpose')
+    result = {scenario: train(toy, scenario, rank, 2) for scenario in SCENARIOS}
+    model = toy.build()
+    wrapper = NetworkDistributedDataParallel(model)
+    wrapper.train_step(toy.batch(0, 2), toy.optimizers(model))
+    result['names'] = [list(m.state_dict()) for m in (wrapper, wrapper.module, model)]
+    result['parameters'] = [len(list(m.parameters())) for m in (wrapper, model)]
+    model = toy.build()
+    try:
+        MMDistributedDataParallel(model).train_step(toy.batch(0, 2), toy.optimizers(model))
+    except RuntimeError as error:
+        result['error'] = str(error)
+    torch.save(result, f'rank{rank}.pt')
+    torch.distributed.barrier()
+
+
+@pytest.fixture(scope='module')
+def ranks(tmp_path_factory):
+    """What both ranks got."""
+    out_dir = tmp_path_factory.mktemp('ranks')
+    env = os.environ | {'PYTHONPATH': str(repo_root()), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    commands = [[sys.executable, __file__, str(rank), str(out_dir)] for rank in (0, 1)]
+    running = [subprocess.Popen(c, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for c in commands]
+    try:
+        outputs = [process.communicate(timeout=300)[0].decode() for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    assert all(process.returncode == 0 for process in running), '\n'.join(outputs)
+    return [torch.load(out_dir / f'rank{rank}.pt', weights_only=True) for rank in (0, 1)]
+
+
+@pytest.fixture(scope='module')
+def toy():
+    return toy_of()
+
+
+@pytest.mark.parametrize('scenario', SCENARIOS)
+def test_two_ranks_train_as_one_process(scenario, ranks, toy):
+    weights, logs = train(toy, scenario, 0, 1)
+    for rank in ranks:
+        theirs, their_logs = rank[scenario]
+        assert toy.largest_difference(theirs, weights) < 1e-8
+        assert len(their_logs) == len(logs) == ITERATIONS
+        for own, their in zip(logs, their_logs, strict=True):
+            acc = {'acc_pose'}  # of mmpose's head: a mean over the joints that a rank's images show
+            assert {k: v for k, v in their.items() if k not in acc} == pytest.approx(
+                {k: v for k, v in own.items() if k not in acc}, rel=1e-7, abs=1e-10
+            )
+    assert ranks[0][scenario][1] == ranks[1][scenario][1]  # to the last bit: hooks decide from them
+    before = toy.weights(toy.build(**SCENARIOS[scenario]))
+    assert toy.largest_difference(weights, before) > 1e-3
+
+
+def test_names_are_those_of_one_process(ranks, toy):
+    alone = list(toy.build().state_dict())
+    for rank in ranks:
+        wrapped, inner, model = rank['names']
+        assert inner == model == alone
+        assert wrapped == [f'module.{name}' for name in alone]
+        assert rank['parameters'][0] == rank['parameters'][1]  # the views add none
+
+
+def test_plain_ddp_is_refused(ranks):
+    for rank in ranks:
+        assert "model_wrapper_cfg=dict(type='NetworkDistributedDataParallel')" in rank['error']
+
+
+def test_a_model_of_one_network_is_refused():
+    with pytest.raises(
+        TypeError, match='for a model of several networks, and Linear is one: leave model_wrapper_cfg out'
+    ):
+        NetworkDistributedDataParallel(nn.Linear(1, 1))
+
+
+if __name__ == '__main__':
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,121 @@
+"""What both discriminators share."""
+
+import pytest
+import torch
+from torch import nn
+
+from posestructs.models.discriminators import ConfidenceDiscriminator, MapDiscriminator, PoseDiscriminator
+
+SMALL = dict(channels=8, depth=1, norm_cfg=dict(type='GN', num_groups=2))
+
+
+def small(**cfg):
+    torch.manual_seed(0)
+    return MapDiscriminator(**dict(num_joints=3) | SMALL | cfg)
+
+
+def test_logit_is_the_mean_of_its_joints_map():
+    net, maps = small(), torch.rand(2, 6, 4, 6)
+    seen = {}
+    net.judge.register_forward_hook(lambda module, args, out: seen.update(out=out))
+    logits = net(maps)
+    cells = seen['out']
+    assert cells.shape == (2, 3, 4, 6)
+    slow = [[sum(cells[b, k].flatten().tolist()) / 24 for k in range(3)] for b in range(2)]
+    torch.testing.assert_close(logits, torch.tensor(slow), rtol=1e-5, atol=1e-7)
+
+
+def test_fully_connected_reads_every_map():
+    net, maps = small(pooling='fc', map_size=(6, 4)), torch.rand(1, 6, 4, 6)
+    seen = {}
+    net.judge.register_forward_hook(lambda module, args, out: seen.update(out=out))
+    logits = net(maps)
+    weight, bias = net.fc.weight, net.fc.bias
+    slow = [sum((weight[k] * seen['out'].reshape(-1)).tolist()) + bias[k].item() for k in range(3)]
+    torch.testing.assert_close(logits[0], torch.tensor(slow), rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match=r"pooling='fc' with map_size=\(6, 4\), got maps of 4 x 6"):
+        net(maps.transpose(2, 3))
+
+
+def test_each_map_matters_to_each_joint():
+    """The skeleton as a whole is judged, not map by map."""
+    net, maps = small(), torch.rand(1, 6, 4, 4, requires_grad=True)
+    for logit in net(maps)[0]:
+        (slope,) = torch.autograd.grad(logit, maps, retain_graph=True)
+        assert (slope.abs().sum((0, 2, 3)) > 0).all()
+
+
+def test_images_of_a_batch_do_not_see_each_other():
+    """The default normalisation is of groups, not of batches: true and predicted maps in one batch change nothing."""
+    net, maps = MapDiscriminator(3, channels=64, depth=1).double().train(), torch.rand(4, 6, 4, 4).double()
+    alone = torch.cat([net(one[None]) for one in maps])
+    torch.testing.assert_close(net(maps), alone, rtol=1e-10, atol=1e-12)
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
+
+
+def test_single_task_has_no_occlusion_maps():
+    assert small(with_occlusion=False)(torch.rand(1, 3, 4, 4)).shape == (1, 3)
+    with pytest.raises(ValueError, match='got 6 maps, num_joints=3 and with_occlusion=False mean 3'):
+        small(with_occlusion=False)(torch.rand(1, 6, 4, 4))
+
+
+def test_first_verdicts_are_near_a_half():
+    net = MapDiscriminator(num_joints=16, depth=2)
+    with torch.no_grad():
+        scores = net(torch.rand(2, 32, 16, 16)).sigmoid()
+    assert (scores - 0.5).abs().max() < 0.15
+
+
+@pytest.mark.parametrize('pooling', [dict(), dict(pooling='fc', map_size=(4, 4))])
+def test_spectral_norm_bounds_each_weight(pooling):
+    net = small(spectral_norm=True, **pooling).train()
+    with torch.no_grad():
+        for _ in range(60):  # power iterations
+            net(torch.rand(1, 6, 4, 4))
+    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    assert len(layers) > 10
+    for layer in layers:
+        assert torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2).item() == pytest.approx(1, abs=0.1)
+    plain = small(**pooling)
+    assert any(
+        torch.linalg.matrix_norm(m.weight.flatten(1), 2) > 1.2 for m in plain.modules() if isinstance(m, nn.Conv2d)
+    )
+
+
+def count(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def test_width_depth_stacks_and_preset():
+    widths = {p: MapDiscriminator(2, depth=1, preset=p).stem[0].out_channels for p in (None, 'paper')}
+    assert widths == {None: 256, 'paper': 512}
+    assert MapDiscriminator(2, preset='paper', channels=64, depth=1).stem[0].out_channels == 64
+    one, two, deep = (count(small(**c)) for c in (dict(), dict(num_stacks=2), dict(depth=2)))
+    residual = count(small().stem[1])
+    assert two - one == 4 * residual  # skip, down, bottom, up
+    assert deep - one == 3 * residual
+    with pytest.raises(ValueError, match='must be multiples of 2'):
+        small()(torch.rand(1, 6, 3, 4))
+
+
+@pytest.mark.parametrize(
+    'wrong, message',
+    [
+        (dict(preset='v1'), r"preset='v1', allowed: \(None, 'paper'\)"),
+        (dict(pooling='max'), r"pooling='max', allowed: \('global', 'fc'\)"),
+        (dict(pooling='fc'), r"map_size=None with pooling='fc'"),
+        (dict(map_size=(4, 4)), r"map_size=\(4, 4\) with pooling='global'"),
+        (dict(num_joints=0), 'num_joints=0, allowed: an integer of at least 1'),
+        (dict(num_stacks=1.0), 'num_stacks=1.0'),
+        (dict(channels=10), 'num_groups=2 does not divide the 5 channels'),
+    ],
+)
+def test_impossible_values(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        small(**wrong)
+
+
+@pytest.mark.parametrize('kind', [PoseDiscriminator, ConfidenceDiscriminator])
+def test_both_are_built_alike(kind):
+    net = kind(num_joints=3, with_occlusion=False, pooling='fc', map_size=(4, 4), spectral_norm=True, **SMALL)
+    assert net(torch.rand(2, 3, 4, 4), torch.rand(2, 3, 8, 8)).shape == (2, 3)

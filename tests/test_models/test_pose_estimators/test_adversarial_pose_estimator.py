@@ -1,0 +1,263 @@
+"""The estimator: what it is built of, that it is a plain one without weight, and what checkpoints of it hold."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.model import ExponentialMovingAverage, is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.runner.checkpoint import load_state_dict
+from mmpose.models import TopdownPoseEstimator
+from mmpose.registry import MODELS
+
+from posestructs.models.discriminators import ConfidenceDiscriminator, PoseDiscriminator
+
+
+def generator(state):
+    return {name: value for name, value in state.items() if not name.startswith('discriminators.')}
+
+
+def plain_config(toy):
+    config = toy.config(type='TopdownPoseEstimator')
+    for key in ('discriminators', 'adversarial'):
+        del config[key]
+    return config
+
+
+@pytest.mark.parametrize('algorithm', ['joint', 'alternating'])
+@pytest.mark.parametrize('kind', [torch.optim.SGD, torch.optim.RMSprop])
+def test_without_weight_it_is_supervised_training(algorithm, kind, toy):
+    """Bit by bit: mmpose's own estimator on the same weights, beside one whose discriminators are trained too."""
+    model = toy.build(adversarial=dict(alpha=0, beta=0.0, algorithm=algorithm))
+    plain = MODELS.build(plain_config(toy)).double().train()
+    assert type(plain) is TopdownPoseEstimator
+    plain.load_state_dict(generator(model.state_dict()), strict=True)
+    before = toy.weights(model)
+    optim, own = toy.optimizers(model, kind, lr=1e-2), OptimWrapper(kind(plain.parameters(), lr=1e-2))
+    for number in range(3):
+        log, own_log = (m.train_step(toy.batch(number), o) for m, o in ((model, optim), (plain, own)))
+        assert log['loss'].item() == own_log['loss'].item() and log['acc_pose'].item() == own_log['acc_pose'].item()
+    after = toy.weights(model)
+    assert all(torch.equal(value, after[name]) for name, value in plain.state_dict().items())
+    assert all(not torch.equal(after[n], v) for n, v in before.items() if n.endswith('judge.2.weight'))
+
+
+def test_without_discriminators_it_is_supervised_training(toy):
+    model, plain = toy.build(discriminators=None), MODELS.build(plain_config(toy)).double().train()
+    plain.load_state_dict(model.state_dict(), strict=True)
+    # as mmpose's estimator, it takes a plain optimizer wrapper, or one by name
+    alone = copy.deepcopy(model)
+    one, two, three = (
+        toy.optimizers(model),
+        *(OptimWrapper(torch.optim.SGD(m.parameters(), 0.05)) for m in (alone, plain)),
+    )
+    logs = [m.train_step(toy.batch(), o) for m, o in ((model, one), (alone, two), (plain, three))]
+    assert logs[0].keys() == logs[1].keys() == logs[2].keys()
+    for other in (model, alone):
+        assert toy.largest_difference(toy.weights(other), toy.weights(plain)) == 0
+
+
+def test_same_seed_same_generator(toy):
+    """So that rows of an ablation begin alike, with and without discriminators, and see images in the same order."""
+    states, draws = [], []
+    for discriminators in (None, toy.MODEL['discriminators'], dict(pose=toy.MODEL['discriminators']['pose'])):
+        torch.manual_seed(3)
+        model = MODELS.build(toy.config(discriminators=discriminators))
+        model.networks()
+        model.init_weights()
+        draws.append(torch.rand(()).item())
+        states.append(generator(model.state_dict()))
+    for state in states[1:]:
+        assert toy.largest_difference(states[0], state) == 0
+    assert draws[0] == draws[1] == draws[2]
+
+
+def test_networks(toy):
+    model = MODELS.build(toy.config()).double()
+    assert model.discriminators is None and not any('discriminators' in name for name in model.state_dict())
+    generator_parameters = list(model.parameters())
+    networks = model.networks()
+    assert list(networks) == ['generator', 'pose', 'confidence']
+    assert isinstance(networks['pose'], PoseDiscriminator) and networks['pose'] is model.discriminators['pose']
+    assert isinstance(networks['confidence'], ConfidenceDiscriminator)
+    assert [id(p) for p in networks['generator'].parameters()] == [id(p) for p in generator_parameters]
+    names = [name for name, _ in networks['generator'].named_parameters()]
+    assert {name.split('.')[0] for name in names} == {'backbone', 'head'}
+    of_discriminators = [p for n in ('pose', 'confidence') for p in networks[n].parameters()]
+    assert {p.dtype for p in of_discriminators} == {torch.float64}  # that of the generator
+    assert len(list(model.parameters())) == len(generator_parameters) + len(of_discriminators)
+    assert model.networks().keys() == networks.keys()
+
+
+@pytest.mark.parametrize(
+    'discriminators, names',
+    [
+        (None, []),
+        (dict(), []),
+        (dict(pose=None, confidence=None), []),
+        (dict(pose=dict(), confidence=None), ['pose']),
+        (dict(confidence=dict(type='ConfidenceDiscriminator')), ['confidence']),
+        (dict(confidence=dict(), pose=dict()), ['pose', 'confidence']),  # the order is fixed: ranks meet in it
+    ],
+)
+def test_variants_by_config_alone(discriminators, names, toy):
+    small = toy.MODEL['discriminators']['pose']
+    if discriminators is not None:
+        discriminators = {n: None if c is None else small | c for n, c in discriminators.items()}
+    model = toy.build(discriminators=discriminators)
+    assert list(model.networks()) == ['generator', *names]
+    log = model.train_step(toy.batch(), toy.optimizers(model))
+    assert {name for name in log if '.' in name} == {
+        f'{n}.{term}'
+        for n in names
+        for term in ('loss_real', 'loss_fake', 'score_real', 'score_fake', 'acc_real', 'acc_fake', 'share_right')
+    }
+    assert {name for name in log if name.startswith('loss_adv')} == {f'loss_adv_{n}' for n in names}
+
+
+@pytest.mark.parametrize('with_occlusion_maps', [True, False])
+def test_single_task(with_occlusion_maps, toy):
+    """Pose maps alone, from a codec that may draw both kinds."""
+    codec = toy.CODEC | dict(with_occlusion=False)
+    model = toy.build(backbone=dict(num_branches=1), head=dict(multi_task=False, decoder=codec))
+    assert model.discriminators['pose'].map_channels == model.discriminators['confidence'].map_channels == 4
+    data = toy.batch()
+    if not with_occlusion_maps:
+        for sample in data['data_samples']:
+            sample.gt_fields.heatmaps = sample.gt_fields.heatmaps[:4]
+    before = toy.weights(model)
+    model.train_step(data, toy.optimizers(model))
+    after = toy.weights(model)
+    assert not any(torch.equal(value, after[name]) for name, value in before.items() if name.endswith('.3.weight'))
+
+
+def test_discriminators_are_built_for_the_head(toy):
+    fc = dict(channels=8, depth=1, norm_cfg=toy.GROUPS, pooling='fc')
+    model = toy.build(discriminators=dict(pose=fc, confidence=fc | dict(spectral_norm=True)))
+    for net in model.discriminators.values():
+        assert (net.num_joints, net.map_channels, net.map_size) == (4, 8, (8, 8))
+    log = model.train_step(toy.batch(), toy.optimizers(model))
+    assert all(value.isfinite() for value in log.values())
+
+
+# ---------------------------------------------------------------------------------------------------- checkpoints
+
+
+def test_checkpoint_without_discriminators_is_the_generators(toy):
+    trained = toy.build(seed=1)
+    stripped = generator(trained.state_dict())
+    for config in (toy.config(discriminators=None), toy.config(), plain_config(toy)):
+        model = MODELS.build(config).double()
+        model.load_state_dict(stripped, strict=True)
+        assert toy.largest_difference(dict(model.state_dict()), stripped) == 0
+
+
+@pytest.mark.parametrize(
+    'load', [lambda m, s: m.load_state_dict(s, strict=True), lambda m, s: load_state_dict(m, s, True)]
+)
+def test_whole_checkpoint_loads_strictly_with_and_without_discriminators(load, toy):
+    whole = toy.build(seed=1).state_dict()
+    names = list(whole)
+    without = MODELS.build(toy.config(discriminators=None)).double()
+    load(without, whole)
+    waiting = MODELS.build(toy.config()).double()
+    load(waiting, whole)
+    assert list(whole) == names  # the caller's dict is left alone
+    for model in (without, waiting):
+        assert toy.largest_difference(dict(model.state_dict()), generator(whole)) == 0
+    # its discriminators are those of the checkpoint when training begins
+    waiting.networks()
+    assert toy.largest_difference(dict(waiting.state_dict()), dict(whole)) == 0
+    attached = toy.build(seed=2)
+    load(attached, whole)
+    assert toy.largest_difference(dict(attached.state_dict()), dict(whole)) == 0
+    with pytest.raises(RuntimeError, match='Missing key.*discriminators.pose'):
+        attached.load_state_dict(generator(whole), strict=True)
+
+
+def test_other_discriminators_in_a_checkpoint_do_not_disturb_inference(toy):
+    wider = dict(channels=16, depth=1, norm_cfg=toy.GROUPS)
+    whole = toy.build(seed=1, discriminators=dict(pose=wider)).state_dict()
+    model = MODELS.build(toy.config()).double()
+    model.load_state_dict(whole, strict=True)
+    assert toy.largest_difference(dict(model.state_dict()), generator(whole)) == 0
+
+
+def test_copies_and_averages(toy):
+    model = MODELS.build(toy.config()).double()
+    waiting = copy.deepcopy(model)
+    assert waiting.networks()['pose'] is not model.networks()['pose']
+    assert toy.largest_difference(waiting.state_dict(), model.state_dict()) == 0
+    average = ExponentialMovingAverage(model, momentum=0.5)
+    before = toy.weights(model)
+    average.update_parameters(model)
+    model.train_step(toy.batch(), toy.optimizers(model))
+    average.update_parameters(model)
+    after, mean = toy.weights(model), average.module.state_dict()
+    assert any('discriminators' in name for name in mean)
+    for name, value in mean.items():
+        torch.testing.assert_close(value, (before[name] + after[name]) / 2)
+    assert not is_model_wrapper(model)
+
+
+# ---------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(discriminators=dict(poes=dict())), r'discriminators: unknown network poes, allowed: pose, confidence'),
+        (
+            dict(discriminators=dict(pose=dict(num_joints=5))),
+            'discriminators.pose.num_joints=5, but the maps of head have 4',
+        ),
+        (
+            dict(discriminators=dict(confidence=dict(with_occlusion=False))),
+            'discriminators.confidence.with_occlusion=False, but the maps of head have True',
+        ),
+        (
+            dict(discriminators=dict(pose=dict(pooling='fc', map_size=(16, 8)))),
+            r'discriminators.pose.map_size=\(16, 8\), but the maps of head have \(8, 8\)',
+        ),
+        (dict(adversarial=dict(alpha=-0.1)), 'adversarial.alpha=-0.1, allowed: a number of at least 0'),
+        (dict(adversarial=dict(beta=float('inf'))), 'adversarial.beta=inf'),
+        (dict(adversarial=dict(alpha=True)), 'adversarial.alpha=True'),
+        (dict(adversarial=dict(delta=0)), 'adversarial.delta=0'),
+        (
+            dict(adversarial=dict(algorithm='both')),
+            r"adversarial.algorithm='both', allowed: \('joint', 'alternating', 'li",
+        ),
+        (
+            dict(adversarial=dict(gamma=1, normalize='box')),
+            'adversarial: unknown gamma, normalize, allowed: alpha, beta, al',
+        ),
+    ],
+)
+def test_impossible_configs(changes, message, toy):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(toy.config(**changes))
+
+
+def test_batch_of_another_number_of_joints(toy):
+    """The codec's joints are the data's: known with the first batch."""
+    model, data = toy.build(), toy.batch()
+    for sample in data['data_samples']:
+        sample.gt_fields.heatmaps = sample.gt_fields.heatmaps[:6]
+    with pytest.raises(
+        ValueError, match=r'out_channels=4, multi_task=True give maps of the shape \(8, 8, 8\), the codec'
+    ):
+        model.train_step(data, toy.optimizers(model))
+
+
+def test_one_optimizer_for_several_networks(toy):
+    model = toy.build()
+    with pytest.raises(TypeError, match="constructor='NetworkOptimWrapperConstructor'.* generator, pose, confidence"):
+        model.train_step(toy.batch(), OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1)))
+
+
+@pytest.mark.parametrize('algorithm', ['alternating', 'literal'])
+def test_only_joint_accumulates(algorithm, toy):
+    model = toy.build(adversarial=dict(algorithm=algorithm))
+    with pytest.raises(ValueError, match=f"optim_wrapper.generator.accumulative_counts=2: .*'{algorithm}'"):
+        model.check_optim(toy.optimizers(model, counts=2))
+    model.check_optim(toy.optimizers(model))

@@ -1,0 +1,373 @@
+"""One iteration, against Algorithm 1 written out with plain torch, network by network and joint by joint."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+LR = 0.05
+
+
+def say(logit):
+    return 1 / (1 + torch.exp(-logit))
+
+
+class Plain:
+    """The paper's algorithm on copies of the networks: nothing shared with the code under test but the networks."""
+
+    def __init__(self, model, data, kind='minimax', gate=True):
+        self.model = copy.deepcopy(model)
+        self.kind, self.gate = kind, gate
+        self.images, samples = data['inputs'], data['data_samples']
+        labels = [s.gt_instance_labels for s in samples]
+        self.samples, self.count = samples, len(samples)
+        self.truth = torch.stack([s.gt_fields.heatmaps for s in samples]).double()
+        self.labelled = torch.cat([x.keypoint_weights for x in labels])
+        self.known = torch.cat([x.occlusion_weights for x in labels])
+        self.cells = torch.cat([x.keypoint_cells for x in labels])
+        self.size = torch.cat([x.normaliser for x in labels])
+
+    def generate(self):
+        return self.model.head.forward(self.model.backbone(self.images))
+
+    def l_g(self, stacks):
+        """Eq. 1, map by map."""
+        total = 0
+        for maps in stacks:
+            for i in range(self.count):
+                for k in range(4):
+                    if self.labelled[i, k]:
+                        total = total + (maps[i, k] - self.truth[i, k]).square().sum()
+                    if self.known[i, k]:
+                        total = total + (maps[i, 4 + k] - self.truth[i, 4 + k]).square().sum()
+        return total / (2 * self.count * len(stacks))
+
+    def seen(self, maps):
+        """Maps as a discriminator is to see them."""
+        out = maps.clone()
+        for i in range(self.count):
+            for k in range(4):
+                if not self.labelled[i, k]:
+                    out[i, k] = 0
+                if not self.known[i, k]:
+                    out[i, 4 + k] = 0
+        return out
+
+    def scores(self, name, maps):
+        net = self.model.discriminators[name]
+        if name == 'confidence':
+            return say(net(self.seen(maps)))
+        small = F.adaptive_avg_pool2d(self.images, maps.shape[2:])
+        return say(net._judge(torch.cat([small, self.seen(maps)], 1)))
+
+    def label(self, name, maps, i, k):
+        predicted = maps[i, k].detach()
+        if name == 'confidence':
+            return float(math.sqrt((predicted - self.truth[i, k]).square().sum()) < 4)
+        place = predicted.argmax().item()
+        away = math.dist((place % 8, place // 8), self.cells[i, k].tolist())
+        return float(predicted.max() > 0 and away / self.size[i].item() < 0.5)
+
+    def joints(self, name):
+        """Images and joints that count; P needs the person's size."""
+        for i in range(self.count):
+            for k in range(4):
+                if self.labelled[i, k] and (name == 'confidence' or self.size[i] > 0):
+                    yield i, k
+
+    def l_d(self, name, maps, real=True, fake=True):
+        """- E[log D(real)] - E[log(1 - |D(fake) - t|)]"""
+        total = 0
+        if real:
+            d = self.scores(name, self.truth)
+            total = total - sum(torch.log(d[i, k]) for i, k in self.joints(name))
+        if fake:
+            d = self.scores(name, maps.detach())
+            labels = {(i, k): self.label(name, maps, i, k) for i, k in self.joints(name)}
+            assert 0 < sum(labels.values()) < len(labels)  # both kinds are tested
+            total = total - sum(torch.log(1 - abs(d[i, k] - t)) for (i, k), t in labels.items())
+        return total / self.count
+
+    def objective(self, stacks):
+        total = self.l_g(stacks)
+        for name, weight in (('pose', 0.7), ('confidence', 0.5)):
+            d = self.scores(name, stacks[-1])
+            for i, k in self.joints(name):
+                t = self.label(name, stacks[-1], i, k)
+                if not (self.gate and t == 1):
+                    term = torch.log(1 - abs(d[i, k] - t)) if self.kind == 'minimax' else -torch.log(abs(d[i, k] - t))
+                    total = total + weight * term / self.count
+        return total
+
+    def gradients(self, loss, name):
+        network = self.model.networks()[name]
+        return list(network.parameters()), torch.autograd.grad(loss, list(network.parameters()), retain_graph=True)
+
+    @torch.no_grad()
+    def descend(self, parameters, gradients):
+        for p, g in zip(parameters, gradients, strict=True):
+            p -= LR * g
+
+    def joint(self):
+        stacks = self.generate()
+        steps = [self.gradients(self.l_d(name, stacks[-1]), name) for name in ('pose', 'confidence')]
+        steps.append(self.gradients(self.objective(stacks), 'generator'))
+        for step in steps:
+            self.descend(*step)
+
+    def alternating(self):
+        # gradients through weights that have stepped since are those of the weights at their forward pass
+        stacks = self.generate()
+        for name in ('pose', 'confidence'):
+            self.descend(*self.gradients(self.l_d(name, stacks[-1]), name))
+        self.descend(*self.gradients(self.objective(stacks), 'generator'))
+
+    def literal(self):
+        stacks = self.generate()
+        maps = stacks[-1].detach()
+        self.descend(*self.gradients(self.l_g(stacks), 'generator'))
+        for name in ('pose', 'confidence'):
+            self.descend(*self.gradients(self.l_d(name, maps, real=False), name))
+            self.descend(*self.gradients(self.l_d(name, maps, fake=False), name))
+        self.descend(*self.gradients(self.objective(self.generate()), 'generator'))
+
+
+@pytest.mark.parametrize(
+    'adversarial',
+    [
+        dict(),
+        dict(algorithm='alternating'),
+        dict(algorithm='literal'),
+        dict(gate=False),
+        dict(generator_loss='non_saturating'),
+        dict(generator_loss='non_saturating', gate=False),
+    ],
+    ids=lambda cfg: ' '.join(map(str, cfg.values())) or 'default',
+)
+def test_iteration_is_the_algorithm(adversarial, toy):
+    model, data = toy.build(adversarial=adversarial), toy.batch()
+    plain = Plain(model, data, adversarial.get('generator_loss', 'minimax'), adversarial.get('gate', True))
+    before = toy.weights(model)
+    model.train_step(data, toy.optimizers(model, lr=LR))
+    getattr(plain, adversarial.get('algorithm', 'joint'))()
+    after = toy.weights(plain.model)
+    for name, value in toy.weights(model).items():
+        torch.testing.assert_close(value, after[name], rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f'{n}: {m}')
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert len(moved) > 0.9 * len(before)
+
+
+@pytest.mark.parametrize('algorithm, passes', [('joint', 1), ('alternating', 1), ('literal', 2)])
+def test_generator_passes_per_iteration(algorithm, passes, toy):
+    model = toy.build(adversarial=dict(algorithm=algorithm))
+    calls = dict.fromkeys(('backbone', 'head', 'pose', 'confidence'), 0)
+
+    def count(name, module, method):
+        run = getattr(module, method)
+
+        def counted(*args, **kwargs):
+            calls[name] += 1
+            return run(*args, **kwargs)
+
+        setattr(module, method, counted)
+
+    count('backbone', model.backbone, 'forward')
+    count('head', model.head, 'forward')
+    for name in ('pose', 'confidence'):
+        count(name, model.discriminators[name], 'forward')
+    optim = toy.optimizers(model)
+    for _ in range(3):
+        model.train_step(toy.batch(count=2), optim)
+    # a discriminator: true and predicted maps at once, or one after the other, and the generator's maps afresh
+    discriminator = 3 * (3 if algorithm == 'literal' else 2)
+    assert calls == dict(backbone=3 * passes, head=3 * passes, pose=discriminator, confidence=discriminator)
+
+
+def test_no_step_touches_the_gradients_of_another_network(toy):
+    """Gradients that a step left behind would be added to the next step of the network that they are of."""
+    from posestructs.models.pose_estimators.adversarial_step import AdversarialStep
+
+    model, data = toy.build(), toy.batch()
+    networks, marks = model.networks(), {}
+
+    def mark():
+        for name, network in networks.items():
+            for p in network.parameters():
+                p.grad = torch.full_like(p, 7.0)
+            marks[name] = list(network.parameters())
+
+    def touched():
+        return {name for name, parameters in marks.items() if any((p.grad != 7).any() for p in parameters)}
+
+    class Keep:
+        """An optimizer wrapper that takes gradients and does nothing with them."""
+
+        def __init__(self, wrapper):
+            self.optim_context, self.scale_loss = wrapper.optim_context, wrapper.scale_loss
+            self.backward = self.update_params = lambda loss: loss.backward()
+
+    optim = {name: Keep(wrapper) for name, wrapper in toy.optimizers(model).items()}
+    step = AdversarialStep(model, data, networks, optim)
+    losses, maps = step._generate()
+    labels = step._labels(maps)
+    for name in ('pose', 'confidence'):
+        mark()
+        step._teach(name, maps.detach(), labels[name])
+        assert touched() == {name}
+    mark()
+    step._improve(losses, maps, labels)
+    assert touched() == {'generator'}
+    assert all(p.requires_grad for network in networks.values() for p in network.parameters())
+
+
+def test_gradients_are_cleared_after_an_iteration(toy):
+    for algorithm in ('joint', 'alternating', 'literal'):
+        model = toy.build(adversarial=dict(algorithm=algorithm))
+        model.train_step(toy.batch(), toy.optimizers(model))
+        assert all(p.grad is None or not p.grad.any() for p in model.parameters())
+
+
+def test_unlabelled_joints_say_nothing(toy):
+    """Whatever is predicted or drawn for them: to P and C, and back to the generator."""
+    from posestructs.models.pose_estimators.adversarial_step import AdversarialStep
+
+    model, data = toy.build(), toy.batch()
+    step = AdversarialStep(model, data, model.networks(), toy.optimizers(model))
+    _, maps = step._generate()
+    maps = maps.detach().requires_grad_()
+    labels = step._labels(maps)
+    step._improve(dict(loss_kpt=maps.sum() * 0), maps, labels)
+    known = step.truth.known.squeeze()
+    assert known.shape == (6, 8) and 0 < known.sum() < known.numel() and not known[4].any()
+    slopes = maps.grad.abs().sum((2, 3))
+    assert (slopes[known == 0] == 0).all() and (slopes[known == 1] > 0).any()
+
+    def losses(model, junk):
+        step = AdversarialStep(model, data, model.networks(), toy.optimizers(model))
+        _, maps = step._generate()
+        maps = maps.detach() + junk * (1 - known)[:, :, None, None]
+        step._labels(maps)
+        for name in ('pose', 'confidence'):
+            step._teach(name, maps, step._labels(maps)[name])
+        return {name: value.item() for name, value in step.log.reduce().items()}
+
+    assert losses(toy.build(), 0.0) == losses(toy.build(), 100.0)
+
+
+@pytest.mark.parametrize('normal', ['groups', 'running statistics'])
+@pytest.mark.parametrize('kind', [torch.optim.SGD, torch.optim.RMSprop])
+def test_accumulating_two_batches_equals_one_of_twice_the_size(normal, kind, toy):
+    changes = dict()
+    if normal == 'running statistics':
+        batches = dict(type='BN')
+        changes = dict(
+            train=False,
+            backbone=dict(norm_cfg=batches),
+            head=dict(norm_cfg=batches),
+            discriminators={n: dict(channels=8, depth=1, norm_cfg=batches) for n in ('pose', 'confidence')},
+        )
+    whole, parts = toy.build(**changes), toy.build(**changes)
+    before = toy.weights(whole)
+    options = dict(kind=kind, lr=1e-3, momentum=0.9)
+    one, two = toy.optimizers(whole, **options), toy.optimizers(parts, counts=2, iterations=6, **options)
+    for number in range(0, 18, 6):
+        whole.train_step(toy.batch(number, 6), one)
+        parts.train_step(toy.batch(number, 3), two)
+        parts.train_step(toy.batch(number + 3, 3), two)
+    assert toy.largest_difference(toy.weights(whole), toy.weights(parts)) < 1e-10
+    assert toy.largest_difference(toy.weights(whole), before) > 1e-3
+
+
+def test_log(toy):
+    model, data = toy.build(), toy.batch()
+    plain = Plain(model, data)
+    log = {k: v.item() for k, v in model.train_step(data, toy.optimizers(model)).items()}
+    stacks = plain.generate()
+    assert log['loss'] == pytest.approx(plain.objective(stacks).item(), rel=1e-9)
+    assert log['loss_kpt'] + log['loss_occlusion'] == pytest.approx(plain.l_g(stacks).item(), rel=1e-9)
+    adversarial = log['loss_adv_pose'] + log['loss_adv_confidence']
+    assert log['loss'] - log['loss_kpt'] - log['loss_occlusion'] == pytest.approx(adversarial, rel=1e-9)
+    for name in ('pose', 'confidence'):
+        joints = list(plain.joints(name))
+        real, fake = plain.scores(name, plain.truth), plain.scores(name, stacks[-1])
+        labels = [plain.label(name, stacks[-1], i, k) for i, k in joints]
+        expected = dict(
+            loss_real=plain.l_d(name, stacks[-1], fake=False).item(),
+            loss_fake=plain.l_d(name, stacks[-1], real=False).item(),
+            score_real=sum(real[at].item() for at in joints) / len(joints),
+            score_fake=sum(fake[at].item() for at in joints) / len(joints),
+            acc_real=sum(real[at].item() > 0.5 for at in joints) / len(joints),
+            acc_fake=sum((fake[at].item() > 0.5) == t for at, t in zip(joints, labels, strict=True)) / len(joints),
+            share_right=sum(labels) / len(joints),
+        )
+        found = {key: log.pop(f'{name}.{key}') for key in expected}
+        assert found == pytest.approx(expected, rel=1e-9)
+    assert set(log) == {'loss', 'loss_kpt', 'loss_occlusion', 'loss_adv_pose', 'loss_adv_confidence', 'acc_pose'}
+
+
+def test_people_of_unknown_size_teach_c_only(toy):
+    model, data = toy.build(), toy.batch(1, 1)
+    data['data_samples'][0].gt_instance_labels.normaliser.zero_()
+    log = {k: v.item() for k, v in model.train_step(data, toy.optimizers(model)).items()}
+    assert log['pose.loss_real'] == log['pose.loss_fake'] == log['loss_adv_pose'] == log['pose.acc_real'] == 0
+    assert log['confidence.loss_real'] > 0
+
+
+def moved(toy, model, before):
+    """Networks of which a weight, or a running statistic, is not as it was."""
+    own = lambda name: name.split('.')[1] if name.startswith('discriminators.') else 'generator'  # noqa: E731
+    return {own(name) for name, value in toy.weights(model).items() if not torch.equal(value, before[name])}
+
+
+@pytest.mark.parametrize('which', ['frozen', 'skip_steps'])
+@pytest.mark.parametrize('algorithm', ['joint', 'alternating', 'literal'])
+@pytest.mark.parametrize('stopped', ['generator', 'pose', 'confidence'])
+def test_stopped_networks_do_not_change(which, algorithm, stopped, toy):
+    batches = dict(norm_cfg=dict(type='BN'))
+    changes = dict(backbone=batches, head=batches, adversarial=dict(algorithm=algorithm))
+    model = toy.build(**changes)
+    optim = toy.optimizers(model)
+    getattr(model, which).add(stopped)
+    before = toy.weights(model)
+    log = model.train_step(toy.batch(), optim)
+    assert moved(toy, model, before) == {'generator', 'pose', 'confidence'} - {stopped}
+    assert 'pose.acc_real' in log and 'confidence.acc_fake' in log
+    assert model.training and all(m.training for m in model.modules())
+    if stopped == 'generator':
+        assert log['loss_adv_pose'] == 0
+    else:
+        assert log[f'loss_adv_{stopped}'] != 0  # it still teaches the generator
+    getattr(model, which).clear()
+    before = toy.weights(model)
+    model.train_step(toy.batch(), optim)
+    assert moved(toy, model, before) == {'generator', 'pose', 'confidence'}
+
+
+def test_frozen_without_weight_is_not_run(toy):
+    model = toy.build()
+    for name in ('pose', 'confidence'):
+        model.discriminators[name].forward = None  # fails if called
+    model.alpha = model.beta = 0.0
+    model.frozen |= {'pose', 'confidence'}
+    before = toy.weights(model)
+    log = model.train_step(toy.batch(), toy.optimizers(model))
+    assert moved(toy, model, before) == {'generator'}
+    assert set(log) == {'loss', 'loss_kpt', 'loss_occlusion', 'loss_adv_pose', 'loss_adv_confidence', 'acc_pose'}
+
+
+def test_skipped_batch_of_accumulated_ones(toy):
+    """The counts go on, so that the next batch begins where the other networks' does."""
+    model = toy.build()
+    optim = toy.optimizers(model, counts=2)
+    model.skip_steps.add('pose')
+    for _ in range(2):
+        model.train_step(toy.batch(), optim)
+    model.skip_steps.clear()
+    before = toy.weights(model)
+    model.train_step(toy.batch(), optim)
+    assert moved(toy, model, before) == set()
+    model.train_step(toy.batch(), optim)
+    assert moved(toy, model, before) == {'generator', 'pose', 'confidence'}
+    assert {member.inner_count for member in optim.values()} == {4}

@@ -1,0 +1,282 @@
+"""The whole model: counts, the pyramid, training on drawn people, mmpose's own runner, metrics and inference."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.runner import Runner
+from mmengine.structures import InstanceData
+from mmpose.apis import inference_topdown, init_model
+from mmpose.registry import DATASETS, MODELS
+from mmpose.structures import PoseDataSample
+from torch import nn
+
+from posestructs.datasets import metainfo_file
+from posestructs.models.heads import PartScoreHead
+from posestructs.structures import Deformation, build_tree
+from posestructs.structures.offset_clusters import fit_types
+
+LSP = dict(from_file='lsp-26.py')
+SIZES = dict(input_size=(64, 64), heatmap_size=(16, 16))
+
+
+def model_cfg(estimator='StructuredPoseEstimator', part_channels=4, decoder=None, neck=None, head=None, **kwargs):
+    """The first three stages of a thin ResNet-18 at stride 4, eight channels a part, no messages."""
+    codec = dict(dict(type='PartScoreMap', tree=LSP, **SIZES), **(decoder or {}))
+    ones = (1, 1, 1)
+    backbone = dict(
+        type='ResNet', depth=18, base_channels=16, num_stages=3, out_indices=(2,), strides=ones, dilations=ones
+    )
+    necks = dict(type='TreeMessagePassing', in_channels=64, tree=LSP, part_channels=part_channels, direction='none')
+    heads = dict(type='PartScoreHead', in_channels=26 * 2 * part_channels, decoder=codec, background='plain')
+    return dict(
+        type=estimator,
+        data_preprocessor=dict(type='PoseDataPreprocessor', mean=[127.5] * 3, std=[64.0] * 3),
+        backbone=backbone,
+        neck=dict(necks, **(neck or {})),
+        head=dict(heads, **(head or {})),
+        **kwargs,
+    )
+
+
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            dict(neck=dict(part_channels=8)),
+            'neck: 26 parts, out_channels=416; head: 26 parts, in_channels=208; its decoder: 26 parts',
+        ),
+        (dict(neck=dict(out_joints=True)), 'neck: 26 parts, out_channels=112; head: 26 parts, in_channels=208'),
+        (dict(neck=dict(tree=dict(from_file='flic-18.py'))), 'trees of neck and head are not the same. neck: 18 parts'),
+        (dict(head=dict(shared_channels=64)), 'head.shared_channels=64 needs neck.keep_input=True'),
+        (
+            dict(head=dict(shared_channels=32), neck=dict(keep_input=True)),
+            'head.shared_channels=32 is not neck.in_channels=64',
+        ),
+        (dict(test_cfg=dict(pyramid_scales=[1, 0])), r'test_cfg.pyramid_scales=\[1, 0\], allowed'),
+        (dict(test_cfg=dict(pyramid_scales=0.5)), 'test_cfg.pyramid_scales=0.5, allowed'),
+        (dict(test_cfg=dict(flip_test=True, shift_heatmap=True)), 'test_cfg.shift_heatmap=True, allowed'),
+    ],
+)
+def test_what_does_not_fit_is_found_when_built(changes, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(model_cfg(**changes))
+
+
+def test_only_part_scores():
+    cfg = model_cfg()
+    cfg['head'] = dict(type='HeatmapHead', in_channels=208, out_channels=14, deconv_out_channels=None)
+    with pytest.raises(TypeError, match='head must be a PartScoreHead'):
+        MODELS.build(cfg)
+
+
+def test_the_shared_feature_reaches_the_background():
+    model = MODELS.build(model_cfg(neck=dict(keep_input=True), head=dict(shared_channels=64))).eval()
+    assert model.head.background_logit.weight.shape == (1, 64, 1, 1)
+    image = torch.randn(1, 3, 64, 64)
+    (shared,) = model.backbone(image)
+    logits = model(image, None, mode='tensor')
+    torch.testing.assert_close(logits[:, -1:], model.head.background_logit(shared))
+    assert logits.shape == (1, 27, 16, 16)
+
+
+# -- the pyramid -------------------------------------------------------------------------------------------------------
+
+DOTS = dict(names=['head', 'left', 'right'], parents=[-1, 'head', 'head'], mirror=[('left', 'right')])
+
+
+@MODELS.register_module()
+class DotDetector(nn.Module):
+    """A backbone that needs no training: part k where channel k of the image is bright, at stride 4."""
+
+    def forward(self, x):
+        return (nn.functional.avg_pool2d(x, 4),)
+
+
+def dot_model(**test_cfg):
+    """Head above, hands 3 cells to the left and right and 3 below; log probabilities, a stiff tree."""
+    tree = build_tree(DOTS)
+    offsets = np.array([[[0.0, 0]], [[12 / 64, 12 / 64]], [[-12 / 64, 12 / 64]]])
+    bend = Deformation(tree, offsets, np.full((3, 1, 2), 1e-3), np.zeros((3, 1), int), np.ones((3, 1)), 1.0)
+    codec = dict(
+        type='PartScoreMap', tree=DOTS, deformation=bend, scores='log_probability', deformation_weight=0.3, **SIZES
+    )
+    model = MODELS.build(
+        dict(
+            type='StructuredPoseEstimator',
+            backbone=dict(type='DotDetector'),
+            head=dict(type='PartScoreHead', in_channels=3, background='plain', decoder=codec),
+            test_cfg=test_cfg,
+        )
+    ).eval()
+    nn.init.ones_(model.head.prediction.weight)
+    nn.init.zeros_(model.head.prediction.bias)
+    nn.init.zeros_(model.head.background_logit.weight)
+    nn.init.constant_(model.head.background_logit.bias, 5)
+    return model
+
+
+def dots(*points, radius=4):
+    """(1, 3, 64, 64), channel k bright in a square around point k."""
+    image = torch.zeros(1, 3, 64, 64)
+    for k, (x, y) in enumerate(points):
+        image[0, k, y - radius : y + radius, x - radius : x + radius] = 10
+    return image
+
+
+def people(image):
+    sample = PoseDataSample(gt_instances=InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1)))
+    sample.set_metainfo(dict(input_size=(64, 64), input_scale=np.array([64.0, 64]), input_center=np.array([32.0, 32])))
+    return [copy.deepcopy(sample) for _ in image]
+
+
+def test_the_pyramid_keeps_the_size_that_fits_for_each_image():
+    """One person as the tree has it, and one twice as large, whose pose fits at half the size."""
+    right, large = ((32, 24), (44, 36), (20, 36)), ((32, 16), (56, 40), (8, 40))
+    image = torch.cat([dots(*right), dots(*large, radius=8)])
+    model = dot_model(pyramid_scales=[1.0, 0.5])
+    with torch.no_grad():
+        levels = {
+            s: [pred for pred, _ in model._predict_level(model._resize(image, s), people(image))] for s in (1, 0.5)
+        }
+        found = model.predict(image, people(image))
+    for n, best in enumerate((1, 0.5)):
+        scores = {s: float(preds[n].pose_scores[0]) for s, preds in levels.items()}
+        assert max(scores, key=scores.get) == best
+        assert float(found[n].pred_instances.pose_scores[0]) == scores[best]
+    for sample, points in zip(found, (right, large), strict=True):
+        assert np.abs(sample.pred_instances.keypoints[0] - points).max() <= 4.5  # half a cell of the smaller map
+    # at one size alone the second person's hands are torn towards the tree's
+    alone = dot_model().predict(image, people(image))
+    torch.testing.assert_close(alone[0].pred_instances.keypoints, found[0].pred_instances.keypoints)
+    assert alone[1].pred_instances.pose_scores[0] < found[1].pred_instances.pose_scores[0]
+
+
+def test_the_pyramid_resizes_to_whole_cells():
+    model = dot_model(pyramid_scales=[2 ** (-i / 10) for i in range(4)])
+    sizes = [model._resize(dots((32, 24)), scale).shape[-1] for scale in model.pyramid_scales]
+    assert sizes == [64, 60, 56, 52]
+    assert model._resize(dots((32, 24)), 0.01).shape[-1] == 4
+
+
+def test_a_pyramid_of_one_is_the_plain_estimator_flipped_and_with_maps():
+    image = dots((32, 24), (44, 36), (20, 36))
+    cfg = dict(flip_test=True, output_heatmaps=True)
+    (plain,), (pyramid,) = (dot_model(**c).predict(image, people(image)) for c in (cfg, dict(cfg, pyramid_scales=[1])))
+    for key in ('keypoints', 'keypoint_scores', 'pose_scores'):
+        np.testing.assert_array_equal(getattr(plain.pred_instances, key), getattr(pyramid.pred_instances, key))
+    torch.testing.assert_close(plain.pred_fields.heatmaps, pyramid.pred_fields.heatmaps)
+    # the dots lie symmetrically, so that both images say the same
+    assert np.abs(plain.pred_instances.keypoints[0] - [(32, 24), (44, 36), (20, 36)]).max() < 2.1
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def figures(num, **kwargs):
+    pipeline = [
+        dict(type='LoadVerifiedImage'),
+        dict(type='GetBBoxCenterScale'),
+        dict(type='TopdownAffine', input_size=SIZES['input_size']),
+        *kwargs.pop('encoders', []),
+        dict(type='PackPoseInputs'),
+    ]
+    return dict(type='StickFigureDataset', num_samples=num, image_size=64, cache=True, pipeline=pipeline, **kwargs)
+
+
+@pytest.fixture(scope='module')
+def few_types():
+    """Three types a part, fitted to drawn people."""
+    dataset = DATASETS.build(figures(100))
+    tree = build_tree(LSP)
+    joints, visible = [], []
+    for i in range(100):
+        info = dataset.get_data_info(i)
+        box = info['bbox'][0]
+        joints.append((info['keypoints'][0] - box[:2]) / max(box[2:] - box[:2]) * 0.8)
+        visible.append(info['keypoints_visible'][0])
+    positions, known = tree.part_positions(np.array(joints), np.array(visible))
+    return fit_types(tree, positions, known, 3, aspect_ratio=1.0, restarts=1)
+
+
+def test_it_learns_a_few_people_by_heart(few_types, tmp_path):
+    """mmengine's loop on four drawn people: the loss falls, and ours and mmpose's metrics say they are found.
+
+    Three types, max-sum and flip test; before training it is no better than chance.
+    """
+    few_types.save(tmp_path / 'types.json')
+    decoder = dict(type='PartScoreMap', tree=LSP, deformation=str(tmp_path / 'types.json'), **SIZES)
+    loaders = [
+        dict(dataset=dataset, batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+        for dataset in (figures(4, encoders=[dict(type='GenerateTarget', encoder=decoder)]), figures(4, test_mode=True))
+    ]
+    cfg = model_cfg('TopdownPoseEstimator', decoder=decoder, head=dict(num_types=3), test_cfg=dict(flip_test=False))
+    torch.manual_seed(0)
+    runner = Runner(
+        model=cfg,
+        work_dir=str(tmp_path),
+        train_dataloader=loaders[0],
+        val_dataloader=loaders[1],
+        train_cfg=dict(by_epoch=True, max_epochs=60, val_interval=1000),
+        val_cfg=dict(),
+        val_evaluator=[
+            dict(type='TorsoPCK'),
+            dict(type='StrictPCP'),
+            dict(type='PDJ'),
+            dict(type='PCKAccuracy', norm_item='bbox', thr=0.1),
+        ],
+        optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-2)),
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=1), checkpoint=None),
+        default_scope='mmpose',
+        experiment_name='by-heart',
+        randomness=dict(seed=0),
+        log_level='WARNING',
+    )
+    before = runner.val_loop.run()
+    runner.train()
+    history = runner.message_hub.get_scalar('train/loss_parts').data[0]
+    assert history[-5:].mean() < 0.3 * history[:3].mean()
+    assert runner.message_hub.get_scalar('train/acc_pose').data[0][-1] > 0.6
+    after = runner.val_loop.run()
+    for key, least in (('TorsoPCK@0.2', 55), ('StrictPCP@0.5', 50), ('PDJ@0.2', 55), ('PCK', 0.7)):
+        assert after[key] > least > 3 * before[key], key
+
+
+def test_mmpose_s_inference_takes_the_model(tmp_path):
+    """init_model and inference_topdown, with nothing but a config and a picture."""
+    config = Config(
+        dict(
+            default_scope='mmpose',
+            model=model_cfg(test_cfg=dict(flip_test=True, output_heatmaps=True, pyramid_scales=[1, 0.75])),
+            train_dataloader=dict(dataset=figures(4, metainfo=dict(from_file=metainfo_file('lsp')))),
+            test_dataloader=dict(dataset=figures(4, test_mode=True)),
+        )
+    )
+    model = init_model(config, device='cpu')
+    assert isinstance(model.head, PartScoreHead)
+    picture = DATASETS.build(figures(1)).get_data_info(0)['img']
+    (found,) = inference_topdown(model, picture)
+    points = found.pred_instances.keypoints
+    assert points.shape == (1, 14, 2)
+    assert found.pred_instances.keypoint_scores.shape == (1, 14)
+    assert 0 <= found.pred_instances.keypoint_scores.min() <= found.pred_instances.keypoint_scores.max() <= 1
+    assert found.pred_fields.heatmaps.shape[0] == 14
+    assert points.min() >= -10 and points.max() <= 74
+
+
+def test_a_batch_runs_through_the_plain_estimator_too():
+    model = MODELS.build(model_cfg('TopdownPoseEstimator')).eval()
+    dataset = DATASETS.build(figures(3, test_mode=True))
+    ours = MODELS.build(model_cfg()).eval()
+    ours.load_state_dict(model.state_dict())
+    batch = pseudo_collate([dataset[i] for i in range(3)])
+    with torch.no_grad():
+        theirs, found = (m.test_step(copy.deepcopy(batch)) for m in (model, ours))
+    for a, b in zip(theirs, found, strict=True):
+        np.testing.assert_array_equal(a.pred_instances.keypoints, b.pred_instances.keypoints)

@@ -1,0 +1,167 @@
+"""Look at a model's maps: ``python tools/analysis/show_heatmaps.py CONFIG CHECKPOINT [flags]``.
+
+For each person: the crop with the predicted joints and with the true ones, and a tile per joint with its pose map, its
+occlusion map and what the discriminators say of it (P judges maps and image, C maps alone): a bar as long as the
+verdict, green where it is right, with t, the label that it should find. Occluded joints are rings. The discriminators
+are those of the checkpoint; one without (``strip_discriminators.py``) has no bars. Models of mmpose work as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# a checkout works without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mmcv
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import _load_checkpoint
+from mmpose.registry import DATASETS, MODELS
+from rich.progress import track
+from torch import Tensor, nn
+
+import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.models.pose_estimators.head_maps import read_truth, supervise
+from posestructs.utils.checkpoints import damage
+from posestructs.utils.cli import OptionAction, check_checkpoint_path, load_config, merge_options, require_keys
+from posestructs.utils.release import PREFIX
+from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
+from posestructs.visualization.browsing import as_picture, map_pipelines, step_name
+from posestructs.visualization.heatmap_sheet import Verdicts, heatmap_sheet
+from posestructs.visualization.pose_drawing import enlarge, enlarged_points
+
+LETTERS = dict(pose='P', confidence='C')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Draw a model's heatmaps and the verdicts of discriminators.")
+    parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
+    parser.add_argument('checkpoint', help='a checkpoint file')
+    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='val', help='whose data loader')
+    parser.add_argument('--output-dir', type=Path, help='default: work_dirs/heatmaps/<config>')
+    parser.add_argument('--indices', type=int, nargs='+', help='samples to draw; default: the first ones')
+    parser.add_argument('--max-item-num', type=int, default=8, help='samples at most, without --indices')
+    parser.add_argument('--min-side', type=int, default=128, help='enlarge smaller tiles to this shorter side')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def load_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, list[str]]:
+    """The model with its weights, and the discriminators that the checkpoint holds."""
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    names = [name for name in getattr(model, 'networks', dict)() if name != 'generator']
+    state = _load_checkpoint(checkpoint, map_location='cpu')
+    state = state.get('state_dict', state)
+    found = [name for name in names if any(key.startswith(f'{PREFIX}{name}.') for key in state)]
+    load_checkpoint(model, checkpoint, map_location='cpu')
+    return model.to(device).eval(), found
+
+
+def with_targets(pipeline: list, encoder: Mapping) -> list:
+    """A pipeline that gives true maps and joints of the crop, whatever it gave before."""
+    last = step_name(pipeline[-1]) if pipeline else 'nothing'
+    if not last.endswith('PackPoseInputs'):
+        raise UsageError(f'the pipeline must end in PackPoseInputs, it ends in {last}')
+    steps = [step for step in pipeline[:-1] if step_name(step) != 'GenerateTarget']
+    return [*steps, dict(type='GenerateTarget', encoder=encoder), {**pipeline[-1], 'pack_transformed': True}]
+
+
+def build_dataset(cfg: Config, phase: str) -> Any:
+    """The data set of a phase, with targets of the head's codec."""
+    require_keys(cfg, 'model', f'{phase}_dataloader')
+    decoder = (cfg.model.get('head') or {}).get('decoder')
+    if decoder is None:
+        raise UsageError(f'config {cfg.filename} sets no model.head.decoder, which makes the true maps')
+    dataset = cfg[f'{phase}_dataloader'].dataset
+    map_pipelines(dataset, lambda pipeline: with_targets(pipeline, decoder))
+    try:
+        return DATASETS.build(dataset)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f'{cfg.filename}: cannot build the data set of {phase}: {error}') from error
+
+
+def judge(model: nn.Module, names: Sequence[str], maps: Tensor, data: Mapping) -> dict[str, Verdicts]:
+    """Verdicts on the predicted maps of one person, as in training."""
+    if not names:
+        return {}
+    truth = read_truth(data['data_samples'], maps)
+    joints = truth.num_joints
+    verdicts = {}
+    for name in names:
+        scores = model.discriminators[name](maps * truth.known, data['inputs']).sigmoid()
+        labels = model.adversarial_loss.labels(name, maps[:, :joints], truth.maps[:, :joints], truth.cells, truth.sizes)
+        known = truth.labelled > 0 if name == 'confidence' else (truth.labelled * truth.sizes[:, None]) > 0
+        labels = labels.masked_fill(~known, float('nan'))
+        verdicts[LETTERS[name]] = Verdicts(scores[0].cpu().numpy(), labels[0].cpu().numpy())
+    return verdicts
+
+
+@torch.no_grad()
+def draw(model: nn.Module, names: Sequence[str], sample: Mapping, metainfo: Mapping, min_side: int) -> np.ndarray:
+    """The picture of one person."""
+    data = model.data_preprocessor(pseudo_collate([sample]), False)
+    _, maps = supervise(model.head, model.extract_feat(data['inputs']), data['data_samples'], {})
+    predicted, truth = model.head.decode(maps)[0], data['data_samples'][0].gt_instances
+    verdicts = judge(model, names, maps, data)
+    joints, maps = metainfo['num_keypoints'], maps[0].cpu().numpy()
+    crop = as_picture(sample['inputs'].permute(1, 2, 0).numpy())
+    scale = max(1.0, min_side / min(crop.shape[:2]))
+    tile = enlarge(crop, scale)
+
+    def drawn(points: np.ndarray, visible: np.ndarray, occluded: np.ndarray | None) -> np.ndarray:
+        factor = 2 * scale
+        return draw_pose(enlarge(crop, factor), enlarged_points(points, factor), visible, occluded, metainfo)
+
+    people = [
+        drawn(predicted.keypoints, np.ones_like(predicted.keypoint_scores), predicted.get('keypoints_occluded')),
+        drawn(truth.transformed_keypoints, truth.keypoints_visible, truth.get('keypoints_occluded')),
+    ]
+    titles = [metainfo['keypoint_id2name'][k] for k in range(joints)]
+    occlusion = maps[joints:] if len(maps) == 2 * joints else None
+    sheet = heatmap_sheet(tile, maps[:joints], occlusion, verdicts, titles)
+    heads = contact_sheet(people, 2, ['predicted', 'true'])
+    return stack_rows([heads, sheet, draw_legend(sheet.shape[1])])
+
+
+@report_usage_errors
+def main() -> None:
+    """Draw."""
+    args = parse_args()
+    if args.max_item_num < 1:
+        raise UsageError(f'--max-item-num {args.max_item_num}: it must be at least 1')
+    check_checkpoint_path(args.checkpoint, 'CHECKPOINT')
+    problem = None if '://' in args.checkpoint else damage(args.checkpoint)
+    if problem:
+        raise UsageError(f'{args.checkpoint}: {problem}')
+    cfg = load_config(args.config)
+    merge_options(cfg, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    dataset = build_dataset(cfg, args.phase)
+    indices = range(min(args.max_item_num, len(dataset))) if args.indices is None else args.indices
+    outside = [i for i in indices if not 0 <= i < len(dataset)]
+    if outside:
+        raise UsageError(f'--indices {outside}: the data set has samples 0 to {len(dataset) - 1}')
+    model, names = load_model(cfg, args.checkpoint, args.device)
+    folder = args.output_dir or Path('work_dirs', 'heatmaps', Path(cfg.filename).stem)
+    for index in track(indices, args.phase):
+        picture = draw(model, names, dataset[index], dataset.metainfo, args.min_side)
+        mmcv.imwrite(picture[..., ::-1], str(folder / f'{index:06d}.png'))
+    judges = ' and '.join(LETTERS[name] for name in names) if names else 'no discriminator, which the checkpoint lacks'
+    print(f'{len(indices)} pictures in {folder}, with verdicts of {judges}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,77 @@
+"""Make a checkpoint for release: ``python tools/misc/strip_discriminators.py CHECKPOINT [--out FILE]``.
+
+Of a run with discriminators it keeps the generator's weights and ``meta``. mmpose's own tools load the file with every
+weight in its place; the network takes as long per image as one that was trained without discriminators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+# a checkout works without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import torch
+
+from posestructs.utils.checkpoints import damage
+from posestructs.utils.files import atomic_write
+from posestructs.utils.plain_values import refused_as_unsafe
+from posestructs.utils.release import strip_discriminators
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Keep the generator of an adversarially trained checkpoint.')
+    parser.add_argument('checkpoint', type=Path, help='a checkpoint of a run with discriminators')
+    parser.add_argument('--out', type=Path, help='default: CHECKPOINT with _generator added to its name')
+    args = parser.parse_args()
+    if args.out is None:
+        args.out = args.checkpoint.with_name(f'{args.checkpoint.stem}_generator.pth')
+    return args
+
+
+def read(path: Path) -> dict:
+    """Load a checkpoint, and say in one line what is wrong with it."""
+    if not path.is_file():
+        raise UsageError(f'{path}: no such file')
+    problem = damage(path)
+    if problem:
+        raise UsageError(f'{path}: {problem}')
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        if refused_as_unsafe(error):
+            raise UsageError(
+                f'{path} holds pickled objects, as plain mmengine writes them; where you trust it, set '
+                'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
+            ) from error
+        raise
+
+
+@report_usage_errors
+def main() -> None:
+    """Strip."""
+    args = parse_args()
+    if args.out.exists() and args.checkpoint.exists() and args.out.samefile(args.checkpoint):
+        raise UsageError(f'--out {args.out} is the checkpoint itself, which a resumed run needs whole')
+    checkpoint = read(args.checkpoint)
+    try:
+        kept = strip_discriminators(checkpoint)
+    except ValueError as error:
+        raise UsageError(f'{args.checkpoint}: {error}') from error
+    buffer = io.BytesIO()
+    torch.save(kept, buffer)
+    atomic_write(args.out, buffer.getvalue())
+    sizes = [path.stat().st_size / 2**20 for path in (args.checkpoint, args.out)]
+    print(
+        f'{args.out}: {len(kept["state_dict"])} of {len(checkpoint["state_dict"])} weights, {sizes[1]:.1f} of '
+        f'{sizes[0]:.1f} MiB'
+    )
+
+
+if __name__ == '__main__':
+    main()
