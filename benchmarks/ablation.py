@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
 import posestructs  # noqa: F401
@@ -77,6 +78,7 @@ def train_and_test(path: str, options: list[str], seed: int, folder: Path) -> di
     Returns:
         dict: The config, seed, hash, size, minutes, machine and metrics.
     """
+    init_default_scope('mmpose')
     config = cli.load_config(path)
     cli.merge_options(config, parse_options(options))
     mark, result = fingerprint(config, seed), folder / 'result.json'

@@ -122,7 +122,8 @@ def refine_cells(log_maps: Tensor, cells: Tensor, method: str | None) -> Tensor:
         cells (Tensor): (N, V, 2) int64.
         method (str, optional): 'parabola': the top of the parabola through the cell and its two neighbours along each
             axis, at most half a cell away. 'quarter': a quarter of a cell towards the greater neighbour, as mmpose's
-            ``refine_keypoints``. None: the cells. At a border, where there is one neighbour, nothing is added.
+            ``refine_keypoints``. None: the cells. At a border, where there is one neighbour, and beside a value that is
+            not finite, nothing is added.
 
     Returns:
         Tensor: (N, V, 2) float.
@@ -137,9 +138,10 @@ def refine_cells(log_maps: Tensor, cells: Tensor, method: str | None) -> Tensor:
         before, centre, after = (at_cells(log_maps, cells + d * step) for d in (-1, 0, 1))
         slope = after - before
         if method == 'quarter':
-            shifts.append(slope.sign() / 4)
+            shift = slope.sign() / 4
         else:
             # x = (f(1) - f(-1)) / (2 (2 f(0) - f(1) - f(-1)))
             bend = (2 * centre - after - before).clamp(min=1e-6)
-            shifts.append((slope / (2 * bend)).clamp(-0.5, 0.5))
+            shift = (slope / (2 * bend)).clamp(-0.5, 0.5)
+        shifts.append(torch.where(slope.isfinite(), shift, 0))
     return refined + torch.stack(shifts, dim=-1)

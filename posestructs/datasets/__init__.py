@@ -1,6 +1,7 @@
 """Data sets with occlusion labels."""
 
 from posestructs.datasets import transforms
+from posestructs.datasets.background_dataset import BackgroundDataset
 from posestructs.datasets.coco_occlusion_dataset import CocoOcclusionDataset
 from posestructs.datasets.combined_dataset import CombinedDataset
 from posestructs.datasets.errors import AnnotationError, BadImageError
@@ -12,6 +13,7 @@ from posestructs.datasets.stick_figure_dataset import StickFigureDataset
 
 __all__ = [
     'AnnotationError',
+    'BackgroundDataset',
     'BadImageError',
     'CocoOcclusionDataset',
     'CombinedDataset',

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmpose.registry import MODEL_WRAPPERS
+from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 
+# in mmengine's own registry: its runner looks nowhere else for the class
 @MODEL_WRAPPERS.register_module()
 class NetworkDistributedDataParallel(nn.Module):
     """Hold a model and a DDP view of each of its networks.

@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from posestructs.layers.shifted_max import shifted_argmax, shifted_max
+from posestructs.layers.shifted_max import Workspace, shifted_argmax, shifted_max
 
 
-def deformation_message(beliefs: Tensor, lost_x: Tensor, lost_y: Tensor) -> tuple[Tensor, Tensor]:
+def deformation_message(
+    beliefs: Tensor, lost_x: Tensor, lost_y: Tensor, workspace: Workspace | None = None
+) -> tuple[Tensor, Tensor]:
     """Score of the best placement of each part, for every cell of its parent.
 
     Gradients reach the beliefs and penalties of the best placements. There is no second derivative.
@@ -30,12 +32,13 @@ def deformation_message(beliefs: Tensor, lost_x: Tensor, lost_y: Tensor) -> tupl
         beliefs (Tensor): (N, P, T, H, W) scores of the parts by type, what their children told them included.
         lost_x (Tensor): (P, T, 2W - 1) penalties along x, see :func:`.shifted_max.penalty_table`.
         lost_y (Tensor): (P, T, 2H - 1) penalties along y.
+        workspace (Workspace, optional): Memory to use again.
 
     Returns:
         tuple[Tensor, Tensor]: (N, P, H, W) messages M; and G, (N, P, T, H, W) maxima along y alone for each row of the
         parent, from which :func:`best_given_parent` goes back. G has no gradient.
     """
-    return _DeformationMessage.apply(beliefs, lost_x, lost_y)
+    return _DeformationMessage.apply(beliefs, lost_x, lost_y, workspace or Workspace())
 
 
 def best_given_parent(
@@ -55,33 +58,35 @@ def best_given_parent(
     Returns:
         tuple[Tensor, Tensor]: (N, P, 2) int64 cells (x, y) and (N, P) int64 types.
     """
-    (parts, types, h, w), (px, py) = beliefs.shape[1:], parent[..., None].unbind(2)
-    part, kind, rows, cells = (torch.arange(size, device=beliefs.device) for size in (parts, types, h, w))
+    (h, w), (px, py) = beliefs.shape[-2:], parent.unbind(-1)
+    image, part = (torch.arange(size, device=beliefs.device) for size in beliefs.shape[:2])
+    image = image[:, None]
+    # windows on the penalties: number i is what a parent at S - 1 - i sees
+    lost_x, lost_y = lost_x.unfold(-1, w, 1), lost_y.unfold(-1, h, 1)
     # max over t, x of G_t(p_y, x) - w_x (x - p_x - o_x)^2
-    of_row = columns.gather(3, py[..., None, None].expand(-1, -1, types, 1, w)).squeeze(3)
-    at_x = (w - 1 + cells - px)[:, :, None]
-    best = (of_row + lost_x[part[:, None, None], kind[:, None], at_x]).flatten(2).argmax(2, keepdim=True)
+    best = (columns[image, part, :, py] + lost_x[part, :, w - 1 - px]).flatten(2).argmax(2)
     t, x = best.div(w, rounding_mode='floor'), best % w
     # max over y of b_t(x, y) - w_y (y - p_y - o_y)^2
-    column = beliefs.flatten(2).gather(2, (t * h + rows) * w + x)
-    y = (column + lost_y[part[:, None], t, h - 1 + rows - py]).argmax(2, keepdim=True)
-    return torch.cat((x, y), dim=2), t.squeeze(2)
+    y = (beliefs[image, part, t, :, x] + lost_y[part, t, h - 1 - py]).argmax(2)
+    return torch.stack((x, y), dim=2), t
 
 
 class _DeformationMessage(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, beliefs: Tensor, lost_x: Tensor, lost_y: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, beliefs: Tensor, lost_x: Tensor, lost_y: Tensor, workspace: Workspace
+    ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(beliefs, lost_x, lost_y)
         # G_t(p_y, x) = max over y of b_t(x, y) - w_y (y - p_y - o_y)^2
-        columns = shifted_max(beliefs, lost_y, merge_types=False)
+        columns = shifted_max(beliefs, lost_y, merge_types=False, workspace=workspace)
         ctx.mark_non_differentiable(columns)
         # M(p) = max over t, x of G_t(p_y, x) - w_x (x - p_x - o_x)^2
-        message = shifted_max(columns.transpose(-1, -2), lost_x, merge_types=True)
+        message = shifted_max(columns.transpose(-1, -2), lost_x, merge_types=True, workspace=workspace)
         return message.transpose(-1, -2), columns
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
         beliefs, lost_x, lost_y = ctx.saved_tensors
         (parts, types, h, w) = beliefs.shape[1:]
         t, y, x = _best_placements(beliefs, lost_x, lost_y)
@@ -91,14 +96,15 @@ class _DeformationMessage(torch.autograd.Function):
             _scattered(grad, (t * h + y) * w + x, beliefs, 2),
             _scattered(grad, kind * (2 * w - 1) + w - 1 + x - cells, lost_x, 0),
             _scattered(grad, kind * (2 * h - 1) + h - 1 + y - rows[:, None], lost_y, 0),
+            None,
         )
 
 
 def _best_placements(beliefs: Tensor, lost_x: Tensor, lost_y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """t, y and x of the best placement for every cell of the parent, each (N, P, H, W) int64."""
-    w = beliefs.shape[-1]
-    columns, y = shifted_argmax(beliefs, lost_y, merge_types=False)
-    _, best = shifted_argmax(columns.transpose(-1, -2), lost_x, merge_types=True)
+    w, workspace = beliefs.shape[-1], Workspace()
+    columns, y = shifted_argmax(beliefs, lost_y, merge_types=False, workspace=workspace)
+    _, best = shifted_argmax(columns.transpose(-1, -2), lost_x, merge_types=True, workspace=workspace)
     best = best.transpose(-1, -2)
     # y (N, P, T, p_y, x): for each p_y the one at the best t and x
     y = y.transpose(2, 3).flatten(3).gather(3, best)

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from posestructs.layers.deformation_message import best_given_parent, deformation_message
-from posestructs.layers.shifted_max import penalty, penalty_table
+from posestructs.layers.shifted_max import Workspace, penalty, penalty_table
 
 
 class MaxSumResult(NamedTuple):
@@ -52,7 +52,7 @@ class MaxSumResult(NamedTuple):
 def max_sum(scores: Tensor, parents: Sequence[int], offsets: Tensor, weights: Tensor) -> MaxSumResult:
     """Find the best placement of all.
 
-    On a GPU the parts of a level run at once and nothing waits for the device.
+    The parts of a level run at once, and nothing waits for a GPU.
 
     Args:
         scores (Tensor): (N, V, T, H, W) u, log probabilities for instance. Half precision is computed in float32.
@@ -71,11 +71,9 @@ def max_sum(scores: Tensor, parents: Sequence[int], offsets: Tensor, weights: Te
     """
     levels = tree_levels(tuple(parents))
     scores, offsets, weights = _checked(scores, len(parents), offsets, weights)
-    # a GPU wants all the work of a level at once, a CPU wants each part's to stay in the cache
-    groups = [(k,) for level in levels for k in level] if scores.device.type == 'cpu' else levels
     # along x, then along y
     lost = [penalty_table(scores.shape[4 - axis], offsets[..., axis], weights[..., axis]) for axis in (0, 1)]
-    root_belief, done = _to_the_root(scores, parents, groups, lost)
+    root_belief, done = _to_the_root(scores, parents, levels, lost)
     with torch.no_grad():
         positions, types = _to_the_leaves(root_belief, parents, done)
     return MaxSumResult(
@@ -187,8 +185,8 @@ def _checked_table(name: str, table: Tensor, shape: tuple[int, ...], lowest: flo
     return table
 
 
-class _Group(NamedTuple):
-    """P parts that are worked out at once, and what the way back needs of them."""
+class _Level(NamedTuple):
+    """P parts of a level, which are worked out at once, and what the way back needs of them."""
 
     parts: Sequence[int]
     beliefs: Tensor
@@ -197,38 +195,38 @@ class _Group(NamedTuple):
 
 
 def _to_the_root(
-    scores: Tensor, parents: Sequence[int], groups: Sequence[Sequence[int]], lost: Sequence[Tensor]
-) -> tuple[Tensor, list[_Group]]:
-    """Messages from the leaves to the root: its (N, T, H, W) belief, and the groups without it."""
+    scores: Tensor, parents: Sequence[int], levels: Sequence[Sequence[int]], lost: Sequence[Tensor]
+) -> tuple[Tensor, list[_Level]]:
+    """Messages from the leaves to the root: its (N, T, H, W) belief, and the levels below it, the deepest first."""
     told: list[Tensor | None] = [None] * len(parents)
-    done = []
+    done, workspace = [], Workspace()
 
     def belief(k: int) -> Tensor:
         # b_k,t(x) = u_k,t(x) + sum over children c of M_c(x)
         return scores[:, k] if told[k] is None else scores[:, k] + told[k][:, None]
 
-    for group in reversed(groups[1:]):
-        beliefs = torch.stack([belief(k) for k in group], dim=1)
-        lost_of_group = [torch.stack([table[k] for k in group]) for table in lost]
+    for level in reversed(levels[1:]):
+        beliefs = torch.stack([belief(k) for k in level], dim=1)
+        lost_of_level = [torch.stack([table[k] for k in level]) for table in lost]
         # M_k(p) = max over t, x of b_k,t(x) - deformation
-        messages, columns = deformation_message(beliefs, *lost_of_group)
-        for k, message in zip(group, messages.unbind(1), strict=True):
+        messages, columns = deformation_message(beliefs, *lost_of_level, workspace)
+        for k, message in zip(level, messages.unbind(1), strict=True):
             before = told[parents[k]]
             told[parents[k]] = message if before is None else before + message
-        done.append(_Group(group, beliefs, columns, lost_of_group))
-    return belief(groups[0][0]), done
+        done.append(_Level(level, beliefs, columns, lost_of_level))
+    return belief(levels[0][0]), done
 
 
-def _to_the_leaves(root_belief: Tensor, parents: Sequence[int], groups: Sequence[_Group]) -> tuple[Tensor, Tensor]:
+def _to_the_leaves(root_belief: Tensor, parents: Sequence[int], levels: Sequence[_Level]) -> tuple[Tensor, Tensor]:
     """Back-tracking: (N, V, 2) positions and (N, V) types."""
     h, w = root_belief.shape[-2:]
     best = root_belief.flatten(1).argmax(1)
     t, y, x = best.div(h * w, rounding_mode='floor'), best.div(w, rounding_mode='floor') % h, best % w
     # every part but the root is overwritten
     positions, types = [torch.stack((x, y), dim=-1)] * len(parents), [t] * len(parents)
-    for group in reversed(groups):
-        above = torch.stack([positions[parents[k]] for k in group.parts], dim=1)
-        cells, kinds = best_given_parent(group.beliefs, group.columns, above, *group.lost)
-        for k, cell, kind in zip(group.parts, cells.unbind(1), kinds.unbind(1), strict=True):
+    for level in reversed(levels):
+        above = torch.stack([positions[parents[k]] for k in level.parts], dim=1)
+        cells, kinds = best_given_parent(level.beliefs, level.columns, above, *level.lost)
+        for k, cell, kind in zip(level.parts, cells.unbind(1), kinds.unbind(1), strict=True):
             positions[k], types[k] = cell, kind
     return torch.stack(positions, dim=1), torch.stack(types, dim=1)

@@ -14,7 +14,7 @@ preset          layers, C channels a part                              sees cell
 (*) a cell and message, C = 128. The slides give the paper's kernel sizes only: its widths, and that nothing is in
 between, are our choice. ``separable`` is ours: the release's costs seconds an image on a CPU. It is a 13x13 convolution
 of low rank (Jaderberg et al., Speeding up CNNs with Low Rank Expansions, BMVC 2014) with nothing in between: of eight
-runs in which it was to learn a shift by 6 cells, a ReLU before its last layer kept two from learning and slowed a third.
+runs in which it was to learn a shift by 6 cells, a ReLU before the last layer kept two from learning, slowed another.
 
 Shapes: E edges, C channels of a part, kh x kw taps.
 """

@@ -1,8 +1,8 @@
 """Choosing among the sizes of an image pyramid: the best-scoring pose wins.
 
-Sizes are 2^(1/10) apart in Chu et al., Structured Feature Learning for Pose Estimation, CVPR 2016. Their scores can be
-compared: each cell's is a (log) probability over what is in that cell, and deformation
-is counted in cells at every size.
+Sizes are 2^(1/10) apart in Chu et al., Structured Feature Learning for Pose Estimation, CVPR 2016. Scores at different
+sizes can be compared: each cell's is a (log) probability over what is in that cell, and deformation is counted in cells
+at every size.
 
 Shapes: L levels of the pyramid, N images.
 """

@@ -28,7 +28,7 @@ def shifted_matmul(x: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -
     matrix products (``torch.set_float32_matmul_precision``), which by default is higher than that of convolutions.
 
     Args:
-        x: (G, N, h, w, C); h and w are at least the extent of a kernel's half.
+        x: (G, N, h, w, C); w is at least dilation * (kw // 2).
         weight: (G, C', C, kh, kw).
         bias: (G, C').
         dilation: Cells between the taps.

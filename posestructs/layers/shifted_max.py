@@ -18,14 +18,37 @@ Shapes: N images, P parts, T types; S cells along the axis, of a part and of its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 CPU_SLAB, SLAB = 2**19, 2**25
-"""Pairs of cells in a slab of several images, on a CPU: what stays in the cache; elsewhere: what keeps a GPU busy."""
+"""About how many pairs of cells are worked out at once, on a CPU: what stays in the cache; elsewhere: what keeps a GPU
+busy."""
+
+
+class Workspace:
+    """Memory for one slab after the other: fresh memory costs a CPU about as much as the sums that go into it."""
+
+    def __init__(self) -> None:
+        self._memory: Tensor | None = None
+
+    def view(self, shape: Sequence[int], like: Tensor) -> Tensor:
+        """An uninitialised tensor, valid until the next call.
+
+        Args:
+            shape (Sequence[int]): Of the tensor.
+            like (Tensor): Of its type and on its device, the same at every call.
+
+        Returns:
+            Tensor: Of that shape.
+        """
+        cells = math.prod(shape)
+        if self._memory is None or self._memory.numel() < cells:
+            self._memory = like.new_empty(cells)
+        return self._memory[:cells].view(shape)
 
 
 def penalty(distance: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
@@ -58,31 +81,33 @@ def penalty_table(size: int, offset: Tensor, weight: Tensor) -> Tensor:
     return penalty(distance, offset[..., None], weight[..., None])
 
 
-def shifted_max(values: Tensor, lost: Tensor, merge_types: bool) -> Tensor:
+def shifted_max(values: Tensor, lost: Tensor, merge_types: bool, workspace: Workspace) -> Tensor:
     """Best of a line for each cell of the parent.
 
     Args:
         values (Tensor): (N, P, T, S, L).
         lost (Tensor): (P, T, 2S - 1) of :func:`penalty_table`.
         merge_types (bool): Whether the maximum is over types too.
+        workspace (Workspace): For the sums.
 
     Returns:
         Tensor: (N, P, S, L) with types merged, else (N, P, T, S, L).
     """
     best = _empty(values, merge_types)
-    for sums, target in _slabs(values, lost, best):
+    for sums, target in _slabs(values, lost, workspace, best):
         # best(d) = max over s of values(s) - w (s - d - o)^2
         torch.amax(sums, (2, 3) if merge_types else 3, out=target)
     return best.unflatten(-1, values.shape[-2:])
 
 
-def shifted_argmax(values: Tensor, lost: Tensor, merge_types: bool) -> tuple[Tensor, Tensor]:
+def shifted_argmax(values: Tensor, lost: Tensor, merge_types: bool, workspace: Workspace) -> tuple[Tensor, Tensor]:
     """Values of :func:`shifted_max`, and where they are.
 
     Args:
         values (Tensor): (N, P, T, S, L).
         lost (Tensor): (P, T, 2S - 1) of :func:`penalty_table`.
         merge_types (bool): Whether the maximum is over types too.
+        workspace (Workspace): For the sums.
 
     Returns:
         tuple[Tensor, Tensor]: Values, and int64 indices: s, or t * S + s with types merged.
@@ -90,7 +115,7 @@ def shifted_argmax(values: Tensor, lost: Tensor, merge_types: bool) -> tuple[Ten
     best = _empty(values, merge_types)
     index = torch.empty_like(best, dtype=torch.int64)
     size, lines = values.shape[-2:]
-    for sums, target, where in _slabs(values, lost, best, index):
+    for sums, target, where in _slabs(values, lost, workspace, best, index):
         maxima, found = sums.flatten(2, 3).max(2) if merge_types else sums.max(3)
         target.copy_(maxima)
         # row i of a slab meets cell s = i at shift number c - 1; a line without a finite value has no best cell
@@ -107,32 +132,33 @@ def _empty(values: Tensor, merge_types: bool) -> Tensor:
     return values.new_empty(*(outer[:2] if merge_types else outer), size * lines)
 
 
-def _slabs(values: Tensor, lost: Tensor, *targets: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Values less penalties for all pairs of cells, c of the parent at a time.
+def _slabs(values: Tensor, lost: Tensor, workspace: Workspace, *targets: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Values less penalties for all pairs of cells, n images and c cells of the parent at a time.
 
     Yields:
         tuple[Tensor, ...]: (n, P, T, S + c - 1, c * L) sums: all that c rows see, one shift after the other; and the
         views of the (..., S * L) targets that they are for. The next slab overwrites the sums.
     """
     size, lines = values.shape[-2:]
-    c = min(_rows_of_slab(values), size)
+    images, c = _slab_size(values)
     # what c rows see at a shift is one window of a long line, with nothing to be found beyond its ends
     windows = F.pad(values, (0, 0, c - 1, c - 1), value=-math.inf).flatten(-2).unfold(-1, c * lines, lines)
-    limit = CPU_SLAB if values.device.type == 'cpu' else SLAB
-    images = max(limit // math.prod(windows.shape[1:]), 1)
-    slab = values.new_empty(windows[:images].shape)
     lost = lost[..., None]
-    for some, *rooms in zip(*(tensor.split(images) for tensor in (windows, *targets)), strict=True):
-        sums = slab[: len(some)]
+    for n in range(0, len(values), images):
+        some, *rooms = (tensor[n : n + images] for tensor in (windows, *targets))
+        sums = workspace.view(some.shape, values)
         # where c does not divide S, the last rows are worked out twice
         for d in (*range(0, size - c, c), size - c):
             # rows d, ..., d + c - 1 see the distances 1 - c - d, ..., S - 1 - d
             torch.add(some, lost.narrow(2, size - c - d, size + c - 1), out=sums)
-            yield sums, *(room.narrow(-1, d * lines, c * lines) for room in rooms)
+            yield sums, *[room.narrow(-1, d * lines, c * lines) for room in rooms]
 
 
-def _rows_of_slab(values: Tensor) -> int:
-    """Cells of the parent that are worked out at once."""
-    # more make longer vectors, and look at more cells off the map. Torch reduces 32 numbers at a time on a CPU, what is
-    # left over one by one
-    return 4 if values.device.type == 'cpu' and values.shape[-1] % 8 == 0 else 8
+def _slab_size(values: Tensor) -> tuple[int, int]:
+    """Images and rows of a slab. More rows make longer vectors, and look at more cells that are not on the map."""
+    of_row, size, lines = math.prod(values.shape[1:]), *values.shape[-2:]
+    on_cpu = values.device.type == 'cpu'
+    # a CPU reduces 32 numbers at a time and what is left over one by one: 4 rows only where that is nothing
+    rows = 4 if on_cpu and lines % 8 == 0 and 8 * of_row > CPU_SLAB else 8
+    rows = min(rows, size)
+    return max((CPU_SLAB if on_cpu else SLAB) // (rows * of_row), 1), rows

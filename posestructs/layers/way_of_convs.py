@@ -132,10 +132,10 @@ def _kind(inputs: Sequence[Tensor], layers: Sequence[Convolution]) -> tuple:
     """All that a time depends on."""
     x, device = inputs[0], inputs[0].device.type
     autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-    name = torch.cuda.get_device_name(x.device) if x.is_cuda else f'{torch.get_num_threads()} threads'
     sizes = tuple((layer.weights[0].shape, layer.dilation) for layer in layers)
     last = x.is_contiguous(memory_format=torch.channels_last)
-    return name, len(inputs), x.shape, x.dtype, autocast, last, sizes, _wants_gradients(inputs, layers)
+    where = x.device, torch.get_num_threads()
+    return where, len(inputs), x.shape, x.dtype, autocast, last, sizes, _wants_gradients(inputs, layers)
 
 
 def exporting() -> bool:

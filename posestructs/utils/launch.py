@@ -13,7 +13,8 @@ import torch
 import torch.distributed as torch_dist
 from mmengine import device
 from mmengine.config import Config
-from mmpose.registry import MODEL_WRAPPERS, MODELS
+from mmengine.registry import MODEL_WRAPPERS
+from mmpose.registry import MODELS
 from torch.nn.parallel import DistributedDataParallel
 
 from posestructs.utils.usage import UsageError

@@ -31,7 +31,8 @@ def strip_discriminators(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     kept = OrderedDict((name, value) for name, value in state.items() if not name.startswith(PREFIX))
     if len(kept) == len(state):
         raise ValueError(
-            f'it has no discriminators: none of its {len(state)} weights is named {PREFIX}..., so there is nothing to strip'
+            f'it has no discriminators: none of its {len(state)} weights is named {PREFIX}..., so there is nothing to '
+            'strip'
         )
     metadata = getattr(state, '_metadata', None)
     if metadata is not None:

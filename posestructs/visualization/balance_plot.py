@@ -22,15 +22,16 @@ class Panel(NamedTuple):
     label: str
     factor: float
     keys: Mapping[str, str]
-    limits: tuple[float, float] | None = None
+    limits: tuple[float, float | None] | None = None
 
 
 PANELS = (
     Panel('right verdicts (%)', 100, {'{}.acc_real': '-', '{}.acc_fake': '--'}, (0, 101)),
     Panel('mean verdict (%)', 100, {'{}.score_real': '-', '{}.score_fake': '--', '{}.share_right': ':'}, (0, 101)),
     Panel('loss of discriminators', 1, {'{}.loss_real': '-', '{}.loss_fake': '--'}),
-    Panel('loss of the generator', 1, {'loss_kpt': '-', 'loss_occlusion': '--', 'loss_adv_{}': '-'}),
-    Panel('weight', 1, {'alpha': '-', 'beta': '-'}),
+    Panel('loss of the generator', 1, {'loss_kpt': '-', 'loss_occlusion': '--'}),
+    Panel('its adversarial part', 1, {'loss_adv_{}': '-'}),
+    Panel('weight', 1, {'alpha': '-', 'beta': '-'}, (0, None)),
     Panel('steps skipped (%)', 100, {'{}.skipped': '-'}, (0, 101)),
 )
 

@@ -91,6 +91,16 @@ def test_quarter_of_a_cell():
 
 
 @pytest.mark.parametrize('method', ['parabola', 'quarter'])
+def test_a_cell_stays_beside_an_impossible_one(method):
+    maps = parabola(8, 6, 3.3, 1.9)
+    maps[..., 4], maps[..., 2] = -torch.inf, -torch.inf
+    x, y = refine_cells(maps, torch.tensor([[[3, 2]]]), method)[0, 0].tolist()
+    assert x == 3 and 1.7 < y < 2
+    maps[..., 4] = 0.0  # on one side alone
+    assert refine_cells(maps, torch.tensor([[[3, 2]]]), method)[0, 0, 0] == 3
+
+
+@pytest.mark.parametrize('method', ['parabola', 'quarter'])
 def test_borders_and_flat_maps_stay(method):
     maps = parabola(8, 6, 0.4, 5.0)
     assert refine_cells(maps, best_cells(maps), method).tolist() == [[[0.0, 5.0]]]

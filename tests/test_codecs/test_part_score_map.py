@@ -130,6 +130,71 @@ def test_a_joint_off_the_map_has_no_cell_but_its_surroundings_count():
     assert (target['negative_rates'][0, 2, :3] == np.float32(0.0005)).all()
 
 
+@pytest.mark.parametrize(
+    ('x', 'y', 'cell'), [(-0.5, -0.5, 0), (63.49, 47.49, 12 * 16 - 1), (63.5, 10, None), (5, 47.5, None)]
+)
+def test_joints_on_the_very_border(x, y, cell):
+    """The map covers the pixels whole: from half a pixel before the first centre to half a pixel after the last."""
+    joints = np.array([[[33.0, 10], [x, y], [6, 10], [33, 40]]])
+    target = small().encode(joints, np.ones((1, 4)))
+    right_hand = SMALL['names'].index('right_hand')
+    assert target['part_shares'][0, right_hand] == (cell is not None)
+    assert target['part_cells'][0, right_hand] == (cell or 0)
+
+
+def test_a_tree_of_one_part():
+    made = codec(dict(names=['dot'], parents=[None]), **SMALL_SIZES)
+    target = made.encode(np.array([[[33.0, 10]]]))
+    assert (target['part_cells'].tolist(), target['part_shares'].tolist()) == ([[2 * 16 + 8]], [[1]])
+    # without limbs, the least size: 2.5 cells, of which the ring takes the second
+    np.testing.assert_array_equal(target['negative_rates'][0, 2, 6:11], np.float32([0.5, 0, 0, 0, 0.5]))
+    keypoints, scores = made.decode(maps_of(target, made)[0].numpy())
+    assert np.abs(keypoints - (33.5, 9.5)).max() < 1e-6 and scores[0, 0] == pytest.approx(1, abs=1e-4)
+
+
+def test_people_of_another_size_in_the_crops(thirteen):
+    """Crops of 128 that show 4/3 as much as those of 96: the same offsets in cells, weights and types."""
+    trained = codec(LSP, input_size=(96, 96), heatmap_size=(12, 12), deformation=thirteen, deformation_weight='fitted')
+    wide = dict(input_size=(128, 128), heatmap_size=(16, 16), deformation=thirteen, deformation_weight='fitted')
+    tested = codec(LSP, offset_scale=96 / 128, **wide)
+    joints = people(5) * 96
+    for person in joints:
+        here, there = (made.encode(points[None]) for made, points in ((trained, person), (tested, person + 16)))
+        np.testing.assert_array_equal(here['part_types'], there['part_types'])
+    sizes = ('input_size', 'heatmap_size')
+    cells, others = (made.deformation.to_cells(*(getattr(made, key) for key in sizes)) for made in (trained, tested))
+    np.testing.assert_allclose(cells, others)
+    # the same person a cell further on, with the same scores around, is worth as much
+    probs = torch.zeros(339, 16, 16).double()
+    probs[:, 2:14, 2:14] = torch.randn(339, 12, 12, generator=torch.Generator().manual_seed(0)).double().exp()
+    probs = (probs + 1e-9) / (probs + 1e-9).sum(dim=0)
+    inner, outer = (made.decode_poses(p.log()[None]) for made, p in ((trained, probs[:, 2:14, 2:14]), (tested, probs)))
+    assert torch.equal(inner.part_cells + 2, outer.part_cells) and torch.equal(inner.part_types, outer.part_types)
+
+
+@pytest.mark.parametrize('value', [0.0, -1, True, np.inf, '1'])
+def test_sizes_that_are_none(value, thirteen):
+    with pytest.raises(ValueError, match='PartScoreMap.offset_scale=.*, allowed: a number above 0'):
+        codec(LSP, input_size=(96, 96), heatmap_size=(12, 12), deformation=thirteen, offset_scale=value)
+    with pytest.raises(ValueError, match='PartScoreMap.offset_scale'):
+        small(offset_scale=value)
+
+
+@pytest.mark.parametrize('decode', ['argmax', 'max_sum'])
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+def test_maps_of_a_model_that_has_run_away(decode, bad, thirteen):
+    """Each joint gets a place on the map, so that an evaluation goes on; the others' scores are probabilities."""
+    made = codec(LSP, input_size=(96, 128), heatmap_size=(12, 16), deformation=thirteen, decode=decode)
+    logits = torch.randn(2, 339, 16, 12, generator=torch.Generator().manual_seed(0))
+    logits[0] = bad
+    logits[1, 40, 3] = -np.inf
+    poses = made.decode_poses(logits.log_softmax(dim=1))
+    assert poses.part_cells.min() >= 0
+    assert (poses.part_cells[..., 0] < 12).all() and (poses.part_cells[..., 1] < 16).all()
+    assert poses.keypoints.isfinite().all()
+    assert ((poses.keypoint_scores[1] >= 0) & (poses.keypoint_scores[1] <= 1)).all()
+
+
 def test_an_unlabelled_joint_says_nothing():
     joints = np.array([[[33.0, 10], [60, 10], [np.nan, np.inf], [33, 40]]])
     visible = np.array([[1, 1, 0, 1.0]])
@@ -398,7 +463,8 @@ def test_real_samples_through_a_real_pipeline(collate):
         labels, fields = sample.gt_instance_labels, sample.gt_fields
         truth = sample.gt_instances
         target = made.encode(truth.transformed_keypoints, truth.keypoints_visible)
-        assert {*labels.keys()} == {'part_cells', 'part_types', 'part_shares'}
+        assert {*labels.keys()} == {'part_cells', 'part_types', 'part_shares', 'type_numbers'}
+        assert labels.type_numbers.tolist() == [[0]]
         for key in labels.keys():  # noqa: SIM118 (an InstanceData is no dict)
             assert labels[key].dtype == torch.as_tensor(target[key]).dtype
             np.testing.assert_array_equal(labels[key].numpy(), target[key])

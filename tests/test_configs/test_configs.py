@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, HOOKS, MODELS
 
@@ -29,7 +29,9 @@ def test_model_codec_and_data_agree(config):
     with torch.device('meta'):
         model = MODELS.build(config.model)
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    assert sum(len(g['params']) for g in optim_wrapper.optimizer.param_groups) == len(list(model.parameters()))
+    members = optim_wrapper.values() if isinstance(optim_wrapper, OptimWrapperDict) else [optim_wrapper]
+    groups = [group for member in members for group in member.optimizer.param_groups]
+    assert sum(len(group['params']) for group in groups) == len(list(model.parameters()))
     for hook in config.get('custom_hooks') or []:
         HOOKS.build(hook)
 
@@ -38,13 +40,15 @@ def test_model_codec_and_data_agree(config):
     with torch.no_grad(), torch.device('meta'):
         heatmaps = model.head.forward(model.extract_feat(torch.zeros(2, 3, height, width)))
     heatmaps = heatmaps[-1] if isinstance(heatmaps, (list, tuple)) else heatmaps
-    channels = getattr(model.head.decoder, 'num_channels', meta['num_keypoints'])  # a map of scores has more
+    channels = (1 + getattr(model.head, 'multi_task', False)) * meta['num_keypoints']
+    channels = getattr(model.head.decoder, 'num_channels', channels)  # a map of scores has more
     assert heatmaps.shape == (2, channels, *reversed(config.codec.heatmap_size))
     for part in ('train', 'val', 'test'):
         cfg = config[f'{part}_dataloader'].dataset
         for one in cfg.get('datasets', [cfg]):
-            built = dataset_of(one, lazy_init=True)
-            assert built.metainfo['num_keypoints'] == meta['num_keypoints']
+            converted = [step.num_keypoints for step in one.get('pipeline', []) if step.type == 'KeypointConverter']
+            joints = [dataset_of(one, lazy_init=True).metainfo['num_keypoints'], *converted][-1]
+            assert joints == meta['num_keypoints']
     for part in ('val', 'test'):
         evaluator = Evaluator(config[f'{part}_evaluator'])
         evaluator.dataset_meta = meta  # our metrics look their joints up here, and complain of what is missing
@@ -67,10 +71,16 @@ def test_the_documented_configs_are_there():
             f'structured_feature/sfl-{name}{direction}.py'
             for name in (
                 'release_fcnvgg_lsp-336x336',
-                'separable_res18_lspet-mini-128x128',
-                'separable_res18_stick-figure-64x64',
+                'separable_gen64_lspet-mini-128x128',
+                'separable_gen64_stick-figure-64x64',
             )
             for direction in ('', '_up', '_down', '_none')
+        ),
+        *(f'adversarial_posenet/apn_4x512_{data}-256x256.py' for data in ('mpii', 'lsp')),
+        *(
+            f'adversarial_posenet/apn_2x56_{data}{variant}.py'
+            for data in ('lspet-mini-128x128', 'stick-figure-64x64')
+            for variant in ('', '_multi-task', '_single-task')
         ),
     }
     assert names <= set(CONFIGS)

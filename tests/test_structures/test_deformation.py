@@ -101,18 +101,6 @@ def test_a_file_gives_back_what_was_saved(tmp_path, monkeypatch):
     assert Deformation.load('types.json', TREE).num_types == 2
 
 
-def test_a_large_file_is_small(tmp_path):
-    tree = build_tree(dict(from_file='lsp-26.py'))
-    rng = np.random.default_rng(0)
-    offsets = rng.normal(size=(26, 13, 2))
-    offsets[list(tree.mirror)[2:14]] = offsets[2:14] * (-1, 1)
-    offsets[:2, :, 0] = 0
-    uniform = np.full((26, 13), 1 / 13)
-    mirror = np.tile(np.arange(13), (26, 1))
-    Deformation(tree, offsets, rng.uniform(size=(26, 13, 2)), mirror, uniform, 1.0).save(tmp_path / 'types.json')
-    assert (tmp_path / 'types.json').stat().st_size < 30_000
-
-
 def test_shipped_files_fit_the_shipped_trees():
     for path in (config_root() / '_base_' / 'deformations').glob('*.json'):
         tree = build_tree(dict(from_file=f'{path.stem.split("_")[0]}.py'))
@@ -122,59 +110,52 @@ def test_shipped_files_fit_the_shipped_trees():
         assert np.abs(found.offsets).max() < 0.5
 
 
+def gaps(deformation, name):
+    """Angles between the types of a part that lie next to each other, in degrees."""
+    x, y = deformation.offsets[deformation.tree.names.index(name)].T
+    angles = np.sort(np.degrees(np.arctan2(y, x)))
+    return np.diff(angles, append=angles[0] + 360)
+
+
+def test_shipped_types_are_of_people_as_they_are_trained_on():
+    # LSP's people are turned over the full circle, so that types of a stiff part are all around its parent
+    lsp = Deformation.load('lsp-26_13types.json', build_tree(dict(from_file='lsp-26.py')))
+    assert lsp.source == '1000 people of lsp_336x336.py, each 4 times, augmented'
+    for name in ('right_waist', 'left_chest', 'right_hip'):
+        assert gaps(lsp, name).max() < 60
+        assert lsp.frequencies[lsp.tree.names.index(name)].min() > 0.03
+    # FLIC's by at most 80 degrees
+    flic = Deformation.load('flic-18_13types.json', build_tree(dict(from_file='flic-18.py')))
+    assert flic.source == '3987 people of flic_336x336.py, each 1 times, augmented'
+    assert gaps(flic, 'right_waist').max() > 120
+    assert flic.offsets[flic.tree.names.index('right_waist'), :, 1].max() > 0
+
+
 def changed(tree=TREE, **changes):
     lists = dict(names=tree.names, parents=tree.parents, mirror=tree.mirror, joints=tree.joints)
     return KinematicTree.from_parents(**(lists | changes))
 
 
-@pytest.mark.parametrize(
-    ('other', 'difference'),
-    [
-        (build_tree(dict(from_file='lsp-26.py')), 'that has 4 parts, this has 26'),
-        (changed(names=['neck', 'hip', 'wing', 'right'], joints=None), "part 2 is 'left' there, 'wing' here"),
-        (changed(parents=[-1, 0, 1, 1]), "'left' hangs on 'neck' there, on 'hip' here"),
-        (
-            changed(joints=TREE.joints[::-1]),
-            r"its joints are \['neck', 'hip', 'left', 'right'\], here they are \['right",
-        ),
-        (changed(mirror=None), 'its mirror images or the weights of its virtual parts are others'),
-    ],
-)
-def test_a_file_of_another_tree_is_refused(other, difference, tmp_path):
+def test_a_file_of_another_tree_is_refused(tmp_path):
     make().save(tmp_path / 'types.json')
-    with pytest.raises(ValueError, match=f'types.json.* was fitted for another tree: {difference}'):
-        Deformation.load(tmp_path / 'types.json', other)
+    with pytest.raises(ValueError, match='types.json.* was fitted for another tree: that has 4 parts, this has 26'):
+        Deformation.load(tmp_path / 'types.json', build_tree(dict(from_file='lsp-26.py')))
 
 
-def test_broken_files(tmp_path):
+def test_files_with_other_arrays_are_refused(tmp_path):
     path = tmp_path / 'types.json'
-    with pytest.raises(FileNotFoundError, match='types.json.*no such file.*fit_deformation.py makes'):
-        Deformation.load(path, TREE)
-    with pytest.raises(TypeError, match='deformation must be the path of a file, got int'):
-        Deformation.load(3, TREE)
     make().save(path)
     whole = json.loads(path.read_text())
 
     def refused(message, **changes):
-        path.write_text(json.dumps({k: v for k, v in (whole | changes).items() if v is not None}))
+        path.write_text(json.dumps(whole | changes))
         with pytest.raises(ValueError, match=f'types.json.*{message}'):
             Deformation.load(path, TREE)
 
-    refused("must have the format 'posestructs-deformation-1', got 'x'", format='x')
-    refused(r"keys \['offsets'\] are missing", offsets=None)
-    refused(r'offsets must be finite numbers of shape \(4, 1, 2\)|got shape', offsets=[[[0, 0]]] * 3)
+    refused(r'offsets must be finite numbers of shape \(4, 1, 2\)', offsets=[[[0, 0]]] * 3)
     refused('variances must be finite', variances=[[[float('nan')] * 2] * 2] * 4)
     refused('aspect_ratio must be a number above 0', aspect_ratio='wide')
-    refused('', offsets='zero')
-    path.write_text('{"format": "posestructs')
-    with pytest.raises(ValueError, match='types.json.* is no JSON file'):
-        Deformation.load(path, TREE)
-    path.write_bytes(b'\x80\x04\x95')  # a pickle
-    with pytest.raises(ValueError, match='is no JSON file'):
-        Deformation.load(path, TREE)
-    path.write_text('[1]')
-    with pytest.raises(ValueError, match="got 'list'"):
-        Deformation.load(path, TREE)
+    refused('could not convert string to float', offsets='zero')
 
 
 def flipped(values, v, value):

@@ -29,6 +29,9 @@ def origins(name):
 def test_the_roots_reference_is_on_the_axis():
     assert origins('lsp-26.py') == {'neck': 1} and origins('flic-18.py') == {'neck': 1}
     assert origins('mpii-16.py') == {'upper_neck': 1}
+    # a child on the axis comes before the first child
+    tree = KinematicTree.from_parents(['a', 'l', 'r', 'b'], [None, 'a', 'a', 'a'], mirror=[('l', 'r')])
+    assert reference_matrix(tree)[0].tolist() == [0, 0, 0, 1]
     # nobody but the nose is on the axis: the middle of a pair
     assert origins('coco-17.py') == {'left_eye': 0.5, 'right_eye': 0.5}
     tree = build_tree(dict(from_file='coco-17.py'))

@@ -80,3 +80,18 @@ def read_scalars(work_dir: Path) -> list[dict]:
 @pytest.fixture(scope='session')
 def scalars():
     return read_scalars
+
+
+@pytest.fixture(scope='session')
+def adversarial_config() -> Path:
+    return Path(__file__).parent / 'tiny_adversarial-64x64.py'
+
+
+@pytest.fixture(scope='session')
+def adversarial_run(adversarial_config, tmp_path_factory) -> Path:
+    """Work directory of a run with both discriminators, stopped after one of two epochs and resumed."""
+    work_dir = tmp_path_factory.mktemp('adversarial') / 'run'
+    for epochs, flags in ((1, []), (2, ['--resume'])):
+        options = ['--cfg-options', f'train_cfg.max_epochs={epochs}']
+        run_main('train.py', adversarial_config, '--work-dir', work_dir, *flags, *options)
+    return work_dir

@@ -1,11 +1,12 @@
 """Adversarial training through the tools: schedules, clipping, EMA, resuming, ranks; what mmpose's tools see of it."""
 
+import runpy
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import cv2
+import mmpose
 import numpy as np
 import pytest
 import torch
@@ -14,9 +15,7 @@ from mmengine.hooks import Hook
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 from mmpose.registry import DATASETS, HOOKS
 
-from posestructs.testing import repo_root
-
-TINY = Path(__file__).parent / 'tiny_adversarial-64x64.py'
+TINY = Path(__file__).parent / 'tiny_networks-64x64.py'
 SEED = ('--seed', 3)
 
 
@@ -100,14 +99,15 @@ def free_port():
 @pytest.mark.skipif(torch.cuda.is_available(), reason='about ranks without a GPU')
 def test_two_ranks_equal_one_process(straight, command, tmp_path):
     """The config names no wrapper: the model does."""
-    flags = ['--work-dir', tmp_path / 'w', *SEED, '--cfg-options', 'train_dataloader.batch_size=1']
+    options = ['train_dataloader.batch_size=1', 'train_cfg.max_epochs=1']
+    flags = ['--work-dir', tmp_path / 'w', *SEED, '--no-validate', '--cfg-options', *options]
     done = command('dist_train.sh', TINY, 2, *flags, cwd=tmp_path, PORT=free_port())
     assert done.returncode == 0, done.stdout + done.stderr
-    one, two = load(straight / 'epoch_3.pth'), load(tmp_path / 'w' / 'epoch_3.pth')
+    one, two = load(straight / 'epoch_1.pth'), load(tmp_path / 'w' / 'epoch_1.pth')
     assert list(one['state_dict']) == list(two['state_dict'])
-    assert one['meta']['iter'] == two['meta']['iter'] == 12
+    assert one['meta']['iter'] == two['meta']['iter'] == 4
     for key in ('state_dict', 'ema_state_dict'):
-        assert_same(one[key], two[key], key, rtol=1e-3, atol=1e-4)  # float32: RMSprop starts with the gradient's sign
+        assert_same(one[key], two[key], key, rtol=1e-4, atol=1e-5)  # float32; exact in test_network_ddp.py
 
 
 class SpoilWeights(Hook):
@@ -128,7 +128,7 @@ class SpoilWeights(Hook):
         ('generator', 'loss_kpt of network generator is nan'),
         (
             'pose',
-            'loss_adv_pose of network generator is nan; loss_real of network pose is nan; loss_fake of network pose',
+            'loss_real of network pose is nan; loss_fake of network pose is nan; loss_adv_pose of network generator',
         ),
         ('confidence', 'loss_real of network confidence is nan; loss_fake of network confidence is nan'),
     ],
@@ -142,9 +142,8 @@ def test_loss_that_is_no_number_stops(network, told, main, tmp_path):
         f"custom_hooks = [*_base_.custom_hooks, dict(type='SpoilWeights', network={network!r}, iteration=6)]\n"
     )
     options = ['--cfg-options', 'default_hooks.checkpoint.max_keep_ckpts=1']
-    with pytest.raises(FloatingPointError, match=rf'iteration 6: .*{told}.* is {tmp_path}/w/epoch_1.pth') as error:
+    with pytest.raises(FloatingPointError, match=rf'iteration 6: .*{told}.* is {tmp_path}/w/epoch_1.pth'):
         main('train.py', config, '--work-dir', tmp_path / 'w', *SEED, '--no-validate', *options)
-    assert ('network generator' in str(error.value)) == (network != 'confidence' or 'loss_adv' in str(error.value))
     assert [f.name for f in (tmp_path / 'w').glob('*.pth')] == ['epoch_1.pth']
     assert all(value.isfinite().all() for value in load(tmp_path / 'w' / 'epoch_1.pth')['state_dict'].values())
 
@@ -197,18 +196,15 @@ def test_test_tool(straight, checkpoint, main, tmp_path, scalars, capfd):
     assert Config.fromfile(str(tmp_path / 'out.json'))[metric] == pytest.approx(logged)
 
 
-def test_get_flops_counts_the_generator(config):
-    """mmpose's own script, on the config as it is and on one without discriminators."""
-    import mmpose
-
+def test_get_flops_counts_the_generator(config, monkeypatch, capsys):
+    """mmpose's own script, on the config as it is."""
     script = Path(mmpose.__file__).parent / '.mim' / 'tools' / 'analysis_tools' / 'get_flops.py'
-    code = 'import posestructs, runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="__main__")'
-    command = [sys.executable, '-c', code, script, TINY, '--input-shape', '64', '64']
-    printed = subprocess.run(list(map(str, command)), cwd=repo_root(), capture_output=True, text=True, timeout=300)
-    assert printed.returncode == 0, printed.stderr
+    monkeypatch.setattr(sys, 'argv', list(map(str, [script, TINY, '--input-shape', 64, 64])))
+    runpy.run_path(str(script), run_name='__main__')
+    printed = capsys.readouterr().out
     parameters = sum(p.numel() for p in init_model(config, device='cpu').parameters())
-    assert f'Params: {parameters / 1e6:.3f}M' in printed.stdout or f'Params: {parameters / 1e3:.3f}K' in printed.stdout
-    assert 'discriminators' not in printed.stdout
+    assert f'Params: {parameters / 1e3:.3f}K' in printed
+    assert 'backbone' in printed and 'discriminators' not in printed
 
 
 @pytest.mark.gpu

@@ -19,7 +19,8 @@ def names(cfg):
 def test_a_config_without_hooks_gets_ours():
     cfg = Config(dict())
     cli.add_project_hooks(cfg)
-    assert names(cfg) == ['FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook']
+    ours = ['FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook']
+    assert names(cfg) == ours
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=1)
 
 

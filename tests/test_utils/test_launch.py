@@ -65,3 +65,37 @@ def test_model_wrapper_names_no_device(own, expected, monkeypatch):
     set_up_ranks(cfg)
     assert calls == [(('gloo',), dict(rank=0, world_size=1))]
     assert cfg.model_wrapper_cfg == (expected or own) | dict(device_ids=None)
+
+
+RANK = dict(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0')
+ADVERSARIAL = dict(type='AdversarialPoseEstimator')
+
+
+@pytest.mark.parametrize('accelerator', [True, False])
+@pytest.mark.parametrize(
+    'given, expected',
+    [
+        (dict(model=ADVERSARIAL), dict(type='NetworkDistributedDataParallel', find_unused_parameters=False)),
+        (
+            dict(model=ADVERSARIAL, find_unused_parameters=True),
+            dict(type='NetworkDistributedDataParallel', find_unused_parameters=True),
+        ),
+        (dict(model=ADVERSARIAL, model_wrapper_cfg=dict(type='Own')), dict(type='Own')),
+        (dict(model=dict(type='TopdownPoseEstimator')), None),
+        (dict(model=dict(type='NoSuchModel')), None),  # building it will say so
+    ],
+    ids=['by the model', 'unused parameters', 'by the config', 'of another model', 'of no model'],
+)
+def test_model_names_its_wrapper(accelerator, given, expected, monkeypatch):
+    for name, value in RANK.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr('posestructs.utils.launch.has_accelerator', lambda: accelerator)
+    monkeypatch.setattr('mmengine.device.is_cuda_available', lambda: accelerator)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
+    monkeypatch.setattr('torch.distributed.init_process_group', lambda *args, **kwargs: None)
+    cfg = Config(dict(launcher='pytorch', **given))
+    set_up_ranks(cfg)
+    if expected is None and not accelerator:
+        assert cfg.model_wrapper_cfg.type == 'MMDistributedDataParallel'
+    else:
+        assert cfg.get('model_wrapper_cfg') == expected

@@ -125,11 +125,12 @@ def person_of_dataset(cfg: Config, args: argparse.Namespace, tree: KinematicTree
     browsing.map_pipelines(config, lambda steps: [*steps[:-1], {**steps[-1], 'pack_transformed': True}])
     try:
         dataset = DATASETS.build(config)
-        if not 0 <= args.index < len(dataset):
-            raise UsageError(f'--index {args.index}: the {args.phase} data has {len(dataset)} people, from 0')
-        packed = getattr(dataset, 'prepare_data', dataset.__getitem__)(args.index)
-    except (OSError, KeyError, AssertionError) as error:
+        count = len(dataset)
+        packed = getattr(dataset, 'prepare_data', dataset.__getitem__)(args.index) if 0 <= args.index < count else None
+    except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
         raise UsageError(f'{cfg.filename}: {args.phase}_dataloader.dataset: {error}') from error
+    if not 0 <= args.index < count:
+        raise UsageError(f'--index {args.index}: the {args.phase} data has {count} people, from 0')
     if packed is None:
         raise UsageError(f'--index {args.index}: left out by the data set or its pipeline')
     truth = packed['data_samples'].gt_instances

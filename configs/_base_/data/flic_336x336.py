@@ -2,6 +2,10 @@
 # 336x336, tested on 448x448, which shows a third more around people of the same size; 13 types a part
 _base_ = './flic_448x448.py'
 
+# The types are of people as they are trained on, turned and flipped:
+#   python tools/analysis/fit_deformation.py configs/_base_/data/flic_336x336.py --augment 1 \
+#       --out configs/_base_/deformations/flic-18_13types.json --cfg-options \
+#       train_dataloader.dataset.ann_file=train.h5 train_dataloader.dataset.split=all
 # people are of the same size in both, as large as in a crop of 336 pixels padded by 1.25
 part_codec = dict(
     type='PartScoreMap', tree=dict(from_file='flic-18.py'), deformation='flic-18_13types.json', preset='release'

@@ -3,6 +3,9 @@
 # people.
 _base_ = './lsp_448x448.py'
 
+# The types are of people as they are trained on, turned and flipped:
+#   python tools/analysis/fit_deformation.py configs/_base_/data/lsp_336x336.py --augment 4 \
+#       --out configs/_base_/deformations/lsp-26_13types.json
 # people are of the same size in both, as large as in a crop of 336 pixels padded by 1.25
 part_codec = dict(
     type='PartScoreMap', tree=dict(from_file='lsp-26.py'), deformation='lsp-26_13types.json', preset='release'

@@ -17,14 +17,14 @@ train_pipeline = [
     *_base_.train_pipeline[:3],
     dict(type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.75, 1.25), rotate_factor=30, rotate_prob=1.0),
     resize,
-    dict(type='RandomOccluder', prob=0.5),
+    dict(type='RandomOccluder', prob=0.5, jitter=1.0),
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
 test_pipeline = [
     *_base_.val_pipeline[:2],
     resize,
-    dict(type='RandomOccluder', prob=1.0, seed=0),
+    dict(type='RandomOccluder', prob=1.0, jitter=1.0, seed=0),
     dict(type='PackPoseInputs'),
 ]
 
@@ -32,6 +32,6 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
 test_evaluator = [
-    dict(type='TorsoPCK', thr=0.2),
+    *_base_.val_evaluator,
     dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK', thr=0.2)),
 ]

@@ -53,8 +53,7 @@ class AdversarialScheduleHook(Hook):
             stay the same within one.
         by_epoch: Whether the counts are epochs; ``False`` for iterations.
         freeze: When a network takes no step, as (begin, end) by its name: 'generator', 'pose' or 'confidence'. ``end``
-            ``None`` is for good, and begin counts from 0. A frozen discriminator still teaches the generator. It has
-            the last word over ``warmup``.
+            ``None`` is for good, and begin counts from 0. A frozen discriminator still teaches the generator.
 
     Raises:
         ValueError: A number is not possible, or a network has no such name (at build time) or is none of the model
@@ -99,7 +98,8 @@ class AdversarialScheduleHook(Hook):
         if not discriminators:
             runner.logger.info(f'{type(self).__name__} has nothing to do: the model has no discriminators')
             return
-        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+        counts = self.warmup or self.ramp or self.freeze
+        if counts and self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError(
                 'AdversarialScheduleHook: by_epoch=True, and train_cfg.by_epoch=False counts iterations: set '
                 'by_epoch=False and give warmup, ramp and freeze in iterations'

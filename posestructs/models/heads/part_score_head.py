@@ -200,12 +200,16 @@ class PartScoreHead(BaseHead):
         logits = self.forward(feats)
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         fields = [sample.gt_fields for sample in batch_data_samples]
-        cells, types, shares = (torch.cat([x[key] for x in labels]) for key in PartScoreMap.label_mapping_table)
+        cells, types, shares, numbers = (
+            torch.cat([x[key] for x in labels]) for key in PartScoreMap.label_mapping_table
+        )
         rates, weights = (torch.cat([getattr(x, key) for x in fields]) for key in PartScoreMap.field_mapping_table)
-        if cells.shape[1] != self.tree.num_parts:
+        # lengths, not values: nothing is read back from a GPU
+        targets, own = (cells.shape[1], numbers.shape[1]), (self.tree.num_parts, self.num_types)
+        if targets != own:
             raise ValueError(
-                f'the targets have {cells.shape[1]} parts, PartScoreHead {self.tree.num_parts}: the codec of '
-                'GenerateTarget and the decoder of the head must have the same tree'
+                f'the targets have {targets[0]} parts of {targets[1]} types, PartScoreHead {own[0]} of {own[1]}: the '
+                'codec of GenerateTarget and the decoder of the head must have the same tree and types (deformation)'
             )
         losses = dict(loss_parts=self.loss_module(logits, cells, types, shares, rates, weights))
         if (train_cfg or {}).get('compute_acc', True):

@@ -18,7 +18,7 @@ Shapes: B images, K joints, C channels of the maps, H x W cells.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -224,29 +224,34 @@ class AdversarialStep:
 @contextmanager
 def _at_rest(network: nn.Module) -> Iterator[None]:
     """Run a network that is not trained now: without a graph, and without moving running statistics."""
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        network.train(training)
+    with _in_eval_mode(network), torch.no_grad():
+        yield
 
 
 @contextmanager
 def _fixed(network: nn.Module, stopped: bool) -> Iterator[None]:
     """Keep a network's weights out of the graph, so that its gradients stay as they are."""
     trained = [p for p in network.parameters() if p.requires_grad]
-    training = network.training
-    network.train(training and not stopped)
     for p in trained:
         p.requires_grad_(False)
     try:
-        yield
+        with _in_eval_mode(network) if stopped else nullcontext():
+            yield
     finally:
-        network.train(training)
         for p in trained:
             p.requires_grad_(True)
+
+
+@contextmanager
+def _in_eval_mode(network: nn.Module) -> Iterator[None]:
+    """Put each part back as it was: some may rest for good, such as a backbone's frozen normalisation."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _widen(logits: Tensor) -> Tensor:

@@ -114,8 +114,9 @@ def read_truth(samples: Sequence[PoseDataSample], maps: Tensor) -> Truth:
     Raises:
         ValueError: Predicted and true maps differ in number or size, or are neither K nor 2K.
     """
-    # of several sizes of maps (MSPN) the last one's
-    fields = [s.gt_fields.levels()[-1] if isinstance(s.gt_fields, MultilevelPixelData) else s.gt_fields for s in samples]
+    fields = [s.gt_fields for s in samples]
+    if isinstance(fields[0], MultilevelPixelData):
+        fields = [f.levels()[-1] for f in fields]  # of several sizes of maps (MSPN) the last
     dtype = torch.promote_types(maps.dtype, torch.float32)
     true = torch.stack([f.heatmaps for f in fields]).to(maps.device, dtype)
     labels = [s.gt_instance_labels for s in samples]

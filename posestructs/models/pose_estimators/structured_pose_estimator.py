@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.pose_estimators.topdown import TopdownPoseEstimator
@@ -13,6 +15,7 @@ from mmpose.registry import MODELS
 from mmpose.utils.typing import SampleList
 from torch import Tensor
 
+from posestructs.layers.pose_pyramid import best_of_pyramid
 from posestructs.models.heads.part_score_head import PartScoreHead
 
 
@@ -23,7 +26,8 @@ class StructuredPoseEstimator(TopdownPoseEstimator):
     ``test_cfg=dict(pyramid_scales=[2 ** (-i / 10) for i in range(6)])``, with the scale step of the paper, resizes the
     input by each factor and keeps, for each image, the pose with the greatest score. Offsets between parts are the same
     number of cells on every level, so that the best level is the one where the person has the size that the model was
-    fitted to. Each level costs a forward pass (two with ``flip_test``). Sides are rounded to whole cells.
+    fitted to. Each level costs a forward pass (two with ``flip_test``). Sides are rounded to whole cells. Of equal
+    scores the first wins, and one that is not a number never does.
 
     Without a pyramid it is a ``TopdownPoseEstimator`` that finds out at once when neck, head and codec do not fit.
 
@@ -66,11 +70,10 @@ class StructuredPoseEstimator(TopdownPoseEstimator):
         """
         if not self.pyramid_scales:
             return super().predict(inputs, data_samples)
-        best: list | None = None
-        for scale in self.pyramid_scales:
-            level = self._predict_level(self._resize(inputs, scale), data_samples)
-            best = level if best is None else [max(pair, key=_pose_score) for pair in zip(best, level, strict=True)]
-        instances, fields = zip(*best, strict=True)
+        levels = [self._predict_level(self._resize(inputs, scale), data_samples) for scale in self.pyramid_scales]
+        scores = [np.concatenate([pred.pose_scores for pred, _ in level]) for level in levels]
+        winners, _ = best_of_pyramid(list(map(torch.from_numpy, scores)))
+        instances, fields = zip(*(levels[level][n] for n, level in enumerate(winners.tolist())), strict=True)
         return self.add_pred_to_datasample(instances, None if fields[0] is None else fields, data_samples)
 
     def _resize(self, inputs: Tensor, scale: float) -> Tensor:
@@ -89,10 +92,6 @@ class StructuredPoseEstimator(TopdownPoseEstimator):
         preds = self.head.predict(feats, data_samples, test_cfg=self.test_cfg)
         preds, fields = preds if isinstance(preds, tuple) else (preds, [None] * len(preds))
         return list(zip(preds, fields, strict=True))
-
-
-def _pose_score(pred: tuple[InstanceData, PixelData | None]) -> float:
-    return float(pred[0].pose_scores[0])
 
 
 def _scales(value: Any) -> tuple[float, ...]:

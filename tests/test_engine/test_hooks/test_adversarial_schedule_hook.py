@@ -144,6 +144,9 @@ def test_what_does_not_fit_the_run_is_named_before_it_begins(tmp_path):
         train(tmp_path, [AdversarialScheduleHook(freeze=dict(confidence=(0, 1)))], discriminators=one)
     with pytest.raises(ValueError, match='by_epoch=True, and train_cfg.by_epoch=False counts iterations'):
         train(tmp_path, [AdversarialScheduleHook(warmup=1)], iterations=1)
+    # without a count it fits any loop
+    _, notes = train(tmp_path, [AdversarialScheduleHook()], iterations=1)
+    assert notes.set == [(0.5, 0.7, frozenset())]
 
 
 def test_a_model_without_networks_is_refused(tmp_path):

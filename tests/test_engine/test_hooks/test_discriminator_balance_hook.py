@@ -194,7 +194,7 @@ def main(rank: int, folder: str) -> None:
 
     torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     hook = DiscriminatorBalanceHook(**EASY, skip=True)
-    wrapper = dict(type='mmpose.NetworkDistributedDataParallel')
+    wrapper = dict(type='NetworkDistributedDataParallel')
     cfg = dict(cfg=dict(model_wrapper_cfg=wrapper), launcher='pytorch')
     _, notes = train(type(repo_root())(folder), hook, 30, first=20 * rank, step=1 + rank, **cfg)
     saved = {name: vars(balance) for name, balance in hook.balances.items()}

@@ -132,7 +132,8 @@ def test_loss_is_that_of_the_targets():
     for one in data:  # every cell outside the parts' surroundings counts: nothing is left to chance
         one.gt_fields.negative_rates = (one.gt_fields.negative_rates > 0).float()
     losses = built.loss((features(),), data)
-    targets = [torch.cat([getattr(s.gt_instance_labels, k) for s in data]) for k in PartScoreMap.label_mapping_table]
+    keys = ('part_cells', 'part_types', 'part_shares')
+    targets = [torch.cat([getattr(s.gt_instance_labels, key) for s in data]) for key in keys]
     mask = torch.cat([s.gt_fields.negative_rates * s.gt_fields.negative_weights for s in data])
     expected = 2 * masked_softmax_loss(built(features()), *targets, mask)
     torch.testing.assert_close(losses['loss_parts'], expected)
@@ -285,8 +286,17 @@ def test_targets_of_another_tree():
     built = head()
     other = PartScoreMap(tree=LSP, **SIZES)
     data = [sample(other, np.full((1, 14, 2), 20.0), np.ones((1, 14))) for _ in range(2)]
-    with pytest.raises(ValueError, match='targets have 26 parts, PartScoreHead 3: the codec of GenerateTarget'):
+    with pytest.raises(ValueError, match='targets have 26 parts of 1 types, PartScoreHead 3 of 3: the codec of Gen'):
         built.loss((features(),), data)
+
+
+def test_targets_of_other_types():
+    """One type too few would train in silence, one too many to an infinite loss."""
+    built, untyped = head(), decoder(deformation=None)
+    with pytest.raises(ValueError, match='targets have 3 parts of 1 types, PartScoreHead 3 of 3'):
+        built.loss((features(),), samples(PartScoreMap(**{k: v for k, v in untyped.items() if k != 'type'})))
+    with pytest.raises(ValueError, match='targets have 3 parts of 3 types, PartScoreHead 3 of 1'):
+        head(decoder=untyped).loss((features(),), samples(built.decoder))
 
 
 def test_no_decoder_and_no_flipped_features():

@@ -101,7 +101,7 @@ def test_equal_to_a_plain_loop_with_gradients(preset, direction, rectify):
         [k in (0, 2, 3, 5) and direction in ('both', 'up'), k != 3 and direction in ('both', 'down')] for k in range(7)
     ]
     assert changed == heard
-    for mode in WAYS:
+    for mode in (*WAYS, 'auto', 'measure'):
         neck.mode = mode
         (ours,) = neck((torch.zeros(1), x))
         assert ours.shape == (2, 7 * 2 * 4, 13, 15) and ours.shape[1] == neck.out_channels
@@ -306,7 +306,7 @@ def test_gpu_half_precision(mode):
     with torch.autocast('cuda', dtype=torch.float16):
         (found,) = neck((x.float().cuda(),))
     assert found.dtype == torch.float16
-    assert float((found.detach().cpu().double() - exact).norm() / exact.norm()) < 0.005
+    assert float((found.detach().cpu().double() - exact).norm() / exact.norm()) < 0.01
     found.float().sum().backward()
     assert all(bool(p.grad.isfinite().all()) for p in neck.parameters())
 
@@ -335,9 +335,8 @@ def test_compiles_as_one_graph(mode):
         torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-9)
 
 
-@pytest.mark.parametrize('mode', ['auto', 'matmul'])
-@pytest.mark.parametrize('dynamo', [True, False])
-def test_onnx_for_any_batch(mode, dynamo, tmp_path):
+@pytest.mark.parametrize('dynamo, mode', [(True, 'auto'), (False, 'matmul')])
+def test_onnx_for_any_batch(dynamo, mode, tmp_path):
     neck = neck_of(mode=mode).float().eval()
     path, x = str(tmp_path / 'neck.onnx'), torch.randn(2, 5, 9, 8)
     if dynamo:

@@ -2,10 +2,15 @@
 
 import copy
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from torch.nn import functional as F
+
+from posestructs.engine import NetworkOptimWrapperDict
+from posestructs.models.pose_estimators.adversarial_step import AdversarialStep
 
 LR = 0.05
 
@@ -187,8 +192,6 @@ def test_generator_passes_per_iteration(algorithm, passes, toy):
 
 def test_no_step_touches_the_gradients_of_another_network(toy):
     """Gradients that a step left behind would be added to the next step of the network that they are of."""
-    from posestructs.models.pose_estimators.adversarial_step import AdversarialStep
-
     model, data = toy.build(), toy.batch()
     networks, marks = model.networks(), {}
 
@@ -231,8 +234,6 @@ def test_gradients_are_cleared_after_an_iteration(toy):
 
 def test_unlabelled_joints_say_nothing(toy):
     """Whatever is predicted or drawn for them: to P and C, and back to the generator."""
-    from posestructs.models.pose_estimators.adversarial_step import AdversarialStep
-
     model, data = toy.build(), toy.batch()
     step = AdversarialStep(model, data, model.networks(), toy.optimizers(model))
     _, maps = step._generate()
@@ -329,12 +330,15 @@ def test_stopped_networks_do_not_change(which, algorithm, stopped, toy):
     changes = dict(backbone=batches, head=batches, adversarial=dict(algorithm=algorithm))
     model = toy.build(**changes)
     optim = toy.optimizers(model)
+    resting = (
+        (model.networks()[stopped] if stopped != 'generator' else model.backbone).get_submodule('stem.0').eval()
+    )  # as a user's own freezing does
     getattr(model, which).add(stopped)
     before = toy.weights(model)
     log = model.train_step(toy.batch(), optim)
     assert moved(toy, model, before) == {'generator', 'pose', 'confidence'} - {stopped}
     assert 'pose.acc_real' in log and 'confidence.acc_fake' in log
-    assert model.training and all(m.training for m in model.modules())
+    assert all(m.training == (m is not resting) for m in model.modules())
     if stopped == 'generator':
         assert log['loss_adv_pose'] == 0
     else:
@@ -371,3 +375,33 @@ def test_skipped_batch_of_accumulated_ones(toy):
     model.train_step(toy.batch(), optim)
     assert moved(toy, model, before) == {'generator', 'pose', 'confidence'}
     assert {member.inner_count for member in optim.values()} == {4}
+
+
+class HalfPrecision(OptimWrapper):
+    """Autocasts as ``AmpOptimWrapper`` does, on the CPU."""
+
+    @contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+
+def test_reduced_precision(toy):
+    """Maps and logits of half precision; labels, losses and logs are at least float32."""
+    half, full = toy.build().float(), toy.build().float()
+    data = toy.batch()
+    data['inputs'] = data['inputs'].float()
+    before, seen = toy.weights(half), []
+    for net in half.discriminators.values():
+        net.judge.register_forward_hook(lambda module, args, out: seen.append(out.dtype))
+    optim = NetworkOptimWrapperDict(
+        **{n: HalfPrecision(torch.optim.SGD(m.parameters(), LR)) for n, m in half.networks().items()}
+    )
+    logs = half.train_step(data, optim), full.train_step(data, toy.optimizers(full, lr=LR))
+    assert set(seen) == {torch.bfloat16} and len(seen) == 4
+    for name, value in logs[0].items():
+        assert value.dtype == torch.float32, name
+    # labels are those of maps in half precision, of which a few may differ
+    assert logs[0]['loss'].item() == pytest.approx(logs[1]['loss'].item(), rel=0.05)
+    steps = [torch.cat([(w - before[n]).flatten() for n, w in toy.weights(m).items()]) for m in (half, full)]
+    assert F.cosine_similarity(*steps, dim=0) > 0.95

@@ -86,6 +86,33 @@ def test_the_shared_feature_reaches_the_background():
     assert logits.shape == (1, 27, 16, 16)
 
 
+def test_a_deformation_file_of_another_tree():
+    message = "deformation='flic-18_13types.json' was fitted for another tree: that has 18 parts, this has 26"
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(model_cfg(decoder=dict(deformation='flic-18_13types.json')))
+
+
+@pytest.mark.parametrize('scores', ['probability', 'log_probability'])
+def test_flip_test_makes_no_difference_between_an_image_and_its_mirror_image(scores):
+    """Whatever the weights, with the shipped 13 types of LSP, of which those of head and neck are mirrored as well."""
+    torch.manual_seed(0)
+    decoder = dict(deformation='lsp-26_13types.json', scores=scores, deformation_weight=0.003)
+    cfg = model_cfg(decoder=decoder, head=dict(num_types=13), test_cfg=dict(flip_test=True))
+    model = MODELS.build(cfg).eval()
+    nn.init.normal_(model.head.prediction.weight, std=2.0)
+    image = torch.randn(2, 3, 64, 64)
+    seen, mirrored = (
+        [sample.pred_instances for sample in model.predict(x, people(x))] for x in (image, image.flip(-1))
+    )
+    lsp = model.head.tree
+    swap = [lsp.joints.index(lsp.names[lsp.mirror[part]]) for part in lsp.joint_parts]
+    for ours, theirs in zip(seen, mirrored, strict=True):
+        expected = ours.keypoints[:, swap] * (-1, 1) + (63, 0)
+        np.testing.assert_allclose(theirs.keypoints, expected, atol=1e-3)
+        np.testing.assert_allclose(theirs.keypoint_scores, ours.keypoint_scores[:, swap], rtol=1e-3, atol=1e-6)
+        assert np.ptp(ours.keypoints, axis=1).min() > 4  # not all in one place
+
+
 # -- the pyramid -------------------------------------------------------------------------------------------------------
 
 DOTS = dict(names=['head', 'left', 'right'], parents=[-1, 'head', 'head'], mirror=[('left', 'right')])
@@ -156,6 +183,18 @@ def test_the_pyramid_keeps_the_size_that_fits_for_each_image():
     alone = dot_model().predict(image, people(image))
     torch.testing.assert_close(alone[0].pred_instances.keypoints, found[0].pred_instances.keypoints)
     assert alone[1].pred_instances.pose_scores[0] < found[1].pred_instances.pose_scores[0]
+
+
+def test_a_level_without_a_score_never_wins(monkeypatch):
+    image = dots((32, 24), (44, 36), (20, 36))
+    model = dot_model(pyramid_scales=[0.5, 1.0])
+    whole = model.backbone.forward
+    # what half precision makes of a level where it overflows
+    broken = lambda x: (whole(x)[0] * (torch.nan if x.shape[-1] < 64 else 1),)  # noqa: E731
+    monkeypatch.setattr(model.backbone, 'forward', broken)
+    (found,) = model.predict(image, people(image))
+    (alone,) = dot_model().predict(image, people(image))
+    np.testing.assert_array_equal(found.pred_instances.keypoints, alone.pred_instances.keypoints)
 
 
 def test_the_pyramid_resizes_to_whole_cells():

@@ -1,7 +1,7 @@
-# adam_8e.py for each network of a model by itself, the discriminators more slowly
+# adam_6e.py for each network of a model by itself, the discriminators more slowly
 _base_ = '../adversarial_runtime.py'
 
-train_cfg = dict(by_epoch=True, max_epochs=8, val_interval=2)
+train_cfg = dict(by_epoch=True, max_epochs=6, val_interval=2)
 
 optim_wrapper = dict(
     constructor='NetworkOptimWrapperConstructor',
@@ -12,7 +12,7 @@ optim_wrapper = dict(
 # of all networks
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=300, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=0, end=8, T_max=8, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, end=6, T_max=6, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
 ]
 
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))

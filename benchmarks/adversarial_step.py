@@ -1,0 +1,277 @@
+"""What training with discriminators costs beside supervised training of the same generator, and what inference costs.
+
+    python benchmarks/adversarial_step.py --out benchmarks/results/adversarial_step_cpu.json
+    python benchmarks/adversarial_step.py --device cuda --batch-size 16 --rounds 30 --out ...
+
+Training steps, optimizers included, on the same random images and people, one joint in ten not labelled: supervised;
+with both discriminators, stepped jointly; the same with discriminators 512 wide; by Algorithm 1 to the letter, which
+steps the generator twice. Inference: mmpose's plain estimator with the weights that ``strip_discriminators`` keeps,
+and the adversarial estimator with the whole and with the stripped weights.
+
+The variants take turns in one process, in another order each round, so that other work on the machine meets all alike.
+The figure is the median over rounds: CPU time on a CPU, time until the device is done on a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData, PixelData
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.structures import PoseDataSample
+from rich.console import Console
+from rich.table import Table
+
+import posestructs  # noqa: F401
+from posestructs.utils import cli
+from posestructs.utils.files import atomic_write
+from posestructs.utils.machine import describe_machine
+from posestructs.utils.release import strip_discriminators
+
+CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'adversarial_posenet' / 'apn_4x512_mpii-256x256.py'
+WITHOUT = {'model.discriminators': None, 'optim_wrapper.pose': None, 'optim_wrapper.confidence': None}
+WIDE = {f'model.discriminators.{name}.preset': 'paper' for name in ('pose', 'confidence')}
+# what a variant changes in the config, and what its time may be of the supervised step's
+STEPS: dict[str, dict[str, Any]] = {
+    'supervised': WITHOUT,
+    'joint': {},
+    'joint, 512 wide': WIDE,
+    'literal': {'model.adversarial.algorithm': 'literal'},
+}
+AT_MOST, LITERAL_AT_LEAST = 1.35, 1.6
+PLAIN, WHOLE, STRIPPED = 'plain estimator, stripped', 'adversarial estimator, whole', 'adversarial estimator, stripped'
+
+
+def make_batch(cfg: Config, count: int, seed: int = 0) -> dict[str, list]:
+    """Images and people as a data loader gives them.
+
+    Args:
+        cfg: Has ``codec``, and ``model.head.out_channels`` joints.
+        count: How many.
+        seed: Of the random numbers.
+
+    Returns:
+        dict[str, list]: ``inputs``, (3, h, w) uint8 each, and ``data_samples`` with the codec's targets.
+    """
+    rng = np.random.default_rng(seed)
+    codec = KEYPOINT_CODECS.build(cfg.codec)
+    width, height = cfg.codec.input_size
+    joints = (1, cfg.model.head.out_channels)
+    inputs, samples = [], []
+    for _ in range(count):
+        inputs.append(torch.from_numpy(rng.integers(0, 256, (3, height, width), dtype=np.uint8)))
+        keypoints = rng.uniform((0, 0), (width, height), (*joints, 2)).astype(np.float32)
+        visible = (rng.random(joints) > 0.1).astype(np.float32)
+        occluded = (rng.random(joints) < 0.25).astype(np.float32)
+        targets = codec.encode(keypoints, visible, occluded)
+        sample = PoseDataSample()
+        sample.gt_fields = PixelData(heatmaps=torch.from_numpy(targets.pop('heatmaps')))
+        sample.gt_instance_labels = InstanceData(**{key: torch.from_numpy(value) for key, value in targets.items()})
+        samples.append(sample)
+    return dict(inputs=inputs, data_samples=samples)
+
+
+def make_step(cfg: Config, changes: Mapping[str, Any], batch: Mapping, device: str) -> tuple[Callable[[], Any], Any]:
+    """A training step of one variant.
+
+    Args:
+        cfg: Of the adversarial model; not changed.
+        changes: Values by dotted key.
+        batch: See :func:`make_batch`.
+        device: Where to run.
+
+    Returns:
+        tuple[Callable[[], Any], nn.Module]: The step, and its model.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.merge_from_dict(dict(changes))
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).to(device)
+    model.init_weights()
+    optim = build_optim_wrapper(model, cfg.optim_wrapper)
+    optim.initialize_count_status(model, 0, 10**6)
+    model.train()
+    # the estimator moves the samples in place
+    return lambda: model.train_step(copy.deepcopy(batch), optim), model
+
+
+def make_inference(cfg: Config, trained: torch.nn.Module, batch: Mapping, device: str) -> dict[str, Callable[[], Any]]:
+    """Inference of a trained model in each form in which it may be loaded.
+
+    Args:
+        cfg: Of the adversarial model.
+        trained: That model with its discriminators.
+        batch: See :func:`make_batch`.
+        device: Where to run.
+
+    Returns:
+        dict[str, Callable[[], Any]]: By form, images to the maps of all stacks.
+    """
+    whole = dict(meta={}, state_dict={name: value.cpu() for name, value in trained.state_dict().items()})
+    stripped = strip_discriminators(whole)
+    plain = {key: value for key, value in cfg.model.items() if key not in ('discriminators', 'adversarial')}
+    without = dict(cfg.model, discriminators=None)
+    forms = {
+        PLAIN: (dict(plain, type='TopdownPoseEstimator'), stripped),
+        WHOLE: (cfg.model, whole),
+        STRIPPED: (without, stripped),
+    }
+    images = torch.stack(batch['inputs']).float().to(device) / 255
+
+    @torch.no_grad()
+    def run(model: torch.nn.Module) -> Any:
+        return model(images, None, mode='tensor')
+
+    calls = {}
+    for name, (config, checkpoint) in forms.items():
+        model = MODELS.build(copy.deepcopy(config))
+        model.load_state_dict(dict(checkpoint['state_dict']), strict=True)
+        calls[name] = partial(run, model.to(device).eval())
+    return calls
+
+
+def clock(device: str) -> float:
+    """Seconds, after all that was asked of the device is done."""
+    if device == 'cpu':
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def time_by_turns(calls: Mapping[str, Callable[[], Any]], rounds: int, device: str) -> dict[str, list[float]]:
+    """Run all calls in turn.
+
+    Args:
+        calls: By name.
+        rounds: How often each; one run of each before is not counted.
+        device: Where they run.
+
+    Returns:
+        dict[str, list[float]]: Seconds of each round by name.
+    """
+    names = list(calls)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(-1, rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            start = clock(device)
+            calls[name]()
+            if turn >= 0:
+                times[name].append(clock(device) - start)
+    return times
+
+
+def rows_of(times: Mapping[str, list[float]], images: int, kind: str) -> list[dict[str, Any]]:
+    """Rows of the table, the first of them the reference.
+
+    Args:
+        times: Of :func:`time_by_turns`.
+        images: Of a call.
+        kind: 'step' or 'inference'.
+
+    Returns:
+        list[dict[str, Any]]: ``kind``, ``variant``, ``ms_per_image`` and ``ratio`` to the first, with its quartiles
+        over rounds.
+    """
+    reference = next(iter(times.values()))
+    rows = []
+    for name, seconds in times.items():
+        low, _, high = np.percentile([a / b for a, b in zip(seconds, reference, strict=True)], (25, 50, 75))
+        rows.append(
+            dict(
+                kind=kind,
+                variant=name,
+                ms_per_image=round(1000 * statistics.median(seconds) / images, 3),
+                ratio=round(statistics.median(seconds) / statistics.median(reference), 3),
+                ratio_quartiles=[round(float(low), 3), round(float(high), 3)],
+            )
+        )
+    return rows
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--config', default=str(CONFIG), help='an adversarial config')
+    parser.add_argument('--device', default='cpu', help='cpu or cuda')
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision in training')
+    parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
+    parser.add_argument('--out', type=Path, help='json file for the figures')
+    return parser.parse_args()
+
+
+def print_table(rows: list[dict[str, Any]], title: str) -> None:
+    """Print all figures, and beside them what they should be."""
+    literal = next((row for row in rows if row['variant'] == 'literal'), None)
+    table = Table('', 'variant', 'ms an image', 'ratio', 'quartiles', 'aim', title=title)
+    for row in rows:
+        aim = ''
+        if row['variant'] == 'joint':
+            gain = literal['ms_per_image'] / row['ms_per_image']
+            aim = f'at most {AT_MOST}; literal {gain:.2f} times as long, at least {LITERAL_AT_LEAST}'
+        elif row['kind'] == 'inference' and row['variant'] != PLAIN:
+            aim = '1.00'
+        low, high = row['ratio_quartiles']
+        cells = (f'{row["ms_per_image"]:.1f}', f'{row["ratio"]:.3f}', f'{low:.3f} to {high:.3f}', aim)
+        table.add_row(row['kind'], row['variant'], *cells)
+    Console(width=120).print(table)
+
+
+def main() -> None:
+    """Measure."""
+    args = parse_args()
+    cfg = cli.load_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    init_default_scope('mmpose')
+    MMLogger.get_current_instance().setLevel('WARNING')  # init_weights tells of each parameter
+    if args.amp:
+        cli.use_amp(cfg.optim_wrapper)
+    batch = make_batch(cfg, args.batch_size)
+    made = {name: make_step(cfg, changes, batch, args.device) for name, changes in STEPS.items()}
+    times = time_by_turns({name: step for name, (step, _) in made.items()}, args.rounds, args.device)
+    rows = rows_of(times, args.batch_size, 'step')
+    trained = made['joint'][1]
+    made.clear()
+    times = time_by_turns(make_inference(cfg, trained, batch, args.device), args.rounds, args.device)
+    rows += rows_of(times, args.batch_size, 'inference')
+
+    settings = dict(
+        config=Path(args.config).name,
+        cfg_options={key: str(value) for key, value in args.cfg_options.items()},
+        device=args.device,
+        batch_size=args.batch_size,
+        rounds=args.rounds,
+        amp=args.amp,
+        clock='CPU time' if args.device == 'cpu' else 'time until the device is done',
+    )
+    machine = describe_machine()
+    print_table(
+        rows,
+        f'{settings["config"]}, batches of {args.batch_size}, {settings["clock"]}, '
+        f'{machine["cpu"] if args.device == "cpu" else machine["gpu"]}, {machine["commit"]}',
+    )
+    if args.out:
+        found = dict(settings, machine=machine, rows=rows)
+        atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
+
+
+if __name__ == '__main__':
+    main()

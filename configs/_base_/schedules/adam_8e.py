@@ -1,8 +1,0 @@
-# half of adam_16e.py
-_base_ = './adam_16e.py'
-
-train_cfg = dict(max_epochs=8, val_interval=2)
-param_scheduler = [
-    dict(type='LinearLR', begin=0, end=300, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=0, end=8, T_max=8, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
-]

@@ -1,0 +1,5 @@
+# the pose discriminator alone
+_base_ = './apn_2x256_mpii-256x256.py'
+
+model = dict(discriminators=dict(confidence=None))
+optim_wrapper = dict(confidence=None)

@@ -1,0 +1,109 @@
+"""Images without people, from which a model learns what is no part of a body."""
+
+from __future__ import annotations
+
+import io
+import os.path as osp
+from typing import Any
+
+import mmengine.fileio as fileio
+import numpy as np
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.registry import DATASETS
+from PIL import Image
+
+from posestructs.datasets.base import CheckedPoseMixin
+from posestructs.datasets.instances import box_from_joints, make_instance
+from posestructs.datasets.metainfo import metainfo_file
+from posestructs.datasets.readers import read_lines
+
+
+@DATASETS.register_module()
+class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
+    """Images without people, beside a data set of people; for training only.
+
+    The code release of Chu et al. (CVPR 2016) trains on as many of them (INRIA's) as of people. Each image is one
+    sample, of which no joint is labelled. What to make of that is told by the codec: a
+    ``PartScoreMap(unlabelled='background')`` samples all of its cells as background. Either each data set has a
+    pipeline of its own, and the codec of this one's says so, inside mmengine's ``ConcatDataset``::
+
+        dict(type='ConcatDataset', ignore_keys=['dataset_name'], datasets=[
+            dict(type='LSPDataset', ..., pipeline=[..., dict(type='GenerateTarget', encoder=codec), ...]),
+            dict(type='BackgroundDataset', ann_file='negatives.txt', data_root='data/inria', pipeline=[
+                ..., dict(type='GenerateTarget', encoder=dict(codec, unlabelled='background')), ...])])
+
+    Or they share the pipeline of a ``CombinedDataset``, and the codec says so for all: data sets of people here leave
+    out those without a labelled joint.
+
+    Args:
+        ann_file (str): Text file of the images, a name a line (a folder's: ``ls images > negatives.txt``).
+        metainfo (dict, optional): That of the data set of people. Defaults to LSP's.
+        box_side (float): Side of a sample's box over that of its image, about its centre. ``GetBBoxCenterScale`` adds
+            its padding to it. Defaults to 0.8: the image, by a padding of 1.25.
+        data_prefix (dict, optional): ``img``: folder of the images. Defaults to ``images``.
+        **kwargs: :class:`CheckedPoseMixin`'s and mmpose's.
+
+    Raises:
+        ValueError: A value is not allowed.
+        FileNotFoundError: A file is missing.
+        AnnotationError: The file names no image.
+    """
+
+    METAINFO: dict = dict(from_file=metainfo_file('lsp'))
+
+    def __init__(self, ann_file: str, *, box_side: float = 0.8, data_prefix: dict | None = None, **kwargs: Any) -> None:
+        if isinstance(box_side, bool) or not isinstance(box_side, (int, float)) or not 0 < box_side < float('inf'):
+            raise ValueError(f'box_side must be a number above 0, got {box_side!r}')
+        if kwargs.get('test_mode') or kwargs.get('bbox_file'):
+            raise ValueError('BackgroundDataset is for training and takes neither test_mode nor bbox_file')
+        if kwargs.get('data_mode', 'topdown') != 'topdown':
+            raise ValueError(f"data_mode must be 'topdown', got {kwargs['data_mode']!r}")
+        self.box_side = box_side
+        super().__init__(ann_file=ann_file, data_prefix=data_prefix or dict(img='images'), **kwargs)
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
+        # as the data sets of people have it, beside which this one stands
+        return dict(super()._load_metainfo(metainfo), CLASSES=[dict(id=1, name='person')])
+
+    def load_data_list(self) -> list[dict]:
+        """One sample an image, without its box: an image's size is read when the sample is asked for."""
+        names = read_lines(self.ann_file)
+        count = len(self._metainfo['keypoint_id2name'])
+        nowhere, unlabelled = np.zeros((count, 2)), np.zeros(count, dtype=bool)
+        return [
+            make_instance(
+                nowhere,
+                unlabelled,
+                None,
+                np.zeros((1, 4), np.float32),
+                img_path=osp.join(self.data_prefix['img'], name),
+                img_id=number,
+                ann_id=number,
+            )
+            for number, name in enumerate(names, start=1)
+            if number % self.sample_interval == 0
+        ]
+
+    def get_data_info(self, idx: int) -> dict:
+        """One sample, with its box.
+
+        Args:
+            idx (int): Which.
+
+        Returns:
+            dict: mmpose's fields.
+        """
+        info = super().get_data_info(idx)
+        corners = np.array([(0, 0), _image_size(info['img_path'])], dtype=np.float64)
+        info['bbox'] = box_from_joints(corners, np.ones(2, dtype=bool), self.box_side)
+        return info
+
+
+def _image_size(path: str) -> tuple[int, int]:
+    """Width and height in pixels, from the head of the file."""
+    try:
+        return Image.open(io.BytesIO(fileio.get(path))).size
+    except OSError:
+        # the pipeline's loading transform says what is wrong with it
+        return 1, 1
