@@ -53,6 +53,9 @@ class StickFigureDataset(BaseCocoStyleDataset):
         ValueError: A value that is not allowed; names the key.
     """
 
+    # read by mmpose's tools that build no data set; the instance goes by its joint set
+    METAINFO: dict = dict(from_file=metainfo_file('lsp'))
+
     def __init__(
         self,
         num_samples: int = 10000,

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from mmengine.dataset import pseudo_collate
+from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.evaluation import CocoMetric, MpiiPCKAccuracy
 from mmpose.registry import DATASETS
 from torch.utils.data import DataLoader
@@ -13,6 +14,8 @@ from torch.utils.data import DataLoader
 from posestructs.datasets import StickFigureDataset
 from posestructs.datasets.stick_figure import SceneOptions, draw_scene
 from posestructs.datasets.stick_figure.skeleton import JOINTS
+from posestructs.utils import cli
+from posestructs.utils.paths import config_root
 
 TOPDOWN = [
     dict(type='LoadImage'),
@@ -258,3 +261,9 @@ def test_samples_collate():
     loader = DataLoader(StickFigureDataset(4, image_size=64, pipeline=TOPDOWN), 4, collate_fn=pseudo_collate)
     batch = next(iter(loader))
     assert len(batch['inputs']) == len(batch['data_samples']) == 4
+
+
+def test_tools_that_build_no_data_set_find_its_joints():
+    config = cli.load_config(str(config_root() / 'demo' / 'td-hm_res18-small_stick-figure-64x64.py'))
+    meta = dataset_meta_from_config(config, dataset_mode='train')
+    assert meta['keypoint_id2name'] == StickFigureDataset(1, image_size=32).metainfo['keypoint_id2name']
