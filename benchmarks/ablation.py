@@ -16,7 +16,6 @@ import json
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -76,7 +75,7 @@ def train_and_test(path: str, options: list[str], seed: int, folder: Path) -> di
         folder: Of the run; holds ``result.json`` once it is finished.
 
     Returns:
-        dict: The config, seed, hash, size, minutes, machine and metrics.
+        dict: The config, options, seed, hash, epochs, size, machine and metrics.
     """
     init_default_scope('mmpose')
     config = cli.load_config(path)
@@ -86,9 +85,7 @@ def train_and_test(path: str, options: list[str], seed: int, folder: Path) -> di
         sys.stdout.write(f'{path}: finished before, {result}\n')
         return known
     tail = ('--work-dir', str(folder), *(['--cfg-options', *options] if options else []))
-    begun = time.monotonic()
     run('tools/train.py', path, '--resume', '--seed', str(seed), *tail)
-    seconds = time.monotonic() - begun
     metrics = folder / 'metrics.json'
     run('tools/test.py', path, str(last_good_checkpoint(folder)[0]), '--out', str(metrics), *tail)
     found = dict(
@@ -98,8 +95,6 @@ def train_and_test(path: str, options: list[str], seed: int, folder: Path) -> di
         fingerprint=mark,
         epochs=config.train_cfg.get('max_epochs'),
         parameters=sum(p.numel() for p in MODELS.build(config.model).parameters()),
-        # of the last call, where a run went on after it was cut off
-        training_minutes=round(seconds / 60, 1),
         machine=describe_machine(),
         metrics=json.loads(metrics.read_text()),
     )
