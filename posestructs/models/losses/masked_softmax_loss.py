@@ -128,9 +128,9 @@ def masked_softmax_loss(
 class MaskedSoftmaxLoss(nn.Module):
     """Loss of :class:`PartScoreHead`: cross entropy at the cells of parts and at a random sample of the background.
 
-    The sample is drawn here, on the device, anew for each call, from torch's own random numbers: a run's seed repeats it.
-    Ranks draw the same cells unless the config has ``randomness=dict(diff_rank_seed=True)``. Half precision logits are
-    summed in float32.
+    The sample is drawn here, on the device, anew for each call, from torch's own random numbers: a run's seed repeats
+    it. Ranks draw the same cells unless the config has ``randomness=dict(diff_rank_seed=True)``. Half precision logits
+    are summed in float32.
 
     Args:
         normalize (str): 'images' (default) or 'cells', see :func:`masked_softmax_loss`. The release divides an image's
