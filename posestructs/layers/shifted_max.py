@@ -21,7 +21,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 CPU_SLAB, SLAB = 2**19, 2**25
@@ -142,7 +141,8 @@ def _slabs(values: Tensor, lost: Tensor, workspace: Workspace, *targets: Tensor)
     size, lines = values.shape[-2:]
     images, c = _slab_size(values)
     # what c rows see at a shift is one window of a long line, with nothing to be found beyond its ends
-    windows = F.pad(values, (0, 0, c - 1, c - 1), value=-math.inf).flatten(-2).unfold(-1, c * lines, lines)
+    beyond = values.new_full((c - 1, lines), -math.inf).expand(*values.shape[:3], c - 1, lines)
+    windows = torch.cat((beyond, values, beyond), dim=3).flatten(3).unfold(3, c * lines, lines)
     lost = lost[..., None]
     for n in range(0, len(values), images):
         some, *rooms = (tensor[n : n + images] for tensor in (windows, *targets))

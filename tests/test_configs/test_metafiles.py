@@ -1,0 +1,34 @@
+"""What metafiles say is what the configs and the measured results say."""
+
+import json
+
+import pytest
+import yaml
+
+from posestructs.testing import repo_root
+
+ROOT = repo_root()
+METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
+RESULTS = [json.loads(path.read_text()) for path in (ROOT / 'benchmarks' / 'results').glob('*.json')]
+MEASURED = {
+    run['config']: run['metrics'] for runs in RESULTS if isinstance(runs, list) for run in runs if 'metrics' in run
+}
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_every_config_is_listed_with_the_figures_that_were_measured(path):
+    meta = yaml.safe_load(path.read_text())
+    collections = {c['Name']: c for c in meta['Collections']}
+    listed = {model['Config'] for model in meta['Models']}
+    assert listed == {str(p.relative_to(ROOT)) for p in path.parent.glob('*.py')}
+    for model in meta['Models']:
+        assert (ROOT / collections[model['In Collection']]['README']).is_file()
+        assert model['Name'] == model['Config'].rsplit('/', 1)[1].removesuffix('.py')
+        for result in model.get('Results', []):
+            measured = MEASURED[model['Config']]
+            assert result['Metrics'] == {key: round(measured[key], 1) for key in result['Metrics']}
+
+
+def test_structured_feature_learning_has_measured_models():
+    meta = yaml.safe_load((ROOT / 'configs' / 'structured_feature' / 'metafile.yml').read_text())
+    assert sum('Results' in model for model in meta['Models']) >= 4
