@@ -3,6 +3,7 @@
 import copy
 import re
 import runpy
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -20,11 +21,17 @@ GRID = 'apn_2x256_mpii-256x256'
 SMALL = ('apn_2x56_lspet-mini-128x128', 'apn_2x56_stick-figure-64x64')
 
 
+@lru_cache
+def read(name):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('POSESTRUCTS_DATA', str(data_root()))
+        return cli.load_config(str(FOLDER / f'{name}.py'))
+
+
 @pytest.fixture
-def load(monkeypatch):
-    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
+def load():
     init_default_scope('mmpose')
-    return lambda name: cli.load_config(str(FOLDER / f'{name}.py'))
+    return lambda name: copy.deepcopy(read(name))
 
 
 def build_on_nothing(config):
