@@ -3,8 +3,10 @@
     python benchmarks/message_passing.py --out benchmarks/results/message_passing.json
 
 Both have the same weights and the same input, take turns in one process and give the same output, which is checked.
-Times are medians; where other work disturbs the machine, the CPU time of the process says more than the clock. With
-``--ways`` also what ``mode='auto'`` goes by on a CPU: all ways for steps of many sizes.
+Times are medians; where other work disturbs the machine, the CPU time of the process says more than the clock. What
+``mode='auto'`` goes by on a CPU, all ways for steps of many sizes, is measured by::
+
+    python benchmarks/message_passing.py --ways --out benchmarks/results/message_passing_ways.json
 
 On a GPU float32 convolutions use TF32, as torch does by default; give ``--tf32`` for matrix products to do so too.
 """
@@ -271,7 +273,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--modes', nargs='+', choices=MODES, help='by default auto on a CPU, auto and all on a GPU')
     parser.add_argument('--repeats', type=int, help='timed runs of each; by default 3 on a CPU, 20 on a GPU')
     parser.add_argument('--tf32', action='store_true', help='TF32 for matrix products on a GPU as well')
-    parser.add_argument('--ways', action='store_true', help="also measure what mode='auto' goes by")
+    parser.add_argument('--ways', action='store_true', help="measure what mode='auto' goes by instead")
     parser.add_argument('--out', help='a JSON file for the figures')
     return parser.parse_args(args)
 
@@ -295,12 +297,15 @@ def main(args: Sequence[str] | None = None) -> None:
     args = parse_args(args)
     torch.set_float32_matmul_precision('high' if args.tf32 else 'highest')
     devices = args.devices or (['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu'])
-    rows = [row for device in devices for row in measure(args, device)]
-    show(rows, f'{args.tree}, {args.preset}: forward and backward')
-    found = dict(machine=describe_machine(), settings={k: v for k, v in vars(args).items() if k != 'out'}, rows=rows)
     if args.ways:
-        found['ways'] = [dict(row, device=device) for device in devices for row in ways(device)]
-        show(found['ways'], 'One step of messages, forward and backward')
+        rows = [dict(row, device=device) for device in devices for row in ways(device)]
+        found = dict(machine=describe_machine(), rows=rows)
+        show(rows, 'One step of messages, forward and backward')
+    else:
+        rows = [row for device in devices for row in measure(args, device)]
+        settings = {key: value for key, value in vars(args).items() if key not in ('out', 'ways')}
+        found = dict(machine=describe_machine(), settings=settings, rows=rows)
+        show(rows, f'{args.tree}, {args.preset}: forward and backward')
     if args.out:
         atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
 

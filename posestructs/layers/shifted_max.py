@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 CPU_SLAB, SLAB = 2**19, 2**25
@@ -92,11 +93,11 @@ def shifted_max(values: Tensor, lost: Tensor, merge_types: bool, workspace: Work
     Returns:
         Tensor: (N, P, S, L) with types merged, else (N, P, T, S, L).
     """
-    best = _empty(values, merge_types)
+    best = _room(values, merge_types)
     for sums, target in _slabs(values, lost, workspace, best):
         # best(d) = max over s of values(s) - w (s - d - o)^2
         torch.amax(sums, (2, 3) if merge_types else 3, out=target)
-    return best.unflatten(-1, values.shape[-2:])
+    return _on_map(best, values)
 
 
 def shifted_argmax(values: Tensor, lost: Tensor, merge_types: bool, workspace: Workspace) -> tuple[Tensor, Tensor]:
@@ -111,7 +112,7 @@ def shifted_argmax(values: Tensor, lost: Tensor, merge_types: bool, workspace: W
     Returns:
         tuple[Tensor, Tensor]: Values, and int64 indices: s, or t * S + s with types merged.
     """
-    best = _empty(values, merge_types)
+    best = _room(values, merge_types)
     index = torch.empty_like(best, dtype=torch.int64)
     size, lines = values.shape[-2:]
     for sums, target, where in _slabs(values, lost, workspace, best, index):
@@ -122,43 +123,48 @@ def shifted_argmax(values: Tensor, lost: Tensor, merge_types: bool, workspace: W
         shifts = sums.shape[3]
         s = (found % shifts + row - (shifts - size)).clamp(0, size - 1)
         where.copy_(found.div(shifts, rounding_mode='floor') * size + s)
-    return best.unflatten(-1, (size, lines)), index.unflatten(-1, (size, lines))
+    return _on_map(best, values), _on_map(index, values)
 
 
-def _empty(values: Tensor, merge_types: bool) -> Tensor:
-    """Room for the best, (N, P, S * L) or (N, P, T, S * L)."""
-    *outer, size, lines = values.shape
-    return values.new_empty(*(outer[:2] if merge_types else outer), size * lines)
-
-
-def _slabs(values: Tensor, lost: Tensor, workspace: Workspace, *targets: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def _slabs(values: Tensor, lost: Tensor, workspace: Workspace, *rooms: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Values less penalties for all pairs of cells, n images and c cells of the parent at a time.
 
     Yields:
         tuple[Tensor, ...]: (n, P, T, S + c - 1, c * L) sums: all that c rows see, one shift after the other; and the
-        views of the (..., S * L) targets that they are for. The next slab overwrites the sums.
+        views of the rooms that they are for. The next slab overwrites the sums.
     """
     size, lines = values.shape[-2:]
-    images, c = _slab_size(values)
+    images, c, count = _slab_size(values)
     # what c rows see at a shift is one window of a long line, with nothing to be found beyond its ends
     beyond = values.new_full((c - 1, lines), -math.inf).expand(*values.shape[:3], c - 1, lines)
     windows = torch.cat((beyond, values, beyond), dim=3).flatten(3).unfold(3, c * lines, lines)
-    lost = lost[..., None]
-    for n in range(0, len(values), images):
-        some, *rooms = (tensor[n : n + images] for tensor in (windows, *targets))
+    # rows d, ..., d + c - 1 see the distances 1 - c - d, ..., S - 1 - d; rows beyond the map see what does not matter
+    lost = F.pad(lost, (count * c - size, 0)).unfold(2, size + c - 1, c)[..., None].unbind(2)[::-1]
+    for some, *parts in zip(*(tensor.split(images) for tensor in (windows, *rooms)), strict=True):
         sums = workspace.view(some.shape, values)
-        # where c does not divide S, the last rows are worked out twice
-        for d in (*range(0, size - c, c), size - c):
-            # rows d, ..., d + c - 1 see the distances 1 - c - d, ..., S - 1 - d
-            torch.add(some, lost.narrow(2, size - c - d, size + c - 1), out=sums)
-            yield sums, *[room.narrow(-1, d * lines, c * lines) for room in rooms]
+        for of_rows, *targets in zip(lost, *(part.split(c * lines, dim=-1) for part in parts), strict=True):
+            torch.add(some, of_rows, out=sums)
+            yield sums, *targets
 
 
-def _slab_size(values: Tensor) -> tuple[int, int]:
-    """Images and rows of a slab. More rows make longer vectors, and look at more cells that are not on the map."""
+def _slab_size(values: Tensor) -> tuple[int, int, int]:
+    """Images and rows of a slab, and how many such rows there are: as many as the map has, or a few more."""
     of_row, size, lines = math.prod(values.shape[1:]), *values.shape[-2:]
     on_cpu = values.device.type == 'cpu'
-    # a CPU reduces 32 numbers at a time and what is left over one by one: 4 rows only where that is nothing
+    # more rows make longer vectors, and look at more cells that are not on the map. A CPU reduces 32 numbers at a time
+    # and what is left over one by one: 4 rows only where nothing is
     rows = 4 if on_cpu and lines % 8 == 0 and 8 * of_row > CPU_SLAB else 8
     rows = min(rows, size)
-    return max((CPU_SLAB if on_cpu else SLAB) // (rows * of_row), 1), rows
+    return max((CPU_SLAB if on_cpu else SLAB) // (rows * of_row), 1), rows, -(-size // rows)
+
+
+def _room(values: Tensor, merge_types: bool) -> Tensor:
+    """Room for the best of all rows: (N, P, S' * L) or (N, P, T, S' * L), with S' at least S."""
+    _, rows, count = _slab_size(values)
+    return values.new_empty(*values.shape[: 2 if merge_types else 3], rows * count * values.shape[-1])
+
+
+def _on_map(room: Tensor, values: Tensor) -> Tensor:
+    """The S rows that are on the map, (..., S, L)."""
+    size, lines = values.shape[-2:]
+    return room[..., : size * lines].unflatten(-1, (size, lines))
