@@ -1,6 +1,6 @@
 """Which of the three ways of :mod:`posestructs.layers.parallel_convs` is fastest here: by rule, or tried out.
 
-The rule for a CPU comes from ``benchmarks/message_passing.py --ways``: ``benchmarks/results/message_passing_ways.json``.
+The rule for a CPU is measured by ``benchmarks/message_passing.py --ways`` (``results/message_passing_ways.json``).
 
 On a GPU that depends on the model, on cuDNN's version and its settings, on the type and the sizes; there the ways are
 timed at the first call of a kind, as cuDNN does for its own algorithms with ``cudnn_benchmark``, which is kept.
