@@ -18,7 +18,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import damage
 from posestructs.utils.files import atomic_write
-from posestructs.utils.launch import set_up_ranks
+from posestructs.utils.launch import disconnect_ranks, set_up_ranks
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 OUT_FORMATS = ('.json', '.yaml', '.yml', '.pkl', '.pickle')
@@ -100,6 +100,7 @@ def main() -> None:
     if args.out and is_main_process():
         text = mmengine.dump(metrics, file_format=Path(args.out).suffix[1:])
         atomic_write(args.out, text if isinstance(text, bytes) else text.encode())
+    disconnect_ranks()
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
-from posestructs.utils.launch import set_up_ranks
+from posestructs.utils.launch import disconnect_ranks, set_up_ranks
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 
@@ -121,6 +121,7 @@ def main() -> None:
     for note in notes:
         runner.logger.warning(note)
     runner.train()
+    disconnect_ranks()
 
 
 if __name__ == '__main__':

@@ -82,7 +82,7 @@ class _DeformationMessage(torch.autograd.Function):
         ctx.mark_non_differentiable(columns)
         # M(p) = max over t, x of G_t(p_y, x) - w_x (x - p_x - o_x)^2
         message = shifted_max(columns.transpose(-1, -2), lost_x, merge_types=True, workspace=workspace)
-        return message.transpose(-1, -2), columns
+        return message.transpose(-1, -2).contiguous(), columns
 
     @staticmethod
     @once_differentiable

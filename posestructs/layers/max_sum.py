@@ -201,12 +201,16 @@ def _to_the_root(
     told: list[Tensor | None] = [None] * len(parents)
     done, workspace = [], Workspace()
 
-    def belief(k: int) -> Tensor:
-        # b_k,t(x) = u_k,t(x) + sum over children c of M_c(x)
-        return scores[:, k] if told[k] is None else scores[:, k] + told[k][:, None]
+    def beliefs_of(level: Sequence[int]) -> Tensor:
+        beliefs = torch.stack([scores[:, k] for k in level], dim=1)
+        for i, k in enumerate(level):
+            if told[k] is not None:
+                # b_k,t(x) = u_k,t(x) + sum over children c of M_c(x)
+                beliefs[:, i] += told[k][:, None]
+        return beliefs
 
     for level in reversed(levels[1:]):
-        beliefs = torch.stack([belief(k) for k in level], dim=1)
+        beliefs = beliefs_of(level)
         lost_of_level = [torch.stack([table[k] for k in level]) for table in lost]
         # M_k(p) = max over t, x of b_k,t(x) - deformation
         messages, columns = deformation_message(beliefs, *lost_of_level, workspace)
@@ -214,7 +218,7 @@ def _to_the_root(
             before = told[parents[k]]
             told[parents[k]] = message if before is None else before + message
         done.append(_Level(level, beliefs, columns, lost_of_level))
-    return belief(levels[0][0]), done
+    return beliefs_of(levels[0])[:, 0], done
 
 
 def _to_the_leaves(root_belief: Tensor, parents: Sequence[int], levels: Sequence[_Level]) -> tuple[Tensor, Tensor]:

@@ -67,6 +67,15 @@ def set_up_ranks(cfg: Config) -> None:
         )
 
 
+def disconnect_ranks() -> None:
+    """Take leave of the other ranks at the end of a program; nothing happens where there are none.
+
+    A rank that ends without it can abort: its connections' threads may still run while Python is taken down.
+    """
+    if torch_dist.is_available() and torch_dist.is_initialized():
+        torch_dist.destroy_process_group()
+
+
 def _connect_over_gloo(cfg: Config, rank: int, world_size: int, local_rank: int) -> None:
     os.environ.setdefault('MASTER_PORT', _DEFAULT_PORT)
     if 'MASTER_ADDR' not in os.environ:

@@ -74,6 +74,7 @@ def main(rank: int, out_dir: str) -> None:
         result['error'] = str(error)
     torch.save(result, f'rank{rank}.pt')
     torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope='module')

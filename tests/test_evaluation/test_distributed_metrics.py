@@ -75,6 +75,7 @@ def main(rank: int, world: int, out_dir: str) -> None:
     result = evaluate_rank(world, out_dir)
     with open(os.path.join(out_dir, f'{rank}.json'), 'w') as f:
         json.dump(result, f)
+    torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope='module')

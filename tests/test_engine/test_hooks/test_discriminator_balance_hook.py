@@ -201,6 +201,7 @@ def main(rank: int, folder: str) -> None:
     own = [values.tolist() for values in notes.weights[-1].values()]
     with open(f'{folder}/{rank}.json', 'w') as file:
         json.dump(dict(skipped=notes.skipped, accuracies=notes.accuracies, saved=saved, weights=own), file)
+    torch.distributed.destroy_process_group()
 
 
 def test_two_ranks_decide_alike(tmp_path):
