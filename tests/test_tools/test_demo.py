@@ -5,31 +5,46 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 
 from posestructs.testing import repo_root
 
+SMALL = [f'{part}_dataloader.dataset.num_samples={n}' for part, n in (('train', 64), ('test', 32))]
+SMALL += [
+    f'{part}_dataloader.{key}' for part in ('train', 'test') for key in ('num_workers=0', 'persistent_workers=False')
+]
 
-def test_it_leaves_picture_table_and_log(tmp_path):
+
+def demo(*arguments):
+    call = [sys.executable, 'tools/misc/demo.py', *arguments]
+    return subprocess.run(call, cwd=repo_root(), capture_output=True, text=True, timeout=500)
+
+
+def test_it_sets_the_four_models_side_by_side(tmp_path):
     folder = tmp_path / 'demo'
-    small = [f'{part}_dataloader.dataset.num_samples={n}' for part, n in (('train', 64), ('test', 32))]
-    workers = [
-        f'{part}_dataloader.{key}'
-        for part in ('train', 'test')
-        for key in ('num_workers=0', 'persistent_workers=False')
-    ]
-    call = ['tools/misc/demo.py', '--work-dir', str(folder), '--people', '4', '--cfg-options', *small, *workers]
-    done = subprocess.run([sys.executable, *call], cwd=repo_root(), capture_output=True, text=True)
+    done = demo('--work-dir', str(folder), '--people', '4', '--cfg-options', *SMALL)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ('predictions.png', 'metrics.md'):
         assert str(folder / name) in done.stdout
-    log = next(line.split()[-1] for line in done.stdout.splitlines() if line.startswith('  log'))
-    assert 'TorsoPCK' in open(log).read()
 
-    metrics = json.loads((folder / 'metrics.json').read_text())
-    table = (folder / 'metrics.md').read_text()
-    assert f'{metrics["TorsoPCK@0.2"]:.1f}' in table and table.strip() in done.stdout
-    picture = cv2.imread(str(folder / 'predictions.png'))
-    height, width = picture.shape[:2]
-    assert width > 4 * 2 * 64 and height > 64
-    # each of the 4 cells: truth and prediction show the same person, differently drawn upon
-    assert picture.std() > 20
+    table = (folder / 'metrics.md').read_text().strip()
+    assert table in done.stdout
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()]
+    assert [row[0] for row in rows[2:]] == ['baseline', 'structured', 'adversarial', 'hybrid']
+    for name, *cells in rows[2:]:
+        metrics = json.loads((folder / name / 'metrics.json').read_text())
+        assert cells[:-1] == [f'{metrics[key]:.1f}' for key in rows[0][1:-1]]
+        assert 'Epoch(train)' in (folder / name / 'train.txt').read_text()
+    assert rows[0][2:4] == ['visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2']
+
+    sheet = cv2.imread(str(folder / 'predictions.png'))
+    assert sheet.shape[1] > 2 * 5 * 128  # two people a row, each once as they are and once for each model
+    assert sheet.std() > 20
+    cells = np.split(sheet[40:160, : 5 * 128], 5, axis=1)
+    assert all((a != b).any() for a, b in zip(cells, cells[1:], strict=False))
+
+
+def test_a_run_that_fails_is_named(tmp_path):
+    done = demo('--models', 'structured', '--work-dir', str(tmp_path), '--cfg-options', 'train_cfg.max_epochs=-1')
+    assert done.returncode != 0
+    assert 'structured: python tools/train.py' in done.stderr and str(tmp_path / 'structured') in done.stderr

@@ -1,17 +1,23 @@
-"""Train a small model on drawn people, evaluate it, and show its predictions beside the truth.
+"""Train four small models on drawn people and set them side by side: table and picture.
 
-It runs the commands a user would run and prints them; ``make demo`` calls it. The results are in ``work_dirs/demo/``.
+A baseline of mmpose, messages along the skeleton, Adversarial PoseNet, and both together see the same people once. It
+runs the commands a user would run and prints them; ``make demo`` calls it. The results are in ``work_dirs/demo/``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -22,7 +28,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
-from posestructs.evaluation.tables import metrics_table
+from posestructs.evaluation.tables import format_table
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, side_by_side, stack_rows
 
 # isort: split
@@ -30,70 +36,179 @@ from posestructs.visualization import contact_sheet, draw_legend, draw_pose, sid
 from mmpose.apis import init_model
 
 ROOT = Path(__file__).resolve().parents[2]
+DATA = 'stick-figure-64x64'
+MODELS = dict(
+    baseline=f'configs/demo/td-hm_res18-small_{DATA}.py',
+    structured=f'configs/demo/sfl-separable_gen64_{DATA}.py',
+    adversarial=f'configs/demo/apn_2x56_{DATA}.py',
+    hybrid=f'configs/demo/apn-tree_2x56_{DATA}.py',
+)
+COLUMNS = ('TorsoPCK@0.2', 'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2', 'StrictPCP@0.5', 'PDJ@0.1')
 
 
-def run(*command: str) -> None:
-    """Print a command of the project and run it."""
-    sys.stdout.write(f'\n$ python {shlex.join(command)}\n')
-    sys.stdout.flush()
-    done = subprocess.run([sys.executable, *command], cwd=ROOT)
-    if done.returncode:
-        raise SystemExit(done.returncode)
+class Trained(NamedTuple):
+    """One of the models.
+
+    Attributes:
+        name: Its name here.
+        config: Its config file.
+        checkpoint: Its weights.
+        metrics: On the test people, in percent.
+        minutes: Of training.
+    """
+
+    name: str
+    config: str
+    checkpoint: Path
+    metrics: Mapping[str, float]
+    minutes: float
 
 
-def picture(config: Config, checkpoint: Path, people: int) -> np.ndarray:
-    """Draw test people with the truth and with what a model predicts.
+class Speaker:
+    """Lets several runs print whole lines, each under its name.
 
     Args:
-        config: Its model and its test data are used.
-        checkpoint: Weights of the model.
+        width: Of the longest name.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._lock, self._width = threading.Lock(), width
+
+    def say(self, name: str, line: str) -> None:
+        """Print a line of a run."""
+        with self._lock:
+            sys.stdout.write(f'{name:{self._width}} | {line}\n')
+            sys.stdout.flush()
+
+
+def run(name: str, command: Sequence[str], log: Path, threads: int, speaker: Speaker) -> None:
+    """Run a command of the project; what it prints goes to a file, its progress to the terminal too.
+
+    Args:
+        name: Of the model.
+        command: Arguments of ``python``.
+        log: File for all it prints.
+        threads: Of each process.
+        speaker: Prints.
+
+    Raises:
+        SystemExit: The command failed.
+    """
+    speaker.say(name, f'$ python {shlex.join(command)}')
+    call = [sys.executable, *command]
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+    with open(log, 'w') as file:
+        process = subprocess.Popen(
+            call, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for line in process.stdout:
+            file.write(line)
+            if 'Epoch(train)' in line:
+                speaker.say(name, line[line.index('Epoch(train)') :].rstrip())
+    if process.wait():
+        raise SystemExit(f'{name}: python {shlex.join(command)} failed:\n{log.read_text()[-3000:]}\nall of it: {log}')
+
+
+def train_and_test(name: str, folder: Path, options: Sequence[str], threads: int, speaker: Speaker) -> Trained:
+    """Train one of the models from scratch and score it.
+
+    Args:
+        name: Which.
+        folder: For what the runs of all models leave; this one's is a folder in it.
+        options: ``--cfg-options`` of both commands.
+        threads: Of each process.
+        speaker: Prints.
+
+    Returns:
+        Trained: The model.
+    """
+    folder, config = folder / name, MODELS[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    tail = ('--work-dir', str(folder), *(['--cfg-options', *options] if options else []))
+    begin = time.time()
+    run(name, ['tools/train.py', config, '--no-validate', '--seed', '0', *tail], folder / 'train.txt', threads, speaker)
+    minutes = (time.time() - begin) / 60
+    checkpoint, metrics = Path((folder / 'last_checkpoint').read_text().strip()), folder / 'metrics.json'
+    command = ['tools/test.py', config, str(checkpoint), '--out', str(metrics), *tail]
+    run(name, command, folder / 'test.txt', threads, speaker)
+    return Trained(name, config, checkpoint, json.loads(metrics.read_text()), minutes)
+
+
+def table(models: Sequence[Trained]) -> str:
+    """Set the models side by side.
+
+    Args:
+        models: M models.
+
+    Returns:
+        str: A table in Markdown, M rows, metrics in percent.
+    """
+    found = [key for key in COLUMNS if any(key in model.metrics for model in models)]
+    rows = [
+        [m.name, *(f'{m.metrics[key]:.1f}' if key in m.metrics else '-' for key in found), f'{m.minutes:.1f}']
+        for m in models
+    ]
+    return format_table(['model', *found, 'minutes'], rows)
+
+
+def picture(models: Sequence[Trained], people: int) -> np.ndarray:
+    """Draw test people with the truth and with what each model predicts.
+
+    Args:
+        models: M models.
         people: How many, from the first.
 
     Returns:
-        np.ndarray: (H, W, 3) RGB picture.
+        np.ndarray: (H, W, 3) RGB picture, M + 1 poses for each person.
     """
-    model = init_model(config, str(checkpoint), device='cpu')
-    dataset = DATASETS.build(config.test_dataloader.dataset)
-    pairs = []
+    poses = []
+    for trained in models:
+        config = Config.fromfile(ROOT / trained.config)
+        model = init_model(config, str(trained.checkpoint), device='cpu')
+        dataset = DATASETS.build(config.test_dataloader.dataset)
+        batch = pseudo_collate([dataset[i] for i in range(people)])
+        poses.append([sample.pred_instances.keypoints for sample in model.test_step(batch)])
+    rows = []
     for i in range(people):
         info = dataset.get_data_info(i)
-        image = mmcv.bgr2rgb(info['img'] if 'img' in info else mmcv.imread(info['img_path']))
-        found = model.test_step(pseudo_collate([dataset[i]]))[0].pred_instances
-        meta, scale = dataset.metainfo, max(1, 192 / max(image.shape[:2]))
-        labels = info['keypoints_visible'], info.get('keypoints_occluded')
+        meta, scale = dataset.metainfo, max(1, 128 / max(info['img'].shape[:2]))
+        image, labels = mmcv.bgr2rgb(info['img']), (info['keypoints_visible'], info.get('keypoints_occluded'))
         truth = draw_pose(image, info['keypoints'], *labels, meta, scale=scale)
-        guess = draw_pose(image, found.keypoints, metainfo=meta, scale=scale)
-        pairs.append(side_by_side([truth, guess]))
-    sheet = contact_sheet(pairs, columns=4, titles=['truth | prediction'] * people)
+        guesses = [draw_pose(image, found[i], metainfo=meta, scale=scale) for found in poses]
+        rows.append(side_by_side([truth, *guesses]))
+    title = ' | '.join(['truth', *(model.name for model in models)])
+    sheet = contact_sheet(rows, columns=2, titles=[title] * people)
     return stack_rows([sheet, draw_legend(sheet.shape[1])])
 
 
 def main() -> None:
+    """Train, test, compare."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--config', default='configs/demo/td-hm_res18-small_stick-figure-64x64.py')
+    parser.add_argument('--models', nargs='+', choices=list(MODELS), default=list(MODELS))
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
-    parser.add_argument('--people', type=int, default=16, help='number of people in the picture')
-    parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to both commands')
+    parser.add_argument('--people', type=int, default=12, help='number of people in the picture')
+    parser.add_argument('--jobs', type=int, help='models to train at the same time; by default 2 where there are cores')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to all commands')
     args = parser.parse_args()
-    folder = args.work_dir.resolve()
-    options = ('--work-dir', str(folder), *(['--cfg-options', *args.cfg_options] if args.cfg_options else []))
+    folder, cores = args.work_dir.resolve(), len(os.sched_getaffinity(0))
+    jobs = args.jobs or min(2, cores)
+    speaker = Speaker(max(map(len, args.models)))
 
     begin = time.time()
-    run('tools/train.py', args.config, '--no-validate', '--seed', '0', *options)
-    minutes = (time.time() - begin) / 60
-    checkpoint = Path((folder / 'last_checkpoint').read_text().strip())
-    metrics_file = folder / 'metrics.json'
-    run('tools/test.py', args.config, str(checkpoint), '--out', str(metrics_file), *options)
-
-    table = metrics_table(json.loads(metrics_file.read_text()))
-    (folder / 'metrics.md').write_text(table + '\n')
+    with ThreadPoolExecutor(jobs) as pool:
+        runs = [
+            pool.submit(train_and_test, name, folder, args.cfg_options, max(1, cores // jobs), speaker)
+            for name in args.models
+        ]
+        models = [run.result() for run in runs]
+    text = table(models)
+    (folder / 'metrics.md').write_text(text + '\n')
     init_default_scope('mmpose')
-    drawn = picture(Config.fromfile(ROOT / args.config), checkpoint, args.people)
-    mmcv.imwrite(mmcv.rgb2bgr(drawn), str(folder / 'predictions.png'))
-    log = max(folder.glob('*/*.log'), key=lambda path: path.stat().st_mtime)
+    mmcv.imwrite(mmcv.rgb2bgr(picture(models, args.people)), str(folder / 'predictions.png'))
     sys.stdout.write(
-        f'\n{table}\n\nTrained in {minutes:.1f} minutes. What there is to look at:\n'
-        f'  picture  {folder / "predictions.png"}\n  table    {folder / "metrics.md"}\n  log      {log}\n'
+        f'\n{text}\n\nIn percent; {(time.time() - begin) / 60:.1f} minutes. What there is to look at:\n'
+        f'  picture  {folder / "predictions.png"}\n  table    {folder / "metrics.md"}\n'
+        f'  logs     {folder}/{{{",".join(args.models)}}}/\n'
     )
 
 

@@ -1,0 +1,8 @@
+# adam_2e.py for each network of a model by itself, the discriminators more slowly
+_base_ = './adam_6e_networks.py'
+
+train_cfg = dict(max_epochs=2, val_interval=1)
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=50, start_factor=0.01, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=0, end=2, T_max=2, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
+]
