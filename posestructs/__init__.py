@@ -12,6 +12,10 @@ if sys.orig_argv[-2:] != ['-m', 'posestructs.compat']:
 
     compat.apply()
 
+    from posestructs.utils.config_bases import lead_to_our_configs
+
+    lead_to_our_configs()
+
     from posestructs import codecs, datasets, engine, evaluation, layers, models, structures, visualization
 
     __all__ += ['codecs', 'compat', 'datasets', 'engine', 'evaluation', 'layers', 'models', 'structures']

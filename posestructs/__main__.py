@@ -1,0 +1,45 @@
+"""The tools from any folder: ``python -m posestructs train CONFIG``, ``python -m posestructs browse_dataset CONFIG``.
+
+The same files as ``tools/*.py`` of a checkout, with the same flags; an installation has no other way to them that is
+easily typed. Modules in the working directory can be imported, so that a config may name a project's own.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+from posestructs.utils.paths import config_root
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+
+def tools() -> dict[str, Path]:
+    """What can be run.
+
+    Returns:
+        dict[str, Path]: Files of the tools by name, in the order of their folders.
+    """
+    return {path.stem: path for path in sorted((config_root().parent / 'tools').rglob('*.py'), key=_place)}
+
+
+def _place(path: Path) -> tuple[int, Path]:
+    return len(path.parts), path
+
+
+@report_usage_errors
+def main() -> None:
+    """Run the tool that the command line names."""
+    found, words = tools(), sys.argv[1:]
+    usage = f'usage: python -m posestructs TOOL [flags]\ntools: {", ".join(found)}'
+    if not words or words[0] in ('-h', '--help'):
+        print(usage)
+        return
+    if words[0] not in found:
+        raise UsageError(f'no tool {words[0]}\n{usage}')
+    sys.argv = [str(found[words[0]]), *words[1:]]
+    runpy.run_path(sys.argv[0], run_name='__main__')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,50 @@
+"""Our configs as bases of a user's own: ``_base_ = 'posestructs::baseline/td-hm_res18_lspet-mini-128x128.py'``.
+
+mmengine leads such paths to OpenMMLab's packages only, and looks for the components in a scope named as the package.
+Ours are registered in mmpose's scope: a base of ours is a file like any other, wherever posestructs is installed.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from mmengine.config import Config
+
+from posestructs.utils.paths import config_root
+
+_PREFIX = 'posestructs::'
+
+
+def base_file(path: str) -> str:
+    """Find a shipped config.
+
+    Args:
+        path: Below ``configs/``, such as ``'_base_/default_runtime.py'``.
+
+    Returns:
+        str: The file.
+
+    Raises:
+        FileNotFoundError: There is none; lists what its folder has.
+    """
+    file = config_root() / path
+    if not file.is_file():
+        folder = file.parent if file.parent.is_dir() else config_root()
+        names = sorted(p.name for p in folder.iterdir() if not p.name.startswith('__'))
+        raise FileNotFoundError(f'_base_ {_PREFIX}{path}: no such file; {folder} has {names}')
+    return str(file)
+
+
+def lead_to_our_configs() -> None:
+    """Teach mmengine's ``Config`` the prefix; a second call changes nothing."""
+    find = Config._get_cfg_path
+    if hasattr(find, '__wrapped__'):
+        return
+
+    @functools.wraps(find)
+    def find_ours_too(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        if cfg_path.startswith(_PREFIX):
+            return base_file(cfg_path.removeprefix(_PREFIX)), None
+        return find(cfg_path, filename)
+
+    Config._get_cfg_path = staticmethod(find_ours_too)

@@ -1,0 +1,214 @@
+"""The recipes are followed to the letter: files written, commands run in a shell, what they print compared.
+
+A ``python`` block is the file that its first line names, a ``bash`` block is run as it stands, a ``text`` block is what
+the commands before it print (``...`` stands for anything, as in a doctest; lines may have more around them). Commands
+in ``console`` blocks are trainings of hours: that they are those of a ``bash`` block, less its options, is all that is
+looked at.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import math
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from posestructs.datasets import StickFigureDataset
+from posestructs.testing import data_root, needs_data, repo_root
+
+RECIPES = repo_root() / 'docs' / 'recipes'
+NAMES = ('backbone', 'skeleton', 'discriminator', 'dataset', 'existing-config')
+BLOCK = re.compile(r'^```(\w+)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A fenced block."""
+
+    kind: str
+    text: str
+
+    @property
+    def path(self) -> str:
+        """Of a file: what its first line names."""
+        return re.match(r'# (\S+\.py)\n', self.text)[1]
+
+
+def blocks(name: str) -> list[Block]:
+    return [Block(*found) for found in BLOCK.findall((RECIPES / f'{name}.md').read_text())]
+
+
+@pytest.fixture(scope='module')
+def environment(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """A shell's variables: ``python`` is this one, posestructs can be imported, the data are the tests'."""
+    folder = tmp_path_factory.mktemp('bin')
+    program = [sys.executable, str(Path(__file__).with_name('preloaded_python.py'))]
+    (folder / 'python').write_text(f'#!/bin/sh\nexec {shlex.join(program)} run {folder}/socket "$@"\n')
+    (folder / 'python').chmod(0o755)
+    own = {k: v for k, v in os.environ.items() if k not in ('DISPLAY', 'WAYLAND_DISPLAY', 'RANK', 'WORLD_SIZE')}
+    own |= {'PATH': f'{folder}{os.pathsep}{os.environ["PATH"]}', 'PYTHONPATH': str(repo_root())}
+    own |= {'POSESTRUCTS_DATA': str(data_root())}
+    server = subprocess.Popen([*program, 'serve', str(folder / 'socket')], env=own, stdin=subprocess.PIPE)
+    while not (folder / 'socket').exists() and server.poll() is None:
+        time.sleep(0.1)
+    yield own
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture
+def follow(environment, tmp_path):
+    """Do all that a recipe says; its folder and what each ``bash`` block printed."""
+
+    def follow(name: str) -> tuple[Path, list[str]]:
+        printed: list[str] = []
+        for block in blocks(name):
+            if block.kind == 'python':
+                file = tmp_path / block.path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(block.text)
+            elif block.kind == 'bash':
+                printed.append(run(block.text, tmp_path, environment))
+            elif block.kind == 'text':
+                assert_prints(printed[-1], block.text)
+        return tmp_path, printed
+
+    return follow
+
+
+def run(script: str, folder: Path, env: dict[str, str]) -> str:
+    words = ['bash', '-euo', 'pipefail', '-c', script]
+    done = subprocess.run(
+        words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500
+    )
+    assert done.returncode == 0, f'{script}\n{done.stdout}'
+    return done.stdout
+
+
+def assert_prints(printed: str, expected: str) -> None:
+    """Each line is found in the output, in this order."""
+    start = 0
+    for line in expected.splitlines():
+        pattern = re.escape(line.strip()).replace(r'\.\.\.', r'[^\n]*')
+        found = re.compile(pattern).search(printed, start)
+        assert found, f'{line!r} is not printed, or not after the line before it:\n{printed}'
+        start = found.end()
+
+
+def logged(work_dir: Path) -> list[dict]:
+    """What a run logged, checked to be numbers."""
+    (file,) = work_dir.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    assert any('loss' in row for row in rows)
+    return rows
+
+
+def checkpoint(work_dir: Path, epoch: int) -> dict:
+    return torch.load(work_dir / f'epoch_{epoch}.pth', weights_only=True)
+
+
+def assert_moved(work_dir: Path, prefix: str) -> None:
+    """All weights below a prefix are others after the second epoch than after the first."""
+    before, after = (checkpoint(work_dir, epoch)['state_dict'] for epoch in (1, 2))
+    names = [name for name in before if name.startswith(prefix)]
+    assert names and not [name for name in names if torch.equal(before[name], after[name])]
+
+
+def commands(script: str) -> Iterator[str]:
+    """Lines of a script that begin a command, without the `$` of a console."""
+    for line in script.splitlines():
+        if line.removeprefix('$ ').startswith('python '):
+            yield line.removeprefix('$ ')
+
+
+def test_pages_are_complete():
+    index = (RECIPES / 'index.md').read_text()
+    listed = re.search(r'```\{toctree\}.*?\n\n(.*?)\n```', index, re.DOTALL)[1].split()
+    assert listed == list(NAMES) == [n for n in NAMES if f']({n}.md)' in index]
+    assert {path.stem for path in RECIPES.glob('*.md')} == {'index', *NAMES}
+    for name in NAMES:
+        page = blocks(name)
+        assert len({block.path for block in page if block.kind == 'python'}) > 0
+        assert {block.kind for block in page} == {'python', 'bash', 'text', 'console'}
+        tried = [command for block in page if block.kind == 'bash' for command in commands(block.text)]
+        for command in (c for block in page if block.kind == 'console' for c in commands(block.text)):
+            assert any(other.startswith(f'{command} ') for other in tried), f'{name}: {command} is tried nowhere'
+
+
+def test_own_backbone(follow):
+    project, _ = follow('backbone')
+    for work_dir, others in (('try_sfl', {'neck', 'head'}), ('try_apn', {'head', 'discriminators'})):
+        rows = logged(project / 'work_dirs' / work_dir)
+        assert 'TorsoPCK@0.2' in rows[-1]
+        weights = checkpoint(project / 'work_dirs' / work_dir, 1)['state_dict']
+        assert {name.partition('.')[0] for name in weights} == {'backbone'} | others
+        assert weights['backbone.blocks.5.layers.0.weight'].shape == (48, 1, 3, 3)
+
+
+def test_own_skeleton(follow):
+    project, _ = follow('skeleton')
+    columns = set(logged(project / 'work_dirs' / 'try')[-1])
+    assert any('wrist' in column for column in columns) and not any('knee' in column for column in columns)
+    weights = checkpoint(project / 'work_dirs' / 'try', 1)['state_dict']
+    assert weights['neck.up.kernels.0'].shape[0] == 11  # edges of 12 parts
+    assert weights['head.prediction.weight'].shape[0] == 12
+
+
+def test_own_discriminator(follow):
+    project, _ = follow('discriminator')
+    for work_dir, own in (('try', 'discriminators.pose.limbs.'), ('try_only', 'discriminators.pose.layers.')):
+        folder = project / 'work_dirs' / work_dir
+        assert 'TorsoPCK@0.2' in logged(folder)[-1]
+        assert_moved(folder, own)
+    names = checkpoint(project / 'work_dirs' / 'try_only', 2)['state_dict']
+    assert {name.split('.')[2] for name in names if name.startswith('discriminators.pose.')} == {'layers'}  # P is gone
+
+
+def test_own_data_set(follow):
+    project, _ = follow('dataset')
+    pictures = sorted((project / 'work_dirs' / 'look').glob('*.png'))
+    assert len(pictures) == 4 and all(cv2.imread(str(picture)) is not None for picture in pictures)
+    rows = logged(project / 'work_dirs' / 'try')
+    assert 'TorsoPCK@0.2' in rows[-1] and any('loss_adv_pose' in row for row in rows)
+    with open(project / 'data' / 'climbers' / 'val.csv') as file:
+        assert len(list(csv.DictReader(file))) == 16
+
+    spec = importlib.util.spec_from_file_location('my_datasets', project / 'my_datasets.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    root = str(project / 'data' / 'climbers')
+    read = module.ClimberDataset('val.csv', data_root=root, data_prefix=dict(img='images'), test_mode=True)
+    drawn = StickFigureDataset(num_samples=16, start_index=32, image_size=128)
+    for i in range(16):
+        np.testing.assert_allclose(read[i]['keypoints'], drawn[i]['keypoints'], atol=0.006)
+        for key in ('keypoints_visible', 'keypoints_occluded'):
+            np.testing.assert_array_equal(read[i][key], drawn[i][key])
+
+
+@needs_data
+def test_existing_config(follow):
+    project, printed = follow('existing-config')
+    assert not re.search('unexpected key|missing keys|size mismatch', printed[-1])
+    assert 'coco/AP' in json.loads((project / 'metrics.json').read_text())
+    logged(project / 'work_dirs' / 'try')
+    trained = checkpoint(project / 'work_dirs' / 'try', 1)
+    for name in ('generator', 'pose', 'confidence'):
+        state = trained['optimizer'][name]['state']
+        assert {int(values['step']) for values in state.values()} == {2}
+        assert any(values['exp_avg'].abs().sum() > 0 for values in state.values())
+    names = torch.load(project / 'res50.pth', weights_only=True)['state_dict']
+    assert names and not any(name.startswith('discriminators.') for name in names)
