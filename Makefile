@@ -1,11 +1,12 @@
 # make demo   set up, train a small model on drawn people, show what it learned (work_dirs/demo/)
 # make test   set up, lint, run the whole test suite
+# make docs   set up, build the pages into docs/_build; a warning is an error
 PYTHON ?= python3
 # One pinned, tested build. Another one: make demo TORCH="torch==2.12.0"; pip's own options may follow the version.
 TORCH ?= torch==2.13.0
 VENV ?= .venv
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test lint docs
 
 setup:
 	@$(PYTHON) tools/misc/setup_env.py --venv "$(VENV)" --torch "$(TORCH)"
@@ -19,3 +20,6 @@ lint: setup
 
 test: lint
 	$(VENV)/bin/python -m pytest tests
+
+docs: setup
+	$(VENV)/bin/python -m sphinx -W --keep-going -q docs docs/_build
