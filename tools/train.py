@@ -35,6 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
     parser.add_argument('--seed', type=cli.seed, help='random seed')
     parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard files (tensorboard=True)')
+    parser.add_argument('--wandb', action='store_true', help='log to Weights & Biases (needs wandb)')
     cli.add_common_arguments(parser)
     return parser.parse_args()
 
@@ -113,6 +114,8 @@ def main() -> None:
     cli.require_keys(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     if cfg.get('tensorboard'):
         cli.use_tensorboard(cfg)
+    if args.wandb:
+        cli.use_wandb(cfg)
     notes = choose_checkpoint(cfg, start)
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)

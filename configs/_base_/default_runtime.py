@@ -2,8 +2,12 @@ _base_ = ['mmpose::_base_/default_runtime.py']
 
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
 
-# written whole or not at all: a killed run resumes from the last one
-default_hooks = dict(checkpoint=dict(type='AtomicCheckpointHook'))
+default_hooks = dict(
+    # written whole or not at all: a killed run resumes from the last one
+    checkpoint=dict(type='AtomicCheckpointHook'),
+    # with --show-dir: occlusion maps, and what discriminators say of each joint
+    visualization=dict(type='StructureVisualizationHook'),
+)
 
 custom_hooks = [
     dict(type='SyncBuffersHook'),

@@ -161,11 +161,14 @@ def draw_predictions(cfg: Config, args: argparse.Namespace, hook: str = 'visuali
         args: Gives ``show``, ``wait_time`` and ``interval``.
         hook: ``visualization`` or ``badcase``, its name in ``default_hooks``.
     """
-    kinds = dict(visualization='PoseVisualizationHook', badcase='BadCaseAnalysisHook')
+    kinds = dict(visualization='StructureVisualizationHook', badcase='BadCaseAnalysisHook')
     settings = dict(enable=True, show=args.show, interval=args.interval)
     if args.show:
         settings['wait_time'] = args.wait_time
-    merge_dict(cfg, 'default_hooks', {hook: {'type': kinds[hook], **_hook(cfg, hook), **settings}})
+    given = {'type': kinds[hook], **_hook(cfg, hook)}
+    if _type_name(given) == 'PoseVisualizationHook':  # ours does all that it does
+        given['type'] = kinds[hook]
+    merge_dict(cfg, 'default_hooks', {hook: {**given, **settings}})
 
 
 def merge_options(cfg: Config, options: dict) -> None:
@@ -281,13 +284,34 @@ def use_tensorboard(cfg: Config) -> None:
     Raises:
         UsageError: The package is not installed, or the config has no visualizer.
     """
-    if importlib.util.find_spec('tensorboard') is None:
-        raise UsageError('TensorBoard is not installed: pip install tensorboard')
+    _add_backend(cfg, 'TensorBoard', 'tensorboard', dict(type='TensorboardVisBackend'))
+
+
+def use_wandb(cfg: Config) -> None:
+    """Send curves and pictures to Weights & Biases; with ``WANDB_MODE=offline`` into the run's folder instead.
+
+    mmengine's backend keeps the ``.py`` files below the working directory too; a virtual environment there costs
+    minutes.
+
+    Args:
+        cfg: The config; changed in place. A ``WandbVisBackend`` that it sets itself, with a project's name for one,
+            stays as it is.
+
+    Raises:
+        UsageError: The package is not installed, or the config has no visualizer.
+    """
+    project = dict(project='posestructs', name=Path(cfg.get('work_dir') or 'run').name)
+    _add_backend(cfg, 'WandB', 'wandb', dict(type='WandbVisBackend', init_kwargs=project))
+
+
+def _add_backend(cfg: Config, title: str, package: str, backend: dict) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise UsageError(f'{title} is not installed: pip install {package}')
     if not isinstance(cfg.get('visualizer'), dict):
-        raise UsageError(f'TensorBoard needs a visualizer, and config {cfg.filename} sets none')
+        raise UsageError(f'{title} needs a visualizer, and config {cfg.filename} sets none')
     backends = list(cfg.visualizer.get('vis_backends') or [])
-    if 'TensorboardVisBackend' not in map(_type_name, backends):
-        backends.append(dict(type='TensorboardVisBackend'))
+    if backend['type'] not in map(_type_name, backends):
+        backends.append(backend)
     cfg.visualizer.vis_backends = backends
 
 

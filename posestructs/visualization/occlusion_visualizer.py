@@ -6,10 +6,12 @@ from typing import Any
 
 import mmcv
 import numpy as np
-from mmengine.structures import InstanceData
+import torch
+from mmengine.structures import InstanceData, PixelData
 from mmpose.registry import VISUALIZERS
 from mmpose.visualization import PoseLocalVisualizer
 
+from posestructs.visualization.heatmap_sheet import overlay
 from posestructs.visualization.pose_drawing import draw_pose
 
 
@@ -19,7 +21,8 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
 
     It reads ``keypoints_occluded`` of ground truth (1, 0, -1) and of predictions (a probability) where it is there;
     without it all joints are drawn as visible. The OpenPose style is left to mmpose. ``radius`` and ``line_width`` may
-    be set later, as mmpose's inferencers do; None makes them automatic again.
+    be set later, as mmpose's inferencers do; None makes them automatic again. Below heatmaps it draws occlusion maps
+    (``occlusion`` or ``occlusion_heatmaps`` of ``pred_fields``), both on the scale of the heatmaps.
 
     Args:
         name (str): Name of the instance. Defaults to 'visualizer'.
@@ -85,6 +88,19 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
             self.set_image(drawn)
         return self.get_image()
 
+    def _draw_instance_heatmap(self, fields: PixelData, overlaid_image: np.ndarray | None = None) -> np.ndarray | None:
+        if 'heatmaps' not in fields:
+            return None
+        pose, occlusion = _array(fields.heatmaps), fields.get('occlusion', fields.get('occlusion_heatmaps'))
+        pose = pose.max(axis=0) if pose.ndim == 3 else pose
+        if overlaid_image is None:
+            overlaid_image = np.zeros((*pose.shape, 3), np.uint8)
+        top = max(float(pose.max()), 1e-6)
+        rows = [overlay(overlaid_image, pose, top)]
+        if occlusion is not None:
+            rows.append(overlay(overlaid_image, _array(occlusion).max(axis=0), top))
+        return np.concatenate(rows)
+
     def _weighted(self, visible: np.ndarray | None) -> bool:
         return self.show_keypoint_weight and visible is not None
 
@@ -99,6 +115,8 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
 
 
 def _array(value: Any) -> np.ndarray | None:
+    if isinstance(value, torch.Tensor):
+        value = value.detach().float().cpu().numpy()
     return None if value is None else np.asarray(value)
 
 

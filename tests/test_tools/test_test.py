@@ -85,8 +85,9 @@ def test_dumped_predictions_give_the_metric(tested, trained):
 
 def test_pictures_are_drawn(tested):
     folder = next((tested[0] / 'w').glob('*/drawn'))
-    drawn = sorted(folder.iterdir())
+    drawn = sorted(folder.glob('*_0.jpg'))
     assert len(drawn) == 5
+    assert sorted(folder.iterdir()) == sorted([*drawn, *(file.with_name(f'{file.stem}_maps.png') for file in drawn)])
     for file in drawn:
         source = cv2.imread(str(data_root() / 'mpii-sample' / 'images' / file.name.replace('_0.jpg', '.jpg')))
         picture = cv2.imread(str(file))

@@ -70,7 +70,8 @@ def test_auto_scale_lr_and_show_dir(main, tiny, tmp_path, scalars):
     main('train.py', config, '--work-dir', tmp_path / 'w', *flags, '--cfg-options', 'train_cfg.max_epochs=1')
     assert scalars(tmp_path / 'w')[0]['lr'] == pytest.approx(1e-3 * 2 / 8)  # batches of 2
     # validation's three batches count on from iteration 3, and every second is drawn
-    assert [f.name for f in (tmp_path / 'w').glob('*/vis_data/vis_image/*.png')] == ['val_img_4.png']
+    names = sorted(f.name for f in (tmp_path / 'w').glob('*/vis_data/vis_image/*.png'))
+    assert names == ['val_img_4.png', 'val_maps_4.png']
 
 
 def test_resume_with_nothing_to_resume_starts_as_configured(piped, main, tiny, tmp_path, capfd):

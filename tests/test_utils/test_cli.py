@@ -172,8 +172,15 @@ def test_interval_is_positive(interval, capsys):
 def test_drawing_hooks_come_where_a_config_has_none():
     cfg = Config(dict())
     cli.draw_predictions(cfg, parsed('--show', '--wait-time', '2.5', '--interval', '4'))
-    hook = dict(type='PoseVisualizationHook', enable=True, show=True, interval=4, wait_time=2.5)
+    hook = dict(type='StructureVisualizationHook', enable=True, show=True, interval=4, wait_time=2.5)
     assert cfg.default_hooks.visualization == hook
+
+
+def test_mmposes_drawing_hook_becomes_ours_and_a_users_own_stays():
+    for given, drawn in (('PoseVisualizationHook', 'StructureVisualizationHook'), ('MyHook', 'MyHook')):
+        cfg = Config(dict(default_hooks=dict(visualization=dict(type=given, enable=False, kpt_thr=0.1))))
+        cli.draw_predictions(cfg, parsed('--show-dir', 'x'))
+        assert cfg.default_hooks.visualization == dict(type=drawn, enable=True, kpt_thr=0.1, show=False, interval=1)
 
 
 def test_config_of_a_package_and_preprocess_cfg(tmp_path):

@@ -3,15 +3,17 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 from mmpose.registry import VISUALIZERS
 from mmpose.structures import PoseDataSample
 
 from posestructs.testing import data_root, needs_data
 from posestructs.visualization import OcclusionLocalVisualizer, draw_pose
+from posestructs.visualization.heatmap_sheet import overlay
 
 META = dict(
     keypoint_colors=np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]]),
@@ -106,6 +108,22 @@ def test_colours_by_name_as_in_mmpose(request):
     )
     drawn = visualizer.add_datasample('a', IMAGE, sample(gt_instances=None), draw_pred=False)
     assert tuple(drawn[60, 60]) == (255, 0, 0) and tuple(drawn[20, 40]) == (0, 0, 255)
+
+
+@pytest.mark.parametrize('key', ['occlusion', 'occlusion_heatmaps'])
+def test_heatmaps_and_occlusion_maps_below(visualizer, key):
+    data = sample(pred_instances=[0, 0, 0])
+    pose, occlusion = np.random.default_rng(0).uniform(0, 0.5, (2, 3, 8, 9)).astype(np.float32)
+    data.pred_fields = PixelData(**{'heatmaps': torch.from_numpy(pose), key: occlusion})
+    drawn = visualizer.add_datasample('a', IMAGE, data, draw_gt=False, draw_heatmap=True)
+    np.testing.assert_array_equal(drawn[:80], visualizer.add_datasample('a', IMAGE, data, draw_gt=False))
+    top = pose.max()  # of both: a faint occlusion map looks faint
+    rows = [overlay(IMAGE, pose.max(axis=0), top), overlay(IMAGE, occlusion.max(axis=0), top)]
+    np.testing.assert_array_equal(drawn[80:], np.concatenate(rows))
+    data.pred_fields = PixelData(heatmaps=pose)
+    np.testing.assert_array_equal(
+        visualizer.add_datasample('a', IMAGE, data, draw_gt=False, draw_heatmap=True), drawn[:160]
+    )
 
 
 def test_a_sample_without_people(visualizer):

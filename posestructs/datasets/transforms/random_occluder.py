@@ -61,8 +61,9 @@ class RandomOccluder(BaseTransform):
     works on ``transformed_keypoints`` and the crop. After it is cheaper. The image of the data set is never changed:
     it is copied before.
 
-    Required keys: ``img``, ``keypoints``, ``keypoints_visible``; ``transformed_keypoints``, ``skeleton_links`` (limbs),
-    ``dataset`` (patches), ``keypoints_occluded`` optional. Modified keys: ``img``, ``keypoints_occluded``.
+    Required keys: ``img``, ``keypoints`` (without them nothing is done), ``keypoints_visible``;
+    ``transformed_keypoints``, ``skeleton_links`` (limbs), ``dataset`` (patches), ``keypoints_occluded`` optional.
+    Modified keys: ``img``, ``keypoints_occluded``.
 
     Args:
         prob (float): Probability that a sample gets occluders. Defaults to 0.5.
@@ -141,8 +142,10 @@ class RandomOccluder(BaseTransform):
             results (dict): A sample on its way through a pipeline.
 
         Returns:
-            dict: The same dict.
+            dict: The same dict. Without ``keypoints`` it is a user's image in an inferencer, and stays as it is.
         """
+        if results.get('keypoints') is None:
+            return results
         rng = self._rng
         rng.seed(self._draw_seed() if self.seed is None else sample_seed(self.seed, results))
         points = results.get('transformed_keypoints')

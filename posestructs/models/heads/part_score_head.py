@@ -181,6 +181,18 @@ class PartScoreHead(BaseHead):
         # index_select with a buffer: a list of indices would be copied to the device each time
         return split_parts(log_probs, self.tree.num_parts).index_select(1, self.joint_parts).logsumexp(dim=2)
 
+    def part_scores(self, log_probs: Tensor) -> Tensor:
+        """Probabilities of all parts, virtual ones included, and of the background.
+
+        Args:
+            log_probs (Tensor): (N, V*T + 1, h, w).
+
+        Returns:
+            Tensor: (N, V + 1, h, w), which add up to 1 in each cell.
+        """
+        parts = split_parts(log_probs, self.tree.num_parts).logsumexp(dim=2)
+        return torch.cat((parts, log_probs[:, -1:]), dim=1).exp()
+
     # -- training --------------------------------------------------------------------------------------------------
 
     def loss(
@@ -235,14 +247,17 @@ class PartScoreHead(BaseHead):
         Returns:
             Predictions: N InstanceData with ``keypoints`` (1, K, 2) in pixels of the input, ``keypoint_scores`` (1, K)
             and ``pose_scores`` (1,), see :class:`.part_decoding.Poses`. With ``output_heatmaps`` further N PixelData
-            with ``heatmaps`` (K, h, w), the probability of each joint.
+            with ``heatmaps`` (K, h, w), the probability of each joint, and ``part_scores`` (V + 1, h, w), that of each
+            part, virtual ones included, and of the background.
         """
         test_cfg = test_cfg or {}
         log_probs = self.flip_averaged(feats) if test_cfg.get('flip_test', False) else self.log_probabilities(feats)
         preds = self.decode(log_probs)
         if not test_cfg.get('output_heatmaps', False):
             return preds
-        return preds, [PixelData(heatmaps=maps) for maps in self.joint_maps(log_probs.detach()).exp()]
+        log_probs = log_probs.detach()
+        pairs = zip(self.joint_maps(log_probs).exp(), self.part_scores(log_probs), strict=True)
+        return preds, [PixelData(heatmaps=joints, part_scores=parts) for joints, parts in pairs]
 
     def flip_averaged(self, feats: Sequence[Sequence[Tensor]]) -> Tensor:
         """Log of the mean probabilities of images and flipped images.

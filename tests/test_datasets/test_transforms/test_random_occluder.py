@@ -437,3 +437,13 @@ def test_what_only_the_sample_can_show():
     assert changed(run(dict(sample(), skeleton_links=[(0, 9)]), skeleton_links=[(0, 1)])['img']).any()
     with pytest.raises(TypeError, match='needs one image as an array in img, got list'):
         run(dict(sample(), img=[np.zeros((4, 4, 3))]))
+
+
+def test_a_users_image_without_joints_stays_as_it_is():
+    """In an inferencer, which runs the pipeline of the test set."""
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    # what TopdownAffine leaves where there are no joints
+    results = dict(img=image.copy(), transformed_keypoints=np.zeros([]), keypoints_visible=np.ones((1, 1, 1)))
+    done = RandomOccluder(prob=1.0, seed=0)(dict(results))
+    assert set(done) == set(results)
+    np.testing.assert_array_equal(done['img'], image)

@@ -222,6 +222,9 @@ def test_predictions_are_the_decoded_softmax():
         # maps of the joints in the data set's order: right hand, left hand, neck
         expected = probs[n, :9].unflatten(0, (3, 3)).sum(dim=1)[[2, 1, 0]]
         torch.testing.assert_close(fields[n].heatmaps, expected)
+        # of parts and background, in the tree's order
+        parts = torch.stack([*(probs[n, 3 * v : 3 * v + 3].sum(dim=0) for v in range(3)), probs[n, 9]])
+        torch.testing.assert_close(fields[n].part_scores, parts)
     assert isinstance(built.predict((features(),), None), list)
 
 

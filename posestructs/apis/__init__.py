@@ -1,0 +1,6 @@
+"""What a trained model is used through."""
+
+from posestructs.apis.pose_inferencer import PoseInferencer
+from posestructs.apis.shipped_models import ShippedModel, shipped_models
+
+__all__ = ['PoseInferencer', 'ShippedModel', 'shipped_models']

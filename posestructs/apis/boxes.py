@@ -1,0 +1,124 @@
+"""Boxes of people that a user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posestructs.utils.usage import UsageError
+
+_FORM = '(N, 4) of x1, y1, x2, y2 in pixels, or (N, 5) with a score'
+
+
+class GivenBoxes:
+    """Boxes of each image, checked.
+
+    Args:
+        bboxes: For each image (N, 4) or (N, 5), or ``None`` where there are none given; one such array is for every
+            image; a dict has them by path or file name of the image. ``None`` for no boxes at all.
+        num_images: How many images there are; ``None`` where that is not known beforehand.
+
+    Raises:
+        UsageError: The number of arrays is not that of the images, or a box is no box; names it.
+    """
+
+    def __init__(self, bboxes: Any, num_images: int | None = None) -> None:
+        self._of_all: np.ndarray | None = None
+        self._by_name: dict[str, np.ndarray | None] = {}
+        self._in_order: list[np.ndarray | None] | None = None
+        if isinstance(bboxes, Mapping):
+            self._by_name = {str(k): _checked(v, f'bboxes[{str(k)!r}]') for k, v in bboxes.items()}
+        elif bboxes is not None and _is_one_array(bboxes):
+            self._of_all = check_boxes(bboxes)
+        elif bboxes is not None:
+            self._in_order = [_checked(one, f'bboxes[{i}]') for i, one in enumerate(bboxes)]
+            if num_images is not None and len(self._in_order) != num_images:
+                raise UsageError(f'bboxes are of {len(self._in_order)} images, the inputs are {num_images}')
+
+    def of(self, index: int, path: str) -> np.ndarray | None:
+        """Boxes of one image.
+
+        Args:
+            index: Which, in the order of the inputs.
+            path: Of the image.
+
+        Returns:
+            np.ndarray | None: (N, 5) float32, or ``None`` where none are given.
+
+        Raises:
+            UsageError: There are more images than lists of boxes.
+        """
+        if self._in_order is not None:
+            if index >= len(self._in_order):
+                raise UsageError(f'bboxes are of {len(self._in_order)} images, there are more')
+            return self._in_order[index]
+        return self._by_name.get(path, self._by_name.get(Path(path).name, self._of_all))
+
+
+def check_boxes(boxes: Any, name: str = 'bboxes') -> np.ndarray:
+    """Bring the boxes of an image into one form.
+
+    Args:
+        boxes: (N, 4) or (N, 5).
+        name: What they are called in the error.
+
+    Returns:
+        np.ndarray: (N, 5) float32, x1, y1, x2, y2 and score.
+
+    Raises:
+        UsageError: They have another form, or a box is not finite or has no size.
+    """
+    try:
+        array = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f'{name}={boxes!r}, allowed: {_FORM}') from None
+    if array.size == 0:
+        return np.zeros((0, 5), dtype=np.float32)
+    if array.ndim != 2 or array.shape[1] not in (4, 5):
+        raise UsageError(f'{name} has the shape {array.shape}, allowed: {_FORM}')
+    for i, box in enumerate(array):
+        if not np.isfinite(box).all():
+            raise UsageError(f'{name}[{i}]={_text(box)} is not finite, allowed: {_FORM}')
+        if box[2] <= box[0] or box[3] <= box[1]:
+            raise UsageError(f'{name}[{i}]={_text(box)} has no size, allowed: x1 < x2 and y1 < y2')
+    scores = array[:, 4:] if array.shape[1] == 5 else np.ones((len(array), 1))
+    return np.concatenate([array[:, :4], scores], axis=1).astype(np.float32)
+
+
+def check_inside(boxes: np.ndarray, image_size: Sequence[int]) -> None:
+    """Refuse a box that shows nothing of its image; one that reaches out of it is fine.
+
+    Args:
+        boxes: (N, 5).
+        image_size: Width and height.
+
+    Raises:
+        UsageError: A box is outside; names it.
+    """
+    width, height = image_size
+    for i, (x1, y1, x2, y2, _) in enumerate(boxes):
+        if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+            raise UsageError(
+                f'bboxes[{i}]={_text(boxes[i, :4])} is outside the image, which is {width} wide and {height} high'
+            )
+
+
+def _checked(boxes: Any, name: str) -> np.ndarray | None:
+    return None if boxes is None else check_boxes(boxes, name)
+
+
+def _is_one_array(bboxes: Any) -> bool:
+    """Whether this is one image's array and not a list of such: its rows are boxes, of numbers."""
+    if isinstance(bboxes, np.ndarray) and bboxes.dtype != object:
+        return bboxes.ndim == 2
+    try:
+        return len(bboxes) > 0 and all(len(row) > 0 and all(np.ndim(x) == 0 for x in row) for row in bboxes)
+    except TypeError:
+        return False
+
+
+def _text(box: np.ndarray) -> str:
+    return '(' + ', '.join(f'{value:g}' for value in box) + ')'

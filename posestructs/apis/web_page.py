@@ -1,0 +1,236 @@
+"""What the demo's page shows of a picture: pure functions from an image to pictures and tables, without a server.
+
+Shapes: P people, K joints, H x W pixels of the image, h x w cells of a map.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+
+from posestructs.apis.pose_inferencer import PoseInferencer
+from posestructs.models.heads import PartScoreHead
+from posestructs.models.necks import TreeMessagePassing
+from posestructs.utils.usage import UsageError
+from posestructs.visualization.browsing import as_picture
+from posestructs.visualization.heatmap_sheet import heatmap_sheet
+from posestructs.visualization.message_pictures import draw_messages, part_maps
+from posestructs.visualization.message_trace import trace_messages
+from posestructs.visualization.pose_drawing import enlarge
+
+COLUMNS = ('person', 'joint', 'x', 'y', 'score', 'occluded')
+_TILE = 192  # longer side of a joint's map
+
+
+class Answer(NamedTuple):
+    """What is shown of one picture.
+
+    Attributes:
+        pose: (H, W, 3) uint8 RGB, the picture with the skeletons.
+        heatmaps: Sheet of a tile per joint, uint8 RGB; ``None`` where the model has no heatmaps.
+        occlusion: The same of occlusion maps.
+        rows: Of a table, see ``COLUMNS``; P * K of them.
+        people: The same as dicts, for a file.
+    """
+
+    pose: np.ndarray
+    heatmaps: np.ndarray | None
+    occlusion: np.ndarray | None
+    rows: list[list[Any]]
+    people: list[dict[str, Any]]
+
+
+def answer(
+    inferencer: PoseInferencer, image: np.ndarray, box: Sequence[float] | None = None, threshold: float = 0.3
+) -> Answer:
+    """Find the people of a picture.
+
+    Args:
+        inferencer: The model.
+        image: (H, W, 3) uint8 BGR.
+        box: x1, y1, x2, y2 of one person in pixels. By default what the inferencer's detector finds, or without one the
+            whole picture.
+        threshold: Joints with a smaller score are not drawn.
+
+    Returns:
+        Answer: The pictures and tables.
+
+    Raises:
+        UsageError: The box is outside the picture.
+    """
+    check_box(box, image)
+    boxes = None if box is None else [list(box)]
+    (result,) = inferencer(image, bboxes=boxes, return_vis=True, return_maps=True, kpt_thr=threshold)
+    names, maps = joint_names(inferencer), result.get('maps', {})
+    people = [person_entry(person, names) for person in result['predictions'][0]]
+    return Answer(
+        result['visualization'][0],
+        map_sheet(image, maps.get('heatmaps'), names),
+        map_sheet(image, maps.get('occlusion'), names),
+        [row for i, person in enumerate(people) for row in table_rows(i, person)],
+        people,
+    )
+
+
+def parse_box(text: str) -> list[float] | None:
+    """Read a box that somebody typed.
+
+    Args:
+        text: 'x1 y1 x2 y2' in pixels, with blanks or commas between; empty for none.
+
+    Returns:
+        list[float] | None: The numbers.
+
+    Raises:
+        UsageError: It is something else, or the box has no size.
+    """
+    words = text.replace(',', ' ').split()
+    if not words:
+        return None
+    try:
+        box = [float(word) for word in words]
+    except ValueError:
+        box = []
+    if len(box) != 4 or not all(map(math.isfinite, box)):
+        raise UsageError(f'The box "{text.strip()}" is not four numbers: left, top, right and bottom in pixels.')
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise UsageError(f'The box "{text.strip()}" has no size: left must be less than right, top less than bottom.')
+    return box
+
+
+def check_box(box: Sequence[float] | None, image: np.ndarray) -> None:
+    """Refuse a box that shows nothing of a picture.
+
+    Args:
+        box: x1, y1, x2, y2 in pixels, or ``None``.
+        image: (H, W, 3).
+
+    Raises:
+        UsageError: It is outside.
+    """
+    height, width = image.shape[:2]
+    if box is not None and (box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0):
+        corners = ' '.join(f'{value:g}' for value in box)
+        raise UsageError(f'The box "{corners}" is outside the picture, which has {width} x {height} pixels.')
+
+
+def joint_names(inferencer: PoseInferencer) -> list[str]:
+    """Names of a model's joints.
+
+    Args:
+        inferencer: The model.
+
+    Returns:
+        list[str]: K names.
+    """
+    names = inferencer.model.dataset_meta['keypoint_id2name']
+    return [names[k] for k in range(len(names))]
+
+
+def person_entry(person: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A person for a file that people read too.
+
+    Args:
+        person: Of the inferencer's predictions.
+        names: Of the joints.
+
+    Returns:
+        dict[str, Any]: ``box``, where there is one, and ``joints``: dicts of ``name``, ``x``, ``y``, ``score`` and,
+        where the model tells, ``occluded``, a probability.
+    """
+    occluded = person.get('keypoints_occluded')
+    joints = []
+    for k, (name, (x, y), score) in enumerate(zip(names, person['keypoints'], person['keypoint_scores'], strict=True)):
+        joint = dict(name=name, x=round(float(x), 2), y=round(float(y), 2), score=round(float(score), 4))
+        joints.append(joint if occluded is None else {**joint, 'occluded': round(float(occluded[k]), 4)})
+    entry: dict[str, Any] = dict(joints=joints)
+    if 'bbox' in person:
+        entry['box'] = [round(float(v), 2) for v in np.ravel(person['bbox'])[:4]]
+    return entry
+
+
+def table_rows(index: int, person: dict[str, Any]) -> list[list[Any]]:
+    """Rows of a table.
+
+    Args:
+        index: Of the person.
+        person: Of :func:`person_entry`.
+
+    Returns:
+        list[list[Any]]: K rows in the order of ``COLUMNS``; the last is ``None`` where the model does not tell.
+    """
+    return [[index, j['name'], j['x'], j['y'], j['score'], j.get('occluded')] for j in person['joints']]
+
+
+def map_sheet(image: np.ndarray, maps: np.ndarray | None, names: Sequence[str]) -> np.ndarray | None:
+    """A tile per joint, with its map over the picture.
+
+    All maps have one scale: what is highest on any of them is shown in full. The number beside a name is the joint's
+    own maximum.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        maps: (K, h, w), laid over the whole image; ``None`` gives ``None``.
+        names: K names.
+
+    Returns:
+        np.ndarray | None: The sheet, uint8 RGB.
+    """
+    if maps is None:
+        return None
+    small = enlarge(as_picture(image), min(1.0, _TILE / max(image.shape[:2])))
+    highest = maps.reshape(len(maps), -1).max(axis=1)
+    titles = [f'{name} {top:.2g}' for name, top in zip(names, highest, strict=True)]
+    return heatmap_sheet(small, maps / max(float(highest.max()), 1e-12), names=titles, columns=5)
+
+
+def messaging_parts(inferencer: PoseInferencer) -> list[str]:
+    """Parts whose messages can be shown.
+
+    Args:
+        inferencer: The model.
+
+    Returns:
+        list[str]: Joints first, then virtual parts; empty where the model has no ``TreeMessagePassing`` before a
+        ``PartScoreHead``.
+    """
+    neck, head = (getattr(inferencer.model, key, None) for key in ('neck', 'head'))
+    if not isinstance(neck, TreeMessagePassing) or not isinstance(head, PartScoreHead):
+        return []
+    joints = [neck.tree.names[k] for k in neck.tree.joint_parts]
+    return joints + [name for name in neck.tree.names if name not in joints]
+
+
+@torch.no_grad()
+def message_picture(
+    inferencer: PoseInferencer, image: np.ndarray, part: str, box: Sequence[float] | None = None
+) -> np.ndarray:
+    """Draw what a part's neighbours tell it.
+
+    Args:
+        inferencer: A model with :func:`messaging_parts`.
+        image: (H, W, 3) uint8 BGR.
+        part: One of them.
+        box: Of the person; by default the whole picture.
+
+    Returns:
+        np.ndarray: (height, width, 3) uint8 RGB.
+
+    Raises:
+        UsageError: The box is outside the picture.
+    """
+    check_box(box, image)
+    model, (height, width) = inferencer.model, image.shape[:2]
+    corners = np.array([[0, 0, width, height] if box is None else box], dtype=np.float32)
+    packed = inferencer.pipeline(
+        dict(img=image, img_path='upload', bbox=corners, bbox_score=np.ones(1, np.float32), **model.dataset_meta)
+    )
+    inputs = model.data_preprocessor(pseudo_collate([packed]), training=False)['inputs']
+    trace = trace_messages(model.neck, model.backbone(inputs))
+    maps = part_maps(model.neck, model.head, trace, model.neck.tree.names.index(part))
+    return draw_messages(as_picture(packed['inputs'].permute(1, 2, 0).numpy()), maps)

@@ -1,0 +1,70 @@
+"""Maps of people's crops, laid over the image that they are cut from.
+
+Shapes: K joints (or channels of any kind), h x w cells of a crop's map, H x W pixels of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from mmpose.structures import PoseDataSample
+
+LONGEST_SIDE = 256
+_NAMES = dict(occlusion_heatmaps='occlusion')
+
+
+def crop_matrix(crop: Mapping[str, Any], size: Sequence[int], centred: bool = False) -> np.ndarray:
+    """Where cells of a crop's map lie in the image, as the estimator places its joints.
+
+    Args:
+        crop: Meta information of the sample: ``input_center``, ``input_scale``, ``input_size``.
+        size: Width and height of the map; of the crop itself for its pixels.
+        centred: Whether a cell covers whole pixels of the crop and stands for their centre, as part scores do, or for
+            the pixel at its upper left, as heatmaps do.
+
+    Returns:
+        np.ndarray: (2, 3) affine matrix, cells to pixels.
+    """
+    scale, center, pixels = (
+        np.asarray(crop[key], np.float64).reshape(2) for key in ('input_scale', 'input_center', 'input_size')
+    )
+    step = scale / np.asarray(size, np.float64)
+    offset = center - scale / 2 + (0.5 * (step - scale / pixels) if centred else 0)
+    return np.array([[step[0], 0, offset[0]], [0, step[1], offset[1]]])
+
+
+def maps_of_image(samples: Sequence[PoseDataSample], centred: bool = False) -> dict[str, np.ndarray]:
+    """Lay the maps of all people of an image over it; where they overlap the greater value counts.
+
+    Args:
+        samples: One per person, with ``pred_fields``.
+        centred: See :func:`crop_matrix`.
+
+    Returns:
+        dict[str, np.ndarray]: ``heatmaps`` and, as far as the head gives them, ``occlusion`` or ``part_scores`` (of all
+        parts of its tree and of the background), (K, h, w) float32 each. The grid covers the whole image, at most 256
+        cells long; cell (x, y) lies at pixel (x, y) * W / w. Outside the crops there is 0.
+    """
+    maps: dict[str, np.ndarray] = {}
+    for sample in samples:
+        if 'pred_fields' not in sample:
+            continue
+        height, width = sample.metainfo['ori_shape'][:2]
+        shrink = min(1.0, LONGEST_SIDE / max(height, width))
+        grid = max(1, round(width * shrink)), max(1, round(height * shrink))
+        for key, value in sorted(sample.pred_fields.items()):
+            cells = _array(value)
+            matrix = crop_matrix(sample.metainfo, cells.shape[:0:-1], centred)
+            matrix *= np.divide(grid, (width, height))[:, None]
+            laid = np.stack([cv2.warpAffine(one, matrix, grid, flags=cv2.INTER_LINEAR) for one in cells])
+            name = _NAMES.get(key, key)
+            maps[name] = np.maximum(maps[name], laid) if name in maps else laid
+    return maps
+
+
+def _array(value: Any) -> np.ndarray:
+    value = value.detach().float().cpu().numpy() if hasattr(value, 'detach') else value
+    return np.ascontiguousarray(value, dtype=np.float32)

@@ -1,0 +1,408 @@
+"""The demo's page: the real server and a real browser, and what the command refuses.
+
+The browser is Debian's chromium with its driver, through selenium; where these or gradio are absent the tests that need
+them are skipped.
+"""
+
+import importlib.util
+import json
+import os
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+
+from posestructs.apis import PoseInferencer, shipped_models, web_page
+from posestructs.datasets import StickFigureDataset
+from posestructs.testing import data_root, repo_root
+
+SCRIPT = repo_root() / 'demo' / 'web.py'
+PATIENCE = 120  # seconds; what is waited for is there much sooner on a machine that does nothing else
+
+ABSENT = [name for name in ('gradio', 'selenium') if importlib.util.find_spec(name) is None]
+ABSENT += [name for name in ('chromium', 'chromedriver') if shutil.which(name) is None]
+in_browser = pytest.mark.skipif(
+    bool(ABSENT),
+    reason=f'no {", no ".join(ABSENT)} (pip install -r requirements/demo.txt, apt install chromium chromium-driver)',
+)
+
+
+# ---------------------------------------------------------------------------------------------------- the server
+
+
+@pytest.fixture(scope='module')
+def outside():
+    """A proxy that nobody is to ask: whoever calls another machine comes by."""
+    with socket.socket() as proxy:
+        proxy.bind(('127.0.0.1', 0))
+        proxy.listen()
+        proxy.setblocking(False)
+        yield proxy
+
+
+@pytest.fixture(scope='module')
+def server(apn, sfl, outside, tmp_path_factory):
+    """The command as a user starts it, with two untrained models."""
+    folder, proxy = tmp_path_factory.mktemp('server'), f'http://127.0.0.1:{outside.getsockname()[1]}'
+    temporary = folder / 'tmp'
+    temporary.mkdir()
+    words = [sys.executable, SCRIPT, '--port', free_port(), '--kpt-thr', 0, '--max-mb', 1, '--max-megapixels', 2]
+    for files in (apn, sfl):
+        words += ['--config', files.config, '--checkpoint', files.checkpoint]
+    env = {k: v for k, v in os.environ.items() if k.lower() != 'no_proxy' and not k.startswith('GRADIO')}
+    env |= dict(TMPDIR=str(temporary), HTTP_PROXY=proxy, HTTPS_PROXY=proxy, http_proxy=proxy, https_proxy=proxy)
+    # what a user may have set for other pages must not open this one
+    env |= dict(GRADIO_SHARE='True', GRADIO_SERVER_NAME='0.0.0.0', GRADIO_ANALYTICS_ENABLED='True')
+    with (folder / 'log').open('w+') as log:
+        process = subprocess.Popen([str(w) for w in words], cwd=folder, env=env, stdout=log, stderr=log)
+        try:
+            address = wait_for(lambda: announced(folder / 'log', process), 5 * PATIENCE)
+            yield SimpleNamespace(address=address, process=process, temporary=temporary, log=folder / 'log')
+        finally:
+            process.kill()
+            process.wait()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def announced(log, process):
+    text = log.read_text()
+    assert process.poll() is None, text
+    lines = [line for line in text.splitlines() if line.startswith('posestructs: http://')]
+    return lines[0].split()[1] if lines else None
+
+
+def wait_for(condition, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    pytest.fail(f'waited {seconds} s in vain')
+
+
+# --------------------------------------------------------------------------------------------------- the browser
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, driver, downloads):
+        self.driver, self.downloads = driver, downloads
+
+    def all(self, selector):
+        return self.driver.find_elements('css selector', selector)
+
+    def one(self, selector):
+        return wait_for(lambda: self.all(selector))[0]
+
+    def open(self, address):
+        self.driver.get(address)
+        self.one('#upload input[type=file]')
+
+    def upload(self, file):
+        """Drop a file in the place of the one that may be there."""
+        for clear in self.all('#upload button[aria-label="Remove Image"]'):
+            clear.click()
+            wait_for(lambda: not self.all('#upload img') and not self.message())
+        self.one('#upload input[type=file]').send_keys(str(file))
+
+    def message(self, kind='p'):
+        """What the page says; of a page that is just being changed nothing."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        try:
+            return ' '.join(found.text for found in self.all(f'#message {kind}'))
+        except StaleElementReferenceException:
+            return ''
+
+    def tab(self, name):
+        next(tab for tab in self.all('button[role=tab]') if tab.text == name).click()
+
+    def image(self, name):
+        """Size of a picture that is shown, once it is loaded."""
+        shown = self.one(f'#{name} img')
+        wait_for(lambda: shown.get_property('naturalWidth'))
+        return shown.get_property('naturalWidth'), shown.get_property('naturalHeight')
+
+    def download(self, selector):
+        """Click, and read the file that comes."""
+        before = set(self.downloads.iterdir())
+        button = self.one(selector)
+        wait_for(lambda: button.is_displayed() and button.is_enabled())
+        button.click()
+
+        def finished():
+            new = [file for file in set(self.downloads.iterdir()) - before if file.suffix in ('.png', '.json')]
+            return new[0] if new and new[0].stat().st_size else None
+
+        return wait_for(finished).read_bytes()
+
+
+@pytest.fixture(scope='module')
+def page(server, tmp_path_factory):
+    from selenium import webdriver
+
+    downloads = tmp_path_factory.mktemp('downloads')
+    options = webdriver.ChromeOptions()
+    quiet = ('--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run')
+    for flag in ('--headless=new', '--window-size=1400,1400', '--disable-dev-shm-usage', *quiet):
+        options.add_argument(flag)
+    if os.getuid() == 0:  # chromium's sandbox is not for root
+        options.add_argument('--no-sandbox')
+    options.add_experimental_option('prefs', {'download.default_directory': str(downloads)})
+    options.set_capability('goog:loggingPrefs', dict(performance='ALL', browser='ALL'))
+    # named, or selenium looks for one on the net
+    service = webdriver.ChromeService(shutil.which('chromedriver'))
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        driver.set_page_load_timeout(2 * PATIENCE)
+        page = Page(driver, downloads)
+        page.open(server.address)
+        yield page
+    finally:
+        driver.quit()
+
+
+@pytest.fixture(scope='module')
+def photo(tmp_path_factory):
+    """A photograph where there is one, else a drawn person."""
+    photos = sorted((data_root() / 'mpii-sample' / 'images').glob('*.jpg'))
+    if photos:
+        return photos[0]
+    file = tmp_path_factory.mktemp('drawn') / 'person.png'
+    drawn = StickFigureDataset(num_samples=1, image_size=256, pipeline=[])
+    cv2.imwrite(str(file), drawn[0]['img'])
+    return file
+
+
+@in_browser
+def test_a_picture_gives_a_skeleton(page, photo, inferencer):
+    page.upload(photo)
+    wait_for(lambda: page.message('p.good'))
+    assert '1 person in' in page.message() and 'apn.py' in page.message()
+    drawn = cv2.imdecode(
+        np.frombuffer(page.download('#pose button[aria-label="Download"]'), np.uint8), cv2.IMREAD_COLOR
+    )
+    page.tab('Joints')
+    table = wait_for(lambda: page.one('#table').text if 'right_wrist' in page.one('#table').text else None)
+    assert 'occluded' in table
+    told = json.loads(page.download('button#json'))
+
+    image = cv2.imread(str(photo))
+    assert drawn.shape == image.shape and (told['width'], told['height']) == image.shape[1::-1]
+    (person,) = told['people']
+    joints = np.array([[joint['x'], joint['y']] for joint in person['joints']])
+    changed = np.abs(drawn.astype(int) - image).max(axis=2) > 30
+    assert_drawn_at(changed, joints)
+    # what was drawn is the answer of the model that was chosen, to the pixel
+    expected = web_page.answer(inferencer, image, threshold=0)
+    assert told['model'] == 'apn' and told['people'] == expected.people
+    np.testing.assert_array_equal(drawn[..., ::-1], expected.pose)
+
+
+def assert_drawn_at(changed, joints):
+    """A disc covers its joint, a ring goes around it; far from joints and limbs nothing is drawn."""
+    height, width = changed.shape
+    inside = (joints > 0).all(axis=1) & (joints < [width, height]).all(axis=1)
+    assert inside.sum() >= 5  # an untrained model puts some beside the picture
+    joints = joints[inside]
+    radius = round(1.5 * np.sqrt(changed.size) / 75) + 2
+    for x, y in np.round(joints).astype(int):
+        around = changed[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1]
+        assert around.mean() > 0.1, (x, y)
+    assert 0 < changed.mean() < 0.3
+
+
+@in_browser
+def test_the_other_pictures(page, photo):
+    """Of the same upload: maps of both kinds, and for a model with messages these."""
+    page.tab('Heatmaps')
+    width, height = page.image('heatmaps')
+    assert width > 5 * 64 and height > 3 * 64
+    page.tab('Occlusion')
+    assert page.image('occlusion') == (width, height)
+    page.tab('Messages')
+    assert 'passes no messages' in page.one('#messages-note').text
+
+    before = page.message()
+    choose(page, 'model', 'sfl')
+    wait_for(lambda: page.message('p.good') and page.message() != before)
+    assert 'sfl.py' in page.message()
+    first = wait_for(lambda: source(page, 'messages'))
+    assert page.image('messages')[0] > 600
+    choose(page, 'part', 'right_elbow')
+    wait_for(lambda: source(page, 'messages') not in (None, first))
+    page.tab('Occlusion')
+    assert 'does not tell what is occluded' in page.one('#occlusion-note').text
+    assert not page.all('#occlusion img')
+
+
+def choose(page, name, value):
+    from selenium.webdriver.common.keys import Keys
+
+    field = page.one(f'#{name} input')
+    wait_for(field.is_displayed)
+    field.click()
+    field.send_keys(Keys.CONTROL, 'a')
+    field.send_keys(value, Keys.ENTER)
+
+
+def source(page, name):
+    found = page.all(f'#{name} img')
+    return found[0].get_attribute('src') if found else None
+
+
+@in_browser
+def test_bad_uploads_get_a_message(page, photo, tmp_path):
+    text = tmp_path / 'picture.jpg'
+    text.write_text('no picture\n' * 99)
+    page.tab('Pose')
+    assert source(page, 'pose')
+    page.upload(text)
+    wait_for(lambda: page.message('p.bad'))
+    assert 'no picture that can be read here, whatever its name says. It looks like text.' in page.message()
+    assert source(page, 'pose') is None  # the answer before is not taken for this one's
+
+    wide = tmp_path / 'wide.png'
+    cv2.imwrite(str(wide), np.zeros((1500, 1500, 3), np.uint8))
+    page.upload(wide)
+    wait_for(lambda: '1500 x 1500 pixels; at most 2 million are taken' in page.message('p.bad'))
+
+    heavy = tmp_path / 'heavy.png'
+    cv2.imwrite(str(heavy), np.random.default_rng(0).integers(0, 255, (700, 700, 3), np.uint8))
+    assert heavy.stat().st_size > 2**20
+    page.upload(heavy)
+    wait_for(lambda: 'the maximum allowed size of ' in page.one('body').text)
+
+    page.one('#box textarea, #box input').send_keys('9 9 9 20')
+    page.upload(photo)
+    wait_for(lambda: 'The box "9 9 9 20" has no size' in page.message('p.bad'))
+    assert source(page, 'pose') is None
+
+
+@in_browser
+def test_nothing_comes_from_elsewhere(page, server, outside):
+    """After all of the above: neither page nor server asked for anything outside, and no policy was broken."""
+    urls = []
+    for entry in page.driver.get_log('performance'):
+        event = json.loads(entry['message'])['message']
+        if event['method'] == 'Network.requestWillBeSent':
+            urls.append(urlsplit(event['params']['request']['url']))
+    asked = {url.netloc for url in urls if url.scheme in ('http', 'https', 'ws', 'wss')}
+    assert asked == {urlsplit(server.address).netloc}
+    refused = [entry['message'] for entry in page.driver.get_log('browser') if 'Security Policy' in entry['message']]
+    assert not refused
+    with pytest.raises(BlockingIOError):  # nobody came
+        outside.accept()
+
+
+@in_browser
+def test_the_server_is_for_this_machine_only(server):
+    """It listens on 127.0.0.1, takes no other name for its own, and keeps the size limit without a browser too."""
+    port = urlsplit(server.address).port
+    tables = [Path('/proc/net', name).read_text() for name in ('tcp', 'tcp6')]
+    local = {line.split()[1] for table in tables for line in table.splitlines()}
+    assert {address for address in local if address.endswith(f':{port:04X}')} == {f'0100007F:{port:04X}'}
+    assert ask(server.address)[0] == 200
+    assert ask(server.address, headers={'Host': 'elsewhere.example'})[0] == 400
+    head = b'Content-Disposition: form-data; name="files"; filename="a.png"'
+    body = b'--x\r\n' + head + b'\r\n\r\n' + bytes(1_200_000) + b'\r\n--x--\r\n'
+    code, answer = ask(server.address + 'gradio_api/upload', body, {'Content-Type': 'multipart/form-data; boundary=x'})
+    assert code == 413, answer
+    assert 'public' not in server.log.read_text()  # gradio's word for its share links
+
+
+def ask(url, body=None, headers=None):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(url, body, headers or {}), timeout=PATIENCE) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+@in_browser
+def test_what_was_uploaded_is_deleted_at_the_end(server, page):
+    (folder,) = server.temporary.glob('posestructs-web-*')
+    assert any(file.suffix in ('.jpg', '.png') for file in folder.rglob('*'))
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(PATIENCE) == 0, server.log.read_text()
+    assert not list(server.temporary.glob('posestructs-web-*'))
+
+
+# --------------------------------------------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """The command in this process, up to its end."""
+
+    def call(*flags):
+        monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, flags)])
+        monkeypatch.setattr(sys, 'path', [str(SCRIPT.parent), *sys.path])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(SCRIPT), run_name='__main__')
+        return str(stop.value)
+
+    return call
+
+
+def test_without_gradio_it_says_what_to_install(run, apn, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'gradio', None)
+    message = run('--config', apn.config, '--checkpoint', apn.checkpoint)
+    assert message.startswith('web.py: error: the page needs gradio') and 'pip install ".[demo]"' in message
+    assert '\n' not in message
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--port', '0'], '--port 0: allowed are 1 to 65535'),
+        (['--max-mb', '0'], '--max-mb 0: it must be above 0'),
+        (['--max-megapixels', '-1'], '--max-megapixels -1: it must be above 0'),
+        (['--kpt-thr', '1.5'], '--kpt-thr 1.5: allowed are 0 to 1'),
+    ],
+)
+def test_numbers_that_make_no_sense(run, flags, message):
+    assert run(*flags) == f'web.py: error: {message}'
+
+
+@pytest.mark.skipif('gradio' in ABSENT, reason='no gradio (pip install -r requirements/demo.txt)')
+def test_models_that_are_none(run, apn, sfl, tmp_path):
+    assert '1 --config and 0 --checkpoint: they belong together' in run('--config', apn.config)
+    assert 'no such file' in run('--config', apn.config, '--checkpoint', tmp_path / 'none.pth')
+    # before a page is shown, not when somebody asks it
+    assert 'is of another config than' in run('--config', apn.config, '--checkpoint', sfl.checkpoint)
+
+
+@pytest.mark.skipif('gradio' in ABSENT, reason='no gradio (pip install -r requirements/demo.txt)')
+def test_a_port_that_is_taken(run, apn):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        message = run('--config', apn.config, '--checkpoint', apn.checkpoint, '--port', port)
+    assert message.startswith(f'web.py: error: --port {port}: Cannot find empty port'), message
+
+
+def test_each_shipped_model_can_be_built():
+    for name in shipped_models():
+        assert PoseInferencer(name, device='cpu').model.dataset_meta['num_keypoints'] > 0

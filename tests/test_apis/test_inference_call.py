@@ -1,0 +1,45 @@
+"""How images come together into batches, and what is put back afterwards."""
+
+import pytest
+
+from posestructs.apis.image_sources import Frame, Source
+from posestructs.apis.inference_call import Item, batches, changed, progress_bar
+
+
+def test_batches_hold_enough_people():
+    counts = [3, 0, 1, 1, 5, 0]
+    items = [Item(Frame(str(i), None), [{}] * count) for i, count in enumerate(counts)]
+    for size, expected in ((1, '0 1 2 3 4 5'), (2, '0 12 34 5'), (4, '01 234 5'), (99, '012345')):
+        found = ' '.join(''.join(item.frame.path for item in batch) for batch in batches(items, size))
+        assert found == expected
+
+
+def test_batches_do_not_read_ahead():
+    read = []
+
+    def images():
+        for i in range(9):
+            read.append(i)
+            yield Item(Frame(str(i), None), [{}])
+
+    next(batches(images(), 2))
+    assert read == [0, 1]
+
+
+def test_a_setting_is_put_back():
+    values = dict(there=1)
+    with pytest.raises(KeyError), changed(values, 'there', 2), changed(values, 'absent', 3):
+        assert values == dict(there=2, absent=3)
+        raise KeyError
+    assert values == dict(there=1)
+
+
+def test_progress(capsys):
+    source = Source([], 3, 'folder')
+    with progress_bar(source, True) as advance:
+        advance()
+        advance()
+    assert 'folder' in (shown := capsys.readouterr().out) and '2/3' in shown
+    with progress_bar(source, False) as advance:
+        advance()
+    assert capsys.readouterr().out == ''

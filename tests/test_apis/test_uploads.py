@@ -1,0 +1,122 @@
+"""Pictures of every format, and files that are none or too much."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from posestructs.apis.uploads import LEAST_SIDE, Limits, read_upload
+from posestructs.utils.usage import UsageError
+
+
+@pytest.fixture
+def picture():
+    """(40, 60, 3) uint8 RGB, of smooth colours that JPEG keeps."""
+    corners = np.array([[[250, 0, 0], [0, 250, 0]], [[0, 0, 250], [250, 250, 0]]], dtype=np.uint8)
+    return cv2.resize(corners, (60, 40), interpolation=cv2.INTER_LINEAR)
+
+
+def encoded(picture, kind, **options):
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, kind, **options)
+    return data.getvalue()
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads bytes as a file whose name says nothing true."""
+
+    def call(data, **limits):
+        file = tmp_path / 'secret-name.jpg'
+        file.write_bytes(data)
+        return read_upload(file, Limits(**limits))
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ('kind', 'options', 'tolerance'),
+    [
+        ('PNG', {}, 0),
+        ('BMP', {}, 0),
+        ('TIFF', {}, 0),
+        ('WEBP', dict(lossless=True), 0),
+        ('JPEG', dict(quality=95), 12),
+        ('GIF', {}, 60),  # 256 colours
+    ],
+)
+def test_each_format_whatever_the_name(read, picture, kind, options, tolerance):
+    image = read(encoded(picture, kind, **options))
+    assert image.dtype == np.uint8 and image.shape == picture.shape
+    assert np.abs(image[..., ::-1].astype(int) - picture).max() <= tolerance
+
+
+def test_a_photo_is_turned_as_the_camera_was_held(read, picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
+    image = read(encoded(picture, 'JPEG', quality=95, exif=exif))
+    assert image.shape == (60, 40, 3)
+    np.testing.assert_allclose(image[..., ::-1].astype(int), np.rot90(picture, -1), atol=12)
+
+
+def test_of_a_phone_s_two_views_the_first_counts(read, picture):
+    other = Image.fromarray(255 - picture)
+    data = encoded(picture, 'MPO', save_all=True, append_images=[other], quality=95)
+    assert Image.open(io.BytesIO(data)).n_frames == 2
+    np.testing.assert_allclose(read(data)[..., ::-1].astype(int), picture, atol=12)
+
+
+def huge_png(width, height):
+    """A file of few bytes that says that it has many pixels."""
+
+    def chunk(name, body):
+        return struct.pack('>I', len(body)) + name + body + struct.pack('>I', zlib.crc32(name + body))
+
+    header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b'')
+
+
+def many(picture, kind):
+    return encoded(picture, kind, save_all=True, append_images=[Image.fromarray(255 - picture)], duration=100)
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda p: b'', 'The file is empty.'),
+        (lambda p: b'hello, I am a picture\n' * 9, 'whatever its name says. It looks like text. Allowed: JPEG, PNG'),
+        (lambda p: b'<?xml version="1.0"?><svg width="9" height="9"></svg>', 'It looks like an SVG drawing.'),
+        (lambda p: b'%PDF-1.7\n' + bytes(99), 'It looks like a PDF.'),
+        (lambda p: b'\0\0\0\x18ftypheic' + bytes(99), 'It looks like a HEIC or AVIF picture or a video.'),
+        (lambda p: b'PK\x03\x04' + bytes(99), 'It looks like a zip archive.'),
+        (lambda p: bytes(range(256)), 'no picture that can be read here, whatever its name says. Allowed:'),
+        (lambda p: encoded(p, 'JPEG')[:-200], 'The picture is damaged: truncated JPEG'),
+        (lambda p: encoded(p, 'PNG')[:-20], 'The picture is damaged: truncated PNG'),
+        (lambda p: encoded(p, 'WEBP', lossless=True)[:60], 'damaged'),
+        (lambda p: many(p, 'GIF'), 'The file holds 2 pictures, an animation or pages; save the one that you mean.'),
+        (lambda p: many(p, 'WEBP'), 'The file holds 2 pictures'),
+        (lambda p: many(p, 'PNG'), 'The file holds 2 pictures'),
+        (lambda p: many(p, 'TIFF'), 'The file holds 2 pictures'),
+        (lambda p: encoded(p[:15], 'PNG'), f'has 60 x 15 pixels; each side must have at least {LEAST_SIDE}.'),
+        (lambda p: huge_png(6000, 5000), 'The picture has 6000 x 5000 pixels; at most 25 million are taken.'),
+        (lambda p: huge_png(60000, 50000), 'The picture has too many pixels; at most 25 million are taken.'),
+    ],
+)
+def test_what_is_no_picture_is_told_in_words(read, picture, make, message):
+    with pytest.raises(UsageError) as error:
+        read(make(picture))
+    assert message in str(error.value)
+    assert 'secret-name' not in str(error.value)
+
+
+def test_limits_are_exact(read, picture):
+    data = encoded(picture, 'PNG')
+    read(data, megabytes=len(data) / 2**20, megapixels=2400 / 1e6)
+    with pytest.raises(UsageError, match=r'The file has 0\.0 MB; at most 0\.000\d+ MB are taken'):
+        read(data, megabytes=(len(data) - 1) / 2**20)
+    with pytest.raises(UsageError, match=r'The picture has 60 x 40 pixels; at most 0\.002399 million'):
+        read(data, megapixels=2399 / 1e6)

@@ -1,0 +1,151 @@
+"""Real runs of the tools with --show-dir: what is on the pictures, and in a TensorBoard file."""
+
+import runpy
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.utils import ManagerMixin
+from mmpose.registry import DATASETS, MODELS
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from posestructs.testing import repo_root
+from posestructs.visualization.heatmap_sheet import Verdicts, heatmap_sheet
+from posestructs.visualization.pose_drawing import enlarge
+
+TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'
+SFL = """
+_base_ = ['{root}/configs/structured_feature/sfl-separable_gen64_stick-figure-64x64.py']
+model = dict(
+    backbone=dict(channels=8, depth=1, stem_channels=(4, 4, 8)),
+    neck=dict(in_channels=8, part_channels=2),
+    head=dict(in_channels=26 * 2 * 2, shared_channels=8),
+)
+test_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(num_samples=2))
+"""
+
+
+def forget_runs(kind=ManagerMixin):
+    for child in kind.__subclasses__():
+        child._instance_dict.clear()
+        forget_runs(child)
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    def run(name, *args):
+        forget_runs()
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        monkeypatch.setattr(sys, 'path', list(sys.path))
+        runpy.run_path(str(repo_root() / 'tools' / name), run_name='__main__')
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(TINY).model)
+    model.networks()
+    for weight in model.parameters():
+        if weight.ndim == 4:
+            torch.nn.init.kaiming_normal_(weight)
+    path = tmp_path_factory.mktemp('model') / 'tiny.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return path, model.eval()
+
+
+def test_pictures_of_a_test_run(tool, checkpoint, tmp_path, monkeypatch):
+    """With a relative work directory, in which mmpose's hook would nest its folder anew with each batch."""
+    path, model = checkpoint
+    monkeypatch.chdir(tmp_path)
+    flags = ['--show-dir', 'drawn', '--cfg-options', 'test_dataloader.batch_size=2']
+    tool('test.py', TINY, path, '--work-dir', 'w', *flags)
+    (folder,) = (tmp_path / 'w').glob('*/drawn')
+    names = [f'{i:06d}_0{kind}.png' for i in range(4) for kind in ('', '_maps')]
+    assert sorted(file.name for file in folder.iterdir()) == names
+
+    # the third person by hand: its maps, and what both discriminators say of them
+    dataset = DATASETS.build(Config.fromfile(TINY).test_dataloader.dataset)
+    sample = dataset[2]
+    data = model.data_preprocessor(pseudo_collate([sample]), False)
+    model.test_cfg['output_heatmaps'] = True
+    with torch.no_grad():
+        (found,) = model.predict(data['inputs'], data['data_samples'])
+        pose, occlusion = found.pred_fields.heatmaps, found.pred_fields.occlusion_heatmaps
+        maps = torch.cat([pose, occlusion])[None]
+        scores = {
+            key: model.discriminators[name](maps, data['inputs']).sigmoid()[0].numpy()
+            for key, name in (('P', 'pose'), ('C', 'confidence'))
+        }
+    verdicts = {key: Verdicts(value, np.full(14, np.nan)) for key, value in scores.items()}
+    crop = np.ascontiguousarray(sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1])
+    titles = list(dataset.metainfo['keypoint_id2name'].values())
+    expected = heatmap_sheet(enlarge(crop, 1.5), pose.numpy(), occlusion.numpy(), verdicts, titles)
+    sheet = cv2.imread(str(folder / '000002_0_maps.png'))[..., ::-1]
+    assert sheet.shape == expected.shape
+    assert np.abs(sheet.astype(int) - expected).mean() < 0.5
+
+    # the image has no file: it is shown as far as the model sees it, with the skeleton; heat and occlusion below
+    picture = cv2.imread(str(folder / '000002_0.png'))
+    assert picture.shape == (3 * 64, 64, 3)
+    original = dataset.get_data_info(2)['img']
+    assert np.median(np.abs(picture[:64].astype(int) - original)) < 10
+    assert np.abs(picture[64:128].astype(int) - picture[128:]).mean() > 1
+
+
+def test_a_checkpoint_without_discriminators_has_no_verdicts(tool, checkpoint, tmp_path):
+    path, model = checkpoint
+    state = {key: value for key, value in model.state_dict().items() if not key.startswith('discriminators.')}
+    torch.save(dict(state_dict=state, meta={}), tmp_path / 'bare.pth')
+    flags = ['--show-dir', 'drawn', '--interval', 3]
+    heights = []
+    for file in (path, tmp_path / 'bare.pth'):
+        tool('test.py', TINY, file, '--work-dir', tmp_path / file.stem, *flags)
+        sheets = sorted((tmp_path / file.stem).glob('*/drawn/*_maps.png'))
+        assert [sheet.name for sheet in sheets] == ['000000_0_maps.png', '000003_0_maps.png']
+        heights.append(cv2.imread(str(sheets[0])).shape[0])
+    assert heights[0] - heights[1] == 2 * 2 * 16  # two rows of tiles, two bars each
+
+
+def test_score_maps_of_parts(tool, tmp_path):
+    config = tmp_path / 'sfl.py'
+    config.write_text(SFL.format(root=repo_root()))
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'sfl.pth')
+    tool('test.py', config, tmp_path / 'sfl.pth', '--work-dir', tmp_path / 'w', '--show-dir', 'drawn')
+    (folder,) = (tmp_path / 'w').glob('*/drawn')
+    assert cv2.imread(str(folder / '000000_0.png')).shape == (2 * 64, 64, 3)
+
+    # by hand: a tile for each of the 26 parts, and one for the background
+    dataset = DATASETS.build(Config.fromfile(config).test_dataloader.dataset)
+    data = model.eval().data_preprocessor(pseudo_collate([dataset[1]]), False)
+    with torch.no_grad():
+        feats, mirrored = model.extract_feat(data['inputs']), model.extract_feat(data['inputs'].flip(-1))
+        scores = model.head.flip_averaged([feats, mirrored]).exp()[0].numpy()
+    crop = np.ascontiguousarray(dataset[1]['inputs'].permute(1, 2, 0).numpy()[..., ::-1])
+    expected = heatmap_sheet(enlarge(crop, 1.5), scores, names=[*model.head.tree.names, 'background'])
+    sheet = cv2.imread(str(folder / '000001_0_maps.png'))[..., ::-1]
+    assert sheet.shape == expected.shape and np.abs(sheet.astype(int) - expected).mean() < 0.5
+
+
+def test_validation_pictures_and_losses_in_tensorboard(tool, tmp_path):
+    flags = ['--tensorboard', '--show-dir', 'drawn', '--interval', 3]
+    short = ['train_cfg.max_epochs=1', 'default_hooks.logger.interval=1', 'default_hooks.checkpoint.interval=-1']
+    tool('train.py', TINY, '--work-dir', tmp_path, *flags, '--cfg-options', *short)
+    events = EventAccumulator(str(next(tmp_path.glob('*/vis_data'))), size_guidance=dict(images=0))
+    events.Reload()
+    assert {'val_img', 'val_maps'} <= set(events.Tags()['images'])
+    assert {'loss', 'loss_adv_pose', 'pose.score_fake'} <= set(events.Tags()['scalars'])
+    (image,) = events.Images('val_img')
+    picture = cv2.imdecode(np.frombuffer(image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (3 * 64, 64, 3)
+    (sheet,) = events.Images('val_maps')
+    assert sheet.height > 2 * (2 * 96 + 2 * 16)  # two rows of tiles, two maps and two verdicts each
