@@ -211,7 +211,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', default=str(CONFIG), help='an adversarial config')
     parser.add_argument('--device', default='cpu', help='cpu or cuda')
     parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument('--rounds', type=int, default=5, help='of training steps; five times as many of inference')
+    parser.add_argument('--rounds', type=int, default=3, help='of training steps; twice as many of inference')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision in training')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     parser.add_argument('--out', type=Path, help='json file for the figures')
@@ -251,7 +251,7 @@ def main() -> None:
     trained = made['joint'][1]
     made.clear()
     # cheap, and so alike that one round's chance would show
-    times = time_by_turns(make_inference(cfg, trained, batch, args.device), 5 * args.rounds, args.device)
+    times = time_by_turns(make_inference(cfg, trained, batch, args.device), 2 * args.rounds, args.device)
     rows += rows_of(times, args.batch_size, 'inference')
 
     settings = dict(

@@ -7,12 +7,20 @@ the model keeps its names, and each network has a DDP view of its own, which ave
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+# buffers are each rank's own in training, as in mmengine's wrapper; torch 2.13 gave the option a new name
+_SYNC_BUFFERS = next(
+    name
+    for name in ('forward_sync_buffers', 'broadcast_buffers')
+    if name in inspect.signature(DistributedDataParallel).parameters
+)
 
 
 # in mmengine's own registry: its runner looks nowhere else for the class
@@ -39,7 +47,8 @@ class NetworkDistributedDataParallel(nn.Module):
                 f'{type(module).__name__} is one: leave model_wrapper_cfg out'
             )
         self.module = module
-        self._options = dict(broadcast_buffers=False, find_unused_parameters=find_unused_parameters) | kwargs
+        default = {} if 'broadcast_buffers' in kwargs else {_SYNC_BUFFERS: False}
+        self._options = default | dict(find_unused_parameters=find_unused_parameters) | kwargs
         # in a plain dict, lest their parameters show up a second time
         self._views: dict[str, nn.Module] = {}
 

@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -64,7 +65,14 @@ def main(rank: int, out_dir: str) -> None:
     result = {scenario: train(toy, scenario, rank, 2) for scenario in SCENARIOS}
     model = toy.build()
     wrapper = NetworkDistributedDataParallel(model)
-    wrapper.train_step(toy.batch(0, 2), toy.optimizers(model))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always')
+        wrapper.train_step(toy.batch(0, 2), toy.optimizers(model))
+    result['deprecated'] = [str(warning.message) for warning in told if 'deprecated' in str(warning.message)]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        wrappers = wrapper, NetworkDistributedDataParallel(model, broadcast_buffers=True)
+        result['synced'] = [{w.broadcast_buffers for w in each.views.values()} for each in wrappers]
     result['names'] = [list(m.state_dict()) for m in (wrapper, wrapper.module, model)]
     result['parameters'] = [len(list(m.parameters())) for m in (wrapper, model)]
     model = toy.build()
@@ -122,6 +130,12 @@ def test_names_are_those_of_one_process(ranks, toy):
         assert inner == model == alone
         assert wrapped == [f'module.{name}' for name in alone]
         assert rank['parameters'][0] == rank['parameters'][1]  # the views add none
+
+
+def test_buffers_are_each_ranks_own_and_torch_finds_nothing_deprecated(ranks):
+    for rank in ranks:
+        assert rank['deprecated'] == []
+        assert rank['synced'] == [{False}, {True}]
 
 
 def test_plain_ddp_is_refused(ranks):

@@ -162,7 +162,9 @@ class DiscriminatorBalanceHook(Hook):
                 continue
             # mmengine has read them from the device already
             real, fake = (runner.message_hub.get_scalar(f'train/{key}').current() for key in keys)
-            if not math.isfinite(real + fake):
+            # where no joint counts all is logged as 0; a joint that is not taken for true costs at least log 2
+            empty = real == 0 and runner.message_hub.get_scalar(f'train/{name}.loss_real').current() == 0
+            if empty or not math.isfinite(real + fake):
                 continue
             balance.update(float(real), float(fake), self.window)
             if balance.count >= self.window and balance.judge(self.wins, self.collapses, self.margin):

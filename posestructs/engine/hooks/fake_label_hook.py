@@ -45,15 +45,28 @@ class FakeLabelHook(Hook):
         """
         if (runner.iter + 1) % self.window:
             return
-        for name, key in KEYS.items():
+        for name in KEYS:
             share = f'{name}.share_right'
             if name in self._told or share not in (outputs or ()):
                 continue
-            mean = runner.message_hub.get_scalar(f'train/{share}').mean(self.window)
-            if mean in (0, 1):
+            logged = runner.message_hub.get_scalar(f'train/{share}')
+            mean = logged.mean(self.window)
+            # fewer where the discriminators have only begun, after a warm-up
+            if len(logged.data[0]) >= self.window and mean in (0, 1):
                 self._told.add(name)
-                runner.logger.warning(
-                    f'{name}: in the last {self.window} iterations {mean:.0%} of the predicted joints had the label 1, '
-                    f'so adversarial.{key} tells none from another; {"smaller" if mean else "larger"} values do, '
-                    'unless the generator is not there yet'
-                )
+                self._tell(runner, name, mean)
+
+    def _tell(self, runner: Runner, name: str, mean: float) -> None:
+        logged = (runner.message_hub.get_scalar(f'train/{name}.{key}') for key in ('acc_real', 'loss_real'))
+        # where no joint counts all is logged as 0; a joint that is not taken for true costs at least log 2
+        if all(scalar.mean(self.window) == 0 for scalar in logged):
+            runner.logger.warning(
+                f'{name}: in the last {self.window} iterations no joint counted, so it learns nothing: none has a '
+                "label, or for 'pose' no person has the length that normalize of the codec names"
+            )
+            return
+        runner.logger.warning(
+            f'{name}: in the last {self.window} iterations {mean:.0%} of the predicted joints had the label 1, so '
+            f'adversarial.{KEYS[name]} tells none from another; {"smaller" if mean else "larger"} values do, unless '
+            'the generator is not there yet'
+        )

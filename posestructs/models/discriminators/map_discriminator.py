@@ -15,6 +15,7 @@ Shapes: B images, K joints, C channels of the maps (K, or 2K with occlusion), H 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -27,6 +28,8 @@ from posestructs.layers.residual import Residual, build_norm
 # preset: width. v2 says that all residuals have 512 maps
 WIDTHS = {None: 256, 'paper': 512}
 POOLINGS = ('global', 'fc')
+# nothing can change it
+GROUP_NORM: Mapping[str, Any] = MappingProxyType(dict(type='GN', num_groups=32))
 
 
 class MapDiscriminator(BaseModule):
@@ -41,8 +44,9 @@ class MapDiscriminator(BaseModule):
         num_stacks: Encoder-decoders in a row, at least 1.
         pooling: 'global' or 'fc'.
         map_size: (W, H) in cells, for 'fc' only.
-        norm_cfg: Normalisation, or ``None`` for none.
-        spectral_norm: Divide each weight by its spectral norm (Miyato et al., ICLR 2018).
+        norm_cfg: Normalisation, by default ``dict(type='GN', num_groups=32)``; ``None`` for none.
+        spectral_norm: Divide each weight by its spectral norm (Miyato et al., ICLR 2018). Its estimate gets better with
+            each forward pass in training, so that accumulated batches are no longer exactly one large one.
         preset: ``None``, 256 wide; 'paper', 512 wide.
         init_cfg: mmengine's; by default He initialisation, and small weights of the last layer, so that first verdicts
             are near a half.
@@ -61,7 +65,7 @@ class MapDiscriminator(BaseModule):
         num_stacks: int = 1,
         pooling: str = 'global',
         map_size: Sequence[int] | None = None,
-        norm_cfg: Mapping[str, Any] | None = dict(type='GN', num_groups=32),  # noqa: B006 (read only)
+        norm_cfg: Mapping[str, Any] | None = GROUP_NORM,
         spectral_norm: bool = False,
         preset: str | None = None,
         init_cfg: Any = None,
@@ -96,6 +100,11 @@ class MapDiscriminator(BaseModule):
             for module in self.modules():
                 if isinstance(module, (nn.Conv2d, nn.Linear)):
                     add_spectral_norm(module)
+
+    @property
+    def multiple(self) -> int:
+        """What has to divide the height and width of the maps."""
+        return self.stacks[0].multiple
 
     def forward(self, maps: Tensor, images: Tensor | None = None) -> Tensor:
         """Judge maps.

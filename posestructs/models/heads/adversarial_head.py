@@ -19,11 +19,12 @@ import torch
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.heads import HeatmapHead
 from mmpose.models.utils.tta import flip_heatmaps
-from mmpose.registry import MODELS
+from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor, nn
 
+from posestructs.codecs import OcclusionHeatmap
 from posestructs.layers.residual import BATCH_NORM, build_norm
 from posestructs.models.heads.joint_accuracy import joint_accuracy
 
@@ -55,7 +56,8 @@ class AdversarialHead(HeatmapHead):
         deconv_kernel_sizes: Of these; by default 4 each.
         loss: Loss of one kind of map of one stack, called with maps, true maps and weights (M, K), by default
             ``dict(type='HeatmapSumLoss')``; the head averages over stacks.
-        decoder: Config of the codec, :class:`~posestructs.codecs.OcclusionHeatmap` for ``multi_task``.
+        decoder: Config of the codec, :class:`~posestructs.codecs.OcclusionHeatmap` for ``multi_task``; its
+            ``with_occlusion`` is by default ``multi_task``.
         init_cfg: By default that of mmpose's ``HeatmapHead``: the first maps are near 0.
 
     Raises:
@@ -90,7 +92,7 @@ class AdversarialHead(HeatmapHead):
             deconv_kernel_sizes=deconv_kernel_sizes,
             final_layer=None,
             loss=dict(type='HeatmapSumLoss') if loss is None else dict(loss),
-            decoder=decoder,
+            decoder=None if decoder is None else _for_task(decoder, multi_task),
             init_cfg=init_cfg,
         )
         self.num_stacks, self.multi_task = num_stacks, multi_task
@@ -310,6 +312,12 @@ class AdversarialHead(HeatmapHead):
                 f'{"reads" if reads else "does not read"} occlusion maps; give OcclusionHeatmap with '
                 f'with_occlusion={self.multi_task}' + ('' if self.multi_task else ', or a codec of mmpose')
             )
+
+
+def _for_task(decoder: Mapping[str, Any], multi_task: bool) -> dict[str, Any]:
+    """A codec's config, which reads as many maps as there are where it does not say itself."""
+    kind = KEYPOINT_CODECS.get(decoder['type']) if isinstance(decoder['type'], str) else decoder['type']
+    return {'with_occlusion': multi_task, **decoder} if kind is OcclusionHeatmap else dict(decoder)
 
 
 def _two_convolutions(channels: int, hidden: int, joints: int, norm_cfg: Mapping[str, Any] | None) -> nn.Sequential:

@@ -187,7 +187,7 @@ class AdversarialLoss(nn.Module):
         return -real_term(logits)
 
     def fake(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """(B, K) loss of a discriminator on predicted maps: -log(1 - |D - t|)."""
+        """(B, K) loss of a discriminator on predicted maps: ``-log(1 - |D - t|)``."""
         return -fake_term(logits, labels)
 
     def generator(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -94,7 +94,9 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
         self.frozen: set[str] = set()
         self.skip_steps: set[str] = set()
         self.discriminators: ModuleDict | None = None
+        _check_dicts(discriminators=discriminators, adversarial=adversarial)
         configs = {name: cfg for name, cfg in (discriminators or {}).items() if cfg is not None}
+        _check_dicts(**{f'discriminators.{name}': cfg for name, cfg in configs.items()})
         self._read_adversarial(dict(adversarial or {}), bool(configs))
         # in a tuple, lest they count as parts of the model
         self._waiting = (self._build_discriminators(configs),) if configs else ()
@@ -128,22 +130,38 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
 
     def _build_discriminator(self, name: str, cfg: Mapping) -> nn.Module:
         cfg = dict(type=TYPES[name]) | dict(cfg)
+        if isinstance(cfg.get('map_size'), list):  # as yaml and json configs have it
+            cfg['map_size'] = tuple(cfg['map_size'])
         kind = cfg['type'] if isinstance(cfg['type'], type) else MODELS.get(cfg['type'])
-        if isinstance(kind, type) and issubclass(kind, MapDiscriminator):
-            for key, value in self._facts_of_head(cfg).items():
-                if cfg.setdefault(key, value) != value:
-                    raise ValueError(f'discriminators.{name}.{key}={cfg[key]!r}, but the maps of head have {value!r}')
-        return MODELS.build(cfg)
+        own = isinstance(kind, type) and issubclass(kind, MapDiscriminator)
+        for key, value in self._facts_of_head(cfg).items() if own else ():
+            if cfg.setdefault(key, value) != value:
+                raise ValueError(f'discriminators.{name}.{key}={cfg[key]!r}, but the maps of head have {value!r}')
+        try:
+            network = MODELS.build(cfg)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f'discriminators.{name}: {error}') from error
+        size = self._map_size()
+        if own and size is not None and any(side % network.multiple for side in size):
+            raise ValueError(
+                f'discriminators.{name}: its depth needs maps whose sides are multiples of {network.multiple}, those '
+                f'of head are {size[0]} x {size[1]} (width x height)'
+            )
+        return network
 
     def _facts_of_head(self, cfg: Mapping) -> dict[str, Any]:
         """What a discriminator has to be built for, as far as the head tells."""
-        facts, head = {}, self.head
+        facts, head, size = {}, self.head, self._map_size()
         if isinstance(getattr(head, 'out_channels', None), int):
             facts = dict(num_joints=head.out_channels, with_occlusion=bool(getattr(head, 'multi_task', False)))
-        size = getattr(getattr(head, 'decoder', None), 'heatmap_size', None)
         if cfg.get('pooling') == 'fc' and size is not None:
-            facts['map_size'] = tuple(size)
+            facts['map_size'] = size
         return facts
+
+    def _map_size(self) -> tuple[int, int] | None:
+        """(W, H) of the head's maps in cells, where its decoder tells."""
+        size = getattr(getattr(self.head, 'decoder', None), 'heatmap_size', None)
+        return None if size is None else (int(size[0]), int(size[1]))
 
     # ------------------------------------------------------------------------------------------------ networks
 
@@ -245,3 +263,9 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
             own = self._waiting[0].state_dict()
             fitting = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
             self._waiting[0].load_state_dict(fitting, strict=False)
+
+
+def _check_dicts(**values: Any) -> None:
+    for key, value in values.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise ValueError(f'{key}={value!r}, allowed: a dict or None')

@@ -188,6 +188,18 @@ def test_a_discriminator_that_is_not_run_is_not_counted(tmp_path):
     assert hook.balances['pose'].count == hook.balances['confidence'].count == 2
 
 
+def test_people_without_a_joint_that_counts_are_not_counted(tmp_path):
+    class Unlabelled(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            for sample in data_batch['data_samples']:
+                sample.gt_instance_labels.normaliser.zero_()
+
+    hook = DiscriminatorBalanceHook(window=3)
+    train(tmp_path, [hook, Unlabelled()], 6)
+    assert hook.balances['pose'].count == 0 and hook.balances['confidence'].count == 6
+    assert 'discriminator pose' not in next(tmp_path.glob('*/*.log')).read_text()
+
+
 def main(rank: int, folder: str) -> None:
     """One rank of two; their people differ, and so do their own accuracies."""
     import posestructs.engine  # noqa: F401
@@ -207,7 +219,11 @@ def main(rank: int, folder: str) -> None:
 def test_two_ranks_decide_alike(tmp_path):
     environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(repo_root()), LOCAL_RANK='0')
     ranks = [subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path)], env=environment) for rank in (0, 1)]
-    assert [rank.wait(timeout=200) for rank in ranks] == [0, 0]
+    try:
+        assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
+    finally:
+        for rank in ranks:
+            rank.kill()
     first, second = (json.loads((tmp_path / f'{rank}.json').read_text()) for rank in (0, 1))
     assert any('pose' in names for names in first['skipped'])
     assert first == second

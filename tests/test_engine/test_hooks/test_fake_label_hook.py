@@ -22,7 +22,16 @@ class Toy(BaseModel):
 
     def train_step(self, data, optim_wrapper):
         self.done += 1
-        return {f'{name}.share_right': torch.tensor(values[self.done - 1]) for name, values in self.shares.items()}
+        log = {}
+        for name, values in self.shares.items():
+            value = values[self.done - 1]
+            if value is None:  # the discriminator is not run
+                continue
+            counts = value >= 0  # whether any joint counts: all is 0 where none does
+            log[f'{name}.share_right'] = torch.tensor(max(value, 0.0))
+            log[f'{name}.loss_real'] = torch.tensor(5.0 * counts)
+            log[f'{name}.acc_real'] = torch.tensor(0.0)
+        return log
 
 
 def warnings_of(shares, tmp_path, caplog, window=2):
@@ -41,7 +50,7 @@ def warnings_of(shares, tmp_path, caplog, window=2):
     runner.logger.addFilter(lambda record: told.append(record.getMessage()) or True)
     runner.logger.setLevel(logging.WARNING)
     runner.train()
-    return [text for text in told if 'label 1' in text]
+    return [text for text in told if 'in the last' in text]
 
 
 def test_all_alike_is_told_once(tmp_path, caplog):
@@ -56,6 +65,19 @@ def test_all_alike_is_told_once(tmp_path, caplog):
 
 def test_a_few_of_the_other_kind_are_enough(tmp_path, caplog):
     assert not warnings_of(dict(pose=[0.0, 0.01] * 3, confidence=[1.0, 0.99] * 3), tmp_path, caplog)
+
+
+def test_a_warm_up_is_no_part_of_the_window(tmp_path, caplog):
+    shares = dict(pose=[None, 0.0, 0.0, 0.5, 0.0, 0.5], confidence=[None] * 5 + [0.0])
+    assert not warnings_of(shares, tmp_path, caplog)
+    (told,) = warnings_of(dict(pose=[None, 0.0, 0.0, 0.0, 0.5, 0.5]), tmp_path / 'other', caplog)
+    assert told.startswith('pose: in the last 2')
+
+
+def test_no_joint_that_counts(tmp_path, caplog):
+    (told,) = warnings_of(dict(pose=[-1.0] * 6, confidence=[0.5] * 6), tmp_path, caplog)
+    assert told.startswith('pose: in the last 2 iterations no joint counted, so it learns nothing')
+    assert 'normalize of the codec' in told
 
 
 @pytest.mark.parametrize('window', [0, 2.0, True])

@@ -1,5 +1,7 @@
 """What both discriminators share."""
 
+import inspect
+
 import pytest
 import torch
 from torch import nn
@@ -80,6 +82,13 @@ def test_spectral_norm_bounds_each_weight(pooling):
     assert any(
         torch.linalg.matrix_norm(m.weight.flatten(1), 2) > 1.2 for m in plain.modules() if isinstance(m, nn.Conv2d)
     )
+
+
+def test_the_default_normalisation_cannot_be_changed():
+    default = inspect.signature(MapDiscriminator).parameters['norm_cfg'].default
+    assert dict(default) == dict(type='GN', num_groups=32)
+    with pytest.raises(TypeError, match='does not support item assignment'):
+        default['num_groups'] = 8
 
 
 def count(net):

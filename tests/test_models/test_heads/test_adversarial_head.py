@@ -311,7 +311,10 @@ def test_flip_test_of_a_mirrored_truth():
         (dict(num_stacks=0), 'num_stacks=0, allowed: an integer of at least 1'),
         (dict(out_channels='14'), "out_channels='14'"),
         (dict(deconv_out_channels=(8,)), 'deconv_out_channels needs num_stacks=1, got num_stacks=2'),
-        (dict(multi_task=False), r'multi_task=False, the decoder OcclusionHeatmap reads occlusion maps'),
+        (
+            dict(multi_task=False, decoder=dict(CODEC, with_occlusion=True)),
+            r'multi_task=False, the decoder OcclusionHeatmap reads occlusion maps',
+        ),
         (dict(decoder=dict(CODEC, with_occlusion=False)), 'does not read occlusion maps; give .*with_occlusion=True'),
         (
             dict(decoder=dict(type='MSRAHeatmap', input_size=(48, 32), heatmap_size=(12, 8), sigma=1)),
@@ -364,6 +367,15 @@ def test_one_task_takes_the_pose_maps_of_both():
     alone = net.loss_from_maps(maps, samples(MIXED, SEEN, codec=dict(CODEC, with_occlusion=False)))
     assert set(both) == set(alone) == {'loss_kpt', 'acc_pose'}
     assert torch.equal(both['loss_kpt'], alone['loss_kpt'])
+
+
+def test_one_task_needs_to_be_said_once():
+    net = head(multi_task=False)
+    assert not net.decoder.with_occlusion and head().decoder.with_occlusion
+    found, expected = (each.predict(stacks(branches=1), [PoseDataSample()] * 3) for each in (net, single()))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.keypoints, other.keypoints)
+    assert 'keypoints_occluded' not in found[0]
 
 
 def test_flip_test_that_cannot_be():

@@ -133,7 +133,7 @@ def test_single_task(with_occlusion_maps, toy):
 
 def test_discriminators_are_built_for_the_head(toy):
     fc = dict(channels=8, depth=1, norm_cfg=toy.GROUPS, pooling='fc')
-    model = toy.build(discriminators=dict(pose=fc, confidence=fc | dict(spectral_norm=True)))
+    model = toy.build(discriminators=dict(pose=fc, confidence=fc | dict(map_size=[8, 8], spectral_norm=True)))
     for net in model.discriminators.values():
         assert (net.num_joints, net.map_channels, net.map_size) == (4, 8, (8, 8))
     log = model.train_step(toy.batch(), toy.optimizers(model))
@@ -219,6 +219,13 @@ def test_copies_and_averages(toy):
             dict(discriminators=dict(pose=dict(pooling='fc', map_size=(16, 8)))),
             r'discriminators.pose.map_size=\(16, 8\), but the maps of head have \(8, 8\)',
         ),
+        (dict(discriminators=['pose']), r"discriminators=\['pose'\], allowed: a dict or None"),
+        (dict(discriminators=dict(pose=True)), 'discriminators.pose=True, allowed: a dict or None'),
+        (dict(discriminators=dict(pose=dict(channels=48))), 'discriminators.pose: norm_cfg: num_groups=32 does not'),
+        (
+            dict(discriminators=dict(pose=dict(channels=8, depth=4, norm_cfg=None))),
+            r'discriminators.pose: its depth needs maps whose sides are multiples of 16, those of head are 8 x 8',
+        ),
         (dict(adversarial=dict(alpha=-0.1)), 'adversarial.alpha=-0.1, allowed: a number of at least 0'),
         (dict(adversarial=dict(beta=float('inf'))), 'adversarial.beta=inf'),
         (dict(adversarial=dict(alpha=True)), 'adversarial.alpha=True'),
@@ -236,6 +243,11 @@ def test_copies_and_averages(toy):
 def test_impossible_configs(changes, message, toy):
     with pytest.raises(ValueError, match=message):
         MODELS.build(toy.config(**changes))
+
+
+def test_what_no_discriminator_has(toy):
+    with pytest.raises(TypeError, match="discriminators.confidence: .*unexpected keyword argument 'channel'"):
+        MODELS.build(toy.config(discriminators=dict(confidence=dict(channel=8))))
 
 
 def test_batch_of_another_number_of_joints(toy):
