@@ -1,0 +1,114 @@
+"""A page on this machine that shows what a model makes of a picture: ``python demo/web.py [flags]``.
+
+Drop a picture: the page shows the skeleton, occluded joints hollow, heatmaps, occlusion maps, what neighbouring parts
+tell each other (models with ``TreeMessagePassing``), and a table and json of the joints. It needs gradio, which the
+extra ``demo`` brings: ``pip install ".[demo]"``. The page is to be seen from this machine only, nothing leaves it, and
+what was uploaded is deleted at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+# a checkout works without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from posestructs.apis import PoseInferencer, shipped_models
+from posestructs.apis.uploads import Limits
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='A page on this machine: drop a picture, see the pose.')
+    pairs = dict(action='append', default=[], metavar='FILE')
+    parser.add_argument('--config', **pairs, help='of a model to choose beside the shipped ones; may be repeated')
+    parser.add_argument('--checkpoint', **pairs, help='of the same model, once for each --config')
+    parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; default: a GPU where there is one')
+    parser.add_argument('--port', type=int, help='default: the first free one from 7860')
+    parser.add_argument(
+        '--kpt-thr', type=float, default=0.3, help='joints with a smaller score are not drawn, at first'
+    )
+    parser.add_argument('--max-mb', type=float, default=Limits().megabytes, help='of an upload; default: %(default)s')
+    parser.add_argument(
+        '--max-megapixels', type=float, default=Limits().megapixels, help='of a picture; default: %(default)s'
+    )
+    return parser.parse_args()
+
+
+class Models:
+    """The models that can be chosen; each is built when it is first asked for.
+
+    Args:
+        args: Of the command line. The models that they name are built at once and come first.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.about: dict[str, str] = {}
+        self._device, self._lock = args.device, threading.Lock()
+        self._built: dict[str, PoseInferencer] = {}
+        if len(args.config) != len(args.checkpoint):
+            raise UsageError(
+                f'{len(args.config)} --config and {len(args.checkpoint)} --checkpoint: they belong together, give both '
+                'for each model, or neither for the shipped models'
+            )
+        for config, checkpoint in zip(args.config, args.checkpoint, strict=True):
+            name = Path(config).stem
+            name = f'{name}, {checkpoint}' if name in self.about else name
+            self.about[name] = f'{config} with {checkpoint}'
+            self._built[name] = PoseInferencer(config, checkpoint, args.device)
+        for name, model in shipped_models().items():
+            self.about.setdefault(name, model.about)
+        if not self.about:
+            raise UsageError('no trained model is shipped with this copy: give --config and --checkpoint')
+
+    def __getitem__(self, name: str) -> PoseInferencer:
+        with self._lock:  # several visitors may ask for it at once
+            if name not in self._built:
+                self._built[name] = PoseInferencer(name, device=self._device)
+            return self._built[name]
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Refuse numbers that make no sense."""
+    for flag, value in (('--max-mb', args.max_mb), ('--max-megapixels', args.max_megapixels)):
+        if not value > 0:
+            raise UsageError(f'{flag} {value:g}: it must be above 0')
+    if not 0 <= args.kpt_thr <= 1:
+        raise UsageError(f'--kpt-thr {args.kpt_thr:g}: allowed are 0 to 1')
+    if args.port is not None and not 1 <= args.port <= 65535:
+        raise UsageError(f'--port {args.port}: allowed are 1 to 65535')
+
+
+@report_usage_errors
+def main() -> None:
+    """Serve the page until it is interrupted."""
+    args = parse_args()
+    check_numbers(args)
+    try:
+        import web_layout  # beside this file; the only one that needs gradio
+    except ImportError as error:
+        raise UsageError(
+            f'the page needs gradio, which cannot be imported ({error}): pip install ".[demo]" in the folder of '
+            'posestructs brings it'
+        ) from error
+    models, limits = Models(args), Limits(args.max_mb, args.max_megapixels)
+    for number in (signal.SIGINT, signal.SIGTERM):  # else the folder of uploads would stay
+        signal.signal(number, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix='posestructs-web-') as folder:
+        os.environ['GRADIO_TEMP_DIR'] = folder
+        page = web_layout.build_page(models, limits, args.kpt_thr)
+        with web_layout.serving(page, limits, args.port) as address:
+            sys.stdout.write(f'posestructs: {address} (stop with Ctrl+C)\n')
+            sys.stdout.flush()
+            signal.pause()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,114 @@
+"""The real command on pictures of its user: what it writes, what it says, and its exit status."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from posestructs.apis import ShippedModel
+from posestructs.testing import repo_root
+
+COMMAND = repo_root() / 'demo/inference.py'
+TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('model') / 'tiny.pth'
+    torch.save(dict(state_dict=MODELS.build(Config.fromfile(TINY).model).state_dict(), meta={}), path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in 'abc':
+        cv2.imwrite(str(folder / f'{name}.png'), cv2.resize(rng.integers(0, 256, (5, 4, 3), np.uint8), (80, 100)))
+    return folder
+
+
+@pytest.fixture
+def demo(monkeypatch, capsys):
+    """The command in this process: its output, and the text that it ends with in an error."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, 'argv', [str(COMMAND), *map(str, args)])
+        monkeypatch.setattr(sys, 'path', list(sys.path))
+        error = ''
+        try:
+            runpy.run_path(str(COMMAND), run_name='__main__')
+        except SystemExit as end:
+            error = end.code
+        return capsys.readouterr().out, error
+
+    return run
+
+
+def test_a_bad_image_of_a_folder_costs_itself_only(folder, checkpoint, tmp_path):
+    (folder / 'b.png').write_bytes(b'not a picture')
+    flags = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out', '--device', 'cpu']
+    command = [sys.executable, *map(str, [COMMAND, folder, *flags])]
+    env = {k: v for k, v in os.environ.items() if k not in ('DISPLAY', 'WAYLAND_DISPLAY')}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert 'Traceback' not in done.stderr
+    assert f'2 people in 2 images: {tmp_path / "out"}' in done.stdout and '3/3' in done.stdout
+    assert done.stderr.splitlines()[-2] == 'inference.py: error: 1 of 3 images were left out:'
+    assert done.stderr.splitlines()[-1].startswith(f'  {folder / "b.png"} is not an image that can be read')
+    written = sorted(str(file.relative_to(tmp_path / 'out')) for file in (tmp_path / 'out').rglob('*.*'))
+    kinds = (('predictions', 'json'), ('visualizations', 'png'))
+    assert written == [f'{kind}/{name}.{suffix}' for kind, suffix in kinds for name in 'ac']
+    (person,) = json.loads((tmp_path / 'out/predictions/a.json').read_text())
+    assert len(person['keypoints']) == len(person['keypoint_scores']) == len(person['keypoints_occluded']) == 14
+
+
+def test_boxes_and_pictures(demo, folder, checkpoint, tmp_path):
+    model = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out']
+    out, error = demo(folder / 'a.png', *model, '--bbox', 0, 0, 40, 50, '--bbox', 30, 20, 80, 90, '--draw-heatmap')
+    assert not error and '2 people in 1 images' in out
+    assert cv2.imread(str(tmp_path / 'out/visualizations/a.png')).shape == (300, 80, 3)  # heat, occlusion below
+    people = json.loads((tmp_path / 'out/predictions/a.json').read_text())
+    assert [person['bbox'] for person in people] == [[[0, 0, 40, 50]], [[30, 20, 80, 90]]]
+    boxes = tmp_path / 'boxes.json'
+    boxes.write_text(json.dumps({'a.png': [[0, 0, 40, 50]], 'b.png': []}))
+    out, error = demo(folder, *model, '--bbox-file', boxes)
+    assert not error and '2 people in 3 images' in out
+    boxes.write_text('[1, 2]')
+    assert '--bbox-file' in demo(folder, *model, '--bbox-file', boxes)[1]
+    assert 'has no size' in demo(folder, *model, '--bbox', 5, 5, 5, 9)[1]
+
+
+def test_the_shipped_model_is_the_default(demo, folder, checkpoint, tmp_path, monkeypatch):
+    shipped = dict(tiny=ShippedModel('tiny', TINY, checkpoint, 'for tests'))
+    monkeypatch.setattr('posestructs.apis.model_source.shipped_models', lambda: shipped)
+    for flags in ([], ['--config', 'tiny']):
+        out, error = demo(folder, '--out-dir', tmp_path / 'out', *flags)
+        assert not error and '3 people in 3 images' in out
+    monkeypatch.setattr('posestructs.apis.model_source.shipped_models', dict)
+    assert 'no trained model is shipped' in demo(folder)[1]
+
+
+def test_what_cannot_be(demo, folder, checkpoint, tmp_path):
+    model = ['--config', TINY, '--checkpoint', checkpoint]
+    for args, message in (
+        ([folder / 'z.png', *model], 'z.png does not exist'),
+        ([tmp_path / 'pictures/..', *model], 'holds no images'),
+        ([folder, *model, '--device', 'cuda:99'], "device 'cuda:99': torch finds no such GPU"),
+        ([folder, '--checkpoint', checkpoint], 'comes without a config'),
+        ([folder, *model, '--batch-size', 0], 'batch_size=0, allowed: at least 1'),
+        ([folder, *model, '--out-dir', checkpoint], 'is a file, not a folder'),
+    ):
+        assert message in demo(*args)[1]
