@@ -1,5 +1,5 @@
-# Adversarial PoseNet with messages along the tree on a pretrained backbone: pose and occlusion maps from one feature map,
-# which hears what the parts tell each other, and both discriminators
+# Adversarial PoseNet with messages along the tree on a pretrained backbone: pose and occlusion maps from one feature
+# map, which hears what the parts tell each other, and both discriminators
 _base_ = [
     '../_base_/models/efficientnet_lite0.py',
     '../_base_/data/lspet-mini_128x128_occlusion.py',

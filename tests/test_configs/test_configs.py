@@ -1,5 +1,6 @@
 """Every config builds: model, pipelines, metrics, hooks, optimizer; data sets where their files are."""
 
+import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
@@ -16,10 +17,8 @@ CONFIGS = sorted(str(p.relative_to(ROOT)) for p in ROOT.rglob('*.py') if '_base_
 
 
 @pytest.fixture(params=CONFIGS)
-def config(request, monkeypatch):
-    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
-    init_default_scope('mmpose')
-    return cli.load_config(str(ROOT / request.param))
+def config(request, load_config):
+    return load_config(request.param)
 
 
 def test_model_codec_and_data_agree(config):
@@ -43,15 +42,47 @@ def test_model_codec_and_data_agree(config):
     channels = (1 + getattr(model.head, 'multi_task', False)) * meta['num_keypoints']
     channels = getattr(model.head.decoder, 'num_channels', channels)  # a map of scores has more
     assert heatmaps.shape == (2, channels, *reversed(config.codec.heatmap_size))
+    check_trees(model, meta)
     for part in ('train', 'val', 'test'):
         cfg = config[f'{part}_dataloader'].dataset
         for one in cfg.get('datasets', [cfg]):
             converted = [step.num_keypoints for step in one.get('pipeline', []) if step.type == 'KeypointConverter']
             joints = [dataset_of(one, lazy_init=True).metainfo['num_keypoints'], *converted][-1]
             assert joints == meta['num_keypoints']
+            check_targets(one.get('pipeline') or cfg.pipeline, model.head.decoder)
     for part in ('val', 'test'):
-        evaluator = Evaluator(config[f'{part}_evaluator'])
+        crops = [
+            step.input_size for step in config[f'{part}_dataloader'].dataset.pipeline if step.type == 'TopdownAffine'
+        ]
+        assert crops == [model.head.decoder.input_size]
+        metrics = config[f'{part}_evaluator']
+        metrics = metrics if isinstance(metrics, list) else [metrics]
+        # COCO's reads its file at once; the small copies have one
+        evaluator = Evaluator([metric for metric in metrics if 'ann_file' not in metric])
         evaluator.dataset_meta = meta  # our metrics look their joints up here, and complain of what is missing
+
+
+def check_trees(model, meta):
+    """Parts of trees are made of the data set's joints, in its order, and left is mirrored to right as it says."""
+    names = tuple(meta['keypoint_id2name'][k] for k in range(meta['num_keypoints']))
+    for tree in (getattr(part, 'tree', None) for part in (getattr(model, 'neck', None), model.head)):
+        if tree is None:
+            continue
+        assert tree.joints == names
+        if tree.symmetric:
+            flipped = [tree.names[tree.mirror[part]] for part in tree.joint_parts]
+            assert flipped == [names[k] for k in meta['flip_indices']]
+
+
+def check_targets(pipeline, decoder):
+    """Targets are made for the crops that the pipeline cuts, in cells as large as those of the prediction."""
+    crops = [tuple(step.input_size) for step in pipeline if step.type == 'TopdownAffine']
+    for step in pipeline:
+        if step.type == 'GenerateTarget':
+            encoder = step.encoder
+            assert crops == [tuple(encoder.input_size)]
+            size, cells = np.array(encoder.input_size), np.array(encoder.heatmap_size)
+            np.testing.assert_array_equal(size / cells, np.array(decoder.input_size) / np.array(decoder.heatmap_size))
 
 
 def dataset_of(cfg, **options):
@@ -76,6 +107,11 @@ def test_the_documented_configs_are_there():
             )
             for direction in ('', '_up', '_down', '_none')
         ),
+        *(f'hybrid/apn-tree_{net}_mpii-256x256.py' for net in ('4x512', '2x256', 'hrnet-w32', 'res50')),
+        *(f'hybrid/apn-tree_2x56_{data}.py' for data in ('lspet-mini-128x128', 'stick-figure-64x64')),
+        'hybrid/td-hm-apn_res50_mpii-256x256.py',
+        'hybrid/apn-tree_hrnet-w32_coco-256x192.py',
+        'hybrid/apn-tree_res50_freihand-224x224.py',
         *(f'adversarial_posenet/apn_4x512_{data}-256x256.py' for data in ('mpii', 'lsp')),
         *(
             f'adversarial_posenet/apn_2x56_{data}{variant}.py'

@@ -1,4 +1,4 @@
-"""What the tests share: where real data lies, and what to do where it does not."""
+"""What the tests share: where real data lies, what to do where it does not; configs made small, tiny data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def repo_root() -> Path:
     Returns:
         Path: The folder that holds ``posestructs/``, ``configs/`` and ``tools/``.
     """
-    return Path(__file__).resolve().parents[1]
+    return Path(__file__).resolve().parents[2]
 
 
 def data_root() -> Path:

@@ -1,0 +1,1 @@
+"""The grid of models, data sets and seeds behind ``benchmarks/accuracy.py``."""

@@ -1,0 +1,90 @@
+"""One small tar that a grid goes on from on another machine: all results, and the checkpoints of unfinished runs."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.grid.run import Place
+from posestructs.utils.checkpoints import last_good_checkpoint
+from posestructs.utils.files import atomic_write
+from posestructs.utils.usage import UsageError
+
+LIMIT = 16 * 2**20
+RESULTS, WORK = 'results', 'work'
+
+
+def pack(path: Path, place: Place, folders: Sequence[Path], limit: int = LIMIT) -> list[str]:
+    """Write the tar.
+
+    Args:
+        path: The tar; compressed.
+        place: Its results all go in.
+        folders: Of the unfinished runs, the most wanted first. Of each goes in the newest whole checkpoint.
+        limit: Largest size in bytes. A checkpoint that would exceed it stays out, and its run begins anew.
+
+    Returns:
+        list[str]: Names of the folders whose checkpoint stayed out.
+
+    Raises:
+        UsageError: The results alone exceed the limit.
+    """
+    files = [(file, f'{RESULTS}/{file.relative_to(place.results)}') for file in sorted(place.results.rglob('*.json'))]
+    data, left_out = _tar(files), []
+    if len(data) > limit:
+        raise UsageError(f'--pack {path}: the results alone take {len(data):,} bytes, allowed are {limit:,}')
+    for folder in folders:
+        checkpoint, _ = last_good_checkpoint(folder)
+        if checkpoint is None:
+            continue
+        more = [*files, (checkpoint, f'{WORK}/{checkpoint.relative_to(place.work)}')]
+        larger = _tar(more)
+        if len(larger) > limit:
+            left_out.append(folder.name)
+        else:
+            data, files = larger, more
+    atomic_write(path, data)
+    return left_out
+
+
+def unpack(path: Path, place: Place) -> int:
+    """Put the files of a tar where a grid looks for them; a file that is there already is replaced.
+
+    Args:
+        path: Of :func:`pack`.
+        place: Where files go.
+
+    Returns:
+        int: How many.
+
+    Raises:
+        UsageError: It is no such tar.
+    """
+    roots = {RESULTS: place.results, WORK: place.work}
+    try:
+        with tarfile.open(path) as archive:
+            members = archive.getmembers()
+            for member in members:
+                kind, _, name = member.name.partition('/')
+                if kind not in roots or not name or '..' in Path(name).parts or not member.isfile():
+                    raise UsageError(f'--unpack {path}: {member.name} is no file of --pack')
+            for member in members:
+                kind, _, name = member.name.partition('/')
+                atomic_write(roots[kind] / name, archive.extractfile(member).read())
+    except (OSError, tarfile.TarError) as error:
+        raise UsageError(f'--unpack {path}: {error}') from error
+    return len(members)
+
+
+def _tar(files: Sequence[tuple[Path, str]]) -> bytes:
+    """Of files and their names in it."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w:gz', compresslevel=6) as archive:
+        for file, name in files:
+            content = file.read_bytes()
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return data.getvalue()

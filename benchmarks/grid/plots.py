@@ -1,0 +1,118 @@
+"""Plots of a grid: PDJ curves, joints, and visible against occluded joints."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.grid.budgets import Grid
+from benchmarks.grid.results import Run, hits_of
+from benchmarks.grid.rows import BY_NAME, OCCLUDED, PCK
+from benchmarks.grid.statistics import VISIBLE, curve, per_joint, value
+from posestructs.evaluation.pdj import CURVE
+from posestructs.utils.files import atomic_write
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+def draw_curves(grid: Grid, runs: Runs) -> Figure:
+    """PDJ of each row, averaged over seeds."""
+    figure, axes = _figure(9, 5)
+    for name, colour in _colours(runs).items():
+        curves = [curve(hits) for hits in hits_of(runs[name], grid, PCK)]
+        axes.plot(CURVE, np.mean(curves, axis=0), color=colour, label=BY_NAME[name].label)
+    axes.set(xlabel='distance, in torso lengths', ylabel='PDJ (%)', xlim=(0, 0.5), ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def draw_joints(grid: Grid, runs: Runs) -> Figure:
+    """TorsoPCK@0.2 of each kind of joint, rows side by side."""
+    found = {}
+    for name in runs:
+        joints = [per_joint(hits) for hits in hits_of(runs[name], grid, PCK)]
+        found[name] = {joint: [one[joint] for one in joints] for joint in joints[0]}
+    groups = list(next(iter(found.values())))
+    return _bars(found, groups, 'TorsoPCK@0.2 (%)')
+
+
+def draw_occlusion(grid: Grid, runs: Runs) -> Figure:
+    """TorsoPCK@0.2 of visible and of occluded joints."""
+    found = {}
+    for name in runs:
+        found[name] = {
+            label: [v for h in hits_of(runs[name], grid, measure) if (v := value(h, measure)) is not None]
+            for label, measure in (('visible', VISIBLE), ('occluded', OCCLUDED))
+        }
+    return _bars(found, ['visible', 'occluded'], 'TorsoPCK@0.2 (%)')
+
+
+PLOTS: Mapping[str, tuple[str, Callable[[Grid, Runs], Figure]]] = {
+    'pdj': ('PDJ curves', draw_curves),
+    'joints': ('TorsoPCK@0.2 of joints', draw_joints),
+    'occlusion': ('TorsoPCK@0.2 of visible and of occluded joints', draw_occlusion),
+}
+
+
+def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
+    """Draw and write all plots of a grid.
+
+    Args:
+        grid: The grid.
+        runs: By row.
+        folder: For the pictures.
+
+    Returns:
+        dict[str, Path]: Pictures by what they show; none without runs.
+    """
+    written = {}
+    for name, (about, draw) in PLOTS.items():
+        if runs:
+            written[about] = folder / f'{grid.name}_{name}.png'
+            save(draw(grid, runs), written[about])
+    return written
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as png."""
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(picture, format='png', dpi=100, bbox_inches='tight')
+    atomic_write(path, picture.getvalue())
+
+
+def _figure(width: float, height: float) -> tuple[Figure, object]:
+    figure = Figure(figsize=(width, height))
+    return figure, figure.add_subplot()
+
+
+def _colours(runs: Runs) -> dict[str, tuple]:
+    """A colour a row, the same in all plots of all grids."""
+    table = colormaps['tab20']
+    order = list(BY_NAME)
+    return {name: table(order.index(name) % 20) for name in runs}
+
+
+def _bars(found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str], label: str) -> Figure:
+    """Groups of bars, a bar a row; thin lines reach from the lowest to the highest seed."""
+    figure, axes = _figure(max(6, 1.4 * len(groups) + 4), 4.5)
+    width = 0.85 / len(found)
+    for i, (name, colour) in enumerate(_colours(found).items()):
+        values = [found[name][group] for group in groups]
+        means = [np.mean(v) if v else 0 for v in values]
+        ends = [[m - min(v, default=m) for m, v in zip(means, values, strict=True)]]
+        ends.append([max(v, default=m) - m for m, v in zip(means, values, strict=True)])
+        places = np.arange(len(groups)) + (i - (len(found) - 1) / 2) * width
+        axes.bar(places, means, width, yerr=ends, color=colour, label=BY_NAME[name].label, error_kw=dict(lw=0.7))
+    axes.set(ylabel=label)
+    axes.set_xticks(range(len(groups)), [group.replace('_', ' ') for group in groups])
+    axes.grid(axis='y', alpha=0.3)
+    axes.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure

@@ -1,0 +1,232 @@
+"""Tables of a grid as Markdown, from what was measured; what was not is shown as open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.grid.budgets import Grid
+from benchmarks.grid.results import Run, hits_of
+from benchmarks.grid.rows import BY_NAME, COMPARISONS, OCCLUDED, PCK, PCP, Comparison
+from benchmarks.grid.statistics import VISIBLE, Difference, curve_area, paired_bootstrap, value
+from posestructs.evaluation.tables import format_table
+
+OPEN, NONE = 'open', '-'
+SHOWN = (PCK, PCP, VISIBLE, OCCLUDED)
+AREA = 'PDJ, area'
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+def spread(values: Sequence[float | None], digits: int = 1) -> str:
+    """Mean over seeds, and their standard deviation where there are several.
+
+    Args:
+        values: One a seed; ``None`` where there is none.
+        digits: After the point.
+
+    Returns:
+        str: ``12.3`` or ``12.3 ± 0.4``.
+    """
+    known = [v for v in values if v is not None]
+    if not known:
+        return NONE
+    text = f'{np.mean(known):.{digits}f}'
+    return text if len(known) == 1 else f'{text} ± {np.std(known, ddof=1):.{digits}f}'
+
+
+def main_table(grid: Grid, runs: Runs) -> str:
+    """All rows of a grid.
+
+    Args:
+        grid: The grid.
+        runs: By row.
+
+    Returns:
+        str: Markdown; metrics in percent, rows without a result open.
+    """
+    header = ['', *SHOWN, AREA, 'parameters', 'GMACs', 'images/s', 'minutes', 'seeds']
+    lines = []
+    for row in grid.rows():
+        if row.name not in runs:
+            lines.append([row.label, *([OPEN] * len(SHOWN)), OPEN, *([NONE] * 5)])
+            continue
+        found = runs[row.name]
+        measured = [spread([value(h, m) for h in hits_of(found, grid, m)]) for m in SHOWN]
+        facts = found[0].facts
+        trained = not row.decode_of and 'images_per_second' in facts
+        lines.append(
+            [
+                row.label,
+                *measured,
+                spread([curve_area(h) for h in hits_of(found, grid, PCK)]),
+                f'{facts["parameters"] / 1e6:.2f} M' if 'parameters' in facts else NONE,
+                f'{facts["gmacs"]:.3f}' if 'gmacs' in facts else NONE,
+                spread([run.facts['images_per_second'] for run in found]) if trained else NONE,
+                spread([run.facts['seconds']['train'] / 60 for run in found]) if trained else NONE,
+                str(len(found)),
+            ]
+        )
+    return format_table(header, lines)
+
+
+def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Difference | None] | None]]:
+    """Compare rows on the same people.
+
+    Args:
+        grid: The grid.
+        runs: By row.
+
+    Returns:
+        list: Each comparison whose rows are in the grid, and differences by measure; ``None`` where a row has no
+        result. The seeds that both rows have are compared.
+    """
+    names = {row.name for row in grid.rows()}
+    compared = []
+    for comparison in COMPARISONS:
+        pair = comparison.row, comparison.against
+        if not names.issuperset(pair):
+            continue
+        seeds = set.intersection(*({run.facts['seed'] for run in runs.get(name, ())} for name in pair))
+        if not seeds:
+            compared.append((comparison, None))
+            continue
+        both = [[run for run in runs[name] if run.facts['seed'] in seeds] for name in pair]
+        found = {m: paired_bootstrap(*(hits_of(side, grid, m) for side in both), m) for m in (PCK, PCP, OCCLUDED)}
+        compared.append((comparison, found))
+    return compared
+
+
+def interval(found: Difference | None) -> str:
+    """A difference and its interval: ``+1.2 [0.3, 2.1]``."""
+    return NONE if found is None else f'{found.points:+.1f} [{found.low:.1f}, {found.high:.1f}]'
+
+
+def verdict(comparison: Comparison, found: Mapping[str, Difference | None] | None) -> str:
+    """What became of a comparison's aims.
+
+    Args:
+        comparison: With aims or without.
+        found: Differences by measure.
+
+    Returns:
+        str: A part for each aim, '-' where there are none.
+    """
+    parts = []
+    for measure, points in comparison.aims.items():
+        wanted = f'more than 0 {measure}' if points == 0 else f'at least {points:.1f} {measure}'
+        if found is None or found[measure] is None:
+            parts.append(f'{wanted}: {OPEN}')
+        else:
+            parts.append(f'{wanted}: {"reached" if reached(found[measure], points) else "**missed**"}')
+    return '; '.join(parts) or NONE
+
+
+def reached(found: Difference, points: float) -> bool:
+    """Whether an aim is reached: by the measured difference itself, whatever its interval."""
+    return found.points > 0 if points == 0 else found.points >= points
+
+
+def difference_table(grid: Grid, runs: Runs) -> str:
+    """Differences of rows and their aims, missed aims first.
+
+    Args:
+        grid: The grid.
+        runs: By row.
+
+    Returns:
+        str: Markdown.
+    """
+    rows = []
+    for comparison, found in differences(grid, runs):
+        text = verdict(comparison, found)
+        cells = [OPEN] * 3 if found is None else [interval(found[m]) for m in (PCK, PCP, OCCLUDED)]
+        pair = f'{BY_NAME[comparison.row].label} - {BY_NAME[comparison.against].label}'
+        order = 0 if 'missed' in text else 1 if text != NONE else 2
+        rows.append((order, [f'{comparison.about}: {pair}', *cells, text]))
+    lines = [line for _, line in sorted(rows, key=lambda row: row[0])]
+    return format_table(['difference in points', PCK, PCP, OCCLUDED, 'aim'], lines)
+
+
+def provenance(runs: Runs) -> str:
+    """Where and with what the runs were made, in a sentence each.
+
+    Args:
+        runs: By row.
+
+    Returns:
+        str: Text, empty without runs.
+    """
+    machines: dict[tuple, list[str]] = {}
+    keys = ('gpu', 'cpu', 'cores', 'python', 'torch', 'mmpose', 'commit')
+    for name, found in runs.items():
+        for run in found:
+            machine = run.facts['machine']
+            machines.setdefault(tuple(machine.get(key) for key in keys), []).append(name)
+    sentences = []
+    for values, names in machines.items():
+        known = dict(zip(keys, values, strict=True))
+        device = known['gpu'] or f'{known["cores"]} cores of {known["cpu"]}'
+        which = 'All rows' if len(machines) == 1 else ', '.join(dict.fromkeys(names))
+        busy = [run.facts['gpu_utilisation'] for name in names for run in runs[name] if 'gpu_utilisation' in run.facts]
+        load = f' The GPU was busy {np.mean(busy):.0f} % of the time.' if busy else ''
+        sentences.append(
+            f'{which}: {device}, Python {known["python"]}, torch {known["torch"]}, mmpose {known["mmpose"]}, '
+            f'commit {known["commit"]}.{load}'
+        )
+    return '\n'.join(sentences)
+
+
+def budget_line(grid: Grid, runs: Runs) -> str:
+    """What each row was given.
+
+    Args:
+        grid: The grid.
+        runs: By row.
+
+    Returns:
+        str: A sentence, of the runs where there are any.
+    """
+    trained = [run.facts for found in runs.values() for run in found if run.facts['epochs']]
+    told = {
+        f'{facts["images"]:,} training images in {facts["epochs"]} epochs, batches of {facts["batch_size"]}'
+        + (', bfloat16' if facts.get('settings', {}).get('bf16') else '')
+        for facts in trained
+    }
+    people = {len(hits.measured) for found in runs.values() for run in found for hits in run.hits.values()}
+    if not told:
+        return f'{grid.epochs} epochs, batches of {grid.batch_size}.'
+    scored = ' or '.join(f'{count:,}' for count in sorted(people))
+    return f'Each row: {"; or ".join(sorted(told))}; the last checkpoint scored on {scored} people.'
+
+
+def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
+    """All there is to say of a grid.
+
+    Args:
+        grid: The grid.
+        runs: By row.
+        pictures: Paths, as the page writes them, by what they show.
+
+    Returns:
+        str: Markdown with headings of the third level.
+    """
+    parts = [
+        f'### {grid.name}',
+        budget_line(grid, runs),
+        main_table(grid, runs),
+        INTERVALS,
+        difference_table(grid, runs),
+        *(f'![{about}]({path})' for about, path in pictures.items()),
+        provenance(runs),
+    ]
+    return '\n\n'.join(part for part in parts if part)
+
+
+INTERVALS = (
+    'Metrics in percent, mean and standard deviation over seeds; parameters and multiply-adds of what is tested, which '
+    'has no discriminators; minutes of training. Differences are in points, with the 95 % interval of a paired '
+    'bootstrap over the test people. It covers the choice of people, not the chance of training: with one seed a '
+    'difference of a point or two may be chance all the same.'
+)

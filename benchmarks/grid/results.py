@@ -1,0 +1,93 @@
+"""Results of a grid, read back from their JSON files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.grid.budgets import OCCLUDERS, PLAIN, Grid
+from benchmarks.grid.hits import Hits, unpack
+from benchmarks.grid.rows import OCCLUDED
+from benchmarks.grid.statistics import VISIBLE
+from posestructs.utils.usage import UsageError
+
+
+@dataclass(frozen=True)
+class Run:
+    """A result.
+
+    Attributes:
+        facts: What its file holds beside the hits.
+        hits: By test set.
+    """
+
+    facts: dict[str, Any]
+    hits: dict[str, Hits]
+
+
+def read_run(path: Path) -> Run:
+    """Read a result.
+
+    Args:
+        path: Its file.
+
+    Returns:
+        Run: The result.
+
+    Raises:
+        UsageError: It is no result.
+    """
+    try:
+        facts = json.loads(path.read_text())
+        return Run(facts, {name: unpack(record) for name, record in facts.pop('sets').items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f'{path} is no result of benchmarks/accuracy.py: {error!r}') from error
+
+
+def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
+    """Read the results of a grid.
+
+    Args:
+        folder: With a folder for each grid.
+        grid: The grid.
+
+    Returns:
+        dict[str, list[Run]]: Runs by row, in order of their seeds; a row without any is not in it.
+    """
+    found: dict[str, list[Run]] = {}
+    for row in grid.rows():
+        paths = (folder / grid.name).glob(f'{row.name}_seed*.json')
+        runs = [read_run(path) for path in paths]
+        if runs:
+            found[row.name] = sorted(runs, key=lambda run: run.facts['seed'])
+    return found
+
+
+def set_of(grid: Grid, measure: str) -> str:
+    """Which test set a measure is taken on.
+
+    Args:
+        grid: The grid.
+        measure: Of :data:`benchmarks.grid.statistics.MEASURES`.
+
+    Returns:
+        str: The one with occluders, for visible and occluded joints, where there is one.
+    """
+    return OCCLUDERS if measure in (VISIBLE, OCCLUDED) and OCCLUDERS in grid.test_sets else PLAIN
+
+
+def hits_of(runs: Iterable[Run], grid: Grid, measure: str) -> list[Hits]:
+    """Hits that a measure is made of.
+
+    Args:
+        runs: Of a row.
+        grid: The grid.
+        measure: What is measured.
+
+    Returns:
+        list[Hits]: One a seed.
+    """
+    return [run.hits[set_of(grid, measure)] for run in runs]

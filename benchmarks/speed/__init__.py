@@ -1,0 +1,1 @@
+"""Measurements behind ``benchmarks/throughput.py``."""

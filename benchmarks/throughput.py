@@ -1,0 +1,107 @@
+"""Images a second in training: the data pipeline alone, the step alone, and both, with several numbers of workers.
+
+    python benchmarks/throughput.py --out benchmarks/results/throughput.json
+    python benchmarks/throughput.py --report docs/benchmarks.md           # from the file that is there
+
+Each method's main config stands beside mmpose's hourglass. The cost of a pipeline is measured against mmpose's top-down
+heatmap pipeline of the same data set: images of both are prepared in turns within one process, so that other work on
+the machine meets both alike, and the median of the rounds' ratios is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from mmengine.registry import init_default_scope
+
+import posestructs  # noqa: F401  makes mmpose importable and registers every component
+
+# isort: split
+from benchmarks.grid.sections import write_section
+from benchmarks.speed.measure import measure_model
+from benchmarks.speed.pipelines import measure_pipelines
+from benchmarks.speed.report import pipeline_table, speed_section, speed_table
+from posestructs.utils import cli
+from posestructs.utils.files import atomic_write
+from posestructs.utils.machine import describe_machine
+from posestructs.utils.usage import UsageError, report_usage_errors
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / 'benchmarks' / 'results' / 'throughput.json'
+# mmpose's model, whose pipeline is the measure of the others, first
+CONFIGS = (
+    'configs/baseline/td-hm_hourglass-small_lspet-mini-128x128.py',
+    'configs/structured_feature/sfl-separable_gen64_lspet-mini-128x128.py',
+    'configs/adversarial_posenet/apn_2x56_lspet-mini-128x128.py',
+    'configs/hybrid/apn-tree_2x56_lspet-mini-128x128.py',
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--configs', nargs='+', default=list(CONFIGS), help="the first one's pipeline is the measure")
+    parser.add_argument('--workers', nargs='+', type=int, default=[0, 2, 4, 8], help='processes that load data')
+    parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement')
+    parser.add_argument('--rounds', type=int, default=9, help='of pipelines in turns')
+    parser.add_argument('--images', type=int, default=64, help='that a pipeline prepares in a round')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--out', type=Path, default=RESULT, help='json file for the figures')
+    parser.add_argument('--report', type=Path, metavar='PAGE', help='only write the tables into a Markdown page')
+    parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    if args.seconds <= 0 or args.rounds < 1 or args.images < 1 or min(args.workers) < 0:
+        parser.error('--seconds, --rounds and --images must be above 0, --workers at least 0')
+    return args
+
+
+def report(page: Path, result: Path) -> None:
+    """Write the part of a page that tells of speed.
+
+    Args:
+        page: The page's file.
+        result: Of an earlier call; where it is absent the page says so.
+    """
+    found = json.loads(result.read_text()) if result.is_file() else None
+    write_section(page, 'throughput', speed_section(found))
+    sys.stdout.write(f'{page}: written\n')
+
+
+@report_usage_errors
+def main() -> None:
+    """Measure."""
+    args = parse_args()
+    if args.report:
+        report(args.report, args.out)
+        return
+    init_default_scope('mmpose')
+    configs = {}
+    for path in args.configs:
+        cfg = cli.load_config(path)
+        cli.merge_options(cfg, args.cfg_options)
+        if Path(path).stem in configs:
+            raise UsageError(f'two configs of one name: {Path(path).stem}')
+        configs[Path(path).stem] = cfg
+    pipelines = measure_pipelines(configs, args.rounds, args.images)
+    sys.stdout.write(pipeline_table(pipelines) + '\n')
+    models = []
+    for path, name in zip(args.configs, configs, strict=True):
+        # in a process of its own, for a peak of memory of its own
+        models.append(measure_model(path, args.cfg_options, args.workers, args.seconds, args.device))
+        sys.stdout.write(f'{name}: measured\n')
+        sys.stdout.flush()
+    found = dict(
+        machine=describe_machine(), device=args.device, seconds=args.seconds, pipelines=pipelines, models=models
+    )
+    atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
+    sys.stdout.write(speed_table(models) + '\n')
+
+
+if __name__ == '__main__':
+    main()

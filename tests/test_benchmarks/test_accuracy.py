@@ -1,0 +1,143 @@
+"""The grid trains real rows, survives a kill, does nothing twice, stops in time and travels in one tar."""
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from posestructs.testing import repo_root
+from posestructs.utils.launch import has_accelerator
+
+sys.path.insert(0, str(repo_root()))
+
+from benchmarks import accuracy
+from benchmarks.grid import archive, run, worker
+from benchmarks.grid.experiment import Settings
+from benchmarks.grid.hooks import OutOfTime
+from benchmarks.grid.rows import BY_NAME
+
+ROOT = repo_root()
+without_gpu = pytest.mark.skipif(has_accelerator(), reason='for machines without a GPU')
+COMMAND = ['accuracy.py', '--budget', 'cpu', '--data', 'stick-figure']
+# three tiny epochs of a small model
+TINY = Settings(epochs=3, epoch_images=8, test_images=4, batch_size=4)
+FLAGS = ['--epochs', '3', '--epoch-images', '8', '--test-images', '4', '--batch-size', '4']
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    def call(*arguments):
+        monkeypatch.chdir(ROOT)
+        places = ['--work-dir', str(tmp_path / 'work'), '--out', str(tmp_path / 'results')]
+        monkeypatch.setattr(sys, 'argv', [*COMMAND, *arguments, *places])
+        accuracy.main()
+        return capsys.readouterr().out
+
+    return call
+
+
+def plan(row, place, settings=TINY):
+    return run.plan('cpu', 'stick-figure', [BY_NAME[row]], [0], place, settings)
+
+
+def test_goes_on_after_a_kill_and_does_nothing_twice(tmp_path, call):
+    ((task, finished),) = plan('single-task', run.Place(tmp_path / 'work', tmp_path / 'results'))
+    assert not finished
+    process = run._start(task, jobs=1, end=None)
+    until = time.time() + 500
+    while not list(tmp_path.rglob('epoch_1.pth')):
+        assert process.poll() is None and time.time() < until, run._log(task).read_text()
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    result = tmp_path / 'results' / 'cpu_stick-figure-64x64' / 'single-task_seed0.json'
+    assert not result.exists()
+
+    told = call('--rows', 'single-task', *FLAGS)
+    assert 'goes on' in told and '1 finished, 0 left, 0 failed' in told
+    found = json.loads(result.read_text())
+    # the epochs before the kill are counted, and none twice
+    assert found['images'] == 24 and found['epochs'] == 3 and found['seconds']['train'] > 0
+    assert found['sets']['plain']['people'] == 4
+    assert 'resumed epoch: ' in run._log(task).read_text()
+    page = (tmp_path / 'results' / 'README.md').read_text()
+    assert '| generator, pose alone ' in page and 'open' in page
+
+    stamp = result.stat().st_mtime_ns
+    assert 'single-task/seed0: finished before' in call('--rows', 'single-task', *FLAGS)
+    assert result.stat().st_mtime_ns == stamp
+    assert 'single-task/seed1: open' in call('--rows', 'single-task', *FLAGS, '--seeds', '1', '--list')
+
+
+def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
+    """And both decodings of one checkpoint are scored."""
+    here, there = (run.Place(tmp_path / name / 'work', tmp_path / name / 'results') for name in ('here', 'there'))
+    tiny = dataclasses.replace(TINY, epochs=2)
+    ((task, _),) = plan('tree-both', here, tiny)
+    with pytest.raises(OutOfTime):
+        worker.run(dataclasses.replace(task, deadline=time.time()))
+    assert [path.name for path in here.work.rglob('epoch_*.pth')] == ['epoch_1.pth']
+    tar = tmp_path / 'grid.tar'
+    assert archive.pack(tar, here, [Path(task.folder)], limit=2000) == [Path(task.folder).name]
+    assert archive.pack(tar, here, [Path(task.folder)]) == []
+    assert tar.stat().st_size < archive.LIMIT
+
+    assert archive.unpack(tar, there) == 1
+    ((task, _),) = plan('tree-both', there, tiny)
+    worker.run(task)
+    assert [finished for _, finished in plan('tree-both', there, tiny)] == [True]
+    results = there.results / 'cpu_stick-figure-64x64'
+    arg_max, max_sum = (
+        json.loads((results / f'{name}_seed0.json').read_text()) for name in ('tree-both', 'tree-both-max-sum')
+    )
+    # of both parts
+    assert arg_max['images'] == 16 and arg_max['seconds']['train'] == max_sum['seconds']['train']
+    assert arg_max['parameters'] == max_sum['parameters']
+    plain = arg_max['sets']['plain'], max_sum['sets']['plain']
+    # the same people, and joints in other places
+    assert plain[0]['measured'] == plain[1]['measured'] and plain[0]['levels'] != plain[1]['levels']
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path):
+    fcntl = pytest.importorskip('fcntl')
+    ((task, _),) = plan('mean-pose', run.Place(tmp_path / 'work', tmp_path / 'results'))
+    Path(task.folder).mkdir(parents=True)
+    with Path(task.folder, 'lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = run._start(task, jobs=1, end=None)
+        assert process.wait(300) == worker.TAKEN
+
+
+def test_tars_that_reach_outside_are_refused(tmp_path):
+    import tarfile
+
+    from posestructs.utils.usage import UsageError
+
+    (tmp_path / 'file').write_text('x')
+    with tarfile.open(tmp_path / 'bad.tar', 'w') as tar:
+        tar.add(tmp_path / 'file', 'work/../../outside')
+    place = run.Place(tmp_path / 'work', tmp_path / 'results')
+    with pytest.raises(UsageError, match='is no file of --pack'):
+        archive.unpack(tmp_path / 'bad.tar', place)
+    assert not place.work.exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--rows', 'nothing'], '--rows nothing: allowed are mean-pose'),
+        (['--data', 'coco'], '--data coco: --budget cpu has stick-figure lspet-mini'),
+        pytest.param(['--bf16'], '--bf16 needs a GPU', marks=without_gpu),
+        (['--jobs', '0'], '0 is not a whole number above 0'),
+        (['--max-minutes', '-1'], '-1 is not a number of minutes'),
+        (['--unpack', 'README.md', '--rows', 'mean-pose'], '--unpack README.md'),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message, tmp_path, call, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        call(*arguments)
+    assert message in f'{stopped.value}{capsys.readouterr().err}'
+    assert not Path(tmp_path, 'work').exists()

@@ -1,0 +1,137 @@
+"""Rows of a grid differ in the model alone, and are as small as the grid says."""
+
+import sys
+
+import pytest
+from mmengine.config import Config
+
+from posestructs.testing import data_root, repo_root
+
+sys.path.insert(0, str(repo_root()))
+
+from benchmarks.grid import hits, hooks  # noqa: F401  registers what configs name
+from benchmarks.grid.archive import LIMIT
+from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
+from benchmarks.grid.complexity import complexity
+from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, resize
+from benchmarks.grid.rows import BY_NAME, COMPARISONS, MEAN_POSE
+
+
+@pytest.fixture(autouse=True)
+def data(monkeypatch):
+    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
+
+
+def config_of(budget, data, row, settings=None, seed=0):
+    return make_config(GRIDS[budget][data], BY_NAME[row], seed, settings or Settings())
+
+
+@pytest.mark.parametrize('budget,data', [(b, d) for b, grids in GRIDS.items() for d in grids])
+def test_rows_share_data_schedule_and_people(budget, data):
+    grid = GRIDS[budget][data]
+    shared = []
+    for row in grid.rows():
+        cfg = config_of(budget, data, row.name)
+        loader, tests = cfg.train_dataloader, [for_test_set(cfg, name).test_dataloader for name in grid.test_sets]
+        for dataset in (loader.dataset, *(test.dataset for test in tests)):
+            for step in dataset.pipeline:
+                step.pop('input_size', None)
+        steps = [step for step in loader.dataset.pipeline if step.type != 'GenerateTarget']
+        people = {key: value for key, value in loader.dataset.items() if key != 'pipeline'}
+        optimizers = cfg.optim_wrapper.get('generator', cfg.optim_wrapper)
+        assert cfg.val_dataloader is None and cfg.model.test_cfg.flip_test
+        assert all(step.type != 'RandomOccluder' for step in tests[0].dataset.pipeline)
+        shared.append(
+            Config(
+                dict(
+                    steps=steps,
+                    people=people,
+                    batch=loader.batch_size,
+                    tests=[test.dataset.to_dict() for test in tests],
+                    schedule=cfg.param_scheduler,
+                    train=cfg.train_cfg,
+                    optimizer=optimizers.optimizer,
+                )
+            ).pretty_text
+        )
+    assert len(set(shared)) == 1, 'rows differ in more than the model'
+
+
+@pytest.mark.parametrize('row', [row.name for row in GRIDS['cpu']['lspet-mini'].rows() if row.name != MEAN_POSE])
+def test_multiply_adds_are_below_the_limit(row):
+    found = complexity(config_of('cpu', 'lspet-mini', row))
+    assert 0.05 < found['gmacs'] <= GRIDS['cpu']['lspet-mini'].max_gmacs == 1.0
+    if row == 'c-p':
+        assert found['train_parameters'] > found['parameters']
+
+
+def test_multiply_adds_of_a_hand_made_model():
+    head = dict(type='HeatmapHead', in_channels=512, out_channels=14, deconv_out_channels=None)
+    cfg = Config(
+        dict(
+            codec=dict(input_size=(64, 32)),
+            model=dict(type='TopdownPoseEstimator', backbone=dict(type='ResNet', depth=18), head=head),
+        )
+    )
+    found = complexity(cfg)
+    # ResNet-18 has 1.814 thousand million multiply-adds at 224 x 224, of which 0.5 are the classifier's thousandths
+    area = (64 * 32) / 224**2
+    assert found['gmacs'] == pytest.approx(1.8136 * area + 512 * 14 * 2 * 1 / 1e9, rel=0.01)
+    assert found['parameters'] == found['train_parameters'] == 11_176_512 + 512 * 14 + 14
+
+
+@pytest.mark.parametrize('row', ['hourglass', 'tree-both', 'hybrid'])
+def test_rows_of_the_large_grid_are_twice_the_size_and_their_checkpoints_travel(row):
+    large = config_of('gpu', 'lspet-mini', row)
+    assert large.codec.input_size == (256, 256) and large.codec.heatmap_size == (64, 64)
+    assert large.model.head.decoder.heatmap_size == (64, 64)
+    targets = [step for step in large.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget']
+    assert targets[0].encoder.heatmap_size == (64, 64) and targets[0].encoder.input_size == (256, 256)
+    found = complexity(large)
+    if row == 'hourglass':  # whose config is that of 128 x 128 otherwise, with 2.661
+        assert found['gmacs'] == pytest.approx(4 * 2.661, rel=0.001)
+    else:  # weights and both moments of Adam, 4 bytes each, and room for results
+        assert 12 * found['train_parameters'] < 0.9 * LIMIT and 0.5 < found['gmacs'] < 4 * 2.661
+
+
+def test_people_of_test_sets_are_covered_before_the_crop():
+    cfg = config_of('cpu', 'lspet-mini', 'hourglass')
+    kinds = {
+        name: [step.type for step in for_test_set(cfg, name).test_dataloader.dataset.pipeline]
+        for name in (PLAIN, OCCLUDERS)
+    }
+    assert kinds[OCCLUDERS] == [
+        'LoadCachedImage',
+        'GetBBoxCenterScale',
+        'RandomOccluder',
+        'TopdownAffine',
+        'PackPoseInputs',
+    ]
+    assert kinds[PLAIN] == [kind for kind in kinds[OCCLUDERS] if kind != 'RandomOccluder']
+
+
+def test_fingerprint_tells_runs_apart_but_not_machines(monkeypatch):
+    grid, row = GRIDS['cpu']['lspet-mini'], BY_NAME['resnet']
+    first = fingerprint(grid, row, 0, Settings())
+    assert fingerprint(grid, row, 0, Settings(workers=8, cache=False)) == first
+    monkeypatch.setenv('POSESTRUCTS_DATA', '/elsewhere')
+    assert fingerprint(grid, row, 0, Settings()) == first
+    others = [
+        fingerprint(grid, row, 1, Settings()),
+        fingerprint(grid, row, 0, Settings(epochs=5)),
+        fingerprint(grid, row, 0, Settings(bf16=True)),
+        fingerprint(grid, row, 0, Settings(options={'optim_wrapper.optimizer.lr': 1e-4})),
+        fingerprint(grid, BY_NAME['tree-none'], 0, Settings()),
+    ]
+    assert len({first, *others}) == 6
+
+
+def test_sizes_are_set_wherever_they_are_stated():
+    part = dict(codec=dict(input_size=(1, 1), sigma=2), steps=[dict(input_size=(1, 1)), dict(type='x')])
+    resize(part, dict(input_size=(8, 4), heatmap_size=(2, 1), sigma=1))
+    assert part == dict(codec=dict(input_size=(8, 4), sigma=1), steps=[dict(input_size=(8, 4)), dict(type='x')])
+
+
+def test_comparisons_name_rows():
+    assert {name for c in COMPARISONS for name in (c.row, c.against)} <= set(BY_NAME)
+    assert all(BY_NAME[row.decode_of].decode_of is None for row in BY_NAME.values() if row.decode_of)

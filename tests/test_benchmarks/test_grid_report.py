@@ -1,0 +1,109 @@
+"""Tables and pages from hand-made results; what was not run is open."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from posestructs.testing import repo_root
+
+sys.path.insert(0, str(repo_root()))
+
+from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
+from benchmarks.grid.hits import WRONG, Hits, pack
+from benchmarks.grid.plots import write_plots
+from benchmarks.grid.report import difference_table, grid_section, main_table
+from benchmarks.grid.results import read_grid
+from benchmarks.grid.sections import replace_section
+from posestructs.utils.usage import UsageError
+
+GRID = GRIDS['cpu']['lspet-mini']
+PEOPLE = 200
+
+
+def hits_with(right, occluded):
+    """People of one joint; so many of the first are right, so many of the last occluded."""
+    levels = np.where(np.arange(PEOPLE) < right, 3, WRONG).astype(np.uint8)[:, None]
+    ones = np.ones((PEOPLE, 1), bool)
+    hidden = (np.arange(PEOPLE) >= PEOPLE - occluded).astype(np.int8)[:, None]
+    return Hits(('neck',), ('torso',), ones, hidden, levels, ones, np.arange(PEOPLE)[:, None] < right // 2)
+
+
+def write_result(folder, row, seed, right, covered, commit='abc1234'):
+    """A result of which ``right`` people are right, and ``covered`` of them under occluders."""
+    facts = dict(
+        row=row, seed=seed, fingerprint='x', epochs=4, images=20000, batch_size=16, parameters=260_000, gmacs=0.166,
+        images_per_second=25.0, seconds=dict(train=800.0), machine=dict(cpu='C', cores=2, python='3', torch='2',
+        mmpose='1', commit=commit), sets={PLAIN: pack(hits_with(right, 0)), OCCLUDERS: pack(hits_with(covered, 50))},
+    )  # fmt: skip
+    path = folder / GRID.name / f'{row}_seed{seed}.json'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts))
+
+
+def cells(table):
+    rows = [[c.strip() for c in line.strip('|').split('|')] for line in table.splitlines()]
+    return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_result(tmp_path, 'tree-both', 0, 100, 160)
+    write_result(tmp_path, 'tree-both', 1, 110, 160)
+    write_result(tmp_path, 'tree-none', 0, 99, 150)
+    return tmp_path
+
+
+def test_rows_with_mean_and_spread_and_open_ones(folder):
+    table = cells(main_table(GRID, read_grid(folder, GRID)))
+    both = table['tree, messages both ways']
+    # 50 and 55 percent; 25 and 27.5
+    assert both['TorsoPCK@0.2'] == '52.5 ± 3.5' and both['StrictPCP@0.5'] == '26.2 ± 1.8'
+    # under occluders, people 150 to 199 are occluded; the first 160 are right
+    assert both['occluded TorsoPCK@0.2'] == '20.0 ± 0.0' and both['visible TorsoPCK@0.2'] == '100.0 ± 0.0'
+    assert both['parameters'] == '0.26 M' and both['GMACs'] == '0.166' and both['seeds'] == '2'
+    assert both['minutes'] == '13.3 ± 0.0' and both['images/s'] == '25.0 ± 0.0'
+    assert table['tree, no messages']['TorsoPCK@0.2'] == '49.5'
+    assert table['mmpose hourglass']['TorsoPCK@0.2'] == 'open' and table['mmpose hourglass']['seeds'] == '-'
+    assert 'mmpose HRNet-W32' not in table  # of another grid
+
+
+def test_differences_of_shared_seeds_and_missed_aims_first(folder):
+    table = difference_table(GRID, read_grid(folder, GRID))
+    first = cells(table)
+    messages = first['messages: tree, messages both ways - tree, no messages']
+    # seed 0 alone has both rows: 50.0 - 49.5
+    assert messages['TorsoPCK@0.2'].startswith('+0.5 [')
+    assert messages['occluded TorsoPCK@0.2'].startswith('+20.0 [')
+    assert 'at least 2.0 TorsoPCK@0.2: **missed**' in messages['aim']
+    assert table.splitlines()[2].startswith('| messages:')
+    unknown = next(row for name, row in first.items() if name.startswith('hybrid and tree'))
+    assert unknown['TorsoPCK@0.2'] == 'open' and unknown['aim'].endswith(': open')
+
+
+def test_page_keeps_what_is_written_by_hand(folder, tmp_path):
+    runs = read_grid(folder, GRID)
+    pictures = write_plots(GRID, runs, tmp_path / 'images')
+    assert len(pictures) == 3 and all(path.read_bytes().startswith(b'\x89PNG') for path in pictures.values())
+    text = grid_section(GRID, runs, {about: f'images/{path.name}' for about, path in pictures.items()})
+    assert 'All rows: 2 cores of C' in text and 'commit abc1234' in text and '20,000 training images' in text
+    page = replace_section('# Mine\n\nby hand\n', 'accuracy', text)
+    page = replace_section(page, 'other', 'more')
+    again = replace_section(page, 'accuracy', 'new')
+    assert again.startswith('# Mine\n\nby hand\n') and 'more' in again and 'new' in again and 'All rows' not in again
+    with pytest.raises(UsageError, match='only one of the comments'):
+        replace_section('<!-- end of accuracy -->', 'accuracy', text)
+
+
+def test_page_without_a_run_invents_nothing():
+    text = grid_section(GRID, {}, {})
+    numbers = [row for row in cells(main_table(GRID, {})).values() if row['TorsoPCK@0.2'] != 'open']
+    assert not numbers and 'commit' not in text
+
+
+def test_damaged_result_is_named(folder):
+    path = folder / GRID.name / 'tree-none_seed0.json'
+    path.write_text('{"row": 1}')
+    with pytest.raises(UsageError, match='tree-none_seed0.json is no result'):
+        read_grid(folder, GRID)

@@ -1,0 +1,145 @@
+"""Measures of packed hits equal the metrics', and the bootstrap equals a slow one."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from posestructs.testing import repo_root
+
+sys.path.insert(0, str(repo_root()))
+
+from mmengine.evaluator import Evaluator
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
+
+from benchmarks.grid import statistics
+from benchmarks.grid.hits import CURVE, WRONG, HitRecord, Hits, levels_of, pack, unpack
+from benchmarks.grid.rows import OCCLUDED, PCK, PCP
+from posestructs.datasets.metainfo import load_metainfo, metainfo_file
+from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
+
+
+def made_hits(people=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
+    rng = np.random.default_rng(seed)
+    fixed = np.random.default_rng(99)  # the same people in every run
+    measured = fixed.random((people, len(joints))) < 0.8
+    occluded = np.where(fixed.random(measured.shape) < 0.4, 1, 0).astype(np.int8)
+    levels = rng.integers(0, 60, measured.shape)
+    levels = np.where((levels <= 50) & measured, levels, WRONG).astype(np.uint8)
+    stick_measured = fixed.random((people, 2)) < 0.9
+    return Hits(
+        joints,
+        ('head', 'torso'),
+        measured,
+        occluded,
+        levels,
+        stick_measured,
+        stick_measured & (rng.random((people, 2)) < 0.5),
+    )
+
+
+def test_packed_hits_come_back_whole_and_small():
+    hits = made_hits(people=1001)
+    found = unpack(pack(hits))
+    for name in ('measured', 'occluded', 'levels', 'stick_measured', 'stick_hits'):
+        assert (
+            np.array_equal(getattr(found, name), getattr(hits, name))
+            and getattr(found, name).dtype == getattr(hits, name).dtype
+        )
+    assert found.joints == hits.joints
+    assert sum(len(v) for v in pack(hits).values() if isinstance(v, str)) < 6000
+
+
+def test_level_is_the_first_threshold_that_is_not_exceeded():
+    distances = np.array([0.0, 0.005, 0.01, 0.2, np.nextafter(0.2, 1), 0.5, 0.51, np.inf, np.nan])
+    assert levels_of(distances).tolist() == [0, 1, 1, 20, 21, 50, WRONG, WRONG, WRONG]
+
+
+def sample_of(rng, meta):
+    """A person, with joints off by up to a torso, some not labelled, some occluded, one sample without a torso."""
+    gt = rng.uniform(0, 100, (1, 14, 2))
+    pred = gt + rng.normal(0, 15, gt.shape)
+    sample = PoseDataSample(metainfo=dict(id=0, img_id=0))
+    visible = (rng.random((1, 14)) < 0.85).astype(np.float32)
+    sample.gt_instances = InstanceData(
+        keypoints=gt, keypoints_visible=visible, keypoints_occluded=rng.integers(0, 2, (1, 14))
+    )
+    sample.pred_instances = InstanceData(keypoints=pred, keypoint_scores=np.ones((1, 14)))
+    return sample.to_dict()
+
+
+def test_measures_equal_the_metrics():
+    meta = load_metainfo(dict(from_file=metainfo_file('lsp')))
+    rng = np.random.default_rng(3)
+    samples = [sample_of(rng, meta) for _ in range(40)]
+    record = HitRecord()
+    evaluator = Evaluator([TorsoPCK(), StrictPCP(), PDJ(), OcclusionSplitPCK(dict(type='TorsoPCK', thr=0.2)), record])
+    evaluator.dataset_meta = meta
+    evaluator.process(samples)
+    metrics = evaluator.evaluate(len(samples))
+    hits = unpack(pack(record.hits))
+    assert statistics.value(hits, PCK) == pytest.approx(metrics['TorsoPCK@0.2'])
+    assert statistics.value(hits, PCP) == pytest.approx(metrics['StrictPCP@0.5'])
+    assert statistics.value(hits, statistics.VISIBLE) == pytest.approx(metrics['visible/TorsoPCK@0.2'])
+    assert statistics.value(hits, OCCLUDED) == pytest.approx(metrics['occluded/TorsoPCK@0.2'])
+    assert statistics.curve(hits)[CURVE.index(0.1)] == pytest.approx(metrics['PDJ@0.1'])
+    assert statistics.curve_area(hits) == pytest.approx(metrics['PDJ/AUC'])
+    assert statistics.per_joint(hits)['elbow'] == pytest.approx(metrics['TorsoPCK@0.2/elbow'])
+
+
+def slow_rate(hits, measure, people):
+    """A measure of listed people, joint by joint."""
+    if measure == PCP:
+        shares = []
+        for s in range(len(hits.sticks)):
+            known = [hits.stick_hits[n, s] for n in people if hits.stick_measured[n, s]]
+            shares += [100 * sum(known) / len(known)] if known else []
+        return sum(shares) / len(shares)
+    known = []
+    for n in people:
+        for k in range(len(hits.joints)):
+            if hits.measured[n, k] and (measure == PCK or hits.occluded[n, k] == 1):
+                known.append(hits.levels[n, k] <= 20)
+    return 100 * sum(known) / len(known)
+
+
+@pytest.mark.parametrize('measure', [PCK, PCP, OCCLUDED])
+def test_bootstrap_equals_a_slow_one_on_the_same_draws(measure):
+    a, b = made_hits(people=12, seed=1), made_hits(people=12, seed=2)
+    found = statistics.paired_bootstrap([a], [b], measure, resamples=60, seed=5)
+    draws = np.random.default_rng(5).multinomial(12, np.full(12, 1 / 12), size=60)
+    differences = []
+    for counts in draws:
+        people = [n for n, times in enumerate(counts) for _ in range(times)]
+        differences.append(slow_rate(a, measure, people) - slow_rate(b, measure, people))
+    assert found.points == pytest.approx(slow_rate(a, measure, range(12)) - slow_rate(b, measure, range(12)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences, [2.5, 97.5])))
+
+
+def test_interval_of_hand_made_differences():
+    """One joint, 100 people: the first model is right on all, the second wrong on 20; pairs differ on those alone."""
+    ones = np.ones((100, 1), bool)
+
+    def of(levels):
+        return Hits(('neck',), ('head',), ones, np.zeros((100, 1), np.int8), levels, ones, ones)
+
+    right = of(np.zeros((100, 1), np.uint8))
+    partly = of(np.where(np.arange(100) < 20, WRONG, 0).astype(np.uint8)[:, None])
+    found = statistics.paired_bootstrap([right], [partly], PCK, resamples=20000)
+    # a share of 0.2 of 100 draws: binomial, 2.5 % and 97.5 % at 12 and 28
+    assert found.points == pytest.approx(20) and (found.low, found.high) == pytest.approx((12, 28), abs=1)
+    same = statistics.paired_bootstrap([partly], [partly], PCK)
+    assert same == (0, 0, 0)
+
+
+def test_seeds_are_averaged_and_other_people_refused():
+    first, second, other = made_hits(seed=1), made_hits(seed=2), made_hits(seed=3)
+    mean = (statistics.value(first, PCK) + statistics.value(second, PCK)) / 2
+    found = statistics.paired_bootstrap([first, second], [other], PCK)
+    assert found.points == pytest.approx(mean - statistics.value(other, PCK))
+    with pytest.raises(ValueError, match='different test people'):
+        statistics.paired_bootstrap([first], [made_hits(people=8)], PCK)
+    nobody = made_hits()
+    nobody.occluded[:] = 0
+    assert statistics.paired_bootstrap([nobody], [nobody], OCCLUDED) is None

@@ -1,0 +1,125 @@
+"""Both methods and a hybrid, made small, through the tools on mmpose's own data sets and metrics, on real people."""
+
+import json
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from mmengine.registry import init_default_scope
+
+from posestructs.testing import data_root, needs_data, repo_root
+from posestructs.testing.shrink import shrink, walk_dicts
+from posestructs.utils import cli
+
+pytestmark = needs_data
+CONFIGS = dict(
+    structured='structured_feature/sfl-separable_gen64_stick-figure-64x64.py',
+    adversarial='adversarial_posenet/apn_2x56_stick-figure-64x64.py',
+    hybrid='hybrid/apn-tree_2x56_stick-figure-64x64.py',
+)
+TREES = dict(mpii='mpii-16.py', coco='coco-17.py')
+METRICS = dict(mpii='PCK', coco='coco/AP')
+
+
+def mpii_people(folder):
+    """mmpose's data set, split by split, and its metric."""
+    people = json.loads((data_root() / 'mpii-sample' / 'test_mpii.json').read_text())
+    heads = np.array([[p['joints'][8], p['joints'][9]] for p in people])  # upper neck, head top
+    corners = np.stack([heads.min(1), heads.max(1)])  # what headbox_file wants: (2 corners, x y, people)
+    scipy.io.savemat(folder / 'mpii_gt_val.mat', dict(headboxes_src=corners.transpose(0, 2, 1)))
+    data = dict(
+        type='MpiiDataset',
+        data_root=str(data_root() / 'mpii-sample'),
+        ann_file='test_mpii.json',
+        data_prefix=dict(img='images/'),
+    )
+    tested = dict(data, headbox_file=str(folder / 'mpii_gt_val.mat'), test_mode=True)
+    return data, tested, dict(type='MpiiPCKAccuracy')
+
+
+def coco_people(folder):
+    """As :func:`mpii_people`."""
+    root = data_root() / 'coco-sample'
+    data = dict(type='CocoDataset', data_root=str(root), ann_file='test_coco.json', data_prefix=dict(img=''))
+    metric = dict(type='CocoMetric', ann_file=str(root / 'test_coco.json'))
+    return dict(data, indices=6), dict(data, test_mode=True), metric
+
+
+@pytest.fixture
+def make_config(tmp_path):
+    """Factory of a file with a shipped config on other data, with another skeleton, and small."""
+
+    def make(method: str, name: str):
+        init_default_scope('mmpose')
+        config = cli.load_config(str(repo_root() / 'configs' / CONFIGS[method]))
+        train, test, metric = (mpii_people if name == 'mpii' else coco_people)(tmp_path)
+        for part in walk_dicts(config):
+            if 'tree' in part:
+                part['tree'] = dict(from_file=TREES[name])
+            if part.get('type') == 'OcclusionHeatmap':
+                part.update(normalize='box', metainfo=None)
+            if 'out_channels' in part:
+                part['out_channels'] = 16 if name == 'mpii' else 17
+        config = shrink(config, tmp_path / 'tiny')
+        for split, data in dict(train=train, val=test, test=test).items():
+            loader = config[f'{split}_dataloader']
+            loader.dataset = dict(data, pipeline=loader.dataset.pipeline)
+        config.val_evaluator = config.test_evaluator = metric
+        config.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
+        config.default_hooks.logger.interval = 1
+        config.dump(tmp_path / 'config.py')
+        return tmp_path / 'config.py'
+
+    return make
+
+
+def started(command, cwd):
+    """A tool as a process of its own, which must end well."""
+
+    def start(*words):
+        done = command(*words, cwd=cwd)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+    return start
+
+
+@pytest.mark.parametrize('name', TREES)
+@pytest.mark.parametrize('method', CONFIGS)
+def test_it_trains_saves_resumes_and_tests(method, name, make_config, command, main, scalars, tmp_path):
+    """Some of the steps in processes of their own: training on MPII, testing on COCO."""
+    process = started(command, tmp_path)
+    check_a_run(make_config(method, name), name, tmp_path, scalars, main, process)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', TREES)
+@pytest.mark.parametrize('method', CONFIGS)
+def test_the_same_on_a_gpu_in_half_precision(method, name, make_config, command, main, scalars, tmp_path):
+    process = started(command, tmp_path)
+    check_a_run(make_config(method, name), name, tmp_path, scalars, main, process, '--amp')
+    scaler = torch.load(tmp_path / 'w' / 'epoch_2.pth', weights_only=True)['optimizer']
+    members = [scaler] if method == 'structured' else scaler.values()
+    assert all('loss_scaler' in member for member in members)
+
+
+def check_a_run(config, name, folder, scalars, main, process, *flags):
+    """One epoch, then another; what validation measured is what a test of the checkpoint measures."""
+    train, test = (process, main) if name == 'mpii' else (main, process)
+    work_dir = folder / 'w'
+    train('train.py', config, '--work-dir', work_dir, *flags)
+    first = torch.load(work_dir / 'epoch_1.pth', weights_only=True)
+    assert first['meta']['epoch'] == 1 and first['meta']['iter'] == 3
+    main('train.py', config, '--work-dir', work_dir, '--resume', *flags, '--cfg-options', 'train_cfg.max_epochs=2')
+    second = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
+    assert second['meta']['iter'] == 6
+    assert first['state_dict'].keys() == second['state_dict'].keys()
+    assert any(not torch.equal(value, second['state_dict'][key]) for key, value in first['state_dict'].items())
+    rows = scalars(work_dir)
+    assert all(np.isfinite(row['loss']) for row in rows if 'loss' in row)
+
+    test('test.py', config, work_dir / 'epoch_2.pth', '--work-dir', folder / 't', '--out', folder / 'metrics.json')
+    tested = json.loads((folder / 'metrics.json').read_text())
+    validated = [row for row in rows if METRICS[name] in row][-1]
+    assert METRICS[name] in tested
+    assert {key: validated[key] for key in tested} == pytest.approx(tested, abs=1e-3 if not flags else 5)
