@@ -1,6 +1,6 @@
-# Part features that exchange messages, pose and occlusion maps of them, both discriminators: what any backbone of mmpose
-# is put in front of. Backbone, in_channels of the neck and codec come from the config, tree and joints where they are not
-# MPII's.
+# Part features that exchange messages, pose and occlusion maps of them, both discriminators: what stands behind any
+# backbone of mmpose. Backbone, in_channels of the neck and codec come from the config, and tree and joints where they are
+# not MPII's.
 model = dict(
     type='AdversarialPoseEstimator',
     data_preprocessor=dict(
