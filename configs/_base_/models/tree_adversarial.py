@@ -1,6 +1,6 @@
 # Part features that exchange messages, pose and occlusion maps of them, both discriminators: what stands behind any
-# backbone of mmpose. Backbone, in_channels of the neck and codec come from the config, and tree and joints where they are
-# not MPII's.
+# backbone of mmpose. Backbone, in_channels of the neck and codec come from the config, and tree and joints where they
+# are not MPII's.
 model = dict(
     type='AdversarialPoseEstimator',
     data_preprocessor=dict(
