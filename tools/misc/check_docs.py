@@ -38,7 +38,7 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ('*.md', 'configs/*/README.md', 'docs/*.md', 'docs/*/*.md')
 # what commands make
-MADE = ('docs/_build', 'demo/checkpoints')
+MADE = ('docs/_build', 'demo/checkpoints/stick-figure.pth')
 SHELLS = ('bash', 'console', 'sh', 'shell')
 _ROOMS = 'benchmarks|configs|demo|docs|posestructs|requirements|tests|tools'
 _PATH = re.compile(rf'(?<![\w./{{}}$-])(?:{_ROOMS})/[\w./*{{}},+-]*\w}}?')
