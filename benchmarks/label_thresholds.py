@@ -14,18 +14,17 @@ import argparse
 import itertools
 import json
 import math
-import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from ablation import cell, train_and_test
 from mmengine.config import Config, ConfigDict
 
 import posestructs  # noqa: F401
+from benchmarks.ablation import cell, train_and_test
+from benchmarks.grid.experiment import resize
 from posestructs.evaluation.tables import format_table
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint
@@ -58,21 +57,6 @@ def split_ids(ids: list[str], held_out: int, seed: int = 0) -> tuple[list[str], 
     return [i for n, i in enumerate(ids) if n not in out], [i for n, i in enumerate(ids) if n in out]
 
 
-def resized(node: object, changes: dict) -> object:
-    """Replace values under their keys, at any depth.
-
-    Args:
-        node: A config's dicts and lists.
-        changes: New values by key.
-
-    Returns:
-        object: A copy.
-    """
-    if isinstance(node, dict):
-        return {k: changes[k] if k in changes else resized(v, changes) for k, v in node.items()}
-    return type(node)(resized(v, changes) for v in node) if isinstance(node, (list, tuple)) else node
-
-
 def base_config(args: argparse.Namespace, folder: Path) -> Config:
     """The small config at the experiment's size and with its people."""
     cfg = cli.load_config(str(CONFIG))
@@ -81,7 +65,9 @@ def base_config(args: argparse.Namespace, folder: Path) -> Config:
     for name, part in zip(('fit', 'held_out'), split_ids(ids, args.held_out), strict=True):
         atomic_write(folder / f'{name}.txt', '\n'.join([*part, '']).encode())
     size = dict(input_size=(args.size,) * 2, heatmap_size=(args.size // 4,) * 2, sigma=sigma_of(args.size))
-    cfg = Config(ConfigDict(resized(cfg.to_dict(), size)))
+    plain = cfg.to_dict()
+    resize(plain, size)
+    cfg = Config(plain)
     cfg.train_dataloader.dataset.id_file = str((folder / 'fit.txt').resolve())
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.id_file = str((folder / 'held_out.txt').resolve())
@@ -180,7 +166,7 @@ def main() -> None:
     """Run the experiment."""
     args = parse_args()
     folder = args.work_dir.resolve()
-    os.makedirs(folder, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     base = base_config(args, folder)
     runs = [one_run(without_discriminators(with_budget(base, args.first, 1e-3)), 'first', folder, args.seed)]
     base.load_from = str(last_good_checkpoint(folder / 'first')[0])

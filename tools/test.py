@@ -16,7 +16,6 @@ from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.utils import cli
-from posestructs.utils.checkpoints import damage
 from posestructs.utils.files import atomic_write
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -67,14 +66,6 @@ def analyse_badcases(cfg: Config, args: argparse.Namespace) -> None:
     hook.metric = measure
 
 
-def check_checkpoint(path: str) -> None:
-    """Refuse a checkpoint that is absent or damaged."""
-    cli.check_checkpoint_path(path, 'checkpoint')
-    problem = None if '://' in path else damage(path)
-    if problem:
-        raise UsageError(f'checkpoint {path}: {problem}')
-
-
 def check_outputs(args: argparse.Namespace) -> None:
     """Refuse output names before hours of testing."""
     if args.out and Path(args.out).suffix not in OUT_FORMATS:
@@ -89,7 +80,7 @@ def main() -> None:
     args = parse_args()
     check_outputs(args)
     cfg = cli.load_config(args.config)
-    check_checkpoint(args.checkpoint)
+    cli.check_checkpoint(args.checkpoint, 'checkpoint')
     merge_args(cfg, args)
     cli.require_keys(cfg, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     cli.add_project_hooks(cfg)
@@ -100,6 +91,7 @@ def main() -> None:
     if args.out and is_main_process():
         text = mmengine.dump(metrics, file_format=Path(args.out).suffix[1:])
         atomic_write(args.out, text if isinstance(text, bytes) else text.encode())
+    del runner
     disconnect_ranks()
 
 

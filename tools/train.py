@@ -124,6 +124,7 @@ def main() -> None:
     for note in notes:
         runner.logger.warning(note)
     runner.train()
+    del runner
     disconnect_ranks()
 
 

@@ -11,5 +11,5 @@ model = dict(
     test_cfg=dict(flip_test=False),
 )
 
-# one pass over 6,000 people, as for each model of the demo
+# one pass over 6,000 people
 train_dataloader = dict(dataset=dict(num_samples=6000))

@@ -99,11 +99,26 @@ def check_inside(boxes: np.ndarray, image_size: Sequence[int]) -> None:
         UsageError: A box is outside; names it.
     """
     width, height = image_size
-    for i, (x1, y1, x2, y2, _) in enumerate(boxes):
-        if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+    for i, box in enumerate(boxes):
+        if is_outside(box, image_size):
             raise UsageError(
                 f'bboxes[{i}]={_text(boxes[i, :4])} is outside the image, which is {width} wide and {height} high'
             )
+
+
+def is_outside(box: Sequence[float], image_size: Sequence[int]) -> bool:
+    """Tell whether a box shows nothing of its image.
+
+    Args:
+        box: x1, y1, x2, y2 in pixels, and what may follow.
+        image_size: Width and height.
+
+    Returns:
+        bool: Whether they share no pixel.
+    """
+    x1, y1, x2, y2 = box[:4]
+    width, height = image_size
+    return x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0
 
 
 def _checked(boxes: Any, name: str) -> np.ndarray | None:

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from posestructs.apis.shipped_models import shipped_models
 from posestructs.datasets.metainfo import raw_metainfo
-from posestructs.utils.checkpoints import damage
-from posestructs.utils.cli import check_checkpoint_path, load_config, require_keys
+from posestructs.utils.cli import check_checkpoint, load_config, require_keys
 from posestructs.utils.release import PREFIX
 from posestructs.utils.usage import UsageError
 
@@ -43,10 +42,7 @@ def resolve_model(
             inferencer needs.
     """
     if checkpoint is not None:
-        check_checkpoint_path(str(checkpoint), 'checkpoint')
-        problem = None if '://' in str(checkpoint) else damage(checkpoint)
-        if problem:
-            raise UsageError(f'checkpoint {checkpoint}: {problem}')
+        check_checkpoint(str(checkpoint), 'checkpoint')
     if config is None and checkpoint is not None:
         raise UsageError(f'checkpoint {checkpoint} comes without a config: give both, or neither for the shipped model')
     if config is None or (isinstance(config, str) and config in shipped_models()):

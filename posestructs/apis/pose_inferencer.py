@@ -262,7 +262,20 @@ class PoseInferencer(Pose2DInferencer):
         height, width = frame.image.shape[:2]
         boxes = self._detect(frame.image, bbox_thr, nms_thr) if boxes is None else boxes
         check_inside(boxes, (width, height))
-        info = dict(img=frame.image, img_path=frame.path, **self.model.dataset_meta)
+        return self.crop(frame.image, boxes, frame.path)
+
+    def crop(self, image: np.ndarray, boxes: np.ndarray, path: str = '') -> list[dict]:
+        """Cut people out of an image, as the model wants them.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            boxes: (N, 5): x1, y1, x2, y2 in pixels and a score.
+            path: Of the image, for what is made of it.
+
+        Returns:
+            list[dict]: N packed people, for :meth:`forward`.
+        """
+        info = dict(img=image, img_path=path, **self.model.dataset_meta)
         return [self.pipeline(dict(info, bbox=box[None, :4], bbox_score=box[4:])) for box in boxes]
 
     def _detect(self, image: np.ndarray, bbox_thr: float, nms_thr: float) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 
+from posestructs.apis.boxes import is_outside
 from posestructs.apis.pose_inferencer import PoseInferencer
 from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
@@ -114,7 +115,7 @@ def check_box(box: Sequence[float] | None, image: np.ndarray) -> None:
         UsageError: It is outside.
     """
     height, width = image.shape[:2]
-    if box is not None and (box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0):
+    if box is not None and is_outside(box, (width, height)):
         corners = ' '.join(f'{value:g}' for value in box)
         raise UsageError(f'The box "{corners}" is outside the picture, which has {width} x {height} pixels.')
 
@@ -226,10 +227,8 @@ def message_picture(
     """
     check_box(box, image)
     model, (height, width) = inferencer.model, image.shape[:2]
-    corners = np.array([[0, 0, width, height] if box is None else box], dtype=np.float32)
-    packed = inferencer.pipeline(
-        dict(img=image, img_path='upload', bbox=corners, bbox_score=np.ones(1, np.float32), **model.dataset_meta)
-    )
+    corners = (0, 0, width, height) if box is None else box
+    (packed,) = inferencer.crop(image, np.array([[*corners, 1]], dtype=np.float32))
     inputs = model.data_preprocessor(pseudo_collate([packed]), training=False)['inputs']
     trace = trace_messages(model.neck, model.backbone(inputs))
     maps = part_maps(model.neck, model.head, trace, model.neck.tree.names.index(part))

@@ -42,6 +42,29 @@ def damage(path: str | Path) -> str | None:
     return None
 
 
+def read_safely(path: str | Path) -> Any:
+    """Load a checkpoint of plain tensors and numbers.
+
+    Args:
+        path: A whole file, see :func:`damage`.
+
+    Returns:
+        Any: Its content, on the CPU.
+
+    Raises:
+        ValueError: It holds objects that torch refuses to load by default; says how to allow it.
+    """
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        if refused_as_unsafe(error):
+            raise ValueError(
+                'it holds pickled objects, as plain mmengine writes them; where you trust it, set '
+                'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
+            ) from error
+        raise
+
+
 def why_not_resumable(path: str | Path) -> str | None:
     """Look for what keeps a run from going on from a checkpoint.
 

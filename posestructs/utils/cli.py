@@ -16,6 +16,7 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from posestructs.utils.checkpoints import damage
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
@@ -327,3 +328,19 @@ def check_checkpoint_path(path: str, flag: str) -> None:
     """
     if '://' not in path and not Path(path).is_file():
         raise UsageError(f'{flag} {path}: no such file')
+
+
+def check_checkpoint(path: str, flag: str) -> None:
+    """Refuse a checkpoint that is not there or not whole.
+
+    Args:
+        path: A file or an address (``https://...``, which is left to mmengine).
+        flag: What names it on the command line, for the error.
+
+    Raises:
+        UsageError: It is a path and no file lies there, or one that is damaged.
+    """
+    check_checkpoint_path(path, flag)
+    problem = None if '://' in path else damage(path)
+    if problem:
+        raise UsageError(f'{flag} {path}: {problem}')

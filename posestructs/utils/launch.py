@@ -6,6 +6,7 @@ names one, so both fail on a CPU. Here the ranks are connected beforehand, over 
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 
@@ -70,10 +71,12 @@ def set_up_ranks(cfg: Config) -> None:
 def disconnect_ranks() -> None:
     """Take leave of the other ranks at the end of a program; nothing happens where there are none.
 
-    A rank that ends without it can abort: its connections' threads may still run while Python is taken down.
+    A rank that ends without it can abort: its connections' threads may still run while Python is taken down. Gloo ends
+    them only with the last object that uses them, so let go of the runner first: its model is such an object.
     """
     if torch_dist.is_available() and torch_dist.is_initialized():
         torch_dist.destroy_process_group()
+        gc.collect()  # a runner and its parts refer to each other
 
 
 def _connect_over_gloo(cfg: Config, rank: int, world_size: int, local_rank: int) -> None:

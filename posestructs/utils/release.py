@@ -9,6 +9,18 @@ from typing import Any
 PREFIX = 'discriminators.'
 
 
+def discriminators_in(state: Mapping[str, Any]) -> set[str]:
+    """Names of the discriminators whose weights a checkpoint holds.
+
+    Args:
+        state: Its ``state_dict``.
+
+    Returns:
+        set[str]: Such as ``{'pose', 'confidence'}``.
+    """
+    return {name.removeprefix(PREFIX).partition('.')[0] for name in state if name.startswith(PREFIX)}
+
+
 def strip_discriminators(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the weights of the generator and what a run wrote about itself.
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from posestructs.visualization.contact_sheet import contact_sheet, stack_rows
 
+# short names of discriminators
+LETTERS = dict(pose='P', confidence='C')
+
 _BAR_HEIGHT = 16
 _YES, _NO, _GROUND = (60, 160, 60), (190, 60, 50), (32, 32, 32)
 

@@ -27,13 +27,12 @@ from mmpose.structures import PoseDataSample
 from torch import nn
 
 from posestructs.models.heads import PartScoreHead
-from posestructs.utils.release import PREFIX
+from posestructs.utils.release import discriminators_in
 from posestructs.visualization.browsing import as_picture
-from posestructs.visualization.heatmap_sheet import Verdicts, heatmap_sheet
+from posestructs.visualization.heatmap_sheet import LETTERS, Verdicts, heatmap_sheet
 from posestructs.visualization.image_maps import crop_matrix, maps_of_image
 from posestructs.visualization.pose_drawing import enlarge
 
-LETTERS = dict(pose='P', confidence='C')
 _TILE = 96  # least shorter side in pixels
 
 
@@ -68,7 +67,8 @@ class StructureVisualizationHook(PoseVisualizationHook):
         if not (self.enable and self.maps and hasattr(model, 'networks')):
             return
         weights = checkpoint.get('state_dict', checkpoint)
-        names = [name for name in LETTERS if any(key.startswith(f'{PREFIX}{name}.') for key in weights)]
+        held = discriminators_in(weights)
+        names = [name for name in LETTERS if name in held]
         if names:
             self._judges = [name for name in names if name in model.networks()]
 

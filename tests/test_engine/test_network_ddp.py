@@ -15,6 +15,7 @@ from torch import nn
 
 from posestructs.engine import NetworkDistributedDataParallel
 from posestructs.testing import repo_root
+from posestructs.utils.launch import disconnect_ranks
 
 ITERATIONS = 4
 SCENARIOS = {
@@ -82,7 +83,6 @@ def main(rank: int, out_dir: str) -> None:
         result['error'] = str(error)
     torch.save(result, f'rank{rank}.pt')
     torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope='module')
@@ -152,3 +152,4 @@ def test_a_model_of_one_network_is_refused():
 
 if __name__ == '__main__':
     main(int(sys.argv[1]), sys.argv[2])
+    disconnect_ranks()

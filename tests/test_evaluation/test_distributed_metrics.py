@@ -75,7 +75,6 @@ def main(rank: int, world: int, out_dir: str) -> None:
     result = evaluate_rank(world, out_dir)
     with open(os.path.join(out_dir, f'{rank}.json'), 'w') as f:
         json.dump(result, f)
-    torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope='module')
@@ -124,4 +123,7 @@ def test_the_curve_is_written_once_and_is_the_same(folder, one_process):
 
 
 if __name__ == '__main__':
+    from posestructs.utils.launch import disconnect_ranks
+
     main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    disconnect_ranks()

@@ -17,6 +17,7 @@ pytestmark = [
 ]
 # four images: one batch of two, or one image for each of two ranks
 FOUR = 'train_dataloader.dataset.indices=4'
+TAIL = 4000  # characters of a failed command's output: the error is at the end
 
 
 def free_port() -> str:
@@ -31,14 +32,33 @@ def assert_same_weights(one, other):
         torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-6)
 
 
+# Python runs it ahead of a program; what it registers is done last
+AT_THE_END = """
+import atexit, os, pathlib
+def write():
+    names = [(task / 'comm').read_text() for task in pathlib.Path('/proc/self/task').iterdir()]
+    pathlib.Path(__file__).with_name('rank' + os.environ['RANK']).write_text(''.join(names))
+if 'RANK' in os.environ:
+    atexit.register(write)
+"""
+
+
 @pytest.fixture(scope='module')
 def two_ranks(command, tiny, tmp_path_factory):
     cwd = tmp_path_factory.mktemp('two')
+    (cwd / 'sitecustomize.py').write_text(AT_THE_END)
     options = ['train_dataloader.batch_size=1', FOUR]
     flags = ['--work-dir', 'w', '--seed', '5', '--cfg-options', *options]
-    done = command('dist_train.sh', tiny, 2, *flags, cwd=cwd, PORT=free_port())
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = command('dist_train.sh', tiny, 2, *flags, cwd=cwd, PORT=free_port(), PYTHONPATH=str(cwd))
+    assert done.returncode == 0, (done.stdout + done.stderr)[-TAIL:]
     return cwd / 'w', done.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
+def test_ranks_end_without_a_thread_of_their_connections(two_ranks):
+    for rank in (0, 1):  # one that is left can abort the rank while Python is taken down
+        threads = (two_ranks[0].parent / f'rank{rank}').read_text().split()
+        assert threads and not [name for name in threads if 'gloo' in name]
 
 
 def test_two_ranks_train_as_one(two_ranks, main, tiny, tmp_path, scalars):
@@ -56,7 +76,7 @@ def test_two_ranks_train_as_one(two_ranks, main, tiny, tmp_path, scalars):
 def test_two_ranks_evaluate_as_one(two_ranks, command, main, tiny, tmp_path):
     checkpoint = two_ranks[0] / 'epoch_2.pth'
     done = command('dist_test.sh', tiny, checkpoint, 2, '--out', 'two.json', cwd=tmp_path, PORT=free_port())
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (done.stdout + done.stderr)[-TAIL:]
     main('test.py', tiny, checkpoint, '--work-dir', tmp_path / 'w', '--out', tmp_path / 'one.json')
     two, one = (json.loads((tmp_path / name).read_text()) for name in ('two.json', 'one.json'))
     assert two == pytest.approx(one, rel=1e-6)  # five people on two ranks: nobody counts twice
@@ -95,7 +115,7 @@ def assert_srun_words(folder, *words):
 def test_slurm_train(slurm, command, tiny, tmp_path):
     flags = ['--no-validate', '--cfg-options', 'train_cfg.max_epochs=1']
     done = command('slurm_train.sh', 'part', 'my job', tiny, 'my dir', *flags, cwd=tmp_path, **slurm(start=True))
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (done.stdout + done.stderr)[-TAIL:]
     assert_srun_words(tmp_path, tiny, '--work-dir=my dir', '--launcher', 'slurm', *flags)
     assert (tmp_path / 'my dir' / 'epoch_1.pth').is_file()
 

@@ -31,16 +31,13 @@ from torch import Tensor, nn
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.models.pose_estimators.head_maps import read_truth, supervise
-from posestructs.utils.checkpoints import damage
-from posestructs.utils.cli import OptionAction, check_checkpoint_path, load_config, merge_options, require_keys
-from posestructs.utils.release import PREFIX
+from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
+from posestructs.utils.release import discriminators_in
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
 from posestructs.visualization.browsing import as_picture, map_pipelines, step_name
-from posestructs.visualization.heatmap_sheet import Verdicts, heatmap_sheet
+from posestructs.visualization.heatmap_sheet import LETTERS, Verdicts, heatmap_sheet
 from posestructs.visualization.pose_drawing import enlarge, enlarged_points
-
-LETTERS = dict(pose='P', confidence='C')
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,9 +62,9 @@ def load_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, li
     names = [name for name in getattr(model, 'networks', dict)() if name != 'generator']
     state = _load_checkpoint(checkpoint, map_location='cpu')
     state = state.get('state_dict', state)
-    found = [name for name in names if any(key.startswith(f'{PREFIX}{name}.') for key in state)]
+    held = discriminators_in(state)
     load_checkpoint(model, checkpoint, map_location='cpu')
-    return model.to(device).eval(), found
+    return model.to(device).eval(), [name for name in names if name in held]
 
 
 def with_targets(pipeline: list, encoder: Mapping) -> list:
@@ -142,10 +139,7 @@ def main() -> None:
     args = parse_args()
     if args.max_item_num < 1:
         raise UsageError(f'--max-item-num {args.max_item_num}: it must be at least 1')
-    check_checkpoint_path(args.checkpoint, 'CHECKPOINT')
-    problem = None if '://' in args.checkpoint else damage(args.checkpoint)
-    if problem:
-        raise UsageError(f'{args.checkpoint}: {problem}')
+    check_checkpoint(args.checkpoint, 'CHECKPOINT')
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))

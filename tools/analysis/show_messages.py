@@ -31,7 +31,6 @@ from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
 from posestructs.structures import KinematicTree
 from posestructs.utils import cli
-from posestructs.utils.checkpoints import damage
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import browsing
 from posestructs.visualization.message_pictures import draw_messages, part_maps
@@ -68,10 +67,7 @@ def parse_args() -> argparse.Namespace:
 
 def build_model(cfg: Config, checkpoint: str, device: str) -> torch.nn.Module:
     """The model with its weights, all of them."""
-    cli.check_checkpoint_path(checkpoint, 'checkpoint')
-    problem = None if '://' in checkpoint else damage(checkpoint)
-    if problem:
-        raise UsageError(f'checkpoint {checkpoint}: {problem}')
+    cli.check_checkpoint(checkpoint, 'checkpoint')
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there

@@ -20,8 +20,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.deployment import MapsNetwork, load_generator
 from posestructs.deployment.metadata import describe_network
 from posestructs.deployment.onnx_export import differences, export_network
-from posestructs.utils.checkpoints import damage
-from posestructs.utils.cli import OptionAction, check_checkpoint_path, load_config, merge_options, require_keys
+from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
 from posestructs.utils.files import atomic_write
 from posestructs.utils.usage import UsageError, report_usage_errors
 
@@ -46,12 +45,8 @@ def check_args(args: argparse.Namespace) -> None:
         raise UsageError(f'--out {args.out}: the name has to end in .onnx')
     if min(args.batches) < 1:
         raise UsageError(f'--batches {min(args.batches)}: allowed are sizes from 1')
-    if args.checkpoint is None:
-        return
-    check_checkpoint_path(args.checkpoint, 'checkpoint')
-    problem = None if '://' in args.checkpoint else damage(args.checkpoint)
-    if problem:
-        raise UsageError(f'{args.checkpoint}: {problem}')
+    if args.checkpoint is not None:
+        check_checkpoint(args.checkpoint, 'checkpoint')
 
 
 @report_usage_errors

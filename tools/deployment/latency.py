@@ -32,7 +32,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.deployment import MapsNetwork, load_generator
 from posestructs.deployment.metadata import describe_network
 from posestructs.deployment.onnx_export import INPUT, export_network, open_session
-from posestructs.utils.cli import OptionAction, check_checkpoint_path, load_config, merge_options, require_keys
+from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -161,7 +161,7 @@ def main() -> None:
     """Measure."""
     args = parse_args()
     if args.checkpoint is not None:
-        check_checkpoint_path(args.checkpoint, 'checkpoint')
+        check_checkpoint(args.checkpoint, 'checkpoint')
     if not args.no_compile and not any(map(shutil.which, ('g++', 'clang++', 'c++'))):
         raise UsageError('torch.compile needs a C++ compiler, and there is none: give --no-compile')
     cfg = load_config(args.config)

@@ -39,9 +39,16 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = 'stick-figure-64x64'
 MODELS = dict(
     baseline=f'configs/demo/td-hm_res18-small_{DATA}.py',
-    structured=f'configs/demo/sfl-separable_gen64_{DATA}.py',
-    adversarial=f'configs/demo/apn_2x56_{DATA}.py',
-    hybrid=f'configs/demo/apn-tree_2x56_{DATA}.py',
+    structured=f'configs/structured_feature/sfl-separable_gen64_{DATA}.py',
+    adversarial=f'configs/adversarial_posenet/apn_2x56_{DATA}.py',
+    hybrid=f'configs/hybrid/apn-tree_2x56_{DATA}.py',
+)
+# one pass over 6,000 people each
+BUDGET = (
+    'train_cfg.max_epochs=1',
+    'param_scheduler.1.end=1',
+    'param_scheduler.1.T_max=1',
+    'train_dataloader.dataset.num_samples=6000',
 )
 COLUMNS = ('TorsoPCK@0.2', 'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2', 'StrictPCP@0.5', 'PDJ@0.1')
 
@@ -115,7 +122,7 @@ def train_and_test(name: str, folder: Path, options: Sequence[str], threads: int
     Args:
         name: Which.
         folder: For what the runs of all models leave; this one's is a folder in it.
-        options: ``--cfg-options`` of both commands.
+        options: ``--cfg-options`` of both commands, after those of the budget.
         threads: Of each process.
         speaker: Prints.
 
@@ -124,7 +131,7 @@ def train_and_test(name: str, folder: Path, options: Sequence[str], threads: int
     """
     folder, config = folder / name, MODELS[name]
     folder.mkdir(parents=True, exist_ok=True)
-    tail = ('--work-dir', str(folder), *(['--cfg-options', *options] if options else []))
+    tail = ('--work-dir', str(folder), '--cfg-options', *BUDGET, *options)
     begin = time.time()
     run(name, ['tools/train.py', config, '--no-validate', '--seed', '0', *tail], folder / 'train.txt', threads, speaker)
     minutes = (time.time() - begin) / 60
@@ -188,7 +195,7 @@ def main() -> None:
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
     parser.add_argument('--people', type=int, default=12, help='number of people in the picture')
     parser.add_argument('--jobs', type=int, help='models to train at the same time; by default 2 where there are cores')
-    parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to all commands')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to all commands, over the budget')
     args = parser.parse_args()
     folder, cores = args.work_dir.resolve(), len(os.sched_getaffinity(0))
     jobs = args.jobs or min(2, cores)

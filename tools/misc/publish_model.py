@@ -27,12 +27,11 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.apis.model_source import load_weights
 from posestructs.datasets.stick_figure import draw_scene
 from posestructs.deployment import MapsNetwork, build_generator
-from posestructs.utils.checkpoints import damage
-from posestructs.utils.cli import check_checkpoint_path, load_config
+from posestructs.utils.checkpoints import read_safely
+from posestructs.utils.cli import check_checkpoint, load_config
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import commit
 from posestructs.utils.paths import config_root
-from posestructs.utils.plain_values import refused_as_unsafe
 from posestructs.utils.publishing import (
     halved,
     hashed_name,
@@ -75,10 +74,7 @@ def parse_args() -> argparse.Namespace:
 
 def check_args(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is loaded."""
-    check_checkpoint_path(args.checkpoint, 'checkpoint')
-    problem = damage(args.checkpoint)
-    if problem:
-        raise UsageError(f'{args.checkpoint}: {problem}')
+    check_checkpoint(args.checkpoint, 'checkpoint')
     if args.out.suffix != '.pth':
         raise UsageError(f'--out {args.out}: the name has to end in .pth')
     if args.metrics is not None and not args.metrics.is_file():
@@ -86,19 +82,6 @@ def check_args(args: argparse.Namespace) -> None:
     others = others_of_name(args.out)
     if others and not args.replace:
         raise UsageError(f'--out {args.out}: {others[0]} is there; remove it, or give --replace')
-
-
-def read_checkpoint(path: str) -> dict[str, Any]:
-    """Load a checkpoint as plain tensors and numbers."""
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        if refused_as_unsafe(error):
-            raise UsageError(
-                f'{path} holds pickled objects, as plain mmengine writes them; where you trust it, set '
-                'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
-            ) from error
-        raise
 
 
 def read_metrics(path: Path | None) -> Any:
@@ -166,8 +149,8 @@ def main() -> None:
     args = parse_args()
     check_args(args)
     release, cfg = describe(args), load_config(args.config)
-    checkpoint = read_checkpoint(args.checkpoint)
     try:
+        checkpoint = read_safely(args.checkpoint)
         state = network_weights(checkpoint)
         stored = halved(state) if args.fp16 else state
     except ValueError as error:

@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from posestructs.utils.checkpoints import damage
+from posestructs.utils.checkpoints import read_safely
+from posestructs.utils.cli import check_checkpoint
 from posestructs.utils.files import atomic_write
-from posestructs.utils.plain_values import refused_as_unsafe
 from posestructs.utils.release import strip_discriminators
 from posestructs.utils.usage import UsageError, report_usage_errors
 
@@ -34,32 +34,15 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def read(path: Path) -> dict:
-    """Load a checkpoint, and say in one line what is wrong with it."""
-    if not path.is_file():
-        raise UsageError(f'{path}: no such file')
-    problem = damage(path)
-    if problem:
-        raise UsageError(f'{path}: {problem}')
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        if refused_as_unsafe(error):
-            raise UsageError(
-                f'{path} holds pickled objects, as plain mmengine writes them; where you trust it, set '
-                'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
-            ) from error
-        raise
-
-
 @report_usage_errors
 def main() -> None:
     """Strip."""
     args = parse_args()
     if args.out.exists() and args.checkpoint.exists() and args.out.samefile(args.checkpoint):
         raise UsageError(f'--out {args.out} is the checkpoint itself, which a resumed run needs whole')
-    checkpoint = read(args.checkpoint)
+    check_checkpoint(str(args.checkpoint), 'checkpoint')
     try:
+        checkpoint = read_safely(args.checkpoint)
         kept = strip_discriminators(checkpoint)
     except ValueError as error:
         raise UsageError(f'{args.checkpoint}: {error}') from error

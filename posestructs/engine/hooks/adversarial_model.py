@@ -60,3 +60,21 @@ def batch_begins(runner: Runner, name: str) -> bool:
     optim = runner.optim_wrapper
     member = optim[name] if isinstance(optim, OptimWrapperDict) else optim
     return runner.iter % member._accumulative_counts == 0
+
+
+def nothing_counted(runner: Runner, name: str, window: int = 1) -> bool:
+    """Tell whether no joint counted for a discriminator: none is labelled, or none is of a person of known size.
+
+    Then all is logged as 0, which is not what a discriminator without success gets: a true joint that it takes for a
+    predicted one costs at least log 2.
+
+    Args:
+        runner: The runner that trains, after an iteration.
+        name: Of the discriminator, which was run.
+        window: Iterations to look back on.
+
+    Returns:
+        bool: Whether it was so in each of them.
+    """
+    logged = (runner.message_hub.get_scalar(f'train/{name}.{key}') for key in ('acc_real', 'loss_real'))
+    return all(scalar.mean(window) == 0 for scalar in logged)

@@ -17,7 +17,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from posestructs.engine.hooks.adversarial_model import adversarial_model, batch_begins, discriminator_names
+from posestructs.engine.hooks.adversarial_model import (
+    adversarial_model,
+    batch_begins,
+    discriminator_names,
+    nothing_counted,
+)
 from posestructs.engine.hooks.fake_label_hook import KEYS
 
 BALANCED, WINS, COLLAPSED = 'balanced', 'wins', 'collapsed'
@@ -162,9 +167,7 @@ class DiscriminatorBalanceHook(Hook):
                 continue
             # mmengine has read them from the device already
             real, fake = (runner.message_hub.get_scalar(f'train/{key}').current() for key in keys)
-            # where no joint counts all is logged as 0; a joint that is not taken for true costs at least log 2
-            empty = real == 0 and runner.message_hub.get_scalar(f'train/{name}.loss_real').current() == 0
-            if empty or not math.isfinite(real + fake):
+            if nothing_counted(runner, name) or not math.isfinite(real + fake):
                 continue
             balance.update(float(real), float(fake), self.window)
             if balance.count >= self.window and balance.judge(self.wins, self.collapses, self.margin):

@@ -6,6 +6,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from posestructs.engine.hooks.adversarial_model import nothing_counted
+
 # discriminator: the key that its labels hang on
 KEYS = dict(pose='delta', confidence='epsilon')
 
@@ -57,9 +59,7 @@ class FakeLabelHook(Hook):
                 self._tell(runner, name, mean)
 
     def _tell(self, runner: Runner, name: str, mean: float) -> None:
-        logged = (runner.message_hub.get_scalar(f'train/{name}.{key}') for key in ('acc_real', 'loss_real'))
-        # where no joint counts all is logged as 0; a joint that is not taken for true costs at least log 2
-        if all(scalar.mean(self.window) == 0 for scalar in logged):
+        if nothing_counted(runner, name, self.window):
             runner.logger.warning(
                 f'{name}: in the last {self.window} iterations no joint counted, so it learns nothing: none has a '
                 "label, or for 'pose' no person has the length that normalize of the codec names"

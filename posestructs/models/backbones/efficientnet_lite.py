@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcv.cnn import ConvModule
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
-from mmpose.models.backbones.base_backbone import BaseBackbone
 from mmpose.models.backbones.utils import InvertedResidual
 from mmpose.registry import MODELS
 from torch import Tensor, nn
+
+from posestructs.models.backbones.staged_backbone import StagedBackbone, check_stages
 
 _STEM = 32
 # blocks, kernel, expansion, channels, stride of the first block
@@ -54,7 +54,7 @@ _CLASSIFIER = ('_conv_head.', '_bn1.', '_fc.')
 
 
 @MODELS.register_module()
-class EfficientNetLite0(BaseBackbone):
+class EfficientNetLite0(StagedBackbone):
     """EfficientNet-Lite0 up to the last stage that is asked for; the classifier is left out.
 
     Args:
@@ -76,10 +76,10 @@ class EfficientNetLite0(BaseBackbone):
         norm_eval: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
-        _check(out_indices, frozen_stages)
+        last = len(_STAGES) - 1
+        check_stages(out_indices, frozen_stages, last, max(out_indices, default=last) + 1)
         default = [dict(type='Kaiming', layer=['Conv2d']), dict(type='Constant', val=1, layer=['_BatchNorm'])]
-        super().__init__(init_cfg=init_cfg or default)
-        self.out_indices, self.frozen_stages, self.norm_eval = tuple(out_indices), frozen_stages, norm_eval
+        super().__init__(out_indices, frozen_stages, norm_eval, init_cfg or default)
         #: channels of the returned maps
         self.out_channels = tuple(_STAGES[stage][3] for stage in self.out_indices)
         self.stem = ConvModule(3, _STEM, 3, stride=2, padding=1, conv_cfg=_CONV, norm_cfg=_NORM, act_cfg=_ACT)
@@ -87,50 +87,14 @@ class EfficientNetLite0(BaseBackbone):
         self._freeze_stages()
         self.register_load_state_dict_pre_hook(_rename)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Maps of the chosen stages.
-
-        Args:
-            x (Tensor): (N, 3, H, W) images.
-
-        Returns:
-            tuple[Tensor, ...]: A map for each of ``out_indices``.
-        """
-        x, maps = self.stem(x), []
-        for stage in range(len(self._ends) - 1):
-            for block in self._stage(stage):
-                x = block(x)
-            if stage in self.out_indices:
-                maps.append(x)
-        return tuple(maps)
-
-    def train(self, mode: bool = True) -> EfficientNetLite0:
-        """Set the mode; frozen stages and, with ``norm_eval``, norm layers stay in evaluation mode.
-
-        Args:
-            mode (bool): Training or evaluation.
-
-        Returns:
-            EfficientNetLite0: Itself.
-        """
-        super().train(mode)
-        self._freeze_stages()
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self
+    def _begin(self, x: Tensor) -> Tensor:
+        return self.stem(x)
 
     def _stage(self, stage: int) -> list[nn.Module]:
         return list(self.blocks)[self._ends[stage] : self._ends[stage + 1]]
 
-    def _freeze_stages(self) -> None:
-        if self.frozen_stages < 0:
-            return
-        fixed = [self.stem, *(block for stage in range(self.frozen_stages) for block in self._stage(stage))]
-        for module in fixed:
-            module.eval()
-            module.requires_grad_(False)
+    def _frozen(self) -> list[nn.Module]:
+        return [] if self.frozen_stages < 0 else [self.stem, *super()._frozen()]
 
 
 def _blocks(stages: Sequence[tuple[int, ...]]) -> tuple[nn.ModuleList, list[int]]:
@@ -154,14 +118,6 @@ def _blocks(stages: Sequence[tuple[int, ...]]) -> tuple[nn.ModuleList, list[int]
             channels = width
         ends.append(len(blocks))
     return blocks, ends
-
-
-def _check(out_indices: Sequence[int], frozen_stages: int) -> None:
-    chosen, last = list(out_indices), len(_STAGES) - 1
-    if not chosen or chosen != sorted(set(chosen)) or not set(chosen) <= set(range(last + 1)):
-        raise ValueError(f'out_indices must be ascending stages from 0 to {last}, got {out_indices!r}')
-    if frozen_stages not in range(-1, max(chosen) + 2):
-        raise ValueError(f'frozen_stages must be a whole number from -1 to {max(chosen) + 1}, got {frozen_stages!r}')
 
 
 def _our_name(name: str) -> str | None:

@@ -18,10 +18,10 @@ from typing import Any
 
 from mmcv.cnn import ConvModule
 from mmengine.logging import print_log
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
-from mmpose.models.backbones.base_backbone import BaseBackbone
 from mmpose.registry import MODELS
 from torch import Tensor, nn
+
+from posestructs.models.backbones.staged_backbone import StagedBackbone, check_stages
 
 _BLOCKS = (2, 2, 3, 3, 3)  # convolutions of each stage
 _POOLED = 3  # stages that keep their pooling: stride 8
@@ -35,7 +35,7 @@ _INIT = (
 
 
 @MODELS.register_module()
-class FCNVGG(BaseBackbone):
+class FCNVGG(StagedBackbone):
     """VGG-16 at stride 8 with a convolutional fc6.
 
     Stages are counted from 0, as in mmpose's ``VGG``; fc6 is stage 5. The parameters of stages 0 to 4 have
@@ -72,8 +72,7 @@ class FCNVGG(BaseBackbone):
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         _check(base_channels, fc6_channels, fc6_dropout, out_indices, frozen_stages, in_channels)
-        super().__init__(init_cfg=_with_defaults(init_cfg))
-        self.out_indices, self.frozen_stages, self.norm_eval = tuple(out_indices), frozen_stages, norm_eval
+        super().__init__(out_indices, frozen_stages, norm_eval, _with_defaults(init_cfg))
         widths = tuple(base_channels * min(2**stage, 8) for stage in range(len(_BLOCKS)))
         #: channels of the returned maps
         self.out_channels = tuple((*widths, fc6_channels)[stage] for stage in self.out_indices)
@@ -84,51 +83,11 @@ class FCNVGG(BaseBackbone):
         self._freeze_stages()
         self.register_load_state_dict_pre_hook(_convert_torchvision)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Maps of the chosen stages.
-
-        Args:
-            x (Tensor): (N, in_channels, H, W) images.
-
-        Returns:
-            tuple[Tensor, ...]: A map for each of ``out_indices``, in the order of the stages.
-        """
-        maps = []
-        for stage in range(max(self.out_indices) + 1):
-            for layer in self._stage(stage):
-                x = layer(x)
-            if stage in self.out_indices:
-                maps.append(x)
-        return tuple(maps)
-
-    def train(self, mode: bool = True) -> FCNVGG:
-        """Set the mode; frozen stages and, with ``norm_eval``, norm layers stay in evaluation mode.
-
-        Args:
-            mode (bool): Training or evaluation.
-
-        Returns:
-            FCNVGG: Itself.
-        """
-        super().train(mode)
-        self._freeze_stages()
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self
-
     def _stage(self, stage: int) -> list[nn.Module]:
         if stage == _FC6:
             return [self.fc6, self.fc6_dropout]
         start, end = self._stage_ends[stage : stage + 2]
         return list(self.features)[start:end]
-
-    def _freeze_stages(self) -> None:
-        for stage in range(self.frozen_stages):
-            for layer in self._stage(stage):
-                layer.eval()
-                layer.requires_grad_(False)
 
 
 def _layers(in_channels: int, widths: Sequence[int]) -> Iterator[tuple[str, nn.Module]]:
@@ -166,11 +125,7 @@ def _check(
             raise ValueError(f'{key} must be a whole number from 1, got {value!r}')
     if not 0 <= fc6_dropout < 1:
         raise ValueError(f'fc6_dropout must be at least 0 and below 1, got {fc6_dropout!r}')
-    chosen = list(out_indices)
-    if not chosen or chosen != sorted(set(chosen)) or not set(chosen) <= set(range(_FC6 + 1)):
-        raise ValueError(f'out_indices must be ascending stages from 0 to {_FC6}, got {out_indices!r}')
-    if frozen_stages not in range(-1, _FC6 + 2):
-        raise ValueError(f'frozen_stages must be a whole number from -1 to {_FC6 + 1}, got {frozen_stages!r}')
+    check_stages(out_indices, frozen_stages, _FC6, _FC6 + 1)
 
 
 def _with_defaults(init_cfg: dict | Sequence[dict] | None) -> list[dict]:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from posestructs.engine.hooks import AdversarialScheduleHook, DiscriminatorBalanceHook, SafeCheckpointHook
 from posestructs.engine.hooks.discriminator_balance_hook import Balance
 from posestructs.testing import repo_root
+from posestructs.utils.launch import disconnect_ranks
 
 TOY = str(repo_root() / 'tests' / 'adversarial_toy.py')
 toy = runpy.run_path(TOY)
@@ -213,7 +214,6 @@ def main(rank: int, folder: str) -> None:
     own = [values.tolist() for values in notes.weights[-1].values()]
     with open(f'{folder}/{rank}.json', 'w') as file:
         json.dump(dict(skipped=notes.skipped, accuracies=notes.accuracies, saved=saved, weights=own), file)
-    torch.distributed.destroy_process_group()
 
 
 def test_two_ranks_decide_alike(tmp_path):
@@ -245,3 +245,4 @@ def test_bad_arguments_are_named(arguments, message):
 
 if __name__ == '__main__':
     main(int(sys.argv[1]), sys.argv[2])
+    disconnect_ranks()

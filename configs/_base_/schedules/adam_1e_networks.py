@@ -1,8 +1,0 @@
-# adam_1e.py for each network of a model by itself, the discriminators more slowly
-_base_ = './adam_6e_networks.py'
-
-train_cfg = dict(max_epochs=1, val_interval=1)
-param_scheduler = [
-    dict(type='LinearLR', begin=0, end=50, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=0, end=1, T_max=1, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
-]
