@@ -1,7 +1,7 @@
-"""The tools from any folder: ``python -m posestructs train CONFIG``, ``python -m posestructs browse_dataset CONFIG``.
+"""The tools from any folder: ``python -m posestructs train CONFIG``, ``python -m posestructs inference PICTURE``.
 
-The same files as ``tools/*.py`` of a checkout, with the same flags; an installation has no other way to them that is
-easily typed. Modules in the working directory can be imported, so that a config may name a project's own.
+The same files as in ``tools/`` and ``demo/`` of a checkout, with the same flags; an installation has no other way to
+them that is easily typed. Modules in the working directory can be imported, so that a config may name a project's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ def tools() -> dict[str, Path]:
     Returns:
         dict[str, Path]: Files of the tools by name, in the order of their folders.
     """
-    return {path.stem: path for path in sorted((config_root().parent / 'tools').rglob('*.py'), key=_place)}
+    folders = (config_root().parent / name for name in ('tools', 'demo'))
+    files = (path for folder in folders for path in sorted(folder.rglob('*.py'), key=_place))
+    # what lies beside them and is no program is a part of one
+    return {path.stem: path for path in files if "if __name__ == '__main__':" in path.read_text()}
 
 
 def _place(path: Path) -> tuple[int, Path]:

@@ -1,5 +1,6 @@
 """Installing into an environment that is complete already changes nothing of it, and the installed package works."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -94,3 +95,8 @@ print('installed and usable', cfg.train_dataloader.dataset.type)
         cwd=tmp_path,
     )
     assert 'installed and usable LSPDataset' in out
+
+    picture = repo_root() / 'docs' / 'images' / 'stick_figures.jpg'
+    shell(complete, '-m', 'posestructs', 'inference', picture, '--out-dir', 'out', cwd=tmp_path)
+    (person,) = json.loads((tmp_path / 'out' / 'predictions' / 'stick_figures.json').read_text())
+    assert len(person['keypoints']) == 14
