@@ -167,7 +167,8 @@ def provenance(runs: Runs) -> str:
     sentences = []
     for values, names in machines.items():
         known = dict(zip(keys, values, strict=True))
-        device = known['gpu'] or f'{known["cores"]} cores of {known["cpu"]}'
+        cores = '1 core' if known['cores'] == 1 else f'{known["cores"]} cores'
+        device = known['gpu'] or f'{cores} of {known["cpu"]}'
         which = 'All rows' if len(machines) == 1 else ', '.join(dict.fromkeys(names))
         busy = [run.facts['gpu_utilisation'] for name in names for run in runs[name] if 'gpu_utilisation' in run.facts]
         load = f' The GPU was busy {np.mean(busy):.0f} % of the time.' if busy else ''
@@ -210,8 +211,11 @@ def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
         pictures: Paths, as the page writes them, by what they show.
 
     Returns:
-        str: Markdown with headings of the third level.
+        str: Markdown with headings of the third level; of a grid that has not been run, no tables.
     """
+    if not runs:
+        names = ', '.join(row.label for row in grid.rows())
+        return f'### {grid.name}\n\n{budget_line(grid, runs)} Open, no row has been run yet: {names}.'
     parts = [
         f'### {grid.name}',
         budget_line(grid, runs),

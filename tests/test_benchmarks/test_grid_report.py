@@ -100,6 +100,8 @@ def test_page_without_a_run_invents_nothing():
     text = grid_section(GRID, {}, {})
     numbers = [row for row in cells(main_table(GRID, {})).values() if row['TorsoPCK@0.2'] != 'open']
     assert not numbers and 'commit' not in text
+    # no table of nothing, but which rows are to come
+    assert '|' not in text and 'no row has been run yet: mean pose, mmpose simple baseline' in text
 
 
 def test_damaged_result_is_named(folder):
