@@ -1,4 +1,4 @@
-# make demo   set up, train a small model on drawn people, show what it learned (work_dirs/demo/)
+# make demo   set up, train four small models on drawn people, set them side by side (work_dirs/demo/)
 # make test   set up, lint, run the whole test suite
 # make docs   set up, build the pages into docs/_build; a warning is an error
 PYTHON ?= python3

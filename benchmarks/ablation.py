@@ -1,6 +1,6 @@
 """Configs that differ in one thing, trained with the same seed and budget, side by side in one table.
 
-    python benchmarks/ablation.py configs/structured_feature/sfl-separable_res18_stick-figure-64x64*.py \
+    python benchmarks/ablation.py configs/structured_feature/sfl-separable_gen64_stick-figure-64x64*.py \
         --out benchmarks/results/structured_feature_stick-figure-64x64.json
 
 Each config is trained by ``tools/train.py`` and its last checkpoint scored by ``tools/test.py``. A run that was cut off
@@ -65,25 +65,46 @@ def fingerprint(config: Config, seed: int) -> str:
     return hashlib.sha256(f'{config.pretty_text}{seed}'.encode()).hexdigest()[:12]
 
 
-def train_and_test(path: str, options: list[str], seed: int, folder: Path) -> dict:
+def read_config(path: str, options: list[str]) -> Config:
+    """A config as its run gets it."""
+    config = cli.load_config(path)
+    cli.merge_options(config, parse_options(options))
+    return config
+
+
+def run_folder(path: str, options: list[str], seed: int, work_dir: Path) -> Path:
+    """Where a run leaves its files: another config, option or seed is another folder.
+
+    Args:
+        path: The config file.
+        options: ``--cfg-options`` of the run.
+        seed: Of the run.
+        work_dir: Folder of all runs.
+
+    Returns:
+        Path: A folder in it.
+    """
+    return work_dir / f'{Path(path).stem}_seed{seed}_{fingerprint(read_config(path, options), seed)}'
+
+
+def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> dict:
     """Train a config and score its last checkpoint, or read what an earlier call found.
 
     Args:
         path: The config file.
         options: ``--cfg-options`` of both commands.
         seed: Of the run.
-        folder: Of the run; holds ``result.json`` once it is finished.
+        work_dir: Folder of all runs; that of a finished one holds ``result.json``.
 
     Returns:
         dict: The config, options, seed, hash, epochs, size, machine and metrics.
     """
     init_default_scope('mmpose')
-    config = cli.load_config(path)
-    cli.merge_options(config, parse_options(options))
-    mark, result = fingerprint(config, seed), folder / 'result.json'
-    if result.is_file() and (known := json.loads(result.read_text()))['fingerprint'] == mark:
+    config, folder = read_config(path, options), run_folder(path, options, seed, work_dir)
+    result = folder / 'result.json'
+    if result.is_file():
         sys.stdout.write(f'{path}: finished before, {result}\n')
-        return known
+        return json.loads(result.read_text())
     tail = ('--work-dir', str(folder), *(['--cfg-options', *options] if options else []))
     run('tools/train.py', path, '--resume', '--seed', str(seed), *tail)
     metrics = folder / 'metrics.json'
@@ -92,7 +113,7 @@ def train_and_test(path: str, options: list[str], seed: int, folder: Path) -> di
         config=str(Path(path).resolve().relative_to(ROOT)) if Path(path).resolve().is_relative_to(ROOT) else path,
         options=options,
         seed=seed,
-        fingerprint=mark,
+        fingerprint=fingerprint(config, seed),
         epochs=config.train_cfg.get('max_epochs'),
         parameters=sum(p.numel() for p in MODELS.build(config.model).parameters()),
         machine=describe_machine(),
@@ -140,10 +161,7 @@ def main() -> None:
     names = [Path(path).stem for path in args.configs]
     if len(set(names)) != len(names):
         raise UsageError(f'two configs of one name: {names}')
-    results = [
-        train_and_test(path, args.cfg_options, args.seed, args.work_dir.resolve() / name)
-        for path, name in zip(args.configs, names, strict=True)
-    ]
+    results = [train_and_test(path, args.cfg_options, args.seed, args.work_dir.resolve()) for path in args.configs]
     sys.stdout.write('\n' + table(results) + '\n')
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -30,20 +31,22 @@ from benchmarks.grid.budgets import GRIDS, Grid
 from benchmarks.grid.experiment import ROOT, Settings, check_config
 from benchmarks.grid.plots import write_plots
 from benchmarks.grid.report import grid_section
-from benchmarks.grid.results import read_grid
+from benchmarks.grid.results import of_settings, read_grid
 from benchmarks.grid.rows import BY_NAME
 from benchmarks.grid.run import Place, Report, name_of, plan, run_all
 from benchmarks.grid.sections import write_section
 from benchmarks.grid.worker import Task
 from posestructs.utils import cli
 from posestructs.utils.launch import has_accelerator
+from posestructs.utils.machine import commit
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 INTRODUCTION = """## Accuracy
 
-All rows of a table were trained from scratch on the same images for the same number of steps, with the same batches,
-augmentation and schedule (Adam at 1e-3, warmed up and annealed; discriminators at 2e-4), and their last checkpoints
-scored, with flip test, on people that nothing was chosen on. What has not been run is open.
+All rows of a table were trained on the same images for the same number of steps, with the same batches, augmentation
+and schedule (Adam at 1e-3, warmed up and annealed; discriminators at 2e-4), and their last checkpoints scored, with
+flip test, on people that nothing was chosen on. All start from scratch but those that say ImageNet, and the mean pose
+learns nothing but itself. What has not been run is open.
 
 ```bash
 python benchmarks/accuracy.py --budget cpu --jobs 2
@@ -152,23 +155,38 @@ def settings_of(args: argparse.Namespace) -> Settings:
     )
 
 
+def sizes_of(settings: Settings) -> dict[str, Any]:
+    """Flags that make a run another one than the grid's, and their values."""
+    return {
+        '--epochs': settings.epochs,
+        '--epoch-images': settings.epoch_images,
+        '--test-images': settings.test_images,
+        '--batch-size': settings.batch_size,
+        '--cfg-options': settings.options,
+    }
+
+
 def say(line: str) -> None:
     """Print a line at once."""
     sys.stdout.write(f'{line}\n')
     sys.stdout.flush()
 
 
-def write_report(page: Path, results: Path, grids: Sequence[Grid]) -> None:
+def write_report(page: Path, results: Path, grids: Sequence[Grid], settings: Settings) -> None:
     """Write the part of a page that tells of accuracy, and its plots beside the page in ``images/benchmarks``.
 
     Args:
         page: The page's file.
         results: Folder of results.
         grids: What to report on.
+        settings: What the calls changed whose results are wanted.
     """
     parts = [INTRODUCTION]
     for grid in grids:
-        runs = read_grid(results, grid)
+        found = read_grid(results, grid)
+        runs = of_settings(found, grid, settings)
+        for name in sorted(set(found) - set(runs)):
+            say(f'{grid.name}/{name}: left out of {page.name}, as its result is of another config or other settings')
         pictures = write_plots(grid, runs, page.parent / 'images' / 'benchmarks')
         names = {about: path.relative_to(page.parent).as_posix() for about, path in pictures.items()}
         parts.append(grid_section(grid, runs, names))
@@ -185,11 +203,11 @@ def finish(args: argparse.Namespace, place: Place, tasks: Sequence[tuple[Task, b
         tasks: All runs of the call.
         report: What became of them.
     """
-    write_report(place.results / 'README.md', place.results, list(GRIDS[args.budget].values()))
-    if args.pack:
+    if args.pack:  # before all that could fail
         left = [Path(task.folder) for task, _ in tasks if name_of(task) in report.left]
         for name in archive.pack(args.pack, place, left):
             say(f'--pack: the checkpoint of {name} is too large, its run will begin anew')
+    write_report(place.results / 'README.md', place.results, list(GRIDS[args.budget].values()), settings_of(args))
 
 
 @report_usage_errors
@@ -198,20 +216,27 @@ def main() -> None:
     args = parse_args()
     place = Place(args.work_dir.resolve(), args.out.resolve())
     if args.report:
-        write_report(args.report, place.results, [grid for grids in GRIDS.values() for grid in grids.values()])
+        grids = [grid for budget in GRIDS.values() for grid in budget.values()]
+        write_report(args.report, place.results, grids, settings_of(args))
         return
     if args.budget is None:
         raise UsageError('--budget: give one of ' + ' '.join(GRIDS))
     init_default_scope('mmpose')
-    if args.unpack and args.unpack.is_file():
-        say(f'{args.unpack}: {archive.unpack(args.unpack, place)} files')
     settings = settings_of(args)
+    tried = {name: value for name, value in sizes_of(settings).items() if value}
+    if tried and place.results == RESULTS:
+        raise UsageError(f'{" ".join(tried)} change what the grid says: --out must be another folder than {RESULTS}')
+    if args.unpack:
+        count = archive.unpack(args.unpack, place) if args.unpack.is_file() else 'not there yet, nothing is taken over'
+        say(f'--unpack {args.unpack}: {count}')
     tasks = [item for data, rows in choose(args) for item in plan(args.budget, data, rows, args.seeds, place, settings)]
     for task, finished in tasks:
         if finished or args.list:
             say(f'{name_of(task)}: {"finished before" if finished else "open"}')
     if args.list:
         return
+    if commit().endswith('-dirty'):
+        say('note: files differ from the last commit, and results will say so (-dirty)')
     report = run_all(tasks, args.jobs, args.max_minutes, say)
     finish(args, place, tasks, report)
     say(f'{len(report.done)} finished, {len(report.left)} left, {len(report.failed)} failed')

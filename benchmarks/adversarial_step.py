@@ -20,7 +20,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from rich.console import Console
 from rich.table import Table
 
 import posestructs  # noqa: F401
+from benchmarks.speed.pipelines import take_turns
 from posestructs.utils import cli
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -155,33 +156,11 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def time_by_turns(calls: Mapping[str, Callable[[], Any]], rounds: int, device: str) -> dict[str, list[float]]:
-    """Run all calls in turn.
-
-    Args:
-        calls: By name.
-        rounds: How often each; one run of each before is not counted.
-        device: Where they run.
-
-    Returns:
-        dict[str, list[float]]: Seconds of each round by name.
-    """
-    names = list(calls)
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(-1, rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            start = clock(device)
-            calls[name]()
-            if turn >= 0:
-                times[name].append(clock(device) - start)
-    return times
-
-
-def rows_of(times: Mapping[str, list[float]], images: int, kind: str) -> list[dict[str, Any]]:
+def rows_of(times: Mapping[str, Sequence[float]], images: int, kind: str) -> list[dict[str, Any]]:
     """Rows of the table, the first of them the reference.
 
     Args:
-        times: Of :func:`time_by_turns`.
+        times: Of :func:`benchmarks.speed.pipelines.take_turns`.
         images: Of a call.
         kind: 'step' or 'inference'.
 
@@ -246,12 +225,13 @@ def main() -> None:
         cli.use_amp(cfg.optim_wrapper)
     batch = make_batch(cfg, args.batch_size)
     made = {name: make_step(cfg, changes, batch, args.device) for name, changes in STEPS.items()}
-    times = time_by_turns({name: step for name, (step, _) in made.items()}, args.rounds, args.device)
+    now = partial(clock, args.device)
+    times = take_turns({name: step for name, (step, _) in made.items()}, args.rounds, now)
     rows = rows_of(times, args.batch_size, 'step')
     trained = made['joint'][1]
     made.clear()
     # cheap, and so alike that one round's chance would show
-    times = time_by_turns(make_inference(cfg, trained, batch, args.device), 2 * args.rounds, args.device)
+    times = take_turns(make_inference(cfg, trained, batch, args.device), 2 * args.rounds, now)
     rows += rows_of(times, args.batch_size, 'inference')
 
     settings = dict(

@@ -23,7 +23,7 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 
 import posestructs  # noqa: F401
-from benchmarks.ablation import cell, train_and_test
+from benchmarks.ablation import cell, run_folder, train_and_test
 from benchmarks.grid.experiment import resize
 from posestructs.evaluation.tables import format_table
 from posestructs.utils import cli
@@ -62,15 +62,17 @@ def base_config(args: argparse.Namespace, folder: Path) -> Config:
     cfg = cli.load_config(str(CONFIG))
     data = Path(cfg.train_dataloader.dataset.data_root)
     ids = (data / cfg.train_dataloader.dataset.id_file).read_text().split()
-    for name, part in zip(('fit', 'held_out'), split_ids(ids, args.held_out), strict=True):
-        atomic_write(folder / f'{name}.txt', '\n'.join([*part, '']).encode())
+    # named after how many, so that a run on other people is another run
+    fit, held_out = (folder / f'{name}_{args.held_out}.txt' for name in ('fit', 'held_out'))
+    for file, part in zip((fit, held_out), split_ids(ids, args.held_out), strict=True):
+        atomic_write(file, '\n'.join([*part, '']).encode())
     size = dict(input_size=(args.size,) * 2, heatmap_size=(args.size // 4,) * 2, sigma=sigma_of(args.size))
     plain = cfg.to_dict()
     resize(plain, size)
     cfg = Config(plain)
-    cfg.train_dataloader.dataset.id_file = str((folder / 'fit.txt').resolve())
+    cfg.train_dataloader.dataset.id_file = str(fit.resolve())
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.id_file = str((folder / 'held_out.txt').resolve())
+        loader.dataset.id_file = str(held_out.resolve())
     return cfg
 
 
@@ -119,11 +121,11 @@ def one_run(cfg: Config, name: str, folder: Path, seed: int) -> dict:
     """Train and judge, or read what an earlier call found."""
     path = folder / f'{name}.py'
     cfg.dump(path)
-    result = train_and_test(str(path), [], seed, folder / name)
+    result = train_and_test(str(path), [], seed, folder)
     return dict(
         name=name,
         **{k: result[k] for k in ('seed', 'epochs', 'machine', 'metrics')},
-        share_of_label_1=shares(folder / name),
+        share_of_label_1=shares(run_folder(str(path), [], seed, folder)),
     )
 
 
@@ -169,7 +171,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     base = base_config(args, folder)
     runs = [one_run(without_discriminators(with_budget(base, args.first, 1e-3)), 'first', folder, args.seed)]
-    base.load_from = str(last_good_checkpoint(folder / 'first')[0])
+    first = run_folder(str(folder / 'first.py'), [], args.seed, folder)
+    base.load_from = str(last_good_checkpoint(first)[0])
     base = with_budget(base, args.epochs, 5e-4)
     runs.append(one_run(without_discriminators(base), 'no-discriminators', folder, args.seed))
     # the norm of exp(-r^2 / (2 sigma^2)) over the plane is sqrt(pi) sigma

@@ -72,7 +72,10 @@ def unpack(path: Path, place: Place) -> int:
                     raise UsageError(f'--unpack {path}: {member.name} is no file of --pack')
             for member in members:
                 kind, _, name = member.name.partition('/')
-                atomic_write(roots[kind] / name, archive.extractfile(member).read())
+                file = roots[kind] / name
+                atomic_write(file, archive.extractfile(member).read())
+                if kind == WORK:  # an older checkpoint that is named there would be preferred
+                    (file.parent / 'last_checkpoint').unlink(missing_ok=True)
     except (OSError, tarfile.TarError) as error:
         raise UsageError(f'--unpack {path}: {error}') from error
     return len(members)

@@ -32,7 +32,7 @@ class Grid:
         seeds: Of each row.
         main_seeds: Of the main rows.
         max_gmacs: Multiply-adds of one forward pass of one image, at most, in thousands of millions.
-        changes: Keys of the config and values, by row; ``'*'`` is for all rows.
+        changes: Keys of the config and values, by row.
         enlarge: Factor of the input's and the maps' sides.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from mmengine.config import Config
 from benchmarks.grid.budgets import OCCLUDERS, Grid
 from benchmarks.grid.rows import Row
 from posestructs.utils import cli
+from posestructs.utils.nested import walk_dicts
 from posestructs.utils.usage import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +67,7 @@ def make_config(grid: Grid, row: Row, seed: int, settings: Settings) -> Config:
         UsageError: The row's config file is not there, or a change does not fit it.
     """
     loaded = cli.load_config(str(ROOT / row.path(grid.data)))
-    changes = {**row.changes, **grid.changes.get('*', {}), **grid.changes.get(row.name, {})}
+    changes = {**row.changes, **grid.changes.get(row.name, {})}
     size = changes.pop('size', None)
     cli.merge_options(loaded, changes)
     cfg = loaded.to_dict()
@@ -113,10 +115,8 @@ def resize(part: Any, size: Mapping[str, Any]) -> None:
         part: A config as plain dicts and lists; changed in place.
         size: ``input_size`` and, of codecs, ``heatmap_size`` and ``sigma``.
     """
-    if isinstance(part, dict):
-        part.update({key: value for key, value in size.items() if key in part})
-    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else ():
-        resize(inner, size)
+    for inner in walk_dicts(part):
+        inner.update({key: value for key, value in size.items() if key in inner})
 
 
 def _share_pipeline(cfg: dict, grid: Grid) -> None:
@@ -223,9 +223,12 @@ def fingerprint(grid: Grid, row: Row, seed: int, settings: Settings) -> str:
     Returns:
         str: 12 hexadecimal digits.
     """
-    cfg = make_config(grid, row, seed, replace(settings, workers=0, cache=False))
-    text = '\n'.join(line for line in cfg.pretty_text.splitlines() if 'data_root' not in line)
-    text = text.replace(str(ROOT), '') + f'{seed} {row.decode_of} {grid.test_sets}'
+    cfg = make_config(grid, row, seed, replace(settings, workers=0, cache=False)).to_dict()
+    roots = {part.pop('data_root', None) for part in walk_dicts(cfg)} - {None}
+    text = json.dumps([cfg, seed, row.decode_of, grid.test_sets], sort_keys=True, default=str)
+    # a folder before those below it
+    for place in sorted(roots | {str(ROOT)}, key=len, reverse=True):
+        text = text.replace(place, '')
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -36,34 +36,31 @@ class GpuLoad:
             self._process.terminate()
             self._process.wait()
 
-    def summary(self) -> dict[str, float]:
-        """What was seen.
+    def samples(self) -> list[tuple[int, int]]:
+        """What was seen so far.
 
         Returns:
-            dict[str, float]: ``gpu_utilisation``, mean percentage of the time, and ``gpu_memory_mib``, the most; empty
-            where nothing was.
+            list[tuple[int, int]]: Percentage of the last second in which the GPU was busy, and MiB of memory in use; a
+            pair a second, none where there is no GPU to ask.
         """
         if self._output is None:
-            return {}
+            return []
         self._output.seek(0)
-        return summarise(self._output.read())
+        return parse(self._output.read())
 
 
-def summarise(text: str) -> dict[str, float]:
-    """Sum up lines of ``nvidia-smi``.
+def parse(text: str) -> list[tuple[int, int]]:
+    """Read lines of ``nvidia-smi``.
 
     Args:
         text: ``utilisation, memory`` a line; a line that is cut off is passed over.
 
     Returns:
-        dict[str, float]: See :meth:`GpuLoad.summary`.
+        list[tuple[int, int]]: See :meth:`GpuLoad.samples`.
     """
     samples = []
     for line in text.splitlines():
         parts = [part.strip() for part in line.split(',')]
         if len(parts) == 2 and all(part.isdecimal() for part in parts):
-            samples.append([int(part) for part in parts])
-    if not samples:
-        return {}
-    busy, memory = zip(*samples, strict=True)
-    return dict(gpu_utilisation=round(sum(busy) / len(busy), 1), gpu_memory_mib=max(memory))
+            samples.append((int(parts[0]), int(parts[1])))
+    return samples

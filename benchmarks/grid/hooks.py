@@ -9,8 +9,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from benchmarks.grid.gpu_load import GpuLoad
+
 CLOCKS = dict(train=time.perf_counter, train_cpu=time.process_time)
 IMAGES = 'grid/images'
+GPU = 'grid/gpu'
 
 
 class OutOfTime(Exception):  # noqa: N818  it is no error: the next call goes on
@@ -50,6 +53,44 @@ class TrainingClockHook(Hook):
             dict[str, float]: Seconds ``train`` and ``train_cpu``, and ``images``.
         """
         return {key.rpartition('/')[2]: info[key] for key in (*(f'grid/{name}' for name in CLOCKS), IMAGES)}
+
+
+class GpuLoadHook(Hook):
+    """Add up what the GPU's load was, over all resumptions, in the message hub, which checkpoints keep.
+
+    Args:
+        load: Samples the GPU while the run trains.
+    """
+
+    # before the checkpoint of the epoch is written
+    priority = 'NORMAL'
+
+    def __init__(self, load: GpuLoad) -> None:
+        self._load, self._seen = load, 0
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Add the samples since the epoch before."""
+        samples = self._load.samples()[self._seen :]
+        self._seen += len(samples)
+        if samples:
+            hub = runner.message_hub
+            count, busy, memory = hub.get_info(GPU) or (0, 0, 0)
+            used = max(mib for _, mib in samples)
+            hub.update_info(GPU, [count + len(samples), busy + sum(share for share, _ in samples), max(memory, used)])
+
+    @staticmethod
+    def read(info: dict) -> dict[str, float]:
+        """What was added up.
+
+        Args:
+            info: ``runtime_info`` of a message hub.
+
+        Returns:
+            dict[str, float]: ``gpu_utilisation``, mean percentage of the time of training, and ``gpu_memory_mib``, the
+            most; empty where nothing was seen.
+        """
+        count, busy, memory = info.get(GPU) or (0, 0, 0)
+        return dict(gpu_utilisation=round(busy / count, 1), gpu_memory_mib=memory) if count else {}
 
 
 @HOOKS.register_module()

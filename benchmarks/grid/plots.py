@@ -22,11 +22,15 @@ Runs = Mapping[str, Sequence[Run]]
 
 
 def draw_curves(grid: Grid, runs: Runs) -> Figure:
-    """PDJ of each row, averaged over seeds."""
+    """PDJ of each row: mean over seeds, and within one standard deviation where there are several."""
     figure, axes = _figure(9, 5)
     for name, colour in _colours(runs).items():
         curves = [curve(hits) for hits in hits_of(runs[name], grid, PCK)]
-        axes.plot(CURVE, np.mean(curves, axis=0), color=colour, label=BY_NAME[name].label)
+        mean = np.mean(curves, axis=0)
+        axes.plot(CURVE, mean, color=colour, label=BY_NAME[name].label_for(grid.data))
+        if len(curves) > 1:
+            spread = np.std(curves, axis=0, ddof=1)
+            axes.fill_between(CURVE, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
     axes.set(xlabel='distance, in torso lengths', ylabel='PDJ (%)', xlim=(0, 0.5), ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
@@ -40,7 +44,7 @@ def draw_joints(grid: Grid, runs: Runs) -> Figure:
         joints = [per_joint(hits) for hits in hits_of(runs[name], grid, PCK)]
         found[name] = {joint: [one[joint] for one in joints] for joint in joints[0]}
     groups = list(next(iter(found.values())))
-    return _bars(found, groups, 'TorsoPCK@0.2 (%)')
+    return _bars(grid, found, groups, 'TorsoPCK@0.2 (%)')
 
 
 def draw_occlusion(grid: Grid, runs: Runs) -> Figure:
@@ -51,7 +55,7 @@ def draw_occlusion(grid: Grid, runs: Runs) -> Figure:
             label: [v for h in hits_of(runs[name], grid, measure) if (v := value(h, measure)) is not None]
             for label, measure in (('visible', VISIBLE), ('occluded', OCCLUDED))
         }
-    return _bars(found, ['visible', 'occluded'], 'TorsoPCK@0.2 (%)')
+    return _bars(grid, found, ['visible', 'occluded'], 'TorsoPCK@0.2 (%)')
 
 
 PLOTS: Mapping[str, tuple[str, Callable[[Grid, Runs], Figure]]] = {
@@ -100,7 +104,7 @@ def _colours(runs: Runs) -> dict[str, tuple]:
     return {name: table(order.index(name) % 20) for name in runs}
 
 
-def _bars(found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str], label: str) -> Figure:
+def _bars(grid: Grid, found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str], label: str) -> Figure:
     """Groups of bars, a bar a row; thin lines reach from the lowest to the highest seed."""
     figure, axes = _figure(max(6, 1.4 * len(groups) + 4), 4.5)
     width = 0.85 / len(found)
@@ -110,7 +114,15 @@ def _bars(found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str],
         ends = [[m - min(v, default=m) for m, v in zip(means, values, strict=True)]]
         ends.append([max(v, default=m) - m for m, v in zip(means, values, strict=True)])
         places = np.arange(len(groups)) + (i - (len(found) - 1) / 2) * width
-        axes.bar(places, means, width, yerr=ends, color=colour, label=BY_NAME[name].label, error_kw=dict(lw=0.7))
+        axes.bar(
+            places,
+            means,
+            width,
+            yerr=ends,
+            color=colour,
+            label=BY_NAME[name].label_for(grid.data),
+            error_kw=dict(lw=0.7),
+        )
     axes.set(ylabel=label)
     axes.set_xticks(range(len(groups)), [group.replace('_', ' ') for group in groups])
     axes.grid(axis='y', alpha=0.3)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.grid.budgets import Grid
+from benchmarks.grid.experiment import Settings, make_config
 from benchmarks.grid.results import Run, hits_of
-from benchmarks.grid.rows import BY_NAME, COMPARISONS, OCCLUDED, PCK, PCP, Comparison
+from benchmarks.grid.rows import BY_NAME, COMPARISONS, HOURGLASS, MEAN_POSE, OCCLUDED, PCK, PCP, Comparison, Row
 from benchmarks.grid.statistics import VISIBLE, Difference, curve_area, paired_bootstrap, value
 from posestructs.evaluation.tables import format_table
 
@@ -46,11 +47,11 @@ def main_table(grid: Grid, runs: Runs) -> str:
     Returns:
         str: Markdown; metrics in percent, rows without a result open.
     """
-    header = ['', *SHOWN, AREA, 'parameters', 'GMACs', 'images/s', 'minutes', 'seeds']
+    header = ['', *SHOWN, AREA, 'image', 'maps', 'parameters', 'GMACs', 'images/s', 'minutes', 'seeds']
     lines = []
     for row in grid.rows():
         if row.name not in runs:
-            lines.append([row.label, *([OPEN] * len(SHOWN)), OPEN, *([NONE] * 5)])
+            lines.append([row.label_for(grid.data), *([OPEN] * len(SHOWN)), OPEN, *([NONE] * 7)])
             continue
         found = runs[row.name]
         measured = [spread([value(h, m) for h in hits_of(found, grid, m)]) for m in SHOWN]
@@ -58,9 +59,10 @@ def main_table(grid: Grid, runs: Runs) -> str:
         trained = not row.decode_of and 'images_per_second' in facts
         lines.append(
             [
-                row.label,
+                row.label_for(grid.data),
                 *measured,
                 spread([curve_area(h) for h in hits_of(found, grid, PCK)]),
+                *sizes(grid, row),
                 f'{facts["parameters"] / 1e6:.2f} M' if 'parameters' in facts else NONE,
                 f'{facts["gmacs"]:.3f}' if 'gmacs' in facts else NONE,
                 spread([run.facts['images_per_second'] for run in found]) if trained else NONE,
@@ -69,6 +71,22 @@ def main_table(grid: Grid, runs: Runs) -> str:
             ]
         )
     return format_table(header, lines)
+
+
+def sizes(grid: Grid, row: Row) -> list[str]:
+    """What a row's model sees and gives.
+
+    Args:
+        grid: The grid.
+        row: One of its rows.
+
+    Returns:
+        list[str]: Pixels of the image and cells of the maps, such as ``64x64``.
+    """
+    if row.name == MEAN_POSE:
+        return [NONE, NONE]
+    codec = make_config(grid, row, 0, Settings()).codec
+    return ['x'.join(map(str, codec[key])) for key in ('input_size', 'heatmap_size')]
 
 
 def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Difference | None] | None]]:
@@ -142,35 +160,40 @@ def difference_table(grid: Grid, runs: Runs) -> str:
     for comparison, found in differences(grid, runs):
         text = verdict(comparison, found)
         cells = [OPEN] * 3 if found is None else [interval(found[m]) for m in (PCK, PCP, OCCLUDED)]
-        pair = f'{BY_NAME[comparison.row].label} - {BY_NAME[comparison.against].label}'
+        pair = ' - '.join(BY_NAME[name].label_for(grid.data) for name in (comparison.row, comparison.against))
         order = 0 if 'missed' in text else 1 if text != NONE else 2
+        costs = [runs[name][0].facts.get('gmacs') for name in (comparison.row, comparison.against) if name in runs]
+        if comparison.against == HOURGLASS and len(costs) == 2 and None not in costs:
+            text += f' ({costs[0]:.3f} and {costs[1]:.3f} GMACs)'
         rows.append((order, [f'{comparison.about}: {pair}', *cells, text]))
     lines = [line for _, line in sorted(rows, key=lambda row: row[0])]
     return format_table(['difference in points', PCK, PCP, OCCLUDED, 'aim'], lines)
 
 
-def provenance(runs: Runs) -> str:
+def provenance(grid: Grid, runs: Runs) -> str:
     """Where and with what the runs were made, in a sentence each.
 
     Args:
+        grid: The grid.
         runs: By row.
 
     Returns:
         str: Text, empty without runs.
     """
-    machines: dict[tuple, list[str]] = {}
+    machines: dict[tuple, list[Run]] = {}
     keys = ('gpu', 'cpu', 'cores', 'python', 'torch', 'mmpose', 'commit')
-    for name, found in runs.items():
+    for found in runs.values():
         for run in found:
             machine = run.facts['machine']
-            machines.setdefault(tuple(machine.get(key) for key in keys), []).append(name)
+            machines.setdefault(tuple(machine.get(key) for key in keys), []).append(run)
     sentences = []
-    for values, names in machines.items():
+    for values, group in machines.items():
         known = dict(zip(keys, values, strict=True))
         cores = '1 core' if known['cores'] == 1 else f'{known["cores"]} cores'
         device = known['gpu'] or f'{cores} of {known["cpu"]}'
-        which = 'All rows' if len(machines) == 1 else ', '.join(dict.fromkeys(names))
-        busy = [run.facts['gpu_utilisation'] for name in names for run in runs[name] if 'gpu_utilisation' in run.facts]
+        labels = dict.fromkeys(BY_NAME[run.facts['row']].label_for(grid.data) for run in group)
+        which = 'All rows' if len(machines) == 1 else '; '.join(labels)
+        busy = [run.facts['gpu_utilisation'] for run in group if 'gpu_utilisation' in run.facts]
         load = f' The GPU was busy {np.mean(busy):.0f} % of the time.' if busy else ''
         sentences.append(
             f'{which}: {device}, Python {known["python"]}, torch {known["torch"]}, mmpose {known["mmpose"]}, '
@@ -199,7 +222,12 @@ def budget_line(grid: Grid, runs: Runs) -> str:
     if not told:
         return f'{grid.epochs} epochs, batches of {grid.batch_size}.'
     scored = ' or '.join(f'{count:,}' for count in sorted(people))
-    return f'Each row: {"; or ".join(sorted(told))}; the last checkpoint scored on {scored} people.'
+    spent = [run.facts['seconds'] for found in runs.values() for run in found]
+    minutes = sum(one.get(part, 0) for one in spent for part in ('train', 'test')) / 60
+    return (
+        f'Each row: {"; or ".join(sorted(told))}; the last checkpoint scored on {scored} people. '
+        f'What is shown took {minutes:.0f} minutes of training and scoring, one run at a time.'
+    )
 
 
 def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
@@ -214,7 +242,7 @@ def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
         str: Markdown with headings of the third level; of a grid that has not been run, no tables.
     """
     if not runs:
-        names = ', '.join(row.label for row in grid.rows())
+        names = ', '.join(row.label_for(grid.data) for row in grid.rows())
         return f'### {grid.name}\n\n{budget_line(grid, runs)} Open, no row has been run yet: {names}.'
     parts = [
         f'### {grid.name}',
@@ -223,7 +251,7 @@ def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
         INTERVALS,
         difference_table(grid, runs),
         *(f'![{about}]({path})' for about, path in pictures.items()),
-        provenance(runs),
+        provenance(grid, runs),
     ]
     return '\n\n'.join(part for part in parts if part)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.grid.budgets import OCCLUDERS, PLAIN, Grid
+from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.hits import Hits, unpack
-from benchmarks.grid.rows import OCCLUDED
+from benchmarks.grid.rows import OCCLUDED, Row
 from benchmarks.grid.statistics import VISIBLE
 from posestructs.utils.usage import UsageError
 
@@ -64,6 +65,31 @@ def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
         if runs:
             found[row.name] = sorted(runs, key=lambda run: run.facts['seed'])
     return found
+
+
+def of_settings(runs: Mapping[str, Sequence[Run]], grid: Grid, settings: Settings) -> dict[str, list[Run]]:
+    """Pick the results that a grid would get today, so that no trial and no older config stands in its table.
+
+    Args:
+        runs: By row.
+        grid: The grid.
+        settings: What a call changes; the flags of the device, which leave a table comparable, are each run's own.
+
+    Returns:
+        dict[str, list[Run]]: By row; a row without any is not in it.
+    """
+    found = {}
+    for row in grid.rows():
+        kept = [run for run in runs.get(row.name, ()) if run.facts['fingerprint'] == _mark(run, row, grid, settings)]
+        if kept:
+            found[row.name] = kept
+    return found
+
+
+def _mark(run: Run, row: Row, grid: Grid, settings: Settings) -> str:
+    own = run.facts.get('settings', {})
+    device = {key: own.get(key, False) for key in ('bf16', 'channels_last')}
+    return fingerprint(grid, row, run.facts['seed'], replace(settings, **device))
 
 
 def set_of(grid: Grid, measure: str) -> str:

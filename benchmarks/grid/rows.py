@@ -12,7 +12,7 @@ from typing import Any
 TREE = 'configs/structured_feature/sfl-separable_gen64_{data}'
 ADVERSARIAL = 'configs/adversarial_posenet/apn_2x56_{data}'
 
-MEAN_POSE = 'mean-pose'
+MEAN_POSE, HOURGLASS = 'mean-pose', 'hourglass'
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,7 @@ class Row:
         config: Path with ``{data}``; the mean pose takes only the data set of it.
         changes: Keys of the config, dotted, and their values.
         only: Own config, in place of ``config``, where a word is part of the data set's name.
+        labels: Own label, in place of ``label``, where a word is part of the data set's name.
         data: Part of the name of the data sets that the row is for.
         decode_of: Row whose checkpoint it scores; it then trains nothing.
         fit_types: Whether its codec gets mixture types, one a part, that are fitted to the training people.
@@ -36,6 +37,7 @@ class Row:
     config: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     data: str = ''
     decode_of: str | None = None
     fit_types: bool = False
@@ -52,6 +54,17 @@ class Row:
         """
         return next((path for key, path in self.only.items() if key in data), self.config).format(data=data)
 
+    def label_for(self, data: str) -> str:
+        """Label of the row in the table of a data set.
+
+        Args:
+            data: Data set's part of the file name.
+
+        Returns:
+            str: In tables and plots.
+        """
+        return next((label for key, label in self.labels.items() if key in data), self.label)
+
 
 def _discriminators(**removed: None) -> dict[str, None]:
     return {f'{part}.{name}': None for name in removed for part in ('model.discriminators', 'optim_wrapper')}
@@ -64,10 +77,11 @@ ROWS: tuple[Row, ...] = (
         'mmpose simple baseline, ResNet-18',
         'configs/baseline/td-hm_res18_{data}.py',
         only={'stick-figure': 'configs/demo/td-hm_res18-small_{data}.py'},
+        labels={'stick-figure': 'mmpose simple baseline, ResNet-18 of half width, three stages'},
         changes={'model.test_cfg.flip_test': True},
         main=True,
     ),
-    Row('hourglass', 'mmpose hourglass', 'configs/baseline/td-hm_hourglass-small_{data}.py', main=True),
+    Row(HOURGLASS, 'mmpose hourglass', 'configs/baseline/td-hm_hourglass-small_{data}.py', main=True),
     Row('hrnet', 'mmpose HRNet-W32', 'configs/baseline/td-hm_hrnet-w32_{data}.py'),
     Row('tree-none', 'tree, no messages', TREE + '_none.py', main=True),
     Row('tree-up', 'tree, messages up', TREE + '_up.py'),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -159,7 +161,10 @@ def _start(task: Task, jobs: int, end: float | None) -> subprocess.Popen:
     environment = {**os.environ, 'OMP_NUM_THREADS': threads, 'MKL_NUM_THREADS': threads}
     command = [sys.executable, '-m', 'benchmarks.grid.worker', task.to_json()]
     with _log(task).open('ab') as log:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        # a group of its own, so that what it starts ends with it
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def _note(report: Report, task: Task, status: int) -> None:
@@ -177,7 +182,8 @@ def _ending(status: int) -> str:
 
 
 def _stop(running: Iterable[subprocess.Popen]) -> None:
-    """End what still runs; its last checkpoint stays."""
+    """End what still runs and what that has started; the last checkpoints stay."""
     for process in running:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -30,7 +30,7 @@ from benchmarks.grid.complexity import complexity
 from benchmarks.grid.experiment import ROOT, Settings, fingerprint, for_test_set, make_config
 from benchmarks.grid.gpu_load import GpuLoad
 from benchmarks.grid.hits import Hits, pack
-from benchmarks.grid.hooks import OutOfTime, TrainingClockHook
+from benchmarks.grid.hooks import GpuLoadHook, OutOfTime, TrainingClockHook
 from benchmarks.grid.rows import BY_NAME, MEAN_POSE, ROWS, Row
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
@@ -147,8 +147,10 @@ def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:
     if task.settings.cache and task.settings.workers:
         cached_image.preload(runner.build_dataloader(cfg.train_dataloader).dataset)
     with GpuLoad() as load:
+        runner.register_hook(GpuLoadHook(load))
         runner.train()
-    clock = {**TrainingClockHook.read(runner.message_hub.runtime_info), **load.summary()}
+    info = runner.message_hub.runtime_info
+    clock = {**TrainingClockHook.read(info), **GpuLoadHook.read(info)}
     return str(last_good_checkpoint(cfg.work_dir)[0]), clock
 
 

@@ -57,7 +57,7 @@ def measure(config: str, options: Mapping[str, Any], workers: Sequence[int], sec
 
     Returns:
         dict: ``name``, ``batch_size``, ``step`` (images a second of the step alone), ``pipeline`` and ``both`` (by
-        number of workers), ``memory_mib`` (the process's peak, or the GPU's).
+        number of workers), ``memory_mib`` (peak of the process without those that load data, or of the GPU).
     """
     import torch
     from mmengine.registry import init_default_scope
@@ -65,7 +65,7 @@ def measure(config: str, options: Mapping[str, Any], workers: Sequence[int], sec
     import posestructs  # noqa: F401
 
     # isort: split
-    from benchmarks.grid.training_step import make_loader, make_step
+    from benchmarks.speed.training_step import make_loader, make_step
     from posestructs.utils import cli
 
     init_default_scope('mmpose')

@@ -68,7 +68,8 @@ def speed_section(found: Mapping[str, Any] | None) -> str:
     )
     text = (
         'Images a second in training: optimizer included in the step; the number after the comma is that of the '
-        "processes that load data. The first line is mmpose's hourglass, whose pipeline is the measure of the others. "
+        'processes that load data; peak memory is that of the training process without them. The first line is '
+        "mmpose's hourglass, whose pipeline is the measure of the others. "
         'Artificial occluders are an augmentation that mmpose has not; pipelines with them are shown without, too.'
     )
     parts = ['## Training throughput', command, text, speed_table(found['models'])]

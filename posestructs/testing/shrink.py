@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from posestructs.testing.tiny_data import place_data
+from posestructs.utils.nested import walk_dicts
 
 SHORT_SIDE = 112
 """Pixels of the input's shorter side, before it is rounded up to what the networks can halve."""
@@ -73,24 +74,6 @@ def types_of(value: Any) -> set[str]:
         set[str]: Values of its keys ``type``, at any depth, and of ``constructor``.
     """
     return {str(part[key]) for part in walk_dicts(value) for key in ('type', 'constructor') if key in part}
-
-
-def walk_dicts(value: Any) -> Iterator[MutableMapping]:
-    """All dicts in dicts and lists, outer ones first.
-
-    Args:
-        value: A config, or a part of one.
-
-    Yields:
-        MutableMapping: Each; what has been changed in it is followed.
-    """
-    value = value._cfg_dict if isinstance(value, Config) else value
-    if isinstance(value, Mapping):
-        yield value
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from walk_dicts(item)
 
 
 # -- images ------------------------------------------------------------------------------------------------------------

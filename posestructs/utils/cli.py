@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import copy
+import difflib
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
 
 from posestructs.utils.checkpoints import damage
 from posestructs.utils.launch import has_accelerator
@@ -41,7 +44,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument('--work-dir', help='folder of logs, checkpoints and results')
     parser.add_argument('--show', action='store_true', help='show predictions in a window')
-    parser.add_argument('--show-dir', help='save drawn predictions here (relative: below the run in the work dir)')
+    parser.add_argument(
+        '--show-dir', help='draw predictions; testing saves them here (relative: below the run in the work dir)'
+    )
     parser.add_argument('--interval', type=_positive, default=1, help='draw every n-th sample')
     parser.add_argument('--wait-time', type=float, default=1, help='seconds a window stays')
     parser.add_argument(
@@ -173,7 +178,7 @@ def draw_predictions(cfg: Config, args: argparse.Namespace, hook: str = 'visuali
 
 
 def merge_options(cfg: Config, options: dict) -> None:
-    """Apply ``--cfg-options``.
+    """Apply ``--cfg-options``; a key that the config has not is added with a warning, since it may be a slip.
 
     Args:
         cfg: The config; changed in place.
@@ -182,10 +187,29 @@ def merge_options(cfg: Config, options: dict) -> None:
     Raises:
         UsageError: A key leads through something that has no keys.
     """
+    for key in options:
+        if warning := _new_key(cfg._cfg_dict, key):
+            print_log(f'--cfg-options: {warning}', logger='current', level=logging.WARNING)
     try:
         cfg.merge_from_dict(options)
     except (KeyError, TypeError) as error:
         raise UsageError(f'--cfg-options: {error.args[0]}') from error
+
+
+def _new_key(part: Any, key: str) -> str | None:
+    """What to say of a dotted key that is not in a config yet."""
+    for word in key.split('.'):
+        if isinstance(part, list) and word.isdecimal() and int(word) < len(part):
+            part = part[int(word)]
+        elif isinstance(part, dict) and word in part:
+            part = part[word]
+        elif isinstance(part, dict):
+            near = difflib.get_close_matches(word, map(str, part), n=1)
+            hint = f' (it has {near[0]})' if near else ''
+            return f'{key} is added: the config had no {word} there{hint}'
+        else:
+            return None
+    return None
 
 
 def add_project_hooks(cfg: Config) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ sys.path.insert(0, str(repo_root()))
 
 from benchmarks import accuracy
 from benchmarks.grid import archive, run, worker
+from benchmarks.grid.budgets import GRIDS
 from benchmarks.grid.experiment import Settings
 from benchmarks.grid.hooks import OutOfTime
 from benchmarks.grid.rows import BY_NAME
@@ -85,7 +87,10 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
     assert archive.pack(tar, here, [Path(task.folder)]) == []
     assert tar.stat().st_size < archive.LIMIT
 
-    assert archive.unpack(tar, there) == 1
+    folder = there.work / Path(task.folder).relative_to(here.work)
+    folder.mkdir(parents=True)
+    (folder / 'last_checkpoint').write_text('an older one')
+    assert archive.unpack(tar, there) == 1 and not (folder / 'last_checkpoint').exists()
     ((task, _),) = plan('tree-both', there, tiny)
     worker.run(task)
     assert [finished for _, finished in plan('tree-both', there, tiny)] == [True]
@@ -99,6 +104,63 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
     plain = arg_max['sets']['plain'], max_sum['sets']['plain']
     # the same people, and joints in other places
     assert plain[0]['measured'] == plain[1]['measured'] and plain[0]['levels'] != plain[1]['levels']
+
+
+def test_a_call_whose_time_is_over_ends_its_runs_and_what_they_have_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, 'FOR_SCORING', 0)
+    tasks = plan('single-task', run.Place(tmp_path / 'work', tmp_path / 'results'))
+    told = []
+    report = run.run_all(tasks, 1, 0.03, told.append)
+    assert (report.left, report.done, report.failed) == (['stick-figure/single-task/seed0'], [], {})
+    assert len(told) == 1 and 'begins' in told[0]
+    with Path(tasks[0][0].folder, 'lock').open('a') as lock:  # nobody holds it
+        pytest.importorskip('fcntl').flock(lock, 2 | 4)
+
+    program = 'import subprocess; print(subprocess.Popen(["sleep", "600"]).pid, flush=True); input()'
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with subprocess.Popen([sys.executable, '-c', program], **pipes) as process:
+        child = int(process.stdout.readline())
+        run._stop([process])
+    until = time.time() + 10
+    while Path(f'/proc/{child}').exists() and ') Z' not in Path(f'/proc/{child}/stat').read_text():
+        assert time.time() < until, 'the child of a run that was stopped still runs'
+
+
+def test_a_trial_leaves_the_results_alone(tmp_path, call, monkeypatch, capsys):
+    place = run.Place(tmp_path / 'work', tmp_path / 'results')
+    monkeypatch.setattr(accuracy, 'RESULTS', place.results)
+    with pytest.raises(SystemExit, match='--epochs --epoch-images .* change what the grid says: --out must be another'):
+        call('--rows', 'mean-pose', *FLAGS)
+    monkeypatch.undo()
+
+    tar = tmp_path / 'grid.tar'
+    options = ['--rows', 'mean-pose', '--test-images', '4', '--epoch-images', '8', '--pack', str(tar)]
+    told = call(*options, '--unpack', str(tar))
+    assert 'not there yet' in told and '1 finished' in told and tar.is_file()
+    page = tmp_path / 'results' / 'README.md'
+    assert '| mean pose ' in page.read_text()
+    # the grid's own table has no place for it
+    accuracy.write_report(tmp_path / 'page.md', place.results, [GRIDS['cpu']['stick-figure']], Settings())
+    assert 'mean-pose: left out of page.md' in capsys.readouterr().out
+    assert 'no row has been run yet' in (tmp_path / 'page.md').read_text()
+
+
+def test_what_was_done_is_packed_even_if_the_report_fails(tmp_path, call):
+    results = tmp_path / 'results' / 'cpu_stick-figure-64x64'
+    results.mkdir(parents=True)
+    (results / 'resnet_seed0.json').write_text('{}')
+    tar = tmp_path / 'grid.tar'
+    with pytest.raises(SystemExit, match='resnet_seed0.json is no result'):
+        call('--rows', 'mean-pose', '--test-images', '4', '--epoch-images', '8', '--pack', str(tar))
+    assert tar.is_file()
+
+
+@pytest.mark.gpu
+def test_a_row_trains_in_bfloat16_with_loaders_of_its_own(tmp_path, call):
+    told = call('--rows', 'single-task', *FLAGS, '--bf16', '--channels-last', '--workers', '2')
+    assert '1 finished, 0 left, 0 failed' in told
+    found = json.loads((tmp_path / 'results' / 'cpu_stick-figure-64x64' / 'single-task_seed0.json').read_text())
+    assert found['settings']['bf16'] and found['images'] == 24
 
 
 def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path):

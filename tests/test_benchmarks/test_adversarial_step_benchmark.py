@@ -61,14 +61,7 @@ def test_all_forms_of_inference_give_the_same_maps(cfg):
     assert all(torch.equal(plain, other) for other in others) and plain.abs().max() > 0
 
 
-def test_turns_and_rows_by_hand(monkeypatch):
-    ticks = iter(range(1000))
-    order = []
-    monkeypatch.setattr(benchmark, 'clock', lambda device: next(ticks) * 1.0)
-    calls = {name: lambda name=name: (order.append(name), [next(ticks) for _ in range(name == 'b')]) for name in 'ab'}
-    times = benchmark.time_by_turns(calls, 2, 'cpu')
-    assert times == dict(a=[1, 1], b=[2, 2])
-    assert ''.join(order) == 'baabba'
+def test_rows_by_hand():
     rows = benchmark.rows_of(dict(a=[1.0, 2, 9], b=[3.0, 4, 9]), images=2, kind='step')
     assert [row['ms_per_image'] for row in rows] == [1000, 2000]
     assert [row['ratio'] for row in rows] == [1, 2]

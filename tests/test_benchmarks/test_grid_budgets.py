@@ -80,8 +80,13 @@ def test_multiply_adds_of_a_hand_made_model():
     assert found['parameters'] == found['train_parameters'] == 11_176_512 + 512 * 14 + 14
 
 
-@pytest.mark.parametrize('row', ['hourglass', 'tree-both', 'hybrid'])
-def test_rows_of_the_large_grid_are_twice_the_size_and_their_checkpoints_travel(row):
+LARGE = [row.name for row in GRIDS['gpu']['lspet-mini'].rows() if row.name != MEAN_POSE]
+# mmpose's own models are as large as they are; their runs are done within one part, or begin anew in the next
+STAY = {'resnet', 'hourglass', 'hrnet', 'pretrained', 'pretrained-hybrid'}
+
+
+@pytest.mark.parametrize('row', LARGE)
+def test_rows_of_the_large_grid_are_twice_the_size_and_our_checkpoints_travel(row):
     large = config_of('gpu', 'lspet-mini', row)
     assert large.codec.input_size == (256, 256) and large.codec.heatmap_size == (64, 64)
     assert large.model.head.decoder.heatmap_size == (64, 64)
@@ -90,7 +95,7 @@ def test_rows_of_the_large_grid_are_twice_the_size_and_their_checkpoints_travel(
     found = complexity(large)
     if row == 'hourglass':  # whose config is that of 128 x 128 otherwise, with 2.661
         assert found['gmacs'] == pytest.approx(4 * 2.661, rel=0.001)
-    else:  # weights and both moments of Adam, 4 bytes each, and room for results
+    if row not in STAY:  # weights and both moments of Adam, 4 bytes each, and room for results
         assert 12 * found['train_parameters'] < 0.9 * LIMIT and 0.5 < found['gmacs'] < 4 * 2.661
 
 
@@ -112,10 +117,14 @@ def test_people_of_test_sets_are_covered_before_the_crop():
 
 def test_fingerprint_tells_runs_apart_but_not_machines(monkeypatch):
     grid, row = GRIDS['cpu']['lspet-mini'], BY_NAME['resnet']
-    first = fingerprint(grid, row, 0, Settings())
+    known = dict(resnet=fingerprint(grid, row, 0, Settings()))
+    first = known['resnet']
     assert fingerprint(grid, row, 0, Settings(workers=8, cache=False)) == first
-    monkeypatch.setenv('POSESTRUCTS_DATA', '/elsewhere')
-    assert fingerprint(grid, row, 0, Settings()) == first
+    for place in ('/elsewhere', '/a/long/path/' * 20, '../shared/data'):
+        monkeypatch.setenv('POSESTRUCTS_DATA', place)
+        for name in ('resnet', 'hybrid'):
+            known.setdefault(name, fingerprint(grid, BY_NAME[name], 0, Settings()))
+            assert fingerprint(grid, BY_NAME[name], 0, Settings()) == known[name]
     others = [
         fingerprint(grid, row, 1, Settings()),
         fingerprint(grid, row, 0, Settings(epochs=5)),

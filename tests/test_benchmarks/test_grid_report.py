@@ -11,10 +11,12 @@ from posestructs.testing import repo_root
 sys.path.insert(0, str(repo_root()))
 
 from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
+from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.hits import WRONG, Hits, pack
 from benchmarks.grid.plots import write_plots
 from benchmarks.grid.report import difference_table, grid_section, main_table
-from benchmarks.grid.results import read_grid
+from benchmarks.grid.results import of_settings, read_grid
+from benchmarks.grid.rows import BY_NAME
 from benchmarks.grid.sections import replace_section
 from posestructs.utils.usage import UsageError
 
@@ -102,6 +104,18 @@ def test_page_without_a_run_invents_nothing():
     assert not numbers and 'commit' not in text
     # no table of nothing, but which rows are to come
     assert '|' not in text and 'no row has been run yet: mean pose, mmpose simple baseline' in text
+
+
+def test_results_of_another_config_are_not_reported(folder):
+    path = folder / GRID.name / 'tree-none_seed0.json'
+    facts = json.loads(path.read_text())
+    facts.update(fingerprint=fingerprint(GRID, BY_NAME['tree-none'], 0, Settings(bf16=True)), settings=dict(bf16=True))
+    path.write_text(json.dumps(facts))
+    runs = read_grid(folder, GRID)
+    assert set(runs) == {'tree-none', 'tree-both'}
+    # the other's fingerprint is 'x'; how a GPU computed is no other run
+    assert set(of_settings(runs, GRID, Settings())) == {'tree-none'}
+    assert of_settings(runs, GRID, Settings(epochs=1)) == {}
 
 
 def test_damaged_result_is_named(folder):

@@ -52,7 +52,7 @@ def test_configs_differ_in_people_size_and_labels_alone(tmp_path, few_people, mo
     monkeypatch.setattr(sys, 'argv', ['label_thresholds.py', '--size', '32', '--held-out', '16', '--epochs', '2'])
     args = experiment.parse_args()
     base = experiment.base_config(args, tmp_path)
-    ids = [set((tmp_path / f'{name}.txt').read_text().split()) for name in ('fit', 'held_out')]
+    ids = [set((tmp_path / f'{name}_16.txt').read_text().split()) for name in ('fit', 'held_out')]
     assert len(ids[0]) == 24 and len(ids[1]) == 16 and not ids[0] & ids[1]
     cfg = experiment.with_budget(base, args.epochs, 5e-4)
     for part, people in (('train', ids[0]), ('val', ids[1]), ('test', ids[1])):

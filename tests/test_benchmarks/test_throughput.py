@@ -4,15 +4,18 @@ import itertools
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmengine.logging import MessageHub
 
 from posestructs.testing import repo_root
 
 sys.path.insert(0, str(repo_root()))
 
-from benchmarks.grid.gpu_load import GpuLoad, summarise
+from benchmarks.grid.gpu_load import GpuLoad, parse
+from benchmarks.grid.hooks import GpuLoadHook
 from benchmarks.speed.measure import endless, rate
 from benchmarks.speed.pipelines import take_turns
 from benchmarks.speed.report import pipeline_table, speed_section
@@ -81,17 +84,29 @@ def test_pipelines_beside_the_first_and_what_is_not_measured_is_open():
 
 
 def test_load_of_a_gpu_from_lines_of_nvidia_smi(tmp_path):
-    assert summarise('90, 1000\n100, 1500\n5') == dict(gpu_utilisation=95.0, gpu_memory_mib=1500)
-    assert summarise('[N/A], 3\n') == {}
+    assert parse('90, 1000\n100, 1500\n5') == [(90, 1000), (100, 1500)]
+    assert parse('[N/A], 3\n') == []
     fake = tmp_path / 'smi'
     fake.write_text('#!/bin/sh\necho "$@" >&2; while true; do echo "50, 7"; sleep 0.05; done\n')
     fake.chmod(0o755)
     with GpuLoad(str(fake)) as load:
         subprocess.run(['sleep', '1'])
-    assert load.summary() == dict(gpu_utilisation=50.0, gpu_memory_mib=7)
+    assert set(load.samples()) == {(50, 7)} and len(load.samples()) > 3
     with GpuLoad('no-such-program') as load:
         pass
-    assert load.summary() == {}
+    assert load.samples() == []
+
+
+def test_load_of_a_gpu_is_added_up_over_resumptions():
+    runner = SimpleNamespace(message_hub=MessageHub('load'))
+    for seconds in ([(90, 1000), (100, 1500)], [(20, 3000), (30, 200)]):  # two processes, of two epochs each
+        seen = []
+        hook = GpuLoadHook(SimpleNamespace(samples=lambda seen=seen: list(seen)))
+        for sample in seconds:
+            seen.append(sample)
+            hook.after_train_epoch(runner)
+    assert GpuLoadHook.read(runner.message_hub.runtime_info) == dict(gpu_utilisation=60.0, gpu_memory_mib=3000)
+    assert GpuLoadHook.read({}) == {}
 
 
 @pytest.mark.parametrize('flags', [['--seconds', '0'], ['--workers', '-1'], ['--rounds', '0']])

@@ -66,7 +66,8 @@ def take_step(model, config):
     assert losses and all(torch.as_tensor(value).isfinite().all() for value in losses.values())
     moved = {key for key, value in model.state_dict().items() if not torch.equal(before[key], value)}
     names = list(optim.keys()) if isinstance(optim, OptimWrapperDict) else []
-    networks = {'backbone', 'head', *(f'discriminators.{name}' for name in names if name != 'generator')}
+    neck = {'neck'} if getattr(model, 'neck', None) is not None and list(model.neck.parameters()) else set()
+    networks = {'backbone', 'head', *neck, *(f'discriminators.{name}' for name in names if name != 'generator')}
     assert networks <= {'.'.join(key.split('.')[:depth]) for key in moved for depth in (1, 2)}
     assert {key.removeprefix('loss_adv_') for key in losses if key.startswith('loss_adv_')} == {*names} - {'generator'}
 

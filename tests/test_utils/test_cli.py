@@ -1,12 +1,14 @@
 """What flags do to a config."""
 
 import argparse
+import logging
 import os
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
 
 from posestructs.utils import cli
 from posestructs.utils.usage import UsageError
@@ -160,6 +162,20 @@ def test_options_are_checked(capsys):
     for wrong in ({'batch.1.size': 5}, {'lr.b': 1}):
         with pytest.raises(UsageError, match='--cfg-options: .*(Index 1|lr)'):
             cli.merge_options(cfg, wrong)
+
+
+def test_a_key_that_is_new_may_be_a_slip(tmp_path):
+    handler = logging.FileHandler(tmp_path / 'log')
+    MMLogger.get_current_instance().addHandler(handler)
+    cfg = Config(dict(train_cfg=dict(max_epochs=3), hooks=[dict(type='A')]))
+    cli.merge_options(cfg, {'train_cfg.max_epoch': 1, 'hooks.0.every': 2, 'seed': 1, 'train_cfg.max_epochs': 4})
+    MMLogger.get_current_instance().removeHandler(handler)
+    assert (tmp_path / 'log').read_text().splitlines() == [
+        '--cfg-options: train_cfg.max_epoch is added: the config had no max_epoch there (it has max_epochs)',
+        '--cfg-options: hooks.0.every is added: the config had no every there',
+        '--cfg-options: seed is added: the config had no seed there',
+    ]
+    assert cfg.train_cfg == dict(max_epochs=4, max_epoch=1) and cfg.seed == 1
 
 
 @pytest.mark.parametrize('interval', ['0', '-1', 'x'])

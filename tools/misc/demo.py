@@ -43,12 +43,13 @@ MODELS = dict(
     adversarial=f'configs/adversarial_posenet/apn_2x56_{DATA}.py',
     hybrid=f'configs/hybrid/apn-tree_2x56_{DATA}.py',
 )
-# one pass over 6,000 people each
+# one pass over 6,000 people each, and one way of testing
 BUDGET = (
     'train_cfg.max_epochs=1',
     'param_scheduler.1.end=1',
     'param_scheduler.1.T_max=1',
     'train_dataloader.dataset.num_samples=6000',
+    'model.test_cfg.flip_test=True',
 )
 COLUMNS = ('TorsoPCK@0.2', 'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2', 'StrictPCP@0.5', 'PDJ@0.1')
 
@@ -207,7 +208,10 @@ def main() -> None:
             pool.submit(train_and_test, name, folder, args.cfg_options, max(1, cores // jobs), speaker)
             for name in args.models
         ]
-        models = [run.result() for run in runs]
+        try:
+            models = [run.result() for run in runs]
+        finally:  # of one that failed: the others are not begun
+            pool.shutdown(wait=False, cancel_futures=True)
     text = table(models)
     (folder / 'metrics.md').write_text(text + '\n')
     init_default_scope('mmpose')

@@ -1,0 +1,26 @@
+"""Configs as what they are: dicts and lists in each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from mmengine.config import Config
+
+
+def walk_dicts(value: Any) -> Iterator[MutableMapping]:
+    """All dicts in dicts and lists, outer ones first.
+
+    Args:
+        value: A config, or a part of one.
+
+    Yields:
+        MutableMapping: Each; what has been changed in it is followed.
+    """
+    value = value._cfg_dict if isinstance(value, Config) else value
+    if isinstance(value, Mapping):
+        yield value
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from walk_dicts(item)
