@@ -20,19 +20,35 @@ RELEASE = 'release'
 
 
 class ShippedModel(NamedTuple):
-    """A trained model of the project: its name, config file, checkpoint file, and what it is in a sentence."""
+    """A trained model of the project.
+
+    Attributes:
+        name: By which it is asked for.
+        config: File.
+        checkpoint: File.
+        about: What it is, in a sentence.
+        command: The exact command that trained it.
+        data: What it was trained on.
+        commit: Of the project, when it was trained.
+        default: Whether it was published to be used where no model is named.
+    """
 
     name: str
     config: Path
     checkpoint: Path
     about: str
+    command: str = ''
+    data: str = ''
+    commit: str = ''
+    default: bool = False
 
 
 def shipped_models() -> dict[str, ShippedModel]:
     """List the trained models of this checkout or installation.
 
     Returns:
-        dict[str, ShippedModel]: By name, in alphabetical order; the first is the default. Empty where there are none.
+        dict[str, ShippedModel]: By name; the first is the default. Those published with ``--default`` come first, both
+        they and the others in alphabetical order. Empty where there are none.
     """
     return read_models(checkpoint_folder())
 
@@ -46,15 +62,15 @@ def read_models(folder: Path) -> dict[str, ShippedModel]:
     Returns:
         dict[str, ShippedModel]: As :func:`shipped_models` gives them.
     """
-    models = {}
+    models = []
     for path in sorted(folder.glob('*.pth')):
         try:
             model = _read_model(path)
         except Exception as error:  # one damaged file must not hide the others; what torch raises is not documented
             print_log(f'{path} is passed over: {error}', logger='current', level=logging.WARNING)
             continue
-        models[model.name] = model
-    return models
+        models.append(model)
+    return {model.name: model for model in sorted(models, key=lambda model: (not model.default, model.name))}
 
 
 def checkpoint_folder() -> Path:
@@ -71,7 +87,8 @@ def _read_model(path: Path) -> ShippedModel:
     file = (config_root() / config).resolve()
     if not file.is_file():
         raise ValueError(f'its config, configs/{config}, is not there')
-    return ShippedModel(named, file, path, str(release.get('about', '')))
+    said = {key: str(release.get(key, '')) for key in ('about', 'command', 'data', 'commit')}
+    return ShippedModel(named, file, path, **said, default=release.get('default') is True)
 
 
 def _mapping(value: Any) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from torch import Tensor
 from posestructs.utils.plain_values import to_plain
 from posestructs.utils.release import PREFIX, strip_discriminators
 
+# also inside of words: behind a blank, a quote, a bracket or what separates paths. An address (https://...) is none.
+_LOCAL_PATH = re.compile(r"""(?<![^\s"'`=(\[{<,;:|])(?:file://)?/[^\s"'`)\]}>,;:|/][^\s"'`)\]}>,;:|]*""")
 KEPT_META = ('epoch', 'iter', 'seed', 'mmengine_version', 'dataset_meta')
 
 
@@ -67,23 +70,42 @@ def halved(state: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
     return out
 
 
+def local_paths(text: str) -> list[str]:
+    """Find the absolute paths in a text.
+
+    Args:
+        text: Such as a command.
+
+    Returns:
+        list[str]: In their order. A lone ``/`` is none.
+    """
+    return _LOCAL_PATH.findall(text)
+
+
 def without_local_paths(value: Any, root: Path) -> Any:
     """Make absolute paths relative, so that no file tells how somebody's disk is laid out.
 
     Args:
-        value: Strings, also inside of containers.
-        root: What they become relative to.
+        value: Strings, also inside of containers; paths may stand between other words.
+        root: What they become relative to. Of a path that lies neither in it nor beside it, the name alone stays.
 
     Returns:
         Any: The same; containers are copied.
     """
-    if isinstance(value, str) and os.path.isabs(value):
-        return os.path.relpath(value, root) + ('/' if value.endswith('/') else '')
+    if isinstance(value, str):
+        return _LOCAL_PATH.sub(lambda found: _shortened(found[0].removeprefix('file://'), root), value)
     if isinstance(value, Mapping):
         return {key: without_local_paths(inner, root) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(without_local_paths(inner, root) for inner in value)
     return value
+
+
+def _shortened(path: str, root: Path) -> str:
+    relative = os.path.relpath(path, root)
+    if Path(relative).parts[:2] == (os.pardir, os.pardir):
+        relative = Path(path).name
+    return relative + ('/' if path.endswith('/') else '')
 
 
 def release_checkpoint(

@@ -32,7 +32,7 @@ def test_the_shipped_files_are_whole_small_and_have_their_configs():
 
 
 def test_models_are_listed_by_name_and_others_passed_over(tmp_path, monkeypatch):
-    publish(tmp_path / 'b-00000000.pth', name='b', config=CONFIG, about='Second.')
+    publish(tmp_path / 'b-00000000.pth', name='b', config=CONFIG, about='Second.', command='c', data='d', commit='e')
     publish(tmp_path / 'a-00000000.pth', name='a', config=CONFIG)
     publish(tmp_path / 'lost.pth', name='lost', config='no/such.py')
     publish(tmp_path / 'nameless.pth')
@@ -48,6 +48,7 @@ def test_models_are_listed_by_name_and_others_passed_over(tmp_path, monkeypatch)
     )
     models = read_models(tmp_path)
     assert list(models) == ['a', 'b'] and models['b'].about == 'Second.' and models['a'].about == ''
+    assert models['b'][4:] == ('c', 'd', 'e', False) and models['a'][4:] == ('', '', '', False)
     assert models['a'].config == repo_root() / 'configs' / CONFIG
     assert models['b'].checkpoint == tmp_path / 'b-00000000.pth'
     texts = [text.removeprefix(f'{tmp_path}/') for text, level in told if level == logging.WARNING]
@@ -56,6 +57,12 @@ def test_models_are_listed_by_name_and_others_passed_over(tmp_path, monkeypatch)
     assert texts[1] == 'lost.pth is passed over: its config, configs/no/such.py, is not there'
     assert texts[2] == 'nameless.pth is passed over: it was not written by tools/misc/publish_model.py'
     assert texts[3].startswith('tensor.pth is passed over: ')
+
+
+def test_the_default_is_first(tmp_path):
+    for name, default in dict(a=False, b=True, c=None, d=True).items():
+        publish(tmp_path / f'{name}-00000000.pth', name=name, config=CONFIG, default=default)
+    assert list(read_models(tmp_path)) == ['b', 'd', 'a', 'c']
 
 
 def test_an_empty_folder_has_none(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from argparse import Namespace
 
 import numpy as np
 import onnx
@@ -14,10 +15,12 @@ from mmpose.apis import inference_topdown, init_model
 from mmpose.registry import MODELS
 from PIL import Image
 
+from posestructs.deployment.metadata import VERSION
 from posestructs.deployment.onnx_export import KEY
 from posestructs.testing import repo_root
 
 TOOL = 'deployment/export_onnx.py'
+PREDICT = 'deployment/predict_onnx.py'
 FLIP = "test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True)"
 GENERATOR = (
     "dict(type='StackedPoseGenerator', num_stacks=1, channels=8, depth=1, num_branches=1, stem_channels=(4, 4, 4))"
@@ -30,6 +33,20 @@ NETWORKS = dict(
         f'model = dict(backbone=dict(_delete_=True, **{GENERATOR}),\n'
         '    neck=dict(in_channels=8, part_channels=4, direction="up", tree=dict(_delete_=True, **tree)),\n'
         '    head=dict(in_channels=14 * 8, shared_channels=8, decoder=dict(tree=dict(_delete_=True, **tree))))',
+    ),
+    hybrid=(
+        'configs/hybrid/apn-tree_2x56_stick-figure-64x64.py',
+        'small = dict(channels=8, depth=1, norm_cfg=dict(type="GN", num_groups=2))\n'
+        'model = dict(backbone=dict(num_stacks=1, channels=8, depth=1, stem_channels=(4, 4, 4)),\n'
+        '    neck=dict(in_channels=8, part_channels=2), head=dict(in_channels=8, num_stacks=1),\n'
+        f'    discriminators=dict(pose=small, confidence=small), {FLIP})',
+    ),
+    max_sum=(
+        # without messages: what is looked at here is the decoding, with the mixture types that are shipped
+        'configs/structured_feature/sfl-separable_gen64_stick-figure-64x64_none.py',
+        f'model = dict(backbone=dict(_delete_=True, **{GENERATOR}), neck=dict(in_channels=8, part_channels=1),\n'
+        '    head=dict(in_channels=26 * 2, shared_channels=8,\n'
+        '        decoder=dict(deformation="lsp-26_13types.json", scores="log_probability")))',
     ),
     resnet=('tests/test_tools/tiny_mpii-64x64.py', f'model = dict({FLIP})'),
 )
@@ -88,13 +105,21 @@ def test_without_mmpose_the_joints_are_mmposes(exported, onnx_pose, capsys, name
     found = network(image, boxes, flip_test=True)
     assert network.joints == [model.dataset_meta['keypoint_id2name'][i] for i in range(len(network.joints))]
     assert set(found) <= set(expected[0].keys())
-    assert ('keypoints_occluded' in found) == (name == 'adversarial') == ('keypoints_occluded' in expected[0])
+    occlusion = name in ('adversarial', 'hybrid')
+    assert ('keypoints_occluded' in found) == occlusion == ('keypoints_occluded' in expected[0])
+    assert network.metadata['codec']['decode'] == dict(parts='argmax', max_sum='max_sum').get(name, 'quarter')
     for i, one in enumerate(expected):
         np.testing.assert_allclose(found['keypoints'][i], one.keypoints[0], atol=0.02)
         np.testing.assert_allclose(found['keypoint_scores'][i], one.keypoint_scores[0], atol=1e-4)
         for key in {'keypoints_occluded', 'pose_scores'} & set(found):
             np.testing.assert_allclose(found[key][i], np.ravel(one[key]), atol=1e-3)
     assert np.ptp(found['keypoints'], axis=0).max() > 10
+    # nobody is an answer, too, and has the same arrays
+    for nobody in (np.zeros((0, 4)), []):
+        empty = network(image, nobody, flip_test=True)
+        assert {key: (value.shape, value.dtype) for key, value in empty.items()} == {
+            key: ((0, *value.shape[1:]), value.dtype) for key, value in found.items()
+        }
 
 
 def test_the_file_holds_the_network_and_nothing_of_its_making(exported):
@@ -121,15 +146,58 @@ def test_joints_of_an_image_file(exported, command, tmp_path):
     out = exported('resnet')[2]
     Image.fromarray(picture()).save(tmp_path / 'image.png')
     box = ['--box', 20, 30, 100, 120]
-    done = command('deployment/predict_onnx.py', out, 'image.png', *box, *box, '--flip-test', cwd=tmp_path)
+    done = command(PREDICT, out, 'image.png', *box, *box, '--flip-test', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert len(found['joints']) == 16 and len(found['people']) == 2
     assert np.array(found['people'][0]['keypoints']).shape == (16, 2)
     assert found['people'][0] == found['people'][1] and found['people'][0]['bboxes'] == [20, 30, 100, 120]
     (tmp_path / 'text.png').write_text('no image')
-    done = command('deployment/predict_onnx.py', out, 'text.png', cwd=tmp_path)
-    assert done.returncode == 1 and done.stderr.startswith('predict_onnx.py: error: cannot identify image file')
+    done = command(PREDICT, out, 'text.png', cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr == 'predict_onnx.py: error: text.png: not an image\n'
+
+
+def test_a_photograph_is_turned_as_its_camera_noted(main, exported, tmp_path, capsys):
+    out, exif = exported('resnet')[2], Image.Exif()
+    exif[0x0112] = 6  # of a camera on its side: to be turned clockwise
+    Image.fromarray(picture()).save(tmp_path / 'lying.jpg', exif=exif)
+    Image.fromarray(np.rot90(np.asarray(Image.open(tmp_path / 'lying.jpg')), -1)).save(tmp_path / 'upright.png')
+    found = []
+    for name in ('lying.jpg', 'upright.png'):
+        main(PREDICT, out, tmp_path / name, '--out', tmp_path / 'out.json')
+        found.append(json.loads((tmp_path / 'out.json').read_text())['people'])
+    assert found[0] == found[1] and found[0][0]['bboxes'] == [0, 0, 184, 144]
+
+
+def test_what_predict_onnx_cannot_read_is_one_line(main, exported, tmp_path):
+    out, image = exported('resnet')[2], tmp_path / 'image.jpg'
+    Image.fromarray(picture()).save(image)
+    (tmp_path / 'half.jpg').write_bytes(image.read_bytes()[:3000])
+    (tmp_path / 'text.onnx').write_text('no model')
+    for words, message in [
+        ([out, tmp_path / 'half.jpg'], 'half.jpg: .*truncated'),
+        ([out, tmp_path], f'{tmp_path}: Is a directory'),
+        ([out, tmp_path / 'gone.jpg'], 'gone.jpg: No such file or directory'),
+        ([tmp_path / 'text.onnx', image], 'text.onnx: onnxruntime cannot load it .*INVALID_PROTOBUF'),
+        ([tmp_path, image], f'{tmp_path}: no such file'),
+        ([out, image, '--box', 200, 0, 250, 40], r'box \[200.0, 0.0, 250.0, 40.0\] is outside the image, .* 144 wide'),
+        ([out, image, '--out', tmp_path / 'gone' / 'x.json'], "No such file or directory: '.*x.json'"),
+    ]:
+        with pytest.raises(SystemExit) as stopped:
+            main(PREDICT, *words)
+        text = str(stopped.value)
+        assert re.match(f'predict_onnx.py: error: .*{message}', text) and '\n' not in text
+
+
+def test_a_file_of_another_version_is_refused(exported, onnx_pose, tmp_path):
+    assert onnx_pose.model.VERSION == VERSION
+    model = onnx.load(exported('resnet')[2])
+    description = json.loads({p.key: p.value for p in model.metadata_props}[KEY])
+    for version in (VERSION + 1, None):
+        onnx.helper.set_model_props(model, {KEY: json.dumps(dict(description, version=version))})
+        onnx.save(model, tmp_path / 'x.onnx')
+        with pytest.raises(ValueError, match=f'x.onnx has a description of version {version}, this .* reads {VERSION}'):
+            onnx_pose.OnnxPose(tmp_path / 'x.onnx')
 
 
 def test_errors_are_one_line_and_leave_nothing(main, exported, tmp_path):
@@ -138,6 +206,8 @@ def test_errors_are_one_line_and_leave_nothing(main, exported, tmp_path):
     out = tmp_path / 'x.onnx'
     damaged = tmp_path / 'damaged.pth'
     damaged.write_bytes(weights.read_bytes()[:1000])
+    pickled = tmp_path / 'pickled.pth'
+    torch.save(dict(torch.load(weights), meta=dict(odd=Namespace())), pickled)
     regression = tmp_path / 'regression.py'
     regression.write_text(
         f"_base_ = '{resnet}'\nmodel = dict(neck=dict(type='GlobalAveragePooling'), head=dict(_delete_=True, "
@@ -149,11 +219,13 @@ def test_errors_are_one_line_and_leave_nothing(main, exported, tmp_path):
         ([adversarial, weights, '--out', tmp_path / 'x.pth'], '--out .*x.pth: the name has to end in .onnx'),
         ([adversarial, tmp_path / 'gone.pth', '--out', out], 'gone.pth: no such file'),
         ([adversarial, damaged, '--out', out], 'damaged.pth: it is truncated'),
+        ([adversarial, pickled, '--out', out], 'pickled.pth.*TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'),
         ([tmp_path / 'gone.py', '--out', out], 'gone.py does not exist'),
         ([adversarial, '--out', out, '--batches', 0, 2], '--batches 0: allowed are sizes from 1'),
         ([resnet, weights, '--out', out], 'is of another config than .*missing in the file.*not of this model'),
         ([regression, '--out', out], 'head=RegressionHead gives no maps'),
     ]:
-        with pytest.raises(SystemExit, match=f'^export_onnx.py: error: .*{message}'):
+        with pytest.raises(SystemExit, match=f'^export_onnx.py: error: .*{message}') as stopped:
             main(TOOL, *args)
+        assert '\n' not in str(stopped.value)
     assert sorted(tmp_path.iterdir()) == before

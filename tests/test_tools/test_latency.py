@@ -3,6 +3,7 @@
 import json
 import runpy
 import shutil
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -66,6 +67,11 @@ def test_the_table_and_the_file(main, tiny, tmp_path, capsys):
 def test_errors_are_one_line(main, tiny, tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match='^latency.py: error: .*gone.pth: no such file'):
         main(TOOL, tiny, tmp_path / 'gone.pth')
+    pickled = tmp_path / 'pickled.pth'
+    torch.save(dict(state_dict=dict(a=torch.zeros(1)), meta=dict(odd=Namespace())), pickled)
+    with pytest.raises(SystemExit, match=r'^latency.py: error: .*pickled.pth.*NO_WEIGHTS_ONLY_LOAD') as stopped:
+        main(TOOL, tiny, pickled, '--no-compile')
+    assert '\n' not in str(stopped.value)
     with pytest.raises(SystemExit):
         main(TOOL, tiny, '--rounds', 0)
     monkeypatch.setenv('PATH', str(tmp_path))

@@ -164,9 +164,16 @@ def test_an_unknown_codec_and_bad_images_are_refused(onnx_pose, tmp_path):
         (image.astype(float), None, 'got float64'),
         (image, [[1, 1, 1, 3]], r'a box must be x1, y1, x2, y2 with .*, got \[1.0, 1.0, 1.0, 3.0\]'),
         (image, [[1, np.nan, 2, 3]], 'a box must be'),
+        (image, np.ones((4, 5)), r'boxes must be \(N, 4\).* got the shape \(4, 5\)'),
+        (image, [0, 0, 2, 2, 1, 1, 3, 3], r'got the shape \(8,\)'),
+        (image, np.ones((1, 2, 4)), r'got the shape \(1, 2, 4\)'),
+        (image, [[0, 0, 2, 2], [5, 0, 9, 2]], r'box \[5.0, 0.0, 9.0, 2.0\] is outside the image, .* 5 wide and 4 high'),
+        (image, [[0, -3, 2, 0]], 'is outside'),
     ]:
         with pytest.raises(ValueError, match=message):
             onnx_pose.model._checked(wrong, boxes)
+    # one pixel inside is enough
+    assert onnx_pose.model._checked(image, [[4, 3, 9, 9], [-5, -5, 1, 1]])[1].shape == (2, 4)
 
 
 def test_it_needs_numpy_alone(tmp_path):

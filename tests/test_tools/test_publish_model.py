@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mmpose.registry import MODELS
 
 from posestructs.apis.shipped_models import read_models
 from posestructs.testing import repo_root
+from posestructs.utils.publishing import local_paths, without_local_paths
 
 TOOL = 'misc/publish_model.py'
 CONFIG = repo_root() / 'configs' / 'adversarial_posenet' / 'apn_2x56_stick-figure-64x64.py'
@@ -37,14 +40,15 @@ def checkpoint(tmp_path_factory):
 
 def test_the_published_file(main, checkpoint, tmp_path, capsys):
     metrics = tmp_path / 'metrics.json'
-    metrics.write_text(json.dumps(dict(pck=12.5, folder=str(repo_root() / 'work_dirs' / 'x'))))
+    metrics.write_text(json.dumps(dict(pck=12.5, folder=f'a/b of {repo_root() / "work_dirs" / "x"}')))
     out = tmp_path / 'apn.pth'
-    main(TOOL, CONFIG, checkpoint, '--out', out, '--fp16', '--metrics', metrics, '--about', 'A model.', *SAID)
+    flags = ('--fp16', '--metrics', metrics, '--about', 'A model.', '--default')
+    main(TOOL, CONFIG, checkpoint, '--out', out, *flags, *SAID)
     told = capsys.readouterr().out
     (path,) = tmp_path.glob('*.pth')
     assert path.name == f'apn-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth' and str(path) in told
-    changed = re.search(r'largest difference of maps (\S+) \(of (\S+)\), of joints \S+ pixels', told)
-    assert 0 < float(changed[1]) < 0.02 * float(changed[2])
+    changed = re.search(r'largest difference of maps (\S+) \(of (\S+)\), of joints (\S+) cells', told)
+    assert 0 < float(changed[1]) < 0.02 * float(changed[2]) and float(changed[3]) <= 1
 
     full, kept = (torch.load(file, weights_only=True) for file in (checkpoint, path))
     assert set(kept) == {'meta', 'state_dict'}
@@ -66,13 +70,14 @@ def test_the_published_file(main, checkpoint, tmp_path, capsys):
         data='drawn people',
         command=SAID[1],
         commit='abc1234',
-        metrics=dict(pck=12.5, folder='work_dirs/x'),
+        metrics=dict(pck=12.5, folder='a/b of work_dirs/x'),
         kernels='float16',
+        default=True,
     )
     assert str(repo_root()) not in repr(meta)
     assert Config.fromstring(meta['cfg'], '.py').model == Config.fromfile(str(CONFIG)).model
     (shipped,) = read_models(tmp_path).values()
-    assert shipped == ('apn', CONFIG, path, 'A model.')
+    assert shipped == ('apn', CONFIG, path, 'A model.', SAID[1], 'drawn people', 'abc1234', True)
 
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     models = [init_model(str(CONFIG), str(file), device='cpu') for file in (checkpoint, path)]
@@ -86,12 +91,47 @@ def test_one_file_a_name(main, checkpoint, tmp_path):
     main(TOOL, CONFIG, checkpoint, '--out', out, *SAID)
     (first,) = tmp_path.iterdir()
     size = first.stat().st_size
+    assert not read_models(tmp_path)['apn'].default
     assert all(value.dtype != torch.float16 for value in torch.load(first, weights_only=True)['state_dict'].values())
     with pytest.raises(SystemExit, match=f'^publish_model.py: error: --out .*{first.name} is there; remove it, or'):
         main(TOOL, CONFIG, checkpoint, '--out', out, *SAID)
     main(TOOL, CONFIG, checkpoint, '--out', out, '--replace', '--fp16', *SAID)
     (second,) = tmp_path.iterdir()
     assert second != first and second.stat().st_size < 0.7 * size
+
+
+def test_paths_inside_of_words():
+    root, text = '/home/me/posestructs', "# see https://x.org/a/b, and/or '/'\nfile = '{}x.py'  # a // b\n"
+    assert local_paths(text) == []
+    assert local_paths('x.py /a/b --c=/d PATH=/e:/f "/g h" (/i)') == ['/a/b', '/d', '/e', '/f', '/g', '/i']
+    value = dict(
+        config=text.format(f'{root}/configs/'), text=[f'python {root}/x.py /home/you/secret.pth -o file:///tmp/']
+    )
+    assert without_local_paths(value, Path(root)) == dict(
+        config=text.format('configs/'), text=['python x.py secret.pth -o tmp/']
+    )
+
+
+def test_the_commit_is_one_that_others_can_get(main, checkpoint, tmp_path, monkeypatch):
+    work, out = tmp_path / 'work', tmp_path / 'out' / 'apn.pth'
+    work.mkdir(), out.parent.mkdir()
+    words = (TOOL, CONFIG, checkpoint, '--out', out, '--replace', *SAID[:4])
+    monkeypatch.setenv('GIT_DIR', str(work / '.git'))
+    monkeypatch.setenv('GIT_WORK_TREE', str(work))
+    with pytest.raises(SystemExit, match='--commit is not given, and that of this checkout is unknown: name that'):
+        main(*words)
+    (work / 'a').write_text('1')
+    who = ('-c', 'user.name=me', '-c', 'user.email=me@example.org')
+    for command in (('init', '-q'), ('add', 'a'), (*who, 'commit', '-q', '-m', 'x')):
+        subprocess.run(('git', *command), cwd=work, check=True)
+    main(*words)
+    told = subprocess.run(('git', 'rev-parse', 'HEAD'), cwd=work, check=True, capture_output=True, text=True).stdout
+    clean = read_models(out.parent)['apn'].commit
+    assert len(clean) == 7 and told.startswith(clean)
+    (work / 'a').write_text('2')
+    with pytest.raises(SystemExit, match=f'--commit is not given, and that of this checkout is {clean}-dirty: name'):
+        main(*words)
+    assert read_models(out.parent)['apn'].commit == clean
 
 
 def test_errors_are_one_line_and_leave_nothing(main, checkpoint, tmp_path):
@@ -102,6 +142,11 @@ def test_errors_are_one_line_and_leave_nothing(main, checkpoint, tmp_path):
         state = dict(content['state_dict'])
         state[first] = torch.full_like(state[first], value)
         torch.save(dict(content, state_dict=state), path)
+    # maps that differ by less than a hundredth from cell to cell, which half precision makes nothing of
+    flat, state = tmp_path / 'flat.pth', dict(content['state_dict'])
+    for name in [name for name in state if re.match(r'head\.stacks\..*\.3\.', name)]:
+        state[name] = state[name].sign() * 2e-8 if name.endswith('weight') else torch.full_like(state[name], 1e-4)
+    torch.save(dict(content, state_dict=state), flat)
     text.write_text('{')
     other = repo_root() / 'configs' / 'demo' / 'td-hm_res18-small_stick-figure-64x64.py'
     outside = tmp_path / 'outside.py'
@@ -120,8 +165,15 @@ def test_errors_are_one_line_and_leave_nothing(main, checkpoint, tmp_path):
         ([outside, checkpoint, *out], 'outside.py is not below .*configs'),
         ([other, checkpoint, *out], 'is of another config than'),
         ([CONFIG, broken, *out], 'the published model would not be the same: largest difference of maps nan'),
+        (
+            [CONFIG, flat, *out, '--fp16'],
+            r'would not be the same: largest difference of maps \S+e-0[678] \(of 0.0001\), of joints \d\d? cells',
+        ),
+        ([CONFIG, checkpoint, *out, '--about', 'Of /home/me/x.'], '--about names /home/me/x., a path of this machine'),
+        ([CONFIG, checkpoint, *out, '--command', 'python x.py --data=/home/me/s.py'], '--command names /home/me/s.py'),
+        ([CONFIG, checkpoint, *out, '--data', 'people of "/data/lsp"'], '--data names /data/lsp, a path'),
         ([CONFIG, large, *out, '--fp16'], f'weight {first} reaches 1e.06, float16 ends at 65504'),
     ]:
         with pytest.raises(SystemExit, match=f'(?s)^publish_model.py: error: .*{message}'):
-            main(TOOL, *args, *SAID)
+            main(TOOL, *SAID, *args)
     assert sorted(tmp_path.iterdir()) == before

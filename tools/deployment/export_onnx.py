@@ -60,12 +60,9 @@ def main() -> None:
     try:
         model = load_generator(cfg, args.checkpoint)
         description = describe_network(model, cfg)
-    except ValueError as error:
-        raise UsageError(f'{args.config}: {error}') from error
-    network, size = MapsNetwork(model).eval(), description['input']['size']
-    try:
+        network, size = MapsNetwork(model).eval(), description['input']['size']
         data = export_network(network, size, description)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f'{args.config}: {error}') from error
     found = differences(network, data, size, args.batches)
     for difference in found:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 from onnx_pose import OnnxPose
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,24 +30,49 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Predict."""
-    args = parse_args()
+def read_image(path: Path) -> np.ndarray:
+    """Read an image as it is meant to be seen: cameras store it lying and note how to turn it.
+
+    Args:
+        path: A file that Pillow reads.
+
+    Returns:
+        np.ndarray: (h, w, 3) uint8: red, green, blue.
+
+    Raises:
+        ValueError: It cannot be read; names the file.
+    """
     try:
-        image = np.asarray(Image.open(args.image).convert('RGB'))
-        model = OnnxPose(args.model)
-        found = model(image, None if args.box is None else np.array(args.box), args.flip_test)
-    except (FileNotFoundError, UnidentifiedImageError, ValueError) as error:
-        sys.exit(f'predict_onnx.py: error: {error}')
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
+    except UnidentifiedImageError:
+        raise ValueError(f'{path}: not an image') from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow tells a broken PNG by SyntaxError
+        raise ValueError(f'{path}: {getattr(error, "strerror", None) or error}') from error
+
+
+def predict(args: argparse.Namespace) -> str:
+    """Find the joints, as json."""
+    image, model = read_image(args.image), OnnxPose(args.model)
+    found = model(image, None if args.box is None else np.array(args.box), args.flip_test)
     people = [
         {key: np.round(value[i].astype(float), 4).tolist() for key, value in found.items()}
         for i in range(len(found['bboxes']))
     ]
-    text = json.dumps(dict(joints=model.joints, people=people))
-    if args.out is None:
-        print(text)
-    else:
-        args.out.write_text(text + '\n')
+    return json.dumps(dict(joints=model.joints, people=people))
+
+
+def main() -> None:
+    """Predict."""
+    args = parse_args()
+    try:
+        text = predict(args)
+        if args.out is None:
+            print(text)
+        else:
+            args.out.write_text(text + '\n')
+    except (OSError, ValueError) as error:
+        sys.exit(f'predict_onnx.py: error: {error}')
 
 
 if __name__ == '__main__':

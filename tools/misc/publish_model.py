@@ -3,7 +3,8 @@
 The file gets the weights of backbone, neck and head. Discriminators, optimizers and what hooks keep stay behind. Its
 ``meta`` says what it is: config, data set, metrics, the command that trained it and the commit. Its name gets the first
 digits of its hash. Before it is written, the model is run on a drawn person with the weights as they were and as they
-will be loaded. What lies in ``demo/checkpoints`` is what ``posestructs.apis.shipped_models`` lists.
+will be loaded: maps and joints have to stay. What lies in ``demo/checkpoints`` is what
+``posestructs.apis.shipped_models`` lists.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from posestructs.utils.paths import config_root
 from posestructs.utils.publishing import (
     halved,
     hashed_name,
+    local_paths,
     network_weights,
     others_of_name,
     release_checkpoint,
@@ -44,13 +46,18 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 
 MOST_CHANGED = 0.02
 """Share of the largest map value by which float16 may change a map; it rounds weights by at most 0.0005."""
+MOST_MOVED = 1
+"""Cells of the map, along an axis, by which it may move a joint. Rounding can swap a map's highest cell with an equally
+high neighbour, or turn the quarter of a cell that is added towards the higher neighbour; a joint that goes farther went
+to another peak."""
 
 
 class Seen(NamedTuple):
-    """What a model makes of the fixed picture: (C, H, W) maps and (K, 2) joints in pixels."""
+    """What a model makes of the fixed picture: (C, H, W) maps, (K, 2) joints in pixels, (2,) pixels of a cell."""
 
     maps: Tensor
     joints: np.ndarray
+    cell: np.ndarray
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,7 +70,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--data', required=True, help='what it was trained on, in a few words')
     parser.add_argument('--metrics', type=Path, help='json file of its results')
     parser.add_argument('--about', help='the model in a sentence; default: config and data')
-    parser.add_argument('--commit', default=commit(), help='of the training; default: that of this checkout')
+    parser.add_argument('--commit', help='of the training; default: that of this checkout as it is now, if clean')
+    parser.add_argument('--default', action='store_true', help='the model that is used where none is named')
     parser.add_argument('--fp16', action='store_true', help='store kernels in half precision; they load as float32')
     parser.add_argument('--max-mb', type=float, default=5, help='refuse a larger file, in 10^6 bytes')
     parser.add_argument('--replace', action='store_true', help='remove files of the same NAME with another hash')
@@ -79,6 +87,9 @@ def check_args(args: argparse.Namespace) -> None:
         raise UsageError(f'--out {args.out}: the name has to end in .pth')
     if args.metrics is not None and not args.metrics.is_file():
         raise UsageError(f'--metrics {args.metrics}: no such file')
+    for flag in ('command', 'data', 'about'):
+        for path in local_paths(getattr(args, flag)):
+            raise UsageError(f'--{flag} names {path}, a path of this machine: give it relative to the checkout')
     others = others_of_name(args.out)
     if others and not args.replace:
         raise UsageError(f'--out {args.out}: {others[0]} is there; remove it, or give --replace')
@@ -102,18 +113,30 @@ def config_name(path: str) -> str:
     return file.relative_to(root).as_posix()
 
 
+def training_commit(given: str | None) -> str:
+    """The commit that is given, or that of this checkout, which has to be one that others can get."""
+    if given:
+        return given
+    found = commit()
+    if found == 'unknown' or found.endswith('-dirty'):
+        raise UsageError(f'--commit is not given, and that of this checkout is {found}: name that of the training')
+    return found
+
+
 def describe(args: argparse.Namespace) -> dict[str, Any]:
     """What the file says of itself."""
+    root = config_root().resolve().parent
     return dict(
         name=args.out.stem,
         about=args.about,
         config=config_name(args.config),
-        config_text=Path(args.config).read_text(),
+        config_text=without_local_paths(Path(args.config).read_text(), root),
         data=args.data,
         command=args.command,
-        commit=args.commit,
-        metrics=without_local_paths(read_metrics(args.metrics), config_root().resolve().parent),
+        commit=training_commit(args.commit),
+        metrics=without_local_paths(read_metrics(args.metrics), root),
         kernels='float16' if args.fp16 else 'float32',
+        default=args.default,
     )
 
 
@@ -124,7 +147,8 @@ def look(model: nn.Module) -> Seen:
     image = draw_scene(seed=0, index=0, size=size).image
     batch = model.data_preprocessor(dict(inputs=[torch.from_numpy(image.transpose(2, 0, 1).copy())], data_samples=[]))
     maps = MapsNetwork(model)(batch['inputs'])
-    return Seen(maps[0], model.head.decode(maps)[0].keypoints[0])
+    cell = np.array(size) / maps.shape[:1:-1]
+    return Seen(maps[0], model.head.decode(maps)[0].keypoints[0], cell)
 
 
 def compare(cfg: Config, args: argparse.Namespace, state: dict[str, Tensor], data: bytes) -> str:
@@ -135,10 +159,10 @@ def compare(cfg: Config, args: argparse.Namespace, state: dict[str, Tensor], dat
         seen.append(look(model))
     changed = (seen[0].maps - seen[1].maps).abs().max().item()
     largest = seen[0].maps.abs().max().item()
-    moved = float(np.linalg.norm(seen[0].joints - seen[1].joints, axis=1).max())
-    told = f'largest difference of maps {changed:.2g} (of {largest:.2g}), of joints {moved:.2g} pixels'
-    # a NaN fails the comparison, too
-    if not changed <= (MOST_CHANGED * largest if args.fp16 else 0):
+    moved = float((np.abs(seen[0].joints - seen[1].joints) / seen[0].cell).max())
+    told = f'largest difference of maps {changed:.2g} (of {largest:.2g}), of joints {moved:.2g} cells'
+    # a NaN fails the comparisons, too
+    if not (changed <= (MOST_CHANGED * largest if args.fp16 else 0) and moved <= MOST_MOVED):
         raise UsageError(f'{args.checkpoint}: the published model would not be the same: {told}')
     return told
 

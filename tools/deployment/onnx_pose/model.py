@@ -13,6 +13,8 @@ from .decoding import decode, flip_average
 
 KEY = 'posestructs'
 """The key of the file's metadata under which ``export_onnx.py`` writes json."""
+VERSION = 1
+"""Of that json, which is what is read here."""
 
 
 class OnnxPose:
@@ -25,7 +27,7 @@ class OnnxPose:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not one of ``export_onnx.py``.
+        ValueError: onnxruntime cannot load it, or it is not one of ``export_onnx.py``, or of another version of that.
     """
 
     def __init__(
@@ -37,11 +39,20 @@ class OnnxPose:
             raise FileNotFoundError(f'{path}: no such file')
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        except Exception as error:  # onnxruntime's errors have no class in common
+            raise ValueError(f'{path}: onnxruntime cannot load it ({error})') from error
         properties = self.session.get_modelmeta().custom_metadata_map
         if KEY not in properties:
             raise ValueError(f'{path} says nothing of its codec: it was not written by export_onnx.py')
         self.metadata: dict[str, Any] = json.loads(properties[KEY])
+        version = self.metadata.get('version')
+        if version != VERSION:
+            raise ValueError(
+                f'{path} has a description of version {version!r}, this onnx_pose reads {VERSION}: take the one that '
+                'lies beside the export_onnx.py which wrote the file'
+            )
         self.joints: list[str] = self.metadata['joints']
 
     def __call__(
@@ -51,7 +62,7 @@ class OnnxPose:
 
         Args:
             image: (h, w, 3) uint8: red, green, blue.
-            boxes: (N, 4) x1, y1, x2, y2 in pixels; by default one, the whole image.
+            boxes: (N, 4) x1, y1, x2, y2 in pixels; by default one, the whole image. N may be 0.
             flip_test: Average with the mirrored image: better and twice as slow.
 
         Returns:
@@ -59,17 +70,25 @@ class OnnxPose:
             ``bboxes`` (N, 4).
 
         Raises:
-            ValueError: The image or a box is not one.
+            ValueError: The image or a box is not one, or a box shows nothing of the image.
         """
         image, boxes = _checked(image, boxes)
         asked = self.metadata['input']
         crops, window = crop_boxes(image, boxes, asked['size'], **self.metadata['crop'])
+        found = self._decoded(crops, flip_test) if len(boxes) else self._nobody()
+        found['keypoints'] = to_image(found['keypoints'], window, asked['size'])
+        return dict(found, bboxes=boxes)
+
+    def _decoded(self, crops: np.ndarray, flip_test: bool) -> dict[str, np.ndarray]:
         maps = self.maps(crops)
         if flip_test:
             maps = flip_average(maps, self.maps(crops[:, :, ::-1]), self.metadata['flip'])
-        found = decode(maps, self.metadata)
-        found['keypoints'] = to_image(found['keypoints'], window, asked['size'])
-        return dict(found, bboxes=boxes)
+        return decode(maps, self.metadata)
+
+    def _nobody(self) -> dict[str, np.ndarray]:
+        """What decoding gives, of no person: none of the one that it makes of flat maps."""
+        maps = np.ones((1, *self.session.get_outputs()[0].shape[1:]), np.float32)
+        return {key: value[:0] for key, value in decode(maps, self.metadata).items()}
 
     def maps(self, crops: np.ndarray) -> np.ndarray:
         """What the network gives.
@@ -93,8 +112,17 @@ def _checked(image: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, n
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ValueError(f'image must be uint8 (h, w, 3), got {image.dtype} {image.shape}')
     height, width = image.shape[:2]
-    boxes = np.array([[0, 0, width, height]] if boxes is None else boxes, np.float32).reshape(-1, 4)
+    boxes = np.array([[0, 0, width, height]] if boxes is None else boxes, np.float32)
+    if boxes.shape[:1] == (0,):  # also of a list without a box
+        boxes = boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f'boxes must be (N, 4): x1, y1, x2, y2 of each, got the shape {boxes.shape}')
     wrong = ~np.isfinite(boxes).all(1) | (boxes[:, 2:] <= boxes[:, :2]).any(1)
     if wrong.any():
         raise ValueError(f'a box must be x1, y1, x2, y2 with x1 < x2 and y1 < y2, got {boxes[wrong][0].tolist()}')
+    outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, 2:] <= 0).any(1)
+    if outside.any():
+        raise ValueError(
+            f'box {boxes[outside][0].tolist()} is outside the image, which is {width} wide and {height} high'
+        )
     return image, boxes
