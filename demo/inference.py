@@ -38,7 +38,9 @@ def parse_args() -> argparse.Namespace:
         help='box of a person in pixels, in every image; may be given several times',
     )
     boxes.add_argument('--bbox-file', type=Path, help='json of {"name.jpg": [[x1, y1, x2, y2], ...], ...}')
-    parser.add_argument('--det-model', help='a detector of mmdet, or whole_image; default: one for people, with mmdet')
+    parser.add_argument(
+        '--det-model', help='a detector of mmdet, or whole_image; default: with mmdet one for what the data shows'
+    )
     parser.add_argument('--det-weights', help='its checkpoint')
     parser.add_argument('--kpt-thr', type=float, default=0.3, help='joints with a smaller score are not drawn')
     parser.add_argument('--draw-bbox', action='store_true', help='draw boxes too')

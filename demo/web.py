@@ -16,7 +16,8 @@ import tempfile
 import threading
 from pathlib import Path
 
-# a checkout works without being installed
+# a checkout works without being installed, and web_layout is found however this file is run
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from posestructs.apis import PoseInferencer, shipped_models
@@ -94,6 +95,8 @@ def main() -> None:
     try:
         import web_layout  # beside this file; the only one that needs gradio
     except ImportError as error:
+        if not (error.name or '').startswith('gradio'):
+            raise
         raise UsageError(
             f'the page needs gradio, which cannot be imported ({error}): pip install ".[demo]" in the folder of '
             'posestructs brings it'

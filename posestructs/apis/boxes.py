@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
 from posestructs.utils.usage import UsageError
 
 _FORM = '(N, 4) of x1, y1, x2, y2 in pixels, or (N, 5) with a score'
+_FIRST = 5  # names of a message; more would hide the rest
 
 
 class GivenBoxes:
@@ -18,23 +21,30 @@ class GivenBoxes:
 
     Args:
         bboxes: For each image (N, 4) or (N, 5), or ``None`` where there are none given; one such array is for every
-            image; a dict has them by path or file name of the image. ``None`` for no boxes at all.
+            image; a dict has them by path or file name of the image. ``None`` for no boxes at all. Of one image an
+            empty list means nobody.
         num_images: How many images there are; ``None`` where that is not known beforehand.
+        names: Paths of the images, where they are known beforehand.
 
     Raises:
-        UsageError: The number of arrays is not that of the images, or a box is no box; names it.
+        UsageError: The number of arrays is not that of the images, a box is no box, or a dict names none of the
+            images; names what is wrong.
     """
 
-    def __init__(self, bboxes: Any, num_images: int | None = None) -> None:
+    def __init__(self, bboxes: Any, num_images: int | None = None, names: Sequence[str] = ()) -> None:
         self._of_all: np.ndarray | None = None
         self._by_name: dict[str, np.ndarray | None] = {}
         self._in_order: list[np.ndarray | None] | None = None
+        self._used: set[str] = set()
         if isinstance(bboxes, Mapping):
             self._by_name = {str(k): _checked(v, f'bboxes[{str(k)!r}]') for k, v in bboxes.items()}
+            self._check_names(names)
         elif bboxes is not None and _is_one_array(bboxes):
             self._of_all = check_boxes(bboxes)
         elif bboxes is not None:
             self._in_order = [_checked(one, f'bboxes[{i}]') for i, one in enumerate(bboxes)]
+            if not self._in_order and num_images == 1:
+                self._in_order = [check_boxes([])]
             if num_images is not None and len(self._in_order) != num_images:
                 raise UsageError(f'bboxes are of {len(self._in_order)} images, the inputs are {num_images}')
 
@@ -55,7 +65,29 @@ class GivenBoxes:
             if index >= len(self._in_order):
                 raise UsageError(f'bboxes are of {len(self._in_order)} images, there are more')
             return self._in_order[index]
-        return self._by_name.get(path, self._by_name.get(Path(path).name, self._of_all))
+        key = self._key(path)
+        if key is None:
+            return self._of_all
+        self._used.add(key)
+        return self._by_name[key]
+
+    def warn_of_unused(self) -> None:
+        """Log names that no image had, after all of them were seen."""
+        unused = [name for name in self._by_name if name not in self._used]
+        if unused:
+            text = f'bboxes are given for {len(unused)} names that no image has: {_listed(unused)}'
+            print_log(text, logger='current', level=logging.WARNING)
+
+    def _key(self, path: str) -> str | None:
+        return next((key for key in (path, Path(path).name) if key in self._by_name), None)
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        """A dict may know more images than are looked at; one that knows none of them is of others."""
+        if self._by_name and names and all(self._key(name) is None for name in names):
+            raise UsageError(
+                f'bboxes are given for {_listed(list(self._by_name))}, and no image has such a name; allowed: paths or '
+                f'file names of the images, {_listed([Path(name).name for name in names])}'
+            )
 
 
 def check_boxes(boxes: Any, name: str = 'bboxes') -> np.ndarray:
@@ -133,6 +165,10 @@ def _is_one_array(bboxes: Any) -> bool:
         return len(bboxes) > 0 and all(len(row) > 0 and all(np.ndim(x) == 0 for x in row) for row in bboxes)
     except TypeError:
         return False
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ', '.join(names[:_FIRST]) + (', ...' if len(names) > _FIRST else '')
 
 
 def _text(box: np.ndarray) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.fileio import get_file_backend
+from mmengine.fileio.backends import prefix_to_backends
 from mmengine.logging import print_log
 
 from posestructs.datasets.errors import BadImageError
@@ -28,11 +30,13 @@ class Frame(NamedTuple):
         path: Where it is from; of an array or a video's frame a name.
         image: (H, W, 3) uint8 BGR, or ``None`` where it cannot be read.
         error: Why not.
+        is_file: Whether it was read from ``path``.
     """
 
     path: str
     image: np.ndarray | None
     error: str = ''
+    is_file: bool = False
 
 
 class Source(NamedTuple):
@@ -45,6 +49,8 @@ class Source(NamedTuple):
         fps: Frames per second of a video or camera, else ``None``.
         single: Whether it stands for one image, so that nothing is left when that is bad.
         is_camera: Whether it has no end and nobody has to wait for a batch.
+        names: ``path`` of each image, where they are known beforehand; a video's frames are not named.
+        files: What is read, as far as known beforehand.
     """
 
     frames: Iterable[Frame]
@@ -53,6 +59,8 @@ class Source(NamedTuple):
     fps: float | None = None
     single: bool = False
     is_camera: bool = False
+    names: Sequence[str] = ()
+    files: Sequence[str] = ()
 
     @property
     def is_video(self) -> bool:
@@ -73,7 +81,7 @@ def open_source(inputs: Any) -> Source:
         UsageError: It is none of these, is not there, or holds nothing.
     """
     if isinstance(inputs, np.ndarray):
-        return Source([_from_array(inputs, 0)], 1, 'array', single=True)
+        return Source([_from_array(inputs, 0)], 1, 'array', single=True, names=[_number(0)])
     if isinstance(inputs, (str, Path)):
         return _open_path(str(inputs))
     if not isinstance(inputs, Iterable):
@@ -82,7 +90,16 @@ def open_source(inputs: Any) -> Source:
         return Source(_from_many(inputs), None, 'inputs')
     if len(inputs) == 0:
         raise UsageError(f'inputs={inputs!r} is empty, allowed: {_ALLOWED}')
-    return Source(_from_many(inputs), len(inputs), 'inputs')
+    if not isinstance(inputs, (list, tuple)):  # to look at each may mean to read it
+        return Source(_from_many(inputs), len(inputs), 'inputs')
+    return _known(inputs, 'inputs')
+
+
+def _known(inputs: Sequence[Any], name: str, single: bool = False) -> Source:
+    """Images whose names are known before the first is read."""
+    names = [str(one) if isinstance(one, (str, Path)) else _number(index) for index, one in enumerate(inputs)]
+    files = [str(one) for one in inputs if isinstance(one, (str, Path))]
+    return Source(_from_many(inputs), len(inputs), name, single=single, names=names, files=files)
 
 
 def _open_path(path: str) -> Source:
@@ -94,12 +111,12 @@ def _open_path(path: str) -> Source:
         files = sorted(str(f) for f in named if f.is_file())
         if not files:
             raise UsageError(f'folder {path} holds no images ({" ".join(IMAGES)})')
-        return Source(_from_many(files), len(files), file.name)
+        return _known(files, file.name)
     if '://' not in path and not file.exists():
         raise UsageError(f'input {path} does not exist, allowed: {_ALLOWED}')
     if file.suffix.lower() in VIDEOS:
         return _open_video(path)
-    return Source(_from_many([path]), 1, file.name, single=True)
+    return _known([path], file.name, single=True)
 
 
 def _from_many(inputs: Iterable[Any]) -> Iterator[Frame]:
@@ -112,9 +129,31 @@ def _from_many(inputs: Iterable[Any]) -> Iterator[Frame]:
             yield Frame(_number(index), None, f'inputs[{index}] is a {type(one).__name__}, allowed: a path or an array')
             continue
         try:
-            yield Frame(str(one), loader.load(str(one)))
+            _check_address(str(one))
+            yield Frame(str(one), loader.load(str(one)), is_file=True)
+        except UsageError as error:
+            yield Frame(str(one), None, str(error))
         except BadImageError as error:
             yield Frame(str(one), None, f'{one} is not an image that can be read: {error.reason or error}')
+
+
+def _check_address(path: str) -> None:
+    if '://' not in path:
+        return
+    try:
+        get_file_backend(path)
+    except (ImportError, KeyError, ValueError) as error:  # no such scheme, none without its package, '://' twice
+        allowed = ', '.join(f'{scheme}://' for scheme in prefix_to_backends if scheme and _is_readable(scheme))
+        why = f' ({error})' if isinstance(error, ImportError) else ''
+        raise UsageError(f'{path} is no address that an image can be read from{why}, allowed: {allowed}') from error
+
+
+def _is_readable(scheme: str) -> bool:
+    try:
+        prefix_to_backends[scheme]()
+    except ImportError:
+        return False
+    return True
 
 
 def _from_array(image: np.ndarray, index: int) -> Frame:
@@ -136,7 +175,7 @@ def _open_video(path: str) -> Source:
         raise UsageError(f'video {path} cannot be read: OpenCV finds no frame in it')
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     count = count if count > 0 else None
-    return Source(_frames(capture, first, path, count), count, Path(path).name, _fps(capture))
+    return Source(_frames(capture, first, path, count), count, Path(path).name, _fps(capture), files=[path])
 
 
 def _open_camera(text: str) -> Source:

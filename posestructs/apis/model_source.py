@@ -1,22 +1,26 @@
-"""Which model is meant, on which device, and whether a checkpoint is really one of it."""
+"""Which model is meant, and whether a checkpoint is really one of it."""
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
+from mmengine.runner.checkpoint import _load_checkpoint
+from mmpose.apis.inferencers.utils import default_det_models
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 from torch import Tensor, nn
 
 from posestructs.apis.shipped_models import shipped_models
 from posestructs.datasets.metainfo import raw_metainfo
+from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint, load_config, require_keys
+from posestructs.utils.plain_values import restore
 from posestructs.utils.release import PREFIX
 from posestructs.utils.usage import UsageError
 
@@ -82,30 +86,28 @@ def not_a_model(name: str) -> str:
     return f"config {name!r} is no file, no shipped model (there are: {shipped}) and no model of mmpose's zoo"
 
 
-def check_device(device: str | torch.device | None) -> str | None:
-    """Refuse a device that is not there.
+def read_checkpoint(path: str) -> Mapping[str, Any]:
+    """Read the weights of a model and what was written beside them.
 
     Args:
-        device: 'cpu', 'cuda', 'cuda:1', ...; ``None`` leaves the choice to mmengine.
+        path: A file, or an address, which is left to mmengine.
 
     Returns:
-        str | None: The same.
+        Mapping[str, Any]: ``state_dict`` and more, or the weights alone.
 
     Raises:
-        UsageError: It is no device, or this machine has not got it; names those that it has.
+        UsageError: torch would not load it safely, or it is no checkpoint of a model.
     """
-    if device is None:
-        return None
-    present = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
     try:
-        wanted = torch.device(device)
-    except RuntimeError as error:
-        raise UsageError(f'device {device!r} is no device of torch, allowed here: {", ".join(present)}') from error
-    if wanted.type == 'cuda' and (wanted.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f'device {device!r}: torch finds no such GPU, allowed here: {", ".join(present)}')
-    if wanted.type == 'mps' and not torch.backends.mps.is_available():
-        raise UsageError(f'device {device!r}: torch finds no such GPU, allowed here: {", ".join(present)}')
-    return str(device)
+        content = _load_checkpoint(path, map_location='cpu') if '://' in path else restore(read_safely(path))
+    except (EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise UsageError(f'checkpoint {path}: {error}') from error
+    if not isinstance(content, Mapping):
+        raise UsageError(f'checkpoint {path} holds a {type(content).__name__}, allowed: a dict with state_dict')
+    for key in ('state_dict', 'meta'):
+        if key in content and not isinstance(content[key], Mapping):
+            raise UsageError(f'checkpoint {path}: {key} is a {type(content[key]).__name__}, allowed: a dict')
+    return content
 
 
 def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], name: str, config: str) -> None:
@@ -159,14 +161,39 @@ def joints_of(cfg: Config) -> dict[str, Any]:
     Raises:
         UsageError: None has.
     """
-    for phase in ('train', 'val', 'test'):
-        for dataset in _datasets((cfg.get(f'{phase}_dataloader') or {}).get('dataset')):
-            kind = dataset.get('type')
-            kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-            metainfo = dataset.get('metainfo') or getattr(kind, 'METAINFO', None)
-            if metainfo:
-                return parse_pose_metainfo(raw_metainfo(metainfo))
+    for dataset in _datasets_of(cfg):
+        metainfo = dataset.get('metainfo') or getattr(_class(dataset.get('type')), 'METAINFO', None)
+        if metainfo:
+            return parse_pose_metainfo(raw_metainfo(metainfo))
     raise UsageError(f'config {cfg.filename}: no data set has metainfo, and the checkpoint has no dataset_meta')
+
+
+def objects_of(cfg: Config) -> str:
+    """What a detector has to find for a model.
+
+    mmpose reads it off the folder that the class of ``dataset_type`` lies in.
+
+    Args:
+        cfg: Of the model.
+
+    Returns:
+        str: 'hand', 'face', 'animal', ..., a key of mmpose's default detectors; 'human' where the data sets tell
+        nothing else.
+    """
+    for kind in (cfg.get('dataset_type'), *(dataset.get('type') for dataset in _datasets_of(cfg))):
+        folder = getattr(_class(kind), '__module__', '').split('datasets.')[-1].split('.')[0]
+        if folder in default_det_models:
+            return folder
+    return 'human'
+
+
+def _class(kind: Any) -> Any:
+    return DATASETS.get(kind) if isinstance(kind, str) else kind
+
+
+def _datasets_of(cfg: Config) -> Iterator[Mapping]:
+    for phase in ('train', 'val', 'test'):
+        yield from _datasets((cfg.get(f'{phase}_dataloader') or {}).get('dataset'))
 
 
 def _datasets(dataset: Any) -> Iterator[Mapping]:

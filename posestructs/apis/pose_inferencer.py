@@ -29,9 +29,17 @@ from mmpose.evaluation.functional import nms
 from mmpose.structures import PoseDataSample
 
 from posestructs.apis.boxes import GivenBoxes, check_inside
+from posestructs.apis.devices import check_device
 from posestructs.apis.image_sources import Frame, open_source
 from posestructs.apis.inference_call import Call, Item, batches, changed, progress_bar
-from posestructs.apis.model_source import check_device, joints_of, load_weights, not_a_model, resolve_model
+from posestructs.apis.model_source import (
+    joints_of,
+    load_weights,
+    not_a_model,
+    objects_of,
+    read_checkpoint,
+    resolve_model,
+)
 from posestructs.apis.people import instance_dicts, keep_different, merge_people
 from posestructs.apis.result_files import ResultFiles
 from posestructs.apis.windows import check_window
@@ -61,14 +69,15 @@ class PoseInferencer(Pose2DInferencer):
             without any the weights are random, which is logged.
         device: 'cpu', 'cuda', 'cuda:1', ...; by default a GPU where there is one.
         det_model: Config or name of a detector of mmdet; 'whole_image' for none. By default, where mmdet is installed,
-            mmpose's detector for people, which is fetched when it is first needed; elsewhere none.
+            mmpose's detector for what the config's data shows (people, hands, faces or animals), which is fetched
+            when it is first needed; elsewhere none.
         det_weights: Of the detector.
-        det_cat_ids: Classes of the detector that are people. Defaults to 0.
+        det_cat_ids: Classes of the detector ``det_model`` that are people. Defaults to 0.
         show_progress: Draw a progress bar.
 
     Raises:
-        UsageError: Something of these cannot be: a file is absent, the checkpoint is of another config (names the first
-            weights that differ), there is no such device, or no mmdet for the detector.
+        UsageError: Something of these cannot be: a file is absent or would not be loaded safely, the checkpoint is of
+            another config (names the first weights that differ), there is no such device, or no mmdet for the detector.
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class PoseInferencer(Pose2DInferencer):
         self._names = getattr(model, 'filename', None) or 'that was given', str(weights)
         # a page may be asked by several people at once, and the model's settings change with the question
         self._lock = threading.RLock()
+        self._map_kinds: tuple[str, ...] | None = None
         try:
             super().__init__(model, weights, device, 'mmpose', det_model, det_weights, det_cat_ids, show_progress)
         except ValueError as error:
@@ -95,7 +105,15 @@ class PoseInferencer(Pose2DInferencer):
 
     # ------------------------------------------------------------------------------------------------ building
 
-    def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg: Config) -> None:
+    def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
+        self._checkpoint = None if weights is None else read_checkpoint(weights)
+        try:
+            return super()._init_model(cfg, None, device)
+        finally:
+            del self._checkpoint
+
+    def _load_weights_to_model(self, model: nn.Module, checkpoint: Mapping | None, cfg: Config) -> None:
+        checkpoint = self._checkpoint  # mmengine has read none
         if checkpoint is None:
             text = 'no checkpoint is given: the weights are random, and so is what they predict'
             print_log(text, logger='current', level=logging.WARNING)
@@ -132,7 +150,7 @@ class PoseInferencer(Pose2DInferencer):
                 "says why); without it give boxes, or det_model='whole_image'"
             )
         if det_model is None:
-            default = mmpose_base.default_det_models['human']
+            default = mmpose_base.default_det_models[objects_of(self.cfg)]
             det_model, det_weights, det_cat_ids = default['model'], default['weights'], default['cat_ids']
         build = super()._init_detector
         self._build_detector = lambda: build(det_model, det_weights, det_cat_ids, device)
@@ -158,10 +176,12 @@ class PoseInferencer(Pose2DInferencer):
             inputs: An image (path, address or (H, W, 3) uint8 BGR array), a folder of images, a video, 'webcam' or
                 'webcam:1', or a list of images.
             bboxes: (N, 4) x1, y1, x2, y2 in pixels of the people in each image: a list of such arrays, a dict by file
-                name, or one array for all images. An empty one: nobody is there. ``None`` (also for one image of
-                several): the detector where there is one, else the whole image is one person.
+                name (names that no image has are logged at the end), or one array for all images. An empty one:
+                nobody is there. ``None`` (also for one image of several): the detector where there is one, else the
+                whole image is one person.
             batch_size: People that share a forward pass.
-            out_dir: Pictures go to its folder ``visualizations``, predictions as json to ``predictions``.
+            out_dir: Pictures go to its folder ``visualizations``, predictions as json to ``predictions``, called as
+                the images; where that could be taken for another image's, with its suffix or a number.
             show: Open a window.
             return_vis: Give the pictures too.
             return_maps: Give the maps too.
@@ -179,11 +199,13 @@ class PoseInferencer(Pose2DInferencer):
               ``bbox_score``;
             - ``visualization``: a list of one picture, (H, W, 3) uint8 RGB, or ``None``;
             - ``maps``, with ``return_maps``: see :func:`~posestructs.visualization.image_maps.maps_of_image`;
-            - ``error``, of an image among several that cannot be used: why. Nobody is predicted there.
+            - ``error``, of an image among several that cannot be used: why. Nobody is predicted there; a video keeps
+              the frame.
 
         Raises:
-            UsageError: The input or a box cannot be used, or an argument is not allowed. What concerns one image only
-                is raised when its turn comes, and only if it is the only one.
+            UsageError: The input or a box cannot be used, an argument is not allowed, a folder cannot be made, or a
+                file of results would overwrite an input. What concerns one image only is raised when its turn comes,
+                and only if it is the only one.
         """
         if batch_size < 1:
             raise UsageError(f'batch_size={batch_size}, allowed: at least 1')
@@ -192,6 +214,8 @@ class PoseInferencer(Pose2DInferencer):
             if out_dir is not None and not kwargs.get(key):
                 kwargs[key] = str(Path(out_dir, folder))
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
+        if not forward.get('merge_results', True):
+            raise UsageError('merge_results=False, allowed: True, as the people of an image are one list')
         vis_out_dir = visualize.pop('vis_out_dir', '')
         source = open_source(inputs)
         if source.is_camera:
@@ -200,6 +224,7 @@ class PoseInferencer(Pose2DInferencer):
         if visualize['show']:
             check_window()
         self.update_model_visualizer_settings(**visualize)
+        boxes = GivenBoxes(bboxes, None if source.is_video else source.total, source.names)
         call = Call(
             source,
             ResultFiles(source, vis_out_dir, postprocess.get('pred_out_dir', '')),
@@ -209,7 +234,6 @@ class PoseInferencer(Pose2DInferencer):
             bool(return_datasamples or postprocess.get('return_datasample')),
             return_maps,
         )
-        boxes = GivenBoxes(bboxes, None if source.is_video else source.total)
         return self._run(call, self.preprocess(source.frames, boxes, **preprocess))
 
     def update_model_visualizer_settings(self, skeleton_style: str = 'mmpose', **kwargs: Any) -> None:
@@ -257,6 +281,7 @@ class PoseInferencer(Pose2DInferencer):
                 except UsageError as error:
                     frame = frame._replace(error=f'image {frame.path}: {error}')
             yield Item(frame, people)
+        bboxes.warn_of_unused()
 
     def _people(self, frame: Frame, boxes: np.ndarray | None, bbox_thr: float, nms_thr: float) -> list[dict]:
         height, width = frame.image.shape[:2]
@@ -283,7 +308,7 @@ class PoseInferencer(Pose2DInferencer):
         if self.detector is None and self._build_detector is not None:
             self._build_detector()
         if self.detector is None:
-            return np.array([[0, 0, image.shape[1], image.shape[0], 1]], dtype=np.float32)
+            return _whole(image)
         found = self.detector(image, return_datasamples=True)['predictions'][0].pred_instances.cpu().numpy()
         keep = np.isin(found.labels, self.det_cat_ids) & (found.scores > bbox_thr)
         boxes = np.concatenate([found.bboxes, found.scores[:, None]], axis=1)[keep].astype(np.float32)
@@ -312,28 +337,45 @@ class PoseInferencer(Pose2DInferencer):
     def _result(self, call: Call, frame: Frame, people: list[PoseDataSample]) -> dict[str, Any]:
         if frame.error:
             print_log(f'left out: {frame.error}', logger='current', level=logging.WARNING)
-            return dict(predictions=[[]], visualization=[None], error=frame.error)
         maps = maps_of_image(people, isinstance(self.model.head, PartScoreHead)) if call.wants_maps else {}
         merged = merge_people(people, frame.path, self.model.dataset_meta['num_keypoints'])
         if call.pose_based_nms:
             keep_different(merged)
-        picture = self._draw(call, frame, merged, maps) if call.wants_picture else None
+        shown = not frame.error or call.source.is_video  # else the frames after it would move up
+        picture = self._draw(call, frame, merged, maps) if call.wants_picture and shown else None
         instances = instance_dicts(merged)
-        call.files.add(frame.path, instances, picture)
+        if shown:
+            call.files.add(frame, instances, picture)
         result = dict(
             predictions=[merged if call.datasamples else instances],
-            visualization=[picture if call.visualize['return_vis'] else None],
+            visualization=[picture if call.visualize['return_vis'] and not frame.error else None],
         )
-        return {**result, 'maps': maps} if call.maps else result
+        if call.maps:
+            result['maps'] = maps
+        return {**result, 'error': frame.error} if frame.error else result
 
     def _draw(self, call: Call, frame: Frame, merged: PoseDataSample, maps: Mapping[str, np.ndarray]) -> np.ndarray:
         """The picture, (H, W, 3) uint8 RGB."""
         settings = {**call.visualize, 'return_vis': True}
         if isinstance(self.visualizer, OcclusionLocalVisualizer):
             settings = dict(radius=None, thickness=None) | settings  # by the sizes of image and person
+        if settings.get('draw_heatmap') and not maps and call.source.is_video:
+            maps = self._empty_maps(frame.image)
         if settings.get('draw_heatmap') and maps:
             merged.pred_fields = PixelData(**maps)
         with self._lock:
             self._video_input = call.source.is_video
             window = call.source.name if call.source.is_video else ''
             return self.visualize([frame.image], [merged], window_name=window, **settings)[0]
+
+    def _empty_maps(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Maps of a film's frame without people, so that its picture has the size of the others."""
+        if self._map_kinds is None:
+            samples = self.forward(self.crop(image, _whole(image)), with_maps=True)
+            self._map_kinds = tuple(maps_of_image(samples))
+        return {kind: np.zeros((1, *image.shape[:2]), np.float32) for kind in self._map_kinds}
+
+
+def _whole(image: np.ndarray) -> np.ndarray:
+    """(1, 5) box of the whole image."""
+    return np.array([[0, 0, image.shape[1], image.shape[0], 1]], dtype=np.float32)

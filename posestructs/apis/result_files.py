@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from posestructs.apis.image_sources import Source
+from posestructs.apis.image_sources import Frame, Source
+from posestructs.apis.result_names import WRITABLE, ResultNames, json_name, picture_name
+from posestructs.apis.video_file import VideoFile
 from posestructs.utils.files import atomic_write
 from posestructs.utils.usage import UsageError
 
 _VIDEOS = ('.mp4', '.mov', '.mkv', '.avi')
-_WRITABLE = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 class ResultFiles:
-    """Writes what comes in, each file whole or not at all.
+    """Writes what comes in, each file whole or not at all, and none over an input.
 
     Args:
         source: What the results are of.
@@ -27,24 +28,27 @@ class ResultFiles:
         pred_out_dir: Folder of json files; '' for none.
 
     Raises:
-        UsageError: A folder cannot be one, or one file is to hold several pictures.
+        UsageError: A folder cannot be made, one file is to hold several pictures, or a file is one of the inputs.
     """
 
     def __init__(self, source: Source, vis_out_dir: str = '', pred_out_dir: str = '') -> None:
         self._source = source
         self._vis = Path(vis_out_dir) if vis_out_dir else None
         self._pred = Path(pred_out_dir) if pred_out_dir else None
-        _check_place('pred_out_dir', self._pred)
+        folders = {'vis_out_dir': self._vis, 'pred_out_dir': self._pred}
         if self._vis is not None and self._vis.suffix:
             if not source.single and not source.is_video:
                 raise UsageError(f'vis_out_dir={vis_out_dir}, allowed for several images: a folder, without a suffix')
-            _check_suffix(self._vis, _VIDEOS if source.is_video else _WRITABLE)
-            _check_place('vis_out_dir', self._vis.parent)
-        else:
-            _check_place('vis_out_dir', self._vis)
+            _check_suffix(self._vis, _VIDEOS if source.is_video else WRITABLE)
+            folders['vis_out_dir'] = self._vis.parent
+        self._names = ResultNames(source.names)
+        self._inputs = set(map(_identity, source.files)) - {None}
+        planned = self._names.planned if not source.is_video else [(source.name, Path(source.name).stem)]
+        self._refuse_inputs(file for path, name in planned for file in self._files_of(path, name))
+        for key, folder in folders.items():
+            _make_folder(key, folder)
         self._frames: list[dict] = []
-        self._video: _VideoFile | None = None
-        self._names: set[str] = set()
+        self._video: VideoFile | None = None
         self.written: list[Path] = []
 
     @property
@@ -52,13 +56,16 @@ class ResultFiles:
         """Whether pictures have to be drawn."""
         return self._vis is not None
 
-    def add(self, path: str, instances: Sequence[dict], picture: np.ndarray | None) -> None:
+    def add(self, frame: Frame, instances: Sequence[dict], picture: np.ndarray | None) -> None:
         """Take the results of one image.
 
         Args:
-            path: Of the image.
+            frame: The image.
             instances: Its people.
             picture: (H, W, 3) uint8 RGB, if pictures are wanted.
+
+        Raises:
+            UsageError: A file cannot be written, or is one of the inputs, which was not known before.
         """
         if self._source.is_video:
             if self._pred is not None:
@@ -66,17 +73,16 @@ class ResultFiles:
             if self._vis is not None and picture is not None:
                 self._add_frame(picture)
             return
-        name = self._unique(Path(path.partition('?')[0]))
+        name = self._names.take(frame.path)
+        if frame.is_file:
+            self._inputs |= {_identity(frame.path)} - {None}
+        self._refuse_inputs(self._files_of(frame.path, name))
         if self._pred is not None:
-            self._write_json(name, instances)
+            self._write_json(self._pred / json_name(name), instances)
         if self._vis is not None and picture is not None:
-            file = self._vis
-            if not file.suffix:
-                suffix = Path(path.partition('?')[0]).suffix
-                file = file / f'{name}{suffix if suffix.lower() in _WRITABLE else ".jpg"}'
+            file = self._picture_file(frame.path, name)
             _, data = cv2.imencode(file.suffix, picture[..., ::-1])
-            atomic_write(file, data.tobytes())
-            self.written.append(file)
+            self._write(file, data.tobytes())
 
     def close(self) -> None:
         """Finish a video's files; what was done of it is kept."""
@@ -84,61 +90,68 @@ class ResultFiles:
             self.written.append(self._video.close())
             self._video = None
         if self._source.is_video and self._pred is not None and self._frames:
-            self._write_json(Path(self._source.name).stem, self._frames)
+            self._write_json(self._pred / json_name(Path(self._source.name).stem), self._frames)
             self._frames = []
+
+    def _files_of(self, path: str, name: str) -> Iterable[Path]:
+        if self._pred is not None:
+            yield self._pred / json_name(name)
+        if self._vis is not None:
+            yield self._picture_file(path, name)
+
+    def _picture_file(self, path: str, name: str) -> Path:
+        if self._vis.suffix:
+            return self._vis
+        return self._vis / (f'{name}.mp4' if self._source.is_video else picture_name(name, path))
+
+    def _refuse_inputs(self, files: Iterable[Path]) -> None:
+        for file in files:
+            if _identity(file) in self._inputs:
+                raise UsageError(f'{file} would be overwritten, which is one of the inputs; allowed: another folder')
 
     def _add_frame(self, picture: np.ndarray) -> None:
         if self._video is None:
-            file = self._vis if self._vis.suffix else self._vis / f'{Path(self._source.name).stem}.mp4'
-            self._video = _VideoFile(file, self._source.fps, picture.shape[1::-1])
+            file = self._picture_file(self._source.name, Path(self._source.name).stem)
+            self._video = VideoFile(file, self._source.fps, picture.shape[1::-1])
         self._video.add(picture)
 
-    def _write_json(self, name: str, content: Sequence[dict]) -> None:
-        file = self._pred / f'{name}.json'
+    def _write_json(self, file: Path, content: Sequence[dict]) -> None:
         rows = ',\n'.join(map(json.dumps, content))  # a person or frame a line
-        atomic_write(file, f'[\n{rows}\n]\n'.encode())
+        self._write(file, f'[\n{rows}\n]\n'.encode())
+
+    def _write(self, file: Path, data: bytes) -> None:
+        try:
+            atomic_write(file, data)
+        except OSError as error:
+            raise UsageError(f'{file} cannot be written: {error.strerror or error}') from error
         self.written.append(file)
 
-    def _unique(self, path: Path) -> str:
-        """The image's name without suffix; images of several folders may share one."""
-        name, count = path.stem, 1
-        while name in self._names:
-            name, count = f'{path.stem}_{count}', count + 1
-        self._names.add(name)
-        return name
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What two names of one file have in common; ``None`` where there is no file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
-def _check_place(name: str, folder: Path | None) -> None:
-    for place in () if folder is None else (folder, *folder.parents):
-        if place.exists():
-            if not place.is_dir():
-                raise UsageError(f'{name}={folder}: {place} is a file, not a folder')
-            return
+def _make_folder(key: str, folder: Path | None) -> None:
+    if folder is None:
+        return
+    try:
+        for place in (folder, *folder.parents):
+            if place.exists():
+                break
+        if not place.is_dir():
+            raise UsageError(f'{key}={folder}: {place} is a file, not a folder')
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f'{key}={folder} cannot be made: {error.strerror or error}') from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f'{key}={folder}: nothing can be written there')
 
 
 def _check_suffix(file: Path, allowed: Sequence[str]) -> None:
     if file.suffix.lower() not in allowed:
         raise UsageError(f'vis_out_dir={file}, allowed: a folder, or a name that ends with one of {" ".join(allowed)}')
-
-
-class _VideoFile:
-    """A video that gets its name when it is whole."""
-
-    def __init__(self, file: Path, fps: float, size: tuple[int, int]) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file, self._size = file, size
-        self._partial = file.with_name(f'.{file.stem}.partial{file.suffix}')  # OpenCV reads the format off the suffix
-        self._writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter_fourcc(*'mp4v'), fps, size)
-        if not self._writer.isOpened():
-            raise OSError(f'{file}: OpenCV cannot write a video of {size[0]} x {size[1]} there')
-
-    def add(self, picture: np.ndarray) -> None:
-        frame = picture[..., ::-1]
-        if picture.shape[1::-1] != self._size:  # a writer drops frames of another size without a word
-            frame = cv2.resize(np.ascontiguousarray(frame), self._size)
-        self._writer.write(np.ascontiguousarray(frame))
-
-    def close(self) -> Path:
-        self._writer.release()
-        os.replace(self._partial, self._file)
-        return self._file

@@ -13,12 +13,11 @@ import copy
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models import build_pose_estimator
 from torch import Tensor, nn
 
-from posestructs.apis.model_source import load_weights
+from posestructs.apis.model_source import load_weights, read_checkpoint
 
 
 class MapsNetwork(nn.Module):
@@ -69,12 +68,13 @@ def load_generator(cfg: Config, checkpoint: str | None = None) -> nn.Module:
         has one.
 
     Raises:
-        UsageError: The weights are not those of this config; names the first that differ.
+        UsageError: torch would not load the file safely, it is no checkpoint, or its weights are not those of this
+            config; names the first that differ.
     """
     model = build_generator(cfg)
     meta = {}
     if checkpoint is not None:
-        content = _load_checkpoint(checkpoint, map_location='cpu')
+        content = read_checkpoint(str(checkpoint))
         meta = content.get('meta', {})
         load_weights(model, content, str(checkpoint), str(cfg.filename))
     model.cfg = cfg

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
 from posestructs.apis.boxes import GivenBoxes, check_boxes, check_inside
 
@@ -60,3 +61,39 @@ def test_numbers_that_differ():
         endless.of(1, '')
     with pytest.raises(ValueError, match=r"bboxes\['a.png'\]\[0\]=\(3, 3, 3, 9\)"):
         GivenBoxes({'a.png': [[3, 3, 3, 9]]})
+
+
+def test_nobody_in_one_image():
+    for nobody in ([], (), np.array([]), np.zeros((0, 4))):
+        assert GivenBoxes(nobody, 1).of(0, 'a.png').shape == (0, 5)
+    with pytest.raises(ValueError, match='bboxes are of 0 images, the inputs are 2'):
+        GivenBoxes([], 2)
+
+
+@pytest.fixture
+def logged(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield lambda: [record.getMessage() for record in caplog.records]
+    logger.removeHandler(caplog.handler)
+
+
+def test_names_that_no_image_has(logged):
+    given = GivenBoxes({'a.png': [BOX], 'x/b.png': None, **{f'{i}.png': [] for i in range(6)}})
+    for path in ('x/a.png', 'x/b.png', 'c.png', '0.png'):
+        given.of(0, path)
+    given.warn_of_unused()
+    assert logged() == ['bboxes are given for 5 names that no image has: 1.png, 2.png, 3.png, 4.png, 5.png']
+    for all_used in (None, [[BOX]], {}):
+        GivenBoxes(all_used, 1).warn_of_unused()
+    assert len(logged()) == 1
+
+
+def test_names_of_other_images_are_refused_beforehand():
+    names = [f'x/{i}.png' for i in range(9)]
+    with pytest.raises(
+        ValueError, match=r'given for a\.jpg, and no image has such a name; allowed: .*, 0\.png, 1\.png'
+    ):
+        GivenBoxes({'a.jpg': [BOX]}, 9, names)
+    for known in ('3.png', 'x/3.png'):
+        assert len(GivenBoxes({'a.jpg': [BOX], known: [BOX]}, 9, names).of(3, 'x/3.png')) == 1

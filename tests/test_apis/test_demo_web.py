@@ -357,7 +357,7 @@ def run(monkeypatch):
 
     def call(*flags):
         monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, flags)])
-        monkeypatch.setattr(sys, 'path', [str(SCRIPT.parent), *sys.path])
+        monkeypatch.setattr(sys, 'path', [*sys.path])  # it puts its folders there
         with pytest.raises(SystemExit) as stop:
             runpy.run_path(str(SCRIPT), run_name='__main__')
         return str(stop.value)
@@ -370,6 +370,30 @@ def test_without_gradio_it_says_what_to_install(run, apn, monkeypatch):
     message = run('--config', apn.config, '--checkpoint', apn.checkpoint)
     assert message.startswith('web.py: error: the page needs gradio') and 'pip install ".[demo]"' in message
     assert '\n' not in message
+
+
+WITHOUT_GRADIO = """
+import runpy, sys
+sys.modules['gradio'] = None
+runpy.run_module('posestructs', run_name='__main__')
+"""
+
+
+def test_it_finds_its_parts_from_any_folder(tmp_path):
+    """As ``python -m posestructs web``, which runs the file as one of no folder."""
+    env = {**os.environ, 'PYTHONPATH': str(repo_root())}
+    command = [sys.executable, '-c', WITHOUT_GRADIO, 'web']
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=5 * PATIENCE)
+    assert done.returncode == 1 and 'web_layout' not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith('web.py: error: the page needs gradio, which cannot be imported')
+
+
+def test_gradio_is_not_blamed_for_what_else_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'web_layout', None)
+    monkeypatch.setattr(sys, 'argv', [str(SCRIPT)])
+    monkeypatch.setattr(sys, 'path', [*sys.path])
+    with pytest.raises(ImportError, match='web_layout'):
+        runpy.run_path(str(SCRIPT), run_name='__main__')
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,25 @@ def test_a_video(tmp_path):
 def test_what_is_none(inputs):
     with pytest.raises(ValueError):
         open_source(inputs)
+
+
+def test_what_is_known_beforehand(folder):
+    names = [str(folder / name) for name in ('a.png', 'b.png', 'c.PNG', 'd.webp')]
+    assert open_source(folder).names == open_source(folder).files == names
+    mixed = open_source((IMAGE, folder / 'a.png', 5))
+    assert mixed.names == ['00000000.jpg', names[0], '00000002.jpg'] and mixed.files == [names[0]]
+    frames = list(mixed.frames)
+    assert [frame.path for frame in frames] == mixed.names
+    assert [frame.is_file for frame in frames] == [False, True, False]
+    assert open_source(IMAGE).names == ['00000000.jpg'] and not open_source(IMAGE).files
+    assert not open_source(iter(names)).names and not open_source(dict.fromkeys(names)).names
+
+
+def test_addresses_of_a_kind_that_is_unknown(folder):
+    addresses = ['rtsp://x/y', 's3://x/y.png', 'http://x/y?of=http://z', 'ftp://x/y.jpg']
+    source = open_source([*addresses, str(folder / 'a.png')])
+    *bad, good = source.frames
+    for frame, address in zip(bad, addresses, strict=True):
+        assert frame.image is None and frame.error.startswith(f'{address} is no address')
+        assert frame.error.endswith('allowed: http://, https://')
+    assert 'petrel_client' in bad[1].error and not good.error and good.is_file

@@ -5,10 +5,13 @@ from collections import OrderedDict
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from torch import nn
 
-from posestructs.apis import ShippedModel, model_source
-from posestructs.apis.model_source import check_device, joints_of, load_weights, resolve_model
+from posestructs.apis import PoseInferencer, ShippedModel, model_source
+from posestructs.apis.model_source import joints_of, load_weights, objects_of, read_checkpoint, resolve_model
+from posestructs.deployment import load_generator
+from posestructs.utils.usage import UsageError
 
 
 class Net(nn.Module):
@@ -56,11 +59,22 @@ def test_weights_that_do_not():
         load({})
 
 
-def test_devices():
-    assert check_device(None) is None and check_device('cpu') == 'cpu'
-    for device in ('cuda:77', 'gpu', 'cuda:x'):
-        with pytest.raises(ValueError, match=f"device '{device}'.* allowed here: cpu"):
-            check_device(device)
+def test_files_that_hold_no_weights(apn, tmp_path):
+    content = torch.load(apn.checkpoint)
+    cfg, path = Config.fromfile(apn.config), tmp_path / 'odd.pth'
+    for odd, message in (
+        (dict(content, message_hub=dict(loss=HistoryBuffer())), 'pickled objects.*TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'),
+        ([content], 'holds a list, allowed: a dict with state_dict'),
+        (dict(content, state_dict=None), 'state_dict is a NoneType, allowed: a dict'),
+        (dict(content, meta=None), 'meta is a NoneType, allowed: a dict'),
+    ):
+        torch.save(odd, path)
+        for read in (lambda: PoseInferencer(cfg, path, device='cpu'), lambda: load_generator(cfg, str(path))):
+            with pytest.raises(UsageError, match=f'(?s)checkpoint .*odd.pth.*{message}'):
+                read()
+    array = torch.rand(2)
+    torch.save(dict(state_dict=dict(a=array)), path)
+    torch.testing.assert_close(read_checkpoint(str(path))['state_dict']['a'], array)
 
 
 @pytest.fixture
@@ -110,3 +124,14 @@ def test_joints_of_data_sets_in_data_sets():
     assert joints(dict(type='CombinedDataset', metainfo=dict(from_file='mpii_occlusion.py'), datasets=[lsp])) == 16
     with pytest.raises(ValueError, match='no data set has metainfo, and the checkpoint has no dataset_meta'):
         joints(dict(type='RepeatDataset'))
+
+
+def test_what_a_detector_has_to_find(apn):
+    hand = 'hand_2d_keypoint/topdown_heatmap/coco_wholebody_hand/td-hm_res50_8xb32-210e_coco-wholebody-hand-256x256.py'
+    animal = 'animal_2d_keypoint/topdown_heatmap/ap10k/cspnext-m_udp_8xb64-210e_ap10k-256x256.py'
+    configs = [resolve_model(f'mmpose::{name}', None)[0] for name in (hand, animal)]
+    assert [objects_of(cfg) for cfg in configs] == ['hand', 'animal']
+    assert objects_of(Config.fromfile(apn.config)) == 'human'
+    face = dict(type='RepeatDataset', dataset=dict(type='WFLWDataset'))  # no dataset_type
+    assert objects_of(Config(dict(test_dataloader=dict(dataset=face)))) == 'face'
+    assert objects_of(Config(dict(dataset_type='DeepFashionDataset'))) == 'human'  # mmpose has none for clothes

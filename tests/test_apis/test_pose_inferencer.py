@@ -53,6 +53,7 @@ def test_batches_over_images_change_nothing(inferencer, images):
     boxes = [BOXES, None, np.zeros((0, 4))]
     alone = [next(inferencer(image, bboxes=[box])) for image, box in zip(images, boxes, strict=True)]
     assert [len(people) for people in people_of(alone)] == [3, 1, 0]
+    assert people_of(inferencer(images[0], bboxes=[])) == [[]]
     sizes = []
     run = inferencer.model.test_step
     with pytest.MonkeyPatch.context() as patch:
@@ -168,6 +169,32 @@ def test_files_of_a_folder_with_a_bad_image(inferencer, images, tmp_path):
     assert len(list(out.rglob('*.*'))) == 4
 
 
+def test_results_of_images_that_cannot_be_used(inferencer, images):
+    """They have the form of the others."""
+    call = dict(inputs=[images[0], 'rtsp://x/y', images[1][..., 0]], return_maps=True, return_vis=True)
+    for datasamples in (False, True):
+        good, *bad = inferencer(return_datasamples=datasamples, **call)
+        for result in bad:
+            assert set(result) == {*good, 'error'} and result['maps'] == {} and result['visualization'] == [None]
+            (people,) = result['predictions']
+            assert type(people) is type(good['predictions'][0])
+            assert (people.pred_instances.keypoints.shape == (0, 14, 2)) if datasamples else people == []
+        assert 'rtsp://x/y is no address' in bad[0]['error']
+    refuse('rtsp://x/y is no address that an image can be read from, allowed: http://', inferencer, 'rtsp://x/y')
+
+
+def test_pictures_of_the_user_stay(inferencer, images, tmp_path):
+    path = tmp_path / 'in/a.png'
+    path.parent.mkdir()
+    cv2.imwrite(str(path), images[2])
+    content = path.read_bytes()
+    for call in (dict(inputs=path.parent), dict(inputs=[path]), dict(inputs=str(path))):
+        with pytest.raises(ValueError, match='in/a.png would be overwritten'):
+            inferencer(**call, vis_out_dir=str(path.parent))  # before the first result is asked for
+    refuse('in/a.png would be overwritten', inferencer, iter([path]), vis_out_dir=str(path.parent))
+    assert path.read_bytes() == content and list(path.parent.iterdir()) == [path]
+
+
 def test_images_of_one_name_do_not_overwrite_each_other(inferencer, images, tmp_path):
     paths = []
     for folder in 'ab':
@@ -211,6 +238,29 @@ def test_a_video_becomes_a_video(inferencer, tmp_path):
     assert [row['frame_id'] for row in written] == [0, 1, 2, 3, 4]
     assert_same(written[3]['instances'], results[3])
     assert len(list((tmp_path / 'out').rglob('*.*'))) == 2  # nothing half-done is left
+
+
+def test_every_frame_keeps_its_place_and_form(inferencer, tmp_path):
+    """One without people, and one that is left out, among frames with heatmaps below."""
+    frames, _ = read_frames(make_video(tmp_path / 'walk.mp4', frames=4))
+    boxes = [[], [[0, 0, 60, 40]], [[64, 0, 80, 9]], [[0, 0, 60, 40]]]
+    call = dict(bboxes=boxes, draw_heatmap=True, kpt_thr=0, return_vis=True)
+    results = list(inferencer(str(tmp_path / 'walk.mp4'), out_dir=tmp_path / 'out', **call))
+    assert [len(people) for people in people_of(results)] == [0, 1, 0, 1]
+    assert [('error' in result, result['visualization'][0] is None) for result in results] == [
+        (False, False),
+        (False, False),
+        (True, True),
+        (False, False),
+    ]
+    written = json.loads((tmp_path / 'out/predictions/walk.json').read_text())
+    assert [(row['frame_id'], len(row['instances'])) for row in written] == [(0, 0), (1, 1), (2, 0), (3, 1)]
+    drawn, _ = read_frames(tmp_path / 'out/visualizations/walk.mp4')
+    assert [picture.shape for picture in drawn] == [(3 * 48, 64, 3)] * 4  # heatmaps, occlusion maps
+    for i, expected in ((0, frames[0]), (2, frames[2])):
+        assert np.abs(drawn[i][:48].astype(int) - expected).mean() < 6
+    for i in (1, 3):
+        assert np.abs(drawn[i].astype(int) - results[i]['visualization'][0][..., ::-1]).mean() < 12
 
 
 def test_what_was_done_of_a_video_is_kept(inferencer, tmp_path):
@@ -288,6 +338,16 @@ def test_a_detector_where_there_is_one(apn, images, with_mmdet):
     assert people_of(whole(images[0]))[0][0]['bbox'] == ([0, 0, 80, 96],)
 
 
+def test_the_detector_is_one_for_what_the_data_shows(with_mmdet, monkeypatch, apn, images):
+    default = dict(model='rtmdet-hand', weights='hand.pth', cat_ids=(16,))
+    monkeypatch.setitem(base_mmpose_inferencer.default_det_models, 'hand', default)
+    cfg = Config.fromfile(apn.config)
+    cfg.dataset_type = 'OneHand10KDataset'
+    (hands,) = people_of(PoseInferencer(cfg, apn.checkpoint, device='cpu')(images[0]))
+    assert DetectorOfTwo.made == [('rtmdet-hand', 'hand.pth', 'mmdet')]
+    np.testing.assert_allclose([hand['bbox'][0] for hand in hands], [[1, 2, 30, 40]])
+
+
 def test_a_detector_without_mmdet_is_refused(apn):
     if base_mmpose_inferencer.has_mmdet:
         pytest.skip('mmdet is here')
@@ -314,7 +374,7 @@ def test_no_image(inferencer, tmp_path):
     refuse('is empty', inferencer, [])
     (result,) = inferencer([None])  # one of several, though there are no others
     assert result['error'] == 'inputs[0] is a NoneType, allowed: a path or an array'
-    assert not (tmp_path / 'out').exists()
+    assert not list((tmp_path / 'out').rglob('*.*'))
 
 
 def test_an_empty_folder(inferencer, tmp_path):
@@ -386,6 +446,9 @@ def test_a_device_that_is_not_there(apn):
 def test_arguments_that_are_not_allowed(inferencer, images, tmp_path, monkeypatch):
     refuse('batch_size=0, allowed: at least 1', inferencer, images[0], batch_size=0)
     refuse('unknown argument', inferencer, images[0], bbox=BOXES)
+    refuse('merge_results=False, allowed: True', inferencer, images[0], merge_results=False)
+    assert len(list(inferencer(images[0], merge_results=True))) == 1
+    refuse(r'given for b\.png, and no image has such a name', inferencer, images, bboxes={'b.png': BOXES})
     refuse("skeleton_style='stick', allowed: mmpose, openpose", inferencer, images[0], skeleton_style='stick')
     (tmp_path / 'file').write_text('')
     refuse('file is a file, not a folder', inferencer, images[0], out_dir=tmp_path / 'file')

@@ -1,12 +1,13 @@
 """Files of results: their names, and that none is half of one."""
 
 import json
+import os
 
 import cv2
 import numpy as np
 import pytest
 
-from posestructs.apis.image_sources import Source
+from posestructs.apis.image_sources import Frame, Source, open_source
 from posestructs.apis.result_files import ResultFiles
 
 PICTURE = np.full((16, 32, 3), (200, 100, 0), np.uint8)  # RGB
@@ -22,7 +23,7 @@ def test_files_of_images(tmp_path):
     files = ResultFiles(IMAGES, str(tmp_path / 'v'), str(tmp_path / 'p'))
     assert files.wants_pictures
     for path in ('x/a.png', 'y/a.png', 'b.gif', 'https://example.org/c.jpg?size=4'):
-        files.add(path, [dict(keypoints=[[1, 2]])], PICTURE)
+        files.add(Frame(path, None), [dict(keypoints=[[1, 2]])], PICTURE)
     files.close()
     assert names(tmp_path / 'p') == ['a.json', 'a_1.json', 'b.json', 'c.json']
     assert names(tmp_path / 'v') == ['a.png', 'a_1.png', 'b.jpg', 'c.jpg']  # OpenCV writes no GIF
@@ -34,7 +35,7 @@ def test_files_of_images(tmp_path):
 def test_files_of_a_video(tmp_path):
     files = ResultFiles(VIDEO, str(tmp_path / 'v'), str(tmp_path / 'p'))
     for size in ((16, 32), (16, 32), (20, 40)):  # one that changes its size
-        files.add('0.jpg', [], np.full((*size, 3), (200, 100, 0), np.uint8))
+        files.add(Frame('0.jpg', None), [], np.full((*size, 3), (200, 100, 0), np.uint8))
         assert names(tmp_path) == ['v/.walk.partial.mp4']
     files.close()
     files.close()  # twice does no harm
@@ -49,7 +50,7 @@ def test_files_of_a_video(tmp_path):
 
 def test_nothing_is_written_where_nothing_is_asked(tmp_path):
     files = ResultFiles(IMAGES)
-    files.add('a.png', [], None)
+    files.add(Frame('a.png', None), [], None)
     files.close()
     assert not files.wants_pictures and not files.written
 
@@ -67,5 +68,68 @@ def test_places_that_cannot_be(tmp_path):
         with pytest.raises(ValueError, match=message):
             ResultFiles(source, *map(str, folders))
     named = ResultFiles(one, str(tmp_path / 'one.png'))
-    named.add('a.jpg', [], PICTURE)
+    named.add(Frame('a.jpg', None), [], PICTURE)
     assert names(tmp_path) == ['file', 'one.png']
+
+
+def test_folders_are_made_before_the_work(tmp_path):
+    ResultFiles(IMAGES, str(tmp_path / 'a/v'), str(tmp_path / 'a/p'))
+    ResultFiles(VIDEO, str(tmp_path / 'b/film.mp4'))
+    assert sorted(path.name for path in tmp_path.rglob('*')) == ['a', 'b', 'p', 'v']
+    long = str(tmp_path / ('x' * 300))
+    for folders in ((long, ''), ('', long), (f'{long}/one.png', '')):
+        with pytest.raises(ValueError, match=r'out_dir=.*xxx cannot be made: File name too long'):
+            ResultFiles(Source([], 1, 'a.png', single=True), *folders)
+
+
+def test_files_that_cannot_be_written(tmp_path):
+    name = 'x' * 250
+    for folders in ((tmp_path, ''), ('', tmp_path)):
+        with pytest.raises(ValueError, match='xxx.* cannot be written: File name too long'):
+            ResultFiles(IMAGES, *map(str, folders)).add(Frame(f'{name}.png', None), [], PICTURE)
+        film = ResultFiles(Source([], 3, f'{name}.mp4', fps=5.0), *map(str, folders))
+        with pytest.raises(ValueError, match=r'xxx\S+ (cannot be written|OpenCV cannot write)'):
+            film.add(Frame('0.jpg', None), [], PICTURE)
+            film.close()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A user's pictures and film; results of a call earlier, and links to a picture."""
+    for name in ('in/a.png', 'in/b.jpg', 'in/film.mp4', 'earlier/a.png', 'earlier/b.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / 'links').mkdir()
+    (tmp_path / 'links/a.png').symlink_to(tmp_path / 'in/a.png')
+    return tmp_path
+
+
+def test_an_input_is_not_overwritten(own, monkeypatch):
+    monkeypatch.chdir(own / 'in')
+    video = Source([], 3, 'film.mp4', fps=5.0, files=['film.mp4'])
+    for source, target, folder in (
+        (open_source(own / 'in'), 'in/a.png', own / 'in'),
+        (open_source('a.png'), 'a.png', '.'),
+        (open_source('a.png'), 'a.png', own / 'in/a.png'),
+        (open_source(['b.jpg', own / 'in/a.png']), 'in/b.jpg', own / 'links/../in'),
+        (open_source(own / 'links'), 'in/a.png', own / 'in'),
+        (open_source('a.png'), 'links/a.png', own / 'links'),
+        (video, 'film.mp4', '.'),
+        (video, 'film.mp4', '../in/film.mp4'),
+    ):
+        with pytest.raises(ValueError, match=f'{target} would be overwritten, which is one of the inputs'):
+            ResultFiles(source, str(folder))
+    ResultFiles(open_source(own / 'in'), str(own / 'earlier'), '.')  # results may be made anew, and json is no picture
+    ResultFiles(open_source(PICTURE), '.').add(Frame('00000000.jpg', PICTURE), [], PICTURE)
+    ResultFiles(open_source(PICTURE), '.')  # an array is no file, though its result is called as it
+
+
+def test_an_input_that_comes_late_is_not_overwritten(own):
+    """Of a generator nothing is known beforehand."""
+    files = ResultFiles(open_source(iter([own / 'in/b.jpg'])), str(own / 'earlier'))
+    files.add(Frame(str(own / 'in/b.jpg'), PICTURE, is_file=True), [], PICTURE)
+    files.add(Frame(str(own / 'in/a.png'), PICTURE, is_file=True), [], PICTURE)
+    files = ResultFiles(open_source(iter([own / 'in/b.jpg'])), str(own / 'in'))
+    with pytest.raises(ValueError, match='in/b.jpg would be overwritten'):
+        files.add(Frame(str(own / 'in/b.jpg'), PICTURE, is_file=True), [], PICTURE)
+    assert (own / 'in/b.jpg').read_bytes() == b'in/b.jpg' and os.path.getsize(own / 'earlier/a.png') > 50
