@@ -242,7 +242,7 @@ def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
         str: Markdown with headings of the third level; of a grid that has not been run, no tables.
     """
     if not runs:
-        names = ', '.join(row.label_for(grid.data) for row in grid.rows())
+        names = '; '.join(row.label_for(grid.data) for row in grid.rows())
         return f'### {grid.name}\n\n{budget_line(grid, runs)} Open, no row has been run yet: {names}.'
     parts = [
         f'### {grid.name}',

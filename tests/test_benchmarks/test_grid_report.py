@@ -103,7 +103,7 @@ def test_page_without_a_run_invents_nothing():
     numbers = [row for row in cells(main_table(GRID, {})).values() if row['TorsoPCK@0.2'] != 'open']
     assert not numbers and 'commit' not in text
     # no table of nothing, but which rows are to come
-    assert '|' not in text and 'no row has been run yet: mean pose, mmpose simple baseline' in text
+    assert '|' not in text and 'no row has been run yet: mean pose; mmpose simple baseline' in text
 
 
 def test_results_of_another_config_are_not_reported(folder):
