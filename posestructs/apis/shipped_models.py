@@ -20,17 +20,10 @@ RELEASE = 'release'
 
 
 class ShippedModel(NamedTuple):
-    """A trained model of the project.
+    """A trained model of the project: its name, config file, checkpoint file, and what it is in a sentence.
 
-    Attributes:
-        name: By which it is asked for.
-        config: File.
-        checkpoint: File.
-        about: What it is, in a sentence.
-        command: The exact command that trained it.
-        data: What it was trained on.
-        commit: Of the project, when it was trained.
-        default: Whether it was published to be used where no model is named.
+    Then where it comes from, the exact command that trained it, the data and the commit; and whether it was published
+    to be used where no model is named.
     """
 
     name: str
