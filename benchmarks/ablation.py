@@ -72,19 +72,19 @@ def read_config(path: str, options: list[str]) -> Config:
     return config
 
 
-def run_folder(path: str, options: list[str], seed: int, work_dir: Path) -> Path:
+def run_folder(path: str, config: Config, seed: int, work_dir: Path) -> Path:
     """Where a run leaves its files: another config, option or seed is another folder.
 
     Args:
         path: The config file.
-        options: ``--cfg-options`` of the run.
+        config: Of :func:`read_config`.
         seed: Of the run.
         work_dir: Folder of all runs.
 
     Returns:
         Path: A folder in it.
     """
-    return work_dir / f'{Path(path).stem}_seed{seed}_{fingerprint(read_config(path, options), seed)}'
+    return work_dir / f'{Path(path).stem}_seed{seed}_{fingerprint(config, seed)}'
 
 
 def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> dict:
@@ -100,7 +100,8 @@ def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> 
         dict: The config, options, seed, hash, epochs, size, machine and metrics.
     """
     init_default_scope('mmpose')
-    config, folder = read_config(path, options), run_folder(path, options, seed, work_dir)
+    config = read_config(path, options)
+    folder = run_folder(path, config, seed, work_dir)
     result = folder / 'result.json'
     if result.is_file():
         sys.stdout.write(f'{path}: finished before, {result}\n')

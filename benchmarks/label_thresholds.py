@@ -23,7 +23,7 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 
 import posestructs  # noqa: F401
-from benchmarks.ablation import cell, run_folder, train_and_test
+from benchmarks.ablation import cell, read_config, run_folder, train_and_test
 from benchmarks.grid.experiment import resize
 from posestructs.evaluation.tables import format_table
 from posestructs.utils import cli
@@ -125,7 +125,7 @@ def one_run(cfg: Config, name: str, folder: Path, seed: int) -> dict:
     return dict(
         name=name,
         **{k: result[k] for k in ('seed', 'epochs', 'machine', 'metrics')},
-        share_of_label_1=shares(run_folder(str(path), [], seed, folder)),
+        share_of_label_1=shares(run_folder(str(path), read_config(str(path), []), seed, folder)),
     )
 
 
@@ -171,7 +171,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     base = base_config(args, folder)
     runs = [one_run(without_discriminators(with_budget(base, args.first, 1e-3)), 'first', folder, args.seed)]
-    first = run_folder(str(folder / 'first.py'), [], args.seed, folder)
+    path = str(folder / 'first.py')
+    first = run_folder(path, read_config(path, []), args.seed, folder)
     base.load_from = str(last_good_checkpoint(first)[0])
     base = with_budget(base, args.epochs, 5e-4)
     runs.append(one_run(without_discriminators(base), 'no-discriminators', folder, args.seed))

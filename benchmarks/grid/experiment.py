@@ -64,12 +64,12 @@ def make_config(grid: Grid, row: Row, seed: int, settings: Settings) -> Config:
         Config: Without a work directory.
 
     Raises:
-        UsageError: The row's config file is not there, or a change does not fit it.
+        UsageError: The row's config file is not there, or an option of the settings does not fit it.
     """
     loaded = cli.load_config(str(ROOT / row.path(grid.data)))
     changes = {**row.changes, **grid.changes.get(row.name, {})}
     size = changes.pop('size', None)
-    cli.merge_options(loaded, changes)
+    loaded.merge_from_dict(changes)
     cfg = loaded.to_dict()
     if size or grid.enlarge > 1:
         resize(cfg, size or enlarged(cfg['codec'], grid.enlarge))

@@ -66,7 +66,7 @@ def test_table_of_hand_made_results():
 
 def test_another_seed_or_option_is_another_run_and_resumes_nothing_of_the_first(tmp_path):
     def folder(options=(), seed=0):
-        return ablation.run_folder(CONFIG, list(options), seed, tmp_path)
+        return ablation.run_folder(CONFIG, ablation.read_config(CONFIG, list(options)), seed, tmp_path)
 
     assert folder() == folder()
     assert len({folder(), folder(seed=1), folder(['train_cfg.max_epochs=2'])}) == 3

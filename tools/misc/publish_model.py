@@ -64,7 +64,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Make a checkpoint for others to use.')
     parser.add_argument('config', help='the config it was trained with')
-    parser.add_argument('checkpoint', help='a checkpoint of the run')
+    parser.add_argument('checkpoint', type=Path, help='a checkpoint of the run')
     parser.add_argument('--out', type=Path, required=True, help='NAME.pth; the file is named NAME-<hash>.pth')
     parser.add_argument('--command', required=True, help='the exact command that trained it')
     parser.add_argument('--data', required=True, help='what it was trained on, in a few words')
@@ -82,7 +82,7 @@ def parse_args() -> argparse.Namespace:
 
 def check_args(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is loaded."""
-    check_checkpoint(args.checkpoint, 'checkpoint')
+    check_checkpoint(str(args.checkpoint), 'checkpoint')
     if args.out.suffix != '.pth':
         raise UsageError(f'--out {args.out}: the name has to end in .pth')
     if args.metrics is not None and not args.metrics.is_file():
@@ -155,7 +155,7 @@ def compare(cfg: Config, args: argparse.Namespace, state: dict[str, Tensor], dat
     """Predictions with the weights of the run and with those of the file."""
     model, seen = build_generator(cfg), []
     for weights in (state, torch.load(io.BytesIO(data), weights_only=True)['state_dict']):
-        load_weights(model, dict(state_dict=weights), args.checkpoint, args.config)
+        load_weights(model, dict(state_dict=weights), str(args.checkpoint), args.config)
         seen.append(look(model))
     changed = (seen[0].maps - seen[1].maps).abs().max().item()
     largest = seen[0].maps.abs().max().item()
