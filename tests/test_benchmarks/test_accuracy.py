@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -104,6 +105,27 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
     plain = arg_max['sets']['plain'], max_sum['sets']['plain']
     # the same people, and joints in other places
     assert plain[0]['measured'] == plain[1]['measured'] and plain[0]['levels'] != plain[1]['levels']
+
+
+def test_parts_of_a_grid_on_machines_that_share_one_tar(tmp_path, call, monkeypatch):
+    """The first call's time for training is over before its process has begun; it stops after one epoch all the same."""
+    monkeypatch.setattr(run, 'FOR_SCORING', 298.0)
+    tar = tmp_path / 'grid.tar'
+    words = ['--rows', 'single-task', *FLAGS, '--unpack', str(tar), '--pack', str(tar)]
+    told = call(*words, '--max-minutes', '5')
+    assert 'not there yet' in told and 'begins' in told and 'stopped, to go on in another call' in told
+    assert '0 finished, 1 left, 0 failed' in told
+    assert [path.name for path in (tmp_path / 'work').rglob('epoch_*.pth')] == ['epoch_1.pth']
+
+    shutil.rmtree(tmp_path / 'work')
+    shutil.rmtree(tmp_path / 'results')
+    told = call(*words)
+    assert f'--unpack {tar}: 1' in told and 'goes on' in told and '1 finished, 0 left, 0 failed' in told
+    found = json.loads((tmp_path / 'results' / 'cpu_stick-figure-64x64' / 'single-task_seed0.json').read_text())
+    assert found['images'] == 24
+    shutil.rmtree(tmp_path / 'results')
+    told = call(*words)
+    assert f'--unpack {tar}: 1' in told and 'finished before' in told and '1 finished' in told
 
 
 def test_a_call_whose_time_is_over_ends_its_runs_and_what_they_have_started(tmp_path, monkeypatch):

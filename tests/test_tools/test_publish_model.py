@@ -155,6 +155,7 @@ def test_errors_are_one_line_and_leave_nothing(main, checkpoint, tmp_path):
     out = ['--out', tmp_path / 'new.pth']
     for args, message in [
         ([CONFIG, tmp_path / 'gone.pth', *out], 'gone.pth: no such file'),
+        ([CONFIG, 'https://example.org/epoch_1.pth', *out], 'epoch_1.pth: no such file'),
         ([CONFIG, text, *out], 'text.json: it is truncated or not a checkpoint'),
         ([CONFIG, checkpoint, '--out', tmp_path / 'new.txt'], r'new.txt: the name has to end in \.pth'),
         ([CONFIG, checkpoint, *out, '--metrics', text], 'text.json: no json'),
