@@ -108,7 +108,7 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
 
 
 def test_parts_of_a_grid_on_machines_that_share_one_tar(tmp_path, call, monkeypatch):
-    """The first call's time for training is over before its process has begun; it stops after one epoch all the same."""
+    """The first call's time for training is over before its process begins; it stops after one epoch all the same."""
     monkeypatch.setattr(run, 'FOR_SCORING', 298.0)
     tar = tmp_path / 'grid.tar'
     words = ['--rows', 'single-task', *FLAGS, '--unpack', str(tar), '--pack', str(tar)]
