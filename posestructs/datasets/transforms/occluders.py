@@ -14,6 +14,15 @@ SHAPES = ('ellipse', 'rectangle', 'polygon')
 _SUBPIXEL_BITS = 4
 
 
+def _on_circle(turns: np.ndarray) -> np.ndarray:
+    """Points on the unit circle, (M,) turns -> (M, 2)."""
+    return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+
+
+_SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
+_CIRCLE = _on_circle(np.arange(32) / 32)
+
+
 def outline(shape: str, size: tuple[float, float], angle: float, rng: np.random.RandomState) -> np.ndarray:
     """Corners of an occluder around the origin.
 
@@ -27,16 +36,26 @@ def outline(shape: str, size: tuple[float, float], angle: float, rng: np.random.
         np.ndarray: (M, 2) float64.
     """
     if shape == 'rectangle':
-        unit = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
+        unit = _SQUARE
+    elif shape == 'ellipse':
+        unit = _CIRCLE
     else:
-        if shape == 'ellipse':
-            turns = np.arange(32) / 32
-        else:
-            corners = 5 + int(rng.random_sample() * 4)
-            turns = (np.arange(corners) + 0.7 * rng.random_sample(corners)) / corners
-        unit = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
-    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return unit * (np.array(size) / 2) @ rotation
+        corners = 5 + int(rng.random_sample() * 4)
+        unit = _on_circle((np.arange(corners) + 0.7 * rng.random_sample(corners)) / corners)
+    return unit * (np.array(size) / 2) @ rotation(angle)
+
+
+def rotation(angle: float) -> np.ndarray:
+    """Matrix that turns rows (x, y) from the x axis towards the y axis.
+
+    Args:
+        angle (float): In radians.
+
+    Returns:
+        np.ndarray: (2, 2) float64, to multiply with from the right.
+    """
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, sin], [-sin, cos]])
 
 
 def fill_outline(corners: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
@@ -52,7 +71,7 @@ def fill_outline(corners: np.ndarray, image_shape: tuple[int, int]) -> np.ndarra
     mask = np.zeros(image_shape, dtype=np.uint8)
     points = np.round(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(mask, [points], 1, shift=_SUBPIXEL_BITS)
-    return mask.astype(bool)
+    return mask.view(bool)
 
 
 def window_of(mask: np.ndarray) -> tuple[slice, slice] | None:
@@ -64,10 +83,8 @@ def window_of(mask: np.ndarray) -> tuple[slice, slice] | None:
     Returns:
         tuple[slice, slice] | None: Rows and columns; ``None`` for an empty mask.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return (slice(top, top + height), slice(left, left + width)) if height else None
 
 
 def flat_fill(height: int, width: int, rng: np.random.RandomState) -> np.ndarray:
