@@ -12,12 +12,7 @@ import csv
 import importlib.util
 import json
 import math
-import os
 import re
-import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +23,7 @@ import pytest
 import torch
 
 from posestructs.datasets import StickFigureDataset
-from posestructs.testing import data_root, needs_data, repo_root
+from posestructs.testing import needs_data, repo_root
 
 RECIPES = repo_root() / 'docs' / 'recipes'
 NAMES = ('backbone', 'skeleton', 'discriminator', 'dataset', 'existing-config')
@@ -52,25 +47,12 @@ def blocks(name: str) -> list[Block]:
 
 
 @pytest.fixture(scope='module')
-def environment(tmp_path_factory) -> Iterator[dict[str, str]]:
-    """A shell's variables: ``python`` is this one, posestructs can be imported, the data are the tests'."""
-    folder = tmp_path_factory.mktemp('bin')
-    program = [sys.executable, str(Path(__file__).with_name('preloaded_python.py'))]
-    (folder / 'python').write_text(f'#!/bin/sh\nexec {shlex.join(program)} run {folder}/socket "$@"\n')
-    (folder / 'python').chmod(0o755)
-    own = {k: v for k, v in os.environ.items() if k not in ('DISPLAY', 'WAYLAND_DISPLAY', 'RANK', 'WORLD_SIZE')}
-    own |= {'PATH': f'{folder}{os.pathsep}{os.environ["PATH"]}', 'PYTHONPATH': str(repo_root())}
-    own |= {'POSESTRUCTS_DATA': str(data_root())}
-    server = subprocess.Popen([*program, 'serve', str(folder / 'socket')], env=own, stdin=subprocess.PIPE)
-    while not (folder / 'socket').exists() and server.poll() is None:
-        time.sleep(0.1)
-    yield own
-    server.kill()
-    server.wait()
+def environment(environment_of):
+    return environment_of(repo_root())
 
 
 @pytest.fixture
-def follow(environment, tmp_path):
+def follow(environment, shell, tmp_path):
     """Do all that a recipe says; its folder and what each ``bash`` block printed."""
 
     def follow(name: str) -> tuple[Path, list[str]]:
@@ -81,21 +63,12 @@ def follow(environment, tmp_path):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(block.text)
             elif block.kind == 'bash':
-                printed.append(run(block.text, tmp_path, environment))
+                printed.append(shell(block.text, tmp_path, environment))
             elif block.kind == 'text':
                 assert_prints(printed[-1], block.text)
         return tmp_path, printed
 
     return follow
-
-
-def run(script: str, folder: Path, env: dict[str, str]) -> str:
-    words = ['bash', '-euo', 'pipefail', '-c', script]
-    done = subprocess.run(
-        words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500
-    )
-    assert done.returncode == 0, f'{script}\n{done.stdout}'
-    return done.stdout
 
 
 def assert_prints(printed: str, expected: str) -> None:
