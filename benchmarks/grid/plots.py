@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from benchmarks.grid.budgets import Grid
 from benchmarks.grid.results import Run, hits_of
@@ -85,10 +86,11 @@ def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as png."""
-    picture = io.BytesIO()
+    """Write a figure as png of 256 colours, a third of the size of one of all colours: pictures are committed."""
+    full, picture = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(picture, format='png', dpi=100, bbox_inches='tight')
+    figure.savefig(full, format='png', dpi=100, bbox_inches='tight')
+    Image.open(full).convert('RGB').quantize(256, dither=Image.Dither.NONE).save(picture, 'png', optimize=True)
     atomic_write(path, picture.getvalue())
 
 
