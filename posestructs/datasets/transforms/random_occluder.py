@@ -206,7 +206,8 @@ class RandomOccluder(BaseTransform):
                 continue
             where = piece[window]
             fill = self._fill(results, where.shape, shape, rng)
-            image[window][where] = _like(fill, image.ndim)[where]
+            paste = where if image.ndim == 2 else where[..., None]
+            np.copyto(image[window], _like(fill, image.ndim), where=paste, casting='unsafe')
             mask |= piece
         return image, mask
 
