@@ -66,10 +66,12 @@ def answer(caller: socket.socket) -> None:
 def execute(words: list[str], folder: str, environment: dict[str, str]) -> None:
     """Run a script or module as ``python`` would."""
     import runpy
+    import shutil
 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.executable = shutil.which('python')  # the caller's, for what the command starts
     if words[0] == '-m':
         sys.argv, sys.path[0] = words[1:], folder
         runpy.run_module(words[1], run_name='__main__', alter_sys=True)
