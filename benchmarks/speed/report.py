@@ -67,7 +67,8 @@ def speed_section(found: Mapping[str, Any] | None) -> str:
         f'mmpose {machine["mmpose"]}, commit {machine["commit"]}.'
     )
     text = (
-        'Images a second in training: optimizer included in the step; the number after the comma is that of the '
+        f'Images a second in training, over {found["seconds"]:g} seconds each: optimizer included in the step; the '
+        'number after the comma is that of the '
         'processes that load data; peak memory is that of the training process without them. The first line is '
         "mmpose's hourglass, whose pipeline is the measure of the others. "
         'Artificial occluders are an augmentation that mmpose has not; pipelines with them are shown without, too.'
