@@ -287,7 +287,7 @@ def _choose(weights: Mapping[str, float], rng: np.random.RandomState) -> str:
 
 
 def _data_info(dataset: Any, index: int) -> dict:
-    """What a data set knows of a sample, without the copies of its metainfo that mmpose adds, which cost half of it."""
+    """What a data set knows of a sample, without the copies of its metainfo that mmpose adds."""
     if type(dataset).get_data_info is BaseCocoStyleDataset.get_data_info:
         return BaseDataset.get_data_info(dataset, index)
     return dataset.get_data_info(index)
