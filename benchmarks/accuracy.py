@@ -185,7 +185,8 @@ def write_report(page: Path, results: Path, grids: Sequence[Grid], settings: Set
     for grid in grids:
         found = read_grid(results, grid)
         runs = of_settings(found, grid, settings)
-        for name in sorted(set(found) - set(runs)):
+        own = {name for name, kept in found.items() if any(run.facts['grid'] == grid.name for run in kept)}
+        for name in sorted(own - set(runs)):
             say(f'{grid.name}/{name}: left out of {page.name}, as its result is of another config or other settings')
         pictures = write_plots(grid, runs, page.parent / 'images' / 'benchmarks')
         names = {about: path.relative_to(page.parent).as_posix() for about, path in pictures.items()}

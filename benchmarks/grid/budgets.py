@@ -53,6 +53,14 @@ class Grid:
     enlarge: int = 1
     shares: str | None = None
 
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders that hold its results.
+
+        Returns:
+            tuple[str, ...]: Its own, and that of the grid that it shares rows with.
+        """
+        return (self.name,) if self.shares is None else (self.name, self.shares)
+
     def rows(self) -> list[Row]:
         """Rows of the grid, main rows first.
 

@@ -56,14 +56,15 @@ def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
         grid: The grid.
 
     Returns:
-        dict[str, list[Run]]: Runs by row, in order of their seeds; a row without any is not in it.
+        dict[str, list[Run]]: Runs by row, in order of their seeds; a row without any is not in it. Those of a grid that
+        it shares rows with are among them, each run once.
     """
     found: dict[str, list[Run]] = {}
     for row in grid.rows():
-        paths = (folder / grid.name).glob(f'{row.name}_seed*.json')
-        runs = [read_run(path) for path in paths]
+        paths = [path for name in grid.folders() for path in (folder / name).glob(f'{row.name}_seed*.json')]
+        runs = {run.facts['fingerprint']: run for run in map(read_run, paths)}
         if runs:
-            found[row.name] = sorted(runs, key=lambda run: run.facts['seed'])
+            found[row.name] = sorted(runs.values(), key=lambda run: run.facts['seed'])
     return found
 
 

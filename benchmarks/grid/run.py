@@ -86,14 +86,17 @@ def plan(
     """
     grid = GRIDS[budget][data]
     rows = [row for row in grid.rows() if row in list(rows) and row.decode_of is None]
-    results = place.results / grid.name
+    results, *shared = (place.results / name for name in grid.folders())
     listed = []
     for row in rows:
         for order, seed in enumerate(seeds if seeds is not None else grid.seeds_of(row)):
             marks = {scored: fingerprint(grid, scored, seed, settings) for scored in (row, *decoders_of(row, grid))}
-            folder = place.work / grid.name / f'{row.name}_seed{seed}_{marks[row]}'
-            task = Task(budget, data, row.name, seed, str(folder), str(results), None, settings)
-            finished = all(is_finished(result_path(results, scored, seed), mark) for scored, mark in marks.items())
+            work = place.work / grid.name / f'{row.name}_seed{seed}_{marks[row]}'
+            task = Task(budget, data, row.name, seed, str(work), str(results), None, settings)
+            finished = all(
+                any(is_finished(result_path(folder, scored, seed), mark) for folder in (results, *shared))
+                for scored, mark in marks.items()
+            )
             listed.append(((not row.main, order), task, finished))
     return [(task, finished) for _, task, finished in sorted(listed, key=lambda item: item[0])]
 

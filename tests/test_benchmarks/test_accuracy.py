@@ -24,7 +24,7 @@ from benchmarks.grid.rows import BY_NAME
 
 ROOT = repo_root()
 without_gpu = pytest.mark.skipif(has_accelerator(), reason='for machines without a GPU')
-COMMAND = ['accuracy.py', '--budget', 'cpu', '--data', 'stick-figure']
+COMMAND = ['accuracy.py', '--budget', 'cpu', '--data']
 # three tiny epochs of a small model
 TINY = Settings(epochs=3, epoch_images=8, test_images=4, batch_size=4)
 FLAGS = ['--epochs', '3', '--epoch-images', '8', '--test-images', '4', '--batch-size', '4']
@@ -32,10 +32,10 @@ FLAGS = ['--epochs', '3', '--epoch-images', '8', '--test-images', '4', '--batch-
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    def call(*arguments):
+    def call(*arguments, data='stick-figure'):
         monkeypatch.chdir(ROOT)
         places = ['--work-dir', str(tmp_path / 'work'), '--out', str(tmp_path / 'results')]
-        monkeypatch.setattr(sys, 'argv', [*COMMAND, *arguments, *places])
+        monkeypatch.setattr(sys, 'argv', [*COMMAND, data, *arguments, *places])
         accuracy.main()
         return capsys.readouterr().out
 
@@ -167,6 +167,27 @@ def test_a_trial_leaves_the_results_alone(tmp_path, call, monkeypatch, capsys):
     assert 'no row has been run yet' in (tmp_path / 'page.md').read_text()
 
 
+def test_a_run_that_two_grids_share_is_made_once(tmp_path, call, capsys):
+    options = ['--rows', 'mean-pose', '--test-images', '4', '--epoch-images', '8']
+    assert '1 finished' in call(*options, data='lspet-mini')
+    told = call(*options, data='lspet-mini-wide')
+    assert 'lspet-mini-wide/mean-pose/seed0: finished before' in told and 'begins' not in told
+    results = tmp_path / 'results'
+    assert [path.parent.name for path in results.rglob('*.json')] == ['cpu_lspet-mini-128x128']
+    small, wide = (results / 'README.md').read_text().split('### cpu_lspet-mini-128x128_wide')
+    assert wide.count('| mean pose ') == small.count('### cpu_lspet-mini-128x128\n') == 1
+
+    # a row that differs is not taken from there, and nobody is told of it
+    stale = json.loads((results / 'cpu_lspet-mini-128x128' / 'mean-pose_seed0.json').read_text())
+    (results / 'cpu_lspet-mini-128x128' / 'tree-none_seed0.json').write_text(json.dumps(stale))
+    page = tmp_path / 'page.md'
+    settings = Settings(test_images=4, epoch_images=8)
+    accuracy.write_report(page, results, [GRIDS['cpu']['lspet-mini-wide']], settings)
+    assert 'tree-none' not in capsys.readouterr().out
+    (line,) = [line for line in page.read_text().splitlines() if line.startswith('| tree, no messages ')]
+    assert ' open ' in line
+
+
 def test_what_was_done_is_packed_even_if_the_report_fails(tmp_path, call):
     results = tmp_path / 'results' / 'cpu_stick-figure-64x64'
     results.mkdir(parents=True)
@@ -213,7 +234,7 @@ def test_tars_that_reach_outside_are_refused(tmp_path):
     ('arguments', 'message'),
     [
         (['--rows', 'nothing'], '--rows nothing: allowed are mean-pose'),
-        (['--data', 'coco'], '--data coco: --budget cpu has stick-figure lspet-mini'),
+        (['--data', 'coco'], '--data coco: --budget cpu has stick-figure lspet-mini lspet-mini-wide'),
         pytest.param(['--bf16'], '--bf16 needs a GPU', marks=without_gpu),
         (['--jobs', '0'], '0 is not a whole number above 0'),
         (['--max-minutes', '-1'], '-1 is not a number of minutes'),

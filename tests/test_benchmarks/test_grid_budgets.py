@@ -57,12 +57,22 @@ def test_rows_share_data_schedule_and_people(budget, data):
     assert len(set(shared)) == 1, 'rows differ in more than the model'
 
 
-@pytest.mark.parametrize('row', [row.name for row in GRIDS['cpu']['lspet-mini'].rows() if row.name != MEAN_POSE])
-def test_multiply_adds_are_below_the_limit(row):
-    found = complexity(config_of('cpu', 'lspet-mini', row))
-    assert 0.05 < found['gmacs'] <= GRIDS['cpu']['lspet-mini'].max_gmacs == 1.0
+SMALL = [(data, row.name) for data in ('lspet-mini', 'lspet-mini-wide') for row in GRIDS['cpu'][data].rows()]
+
+
+@pytest.mark.parametrize('data,row', [(data, row) for data, row in SMALL if row != MEAN_POSE])
+def test_multiply_adds_are_below_the_limit(data, row):
+    found = complexity(config_of('cpu', data, row))
+    assert 0.05 < found['gmacs'] <= GRIDS['cpu'][data].max_gmacs == 1.0
     if row == 'c-p':
         assert found['train_parameters'] > found['parameters']
+
+
+def test_wide_models_cost_at_most_as_much_as_the_hourglass_and_most_of_it():
+    names = [row.name for row in GRIDS['cpu']['lspet-mini-wide'].rows() if row.name != MEAN_POSE]
+    gmacs = {name: complexity(config_of('cpu', 'lspet-mini-wide', name))['gmacs'] for name in names}
+    limit = gmacs.pop('hourglass')
+    assert all(limit / 2 < found <= limit for found in gmacs.values()), gmacs
 
 
 def test_multiply_adds_of_a_hand_made_model():
@@ -133,6 +143,16 @@ def test_fingerprint_tells_runs_apart_but_not_machines(monkeypatch):
         fingerprint(grid, BY_NAME['tree-none'], 0, Settings()),
     ]
     assert len({first, *others}) == 6
+
+
+def test_rows_that_two_grids_share_are_the_same_run():
+    small, wide = GRIDS['cpu']['lspet-mini'], GRIDS['cpu']['lspet-mini-wide']
+    same = {
+        row.name
+        for row in wide.rows()
+        if fingerprint(small, row, 0, Settings()) == fingerprint(wide, row, 0, Settings())
+    }
+    assert same == {MEAN_POSE, 'resnet', 'hourglass'} and wide.shares == small.name
 
 
 def test_sizes_are_set_wherever_they_are_stated():
