@@ -13,6 +13,7 @@ import importlib.util
 import json
 import math
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from posestructs.testing import needs_data, repo_root
 
 RECIPES = repo_root() / 'docs' / 'recipes'
 NAMES = ('backbone', 'skeleton', 'discriminator', 'dataset', 'existing-config')
-BLOCK = re.compile(r'^```(\w+)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+CHECK_DOCS = runpy.run_path(str(repo_root() / 'tools' / 'misc' / 'check_docs.py'), run_name='check_docs')
 
 
 class Block(NamedTuple):
@@ -43,7 +44,8 @@ class Block(NamedTuple):
 
 
 def blocks(name: str) -> list[Block]:
-    return [Block(*found) for found in BLOCK.findall((RECIPES / f'{name}.md').read_text())]
+    found = CHECK_DOCS['code'](RECIPES / f'{name}.md')
+    return [Block(kind, text) for _, kind, text in found if kind != 'inline']
 
 
 @pytest.fixture(scope='module')

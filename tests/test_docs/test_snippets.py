@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import re
+import runpy
 import sys
 
 import pytest
@@ -15,11 +16,13 @@ from posestructs.testing import repo_root
 from posestructs.utils.cli import load_config
 
 ROOT = repo_root()
+CHECK_DOCS = runpy.run_path(str(ROOT / 'tools' / 'misc' / 'check_docs.py'), run_name='check_docs')
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((ROOT / 'docs' / 'methods').glob('*.md'))]
 BLOCKS = [
-    pytest.param(text, id=f'{page.stem}-{number}')
+    pytest.param(text, id=f'{page.stem}-{line}')
     for page in PAGES
-    for number, text in enumerate(re.findall(r'^```python\n(.*?)^```$', page.read_text(), re.MULTILINE | re.DOTALL))
+    for line, kind, text in CHECK_DOCS['code'](page)
+    if kind == 'python'
 ]
 # read beside the package that holds it: it is to be copied
 sys.path.append(str(ROOT / 'tools' / 'deployment'))
