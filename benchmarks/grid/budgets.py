@@ -95,13 +95,23 @@ SMALL_HOURGLASS = {
     'model.head.in_channels': 32,
 }
 
-# as wide as stays below that hourglass's 0.993 GMACs: what a model of ours is worth beside mmpose's at equal cost
-_WIDE_TREE = {
-    'model.backbone.channels': 160,
-    'model.neck.in_channels': 160,
-    'model.head.shared_channels': 160,
+# image and maps of that hourglass, and as wide as stays below its 0.993 GMACs: ours beside mmpose's, at equal cost
+_EQUAL_SIZE = {'size': SMALL_HOURGLASS['size'], 'model.backbone.depth': 2}
+_EQUAL_TREE = {
+    **_EQUAL_SIZE,
+    'model.backbone.channels': 304,
+    'model.neck.in_channels': 304,
+    'model.head.shared_channels': 304,
+    # as many negative cells as in maps of 32x32
+    'model.head.decoder.sampling.negative_rate': 0.05,
 }
-_WIDE_GENERATOR = {'model.backbone.channels': 128, 'model.head.in_channels': 128}
+_EQUAL_GENERATOR = {**_EQUAL_SIZE, 'model.backbone.channels': 224, 'model.head.in_channels': 224}
+_EQUAL_DISCRIMINATORS = {
+    'model.discriminators.pose.depth': 2,
+    'model.discriminators.confidence.depth': 2,
+    # as in the config, the same share of the norm of a true map
+    'model.adversarial.epsilon': 1.25,
+}
 
 # as many negative cells as at a quarter of the area
 _PARTS_256 = {'model.head.decoder.sampling.negative_rate': 0.005}
@@ -143,15 +153,16 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             batch_size=32,
         ),
         'lspet-mini': _CPU_LSPET_MINI,
-        'lspet-mini-wide': replace(
+        'lspet-mini-equal': replace(
             _CPU_LSPET_MINI,
-            name='cpu_lspet-mini-128x128_wide',
+            name='cpu_lspet-mini-80x80_equal-cost',
             extra=(),
             changes={
                 'hourglass': SMALL_HOURGLASS,
-                **dict.fromkeys(('tree-none', 'tree-both'), _WIDE_TREE),
-                **dict.fromkeys(('single-task', 'c-p'), _WIDE_GENERATOR),
-                'hybrid': {**_WIDE_GENERATOR, 'model.neck.in_channels': 128},
+                **dict.fromkeys(('tree-none', 'tree-both'), _EQUAL_TREE),
+                'single-task': _EQUAL_GENERATOR,
+                'c-p': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS},
+                'hybrid': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS, 'model.neck.in_channels': 224},
             },
             shares=_CPU_LSPET_MINI.name,
         ),

@@ -170,11 +170,11 @@ def test_a_trial_leaves_the_results_alone(tmp_path, call, monkeypatch, capsys):
 def test_a_run_that_two_grids_share_is_made_once(tmp_path, call, capsys):
     options = ['--rows', 'mean-pose', '--test-images', '4', '--epoch-images', '8']
     assert '1 finished' in call(*options, data='lspet-mini')
-    told = call(*options, data='lspet-mini-wide')
-    assert 'lspet-mini-wide/mean-pose/seed0: finished before' in told and 'begins' not in told
+    told = call(*options, data='lspet-mini-equal')
+    assert 'lspet-mini-equal/mean-pose/seed0: finished before' in told and 'begins' not in told
     results = tmp_path / 'results'
     assert [path.parent.name for path in results.rglob('*.json')] == ['cpu_lspet-mini-128x128']
-    small, wide = (results / 'README.md').read_text().split('### cpu_lspet-mini-128x128_wide')
+    small, wide = (results / 'README.md').read_text().split('### cpu_lspet-mini-80x80_equal-cost')
     assert wide.count('| mean pose ') == small.count('### cpu_lspet-mini-128x128\n') == 1
 
     # a row that differs is not taken from there, and nobody is told of it
@@ -182,7 +182,7 @@ def test_a_run_that_two_grids_share_is_made_once(tmp_path, call, capsys):
     (results / 'cpu_lspet-mini-128x128' / 'tree-none_seed0.json').write_text(json.dumps(stale))
     page = tmp_path / 'page.md'
     settings = Settings(test_images=4, epoch_images=8)
-    accuracy.write_report(page, results, [GRIDS['cpu']['lspet-mini-wide']], settings)
+    accuracy.write_report(page, results, [GRIDS['cpu']['lspet-mini-equal']], settings)
     assert 'tree-none' not in capsys.readouterr().out
     (line,) = [line for line in page.read_text().splitlines() if line.startswith('| tree, no messages ')]
     assert ' open ' in line
@@ -234,7 +234,7 @@ def test_tars_that_reach_outside_are_refused(tmp_path):
     ('arguments', 'message'),
     [
         (['--rows', 'nothing'], '--rows nothing: allowed are mean-pose'),
-        (['--data', 'coco'], '--data coco: --budget cpu has stick-figure lspet-mini lspet-mini-wide'),
+        (['--data', 'coco'], '--data coco: --budget cpu has stick-figure lspet-mini lspet-mini-equal'),
         pytest.param(['--bf16'], '--bf16 needs a GPU', marks=without_gpu),
         (['--jobs', '0'], '0 is not a whole number above 0'),
         (['--max-minutes', '-1'], '-1 is not a number of minutes'),
