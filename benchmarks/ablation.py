@@ -5,7 +5,8 @@
 
 Each config is trained by ``tools/train.py`` and its last checkpoint scored by ``tools/test.py``. A run that was cut off
 goes on where it stopped; one that is finished is not done again. Figures are the last checkpoint's, never the best
-one's: the test people choose nothing.
+one's: the test people choose nothing. Where a config tests on other data than it validates on, such as people under
+occluders, the same checkpoint is scored on both.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from posestructs.utils.machine import describe_machine
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 ROOT = Path(__file__).resolve().parents[1]
+VALIDATION = """_base_ = {config!r}
+test_dataloader = _base_.val_dataloader
+test_evaluator = _base_.val_evaluator
+"""
 COLUMNS = ('TorsoPCK@0.2', 'StrictPCP@0.5', 'PDJ@0.1', 'PDJ@0.2', 'PDJ/AUC')
 
 
@@ -97,7 +102,8 @@ def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> 
         work_dir: Folder of all runs; that of a finished one holds ``result.json``.
 
     Returns:
-        dict: The config, options, seed, hash, epochs, size, machine and metrics.
+        dict: The config, options, seed, hash, epochs, size, machine and metrics; ``val_metrics`` where the validation
+        data are not the test data.
     """
     init_default_scope('mmpose')
     config = read_config(path, options)
@@ -108,8 +114,13 @@ def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> 
         return json.loads(result.read_text())
     tail = ('--work-dir', str(folder), *(['--cfg-options', *options] if options else []))
     run('tools/train.py', path, '--resume', '--seed', str(seed), *tail)
-    metrics = folder / 'metrics.json'
-    run('tools/test.py', path, str(last_good_checkpoint(folder)[0]), '--out', str(metrics), *tail)
+    checkpoint = str(last_good_checkpoint(folder)[0])
+    metrics, val_metrics = folder / 'metrics.json', folder / 'val_metrics.json'
+    run('tools/test.py', path, checkpoint, '--out', str(metrics), *tail)
+    if config.val_dataloader.dataset != config.test_dataloader.dataset:
+        validation = folder / 'validation.py'
+        atomic_write(validation, VALIDATION.format(config=str(Path(path).resolve())).encode())
+        run('tools/test.py', str(validation), checkpoint, '--out', str(val_metrics), *tail)
     found = dict(
         config=str(Path(path).resolve().relative_to(ROOT)) if Path(path).resolve().is_relative_to(ROOT) else path,
         options=options,
@@ -120,6 +131,8 @@ def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> 
         machine=describe_machine(),
         metrics=json.loads(metrics.read_text()),
     )
+    if val_metrics.is_file():
+        found['val_metrics'] = json.loads(val_metrics.read_text())
     atomic_write(result, (json.dumps(found, indent=2) + '\n').encode())
     return found
 
@@ -134,7 +147,8 @@ def table(results: list[dict], columns: tuple[str, ...] = COLUMNS) -> str:
 
     Args:
         results: As :func:`train_and_test` gives them.
-        columns: Metrics that are shown where a run has them, the first one also for visible and for occluded joints.
+        columns: Metrics that are shown where a run has them: the first one also for visible and for occluded joints,
+            the first two also on the validation data where those are others.
 
     Returns:
         str: A table in Markdown, metrics in percent.
@@ -142,11 +156,17 @@ def table(results: list[dict], columns: tuple[str, ...] = COLUMNS) -> str:
     found = {key for result in results for key in result['metrics']}
     split = [f'{half}/{column}' for column in columns[:1] for half in ('visible', 'occluded')]
     shown = [key for key in (*columns, *split) if key in found]
+    apart = columns[:2] if any('val_metrics' in result for result in results) else ()
     rows = [
-        [Path(r['config']).stem, f'{r["parameters"] / 1e6:.2f} M', *(cell(r['metrics'].get(key)) for key in shown)]
+        [
+            Path(r['config']).stem,
+            f'{r["parameters"] / 1e6:.2f} M',
+            *(cell(r['metrics'].get(key)) for key in shown),
+            *(cell(r.get('val_metrics', {}).get(key)) for key in apart),
+        ]
         for r in results
     ]
-    return format_table(['model', 'parameters', *shown], rows)
+    return format_table(['model', 'parameters', *shown, *(f'{key}, validation' for key in apart)], rows)
 
 
 @report_usage_errors

@@ -30,7 +30,11 @@ SMALL = [
 
 def test_two_runs_side_by_side_and_not_done_twice(tmp_path):
     twin = tmp_path / 'narrow.py'
-    twin.write_text(f"_base_ = '{ROOT / CONFIG}'\nmodel = dict(head=dict(deconv_out_channels=(8, 8, 8)))\n")
+    # its test people are others than those it validates on
+    twin.write_text(
+        f"_base_ = '{ROOT / CONFIG}'\nmodel = dict(head=dict(deconv_out_channels=(8, 8, 8)))\n"
+        'test_dataloader = dict(dataset=dict(start_index=500))\n'
+    )
     out, work = tmp_path / 'out.json', tmp_path / 'work'
     command = [sys.executable, 'benchmarks/ablation.py', CONFIG, str(twin), '--work-dir', str(work), '--out', str(out)]
     done = subprocess.run([*command, '--cfg-options', *SMALL], cwd=ROOT, capture_output=True, text=True, timeout=300)
@@ -44,8 +48,17 @@ def test_two_runs_side_by_side_and_not_done_twice(tmp_path):
     scored = json.loads((folder / 'metrics.json').read_text())
     assert narrow['metrics'] == scored and 'StrictPCP@0.5' in scored
     assert wide['machine']['torch'] and wide['machine']['commit'] != ''
-    last_line = done.stdout.strip().splitlines()[-1]
+    # the validation people's figures are those that a test of them gives
+    with_them = [*SMALL, 'test_dataloader.dataset.start_index=0', '--out', str(tmp_path / 'val.json')]
+    (checkpoint,) = folder.glob('epoch_*.pth')
+    test = [sys.executable, 'tools/test.py', str(twin), str(checkpoint), '--work-dir', str(tmp_path / 'test')]
+    subprocess.run([*test, '--cfg-options', *with_them], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    assert narrow['val_metrics'] == json.loads((tmp_path / 'val.json').read_text()) != scored
+    assert 'val_metrics' not in wide
+    header, _, _, last_line = done.stdout.strip().splitlines()[-4:]
     assert last_line.startswith('| narrow ') and f'{scored["StrictPCP@0.5"]:.1f}' in last_line
+    assert header.split('|')[-2].strip() == 'StrictPCP@0.5, validation'
+    assert last_line.split('|')[-2].strip() == f'{narrow["val_metrics"]["StrictPCP@0.5"]:.1f}'
 
     stamps = {p: p.stat().st_mtime_ns for p in work.rglob('*.pth')}
     again = subprocess.run([*command, '--cfg-options', *SMALL], cwd=ROOT, capture_output=True, text=True, timeout=120)
