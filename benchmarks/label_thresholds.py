@@ -24,7 +24,7 @@ from mmengine.config import Config, ConfigDict
 
 import posestructs  # noqa: F401
 from benchmarks.ablation import cell, read_config, run_folder, train_and_test
-from benchmarks.grid.experiment import resize
+from benchmarks.grid.experiment import set_everywhere
 from posestructs.evaluation.tables import format_table
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint
@@ -68,7 +68,7 @@ def base_config(args: argparse.Namespace, folder: Path) -> Config:
         atomic_write(file, '\n'.join([*part, '']).encode())
     size = dict(input_size=(args.size,) * 2, heatmap_size=(args.size // 4,) * 2, sigma=sigma_of(args.size))
     plain = cfg.to_dict()
-    resize(plain, size)
+    set_everywhere(plain, size)
     cfg = Config(plain)
     cfg.train_dataloader.dataset.id_file = str(fit.resolve())
     for loader in (cfg.val_dataloader, cfg.test_dataloader):

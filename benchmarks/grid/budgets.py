@@ -11,6 +11,8 @@ from benchmarks.grid.rows import MEAN_POSE, ROWS, Row
 STICK_FIGURE = 'stick-figure-64x64'
 LSPET_MINI = 'lspet-mini-128x128'
 
+EVERYWHERE = 'everywhere'
+
 # scored apart: people as they are, and the same people under occluders that are the same in every run
 PLAIN, OCCLUDERS = 'plain', 'occluders'
 
@@ -32,7 +34,8 @@ class Grid:
         seeds: Of each row.
         main_seeds: Of the main rows.
         max_gmacs: Multiply-adds of one forward pass of one image, at most, in thousands of millions.
-        changes: Keys of the config and values, by row.
+        changes: Keys of the config and values, by row; those under :data:`EVERYWHERE` are set wherever the config has
+            such a key, in pipelines as in decoders.
         enlarge: Factor of the input's and the maps' sides.
         shares: Name of another grid. Rows that are the same in both are run once, and stand in both tables.
     """
@@ -87,7 +90,7 @@ class Grid:
 
 # mmpose fixes the width of its hourglass at full resolution at 256; a smaller input is what brings it below 1 GMAC
 SMALL_HOURGLASS = {
-    'size': dict(input_size=(80, 80), heatmap_size=(20, 20), sigma=1.25),
+    EVERYWHERE: dict(input_size=(80, 80), heatmap_size=(20, 20), sigma=1.25),
     'model.backbone.downsample_times': 2,
     'model.backbone.stage_channels': (256, 48, 64),
     'model.backbone.stage_blocks': (1, 1, 1),
@@ -96,14 +99,14 @@ SMALL_HOURGLASS = {
 }
 
 # image and maps of that hourglass, and as wide as stays below its 0.993 GMACs: ours beside mmpose's, at equal cost
-_EQUAL_SIZE = {'size': SMALL_HOURGLASS['size'], 'model.backbone.depth': 2}
+_EQUAL_SIZE = {EVERYWHERE: SMALL_HOURGLASS[EVERYWHERE], 'model.backbone.depth': 2}
 _EQUAL_TREE = {
-    **_EQUAL_SIZE,
+    # as many negative cells as in maps of 32x32
+    EVERYWHERE: dict(SMALL_HOURGLASS[EVERYWHERE], negative_rate=0.05),
+    'model.backbone.depth': 2,
     'model.backbone.channels': 304,
     'model.neck.in_channels': 304,
     'model.head.shared_channels': 304,
-    # as many negative cells as in maps of 32x32
-    'model.head.decoder.sampling.negative_rate': 0.05,
 }
 _EQUAL_GENERATOR = {**_EQUAL_SIZE, 'model.backbone.channels': 224, 'model.head.in_channels': 224}
 _EQUAL_DISCRIMINATORS = {
@@ -113,14 +116,13 @@ _EQUAL_DISCRIMINATORS = {
     'model.adversarial.epsilon': 1.25,
 }
 
-# as many negative cells as at a quarter of the area
-_PARTS_256 = {'model.head.decoder.sampling.negative_rate': 0.005}
 _TREE_256 = {
+    # as many negative cells as at a quarter of the area
+    EVERYWHERE: dict(negative_rate=0.005),
     'model.backbone.channels': 128,
     'model.neck.in_channels': 128,
     'model.neck.part_channels': 16,
     'model.head.shared_channels': 128,
-    **_PARTS_256,
 }
 # one stack: a checkpoint of two, with both moments of Adam, is larger than what travels between the parts of a grid
 _GENERATOR_256 = {
@@ -183,7 +185,9 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
                 'tree-down': _TREE_256,
                 'tree-both': _TREE_256,
                 'tree-both-max-sum': _TREE_256,
-                **dict.fromkeys(('single-task', 'multi-task', 'c', 'p', 'c-p', 'ungated'), _GENERATOR_256),
+                **dict.fromkeys(
+                    ('single-task', 'multi-task', 'c', 'p', 'c-p', 'ungated', 'non-saturating'), _GENERATOR_256
+                ),
                 'hybrid': {**_GENERATOR_256, 'model.neck.in_channels': 128},
             },
         ),

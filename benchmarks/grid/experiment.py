@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from benchmarks.grid.budgets import OCCLUDERS, Grid
+from benchmarks.grid.budgets import EVERYWHERE, OCCLUDERS, Grid
 from benchmarks.grid.rows import Row
 from posestructs.utils import cli
 from posestructs.utils.nested import walk_dicts
@@ -68,11 +68,12 @@ def make_config(grid: Grid, row: Row, seed: int, settings: Settings) -> Config:
     """
     loaded = cli.load_config(str(ROOT / row.path(grid.data)))
     changes = {**row.changes, **grid.changes.get(row.name, {})}
-    size = changes.pop('size', None)
+    everywhere = changes.pop(EVERYWHERE, {})
     loaded.merge_from_dict(changes)
     cfg = loaded.to_dict()
-    if size or grid.enlarge > 1:
-        resize(cfg, size or enlarged(cfg['codec'], grid.enlarge))
+    if grid.enlarge > 1:
+        everywhere = {**enlarged(cfg['codec'], grid.enlarge), **everywhere}
+    set_everywhere(cfg, everywhere)
     _share_pipeline(cfg, grid)
     _load_data(cfg, grid, settings)
     _schedule(cfg, settings.epochs or grid.epochs)
@@ -108,15 +109,15 @@ def enlarged(codec: Mapping[str, Any], factor: int) -> dict[str, Any]:
     return {key: tuple(factor * side for side in codec[key]) for key in ('input_size', 'heatmap_size')}
 
 
-def resize(part: Any, size: Mapping[str, Any]) -> None:
-    """Set the size of the input and the maps wherever a config states one.
+def set_everywhere(part: Any, values: Mapping[str, Any]) -> None:
+    """Set keys wherever a config states them, so that pipelines and decoders agree.
 
     Args:
         part: A config as plain dicts and lists; changed in place.
-        size: ``input_size`` and, of codecs, ``heatmap_size`` and ``sigma``.
+        values: Such as ``input_size`` and, of codecs, ``heatmap_size`` and ``sigma``.
     """
     for inner in walk_dicts(part):
-        inner.update({key: value for key, value in size.items() if key in inner})
+        inner.update({key: value for key, value in values.items() if key in inner})
 
 
 def _share_pipeline(cfg: dict, grid: Grid) -> None:

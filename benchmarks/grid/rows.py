@@ -94,6 +94,12 @@ ROWS: tuple[Row, ...] = (
     Row('p', '+ P', ADVERSARIAL + '.py', changes=_discriminators(confidence=None)),
     Row('c-p', '+ C + P', ADVERSARIAL + '.py', main=True),
     Row('ungated', '+ C + P, no gate', ADVERSARIAL + '.py', changes={'model.adversarial.gate': False}),
+    Row(
+        'non-saturating',
+        '+ C + P, non-saturating loss',
+        ADVERSARIAL + '.py',
+        changes={'model.adversarial.generator_loss': 'non_saturating'},
+    ),
     Row('hybrid', 'hybrid: tree + C + P', 'configs/hybrid/apn-tree_2x56_{data}.py', main=True),
     Row(
         'pretrained',
@@ -142,10 +148,11 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison('c-p', 'multi-task', 'C and P'),
     Comparison('c-p', 'single-task', 'occlusion maps, C and P', {PCK: 1.0, OCCLUDED: 3.0}),
     Comparison('c-p', 'ungated', 'the gate'),
+    Comparison('non-saturating', 'c-p', "the generator's loss"),
     Comparison('hybrid', 'tree-both', 'hybrid and tree', BETTER),
     Comparison('hybrid', 'c-p', 'hybrid and adversarial', BETTER),
     Comparison('tree-both', 'hourglass', "tree and mmpose's hourglass", BETTER),
     Comparison('c-p', 'hourglass', "adversarial and mmpose's hourglass", BETTER),
     Comparison('hybrid', 'hourglass', "hybrid and mmpose's hourglass", BETTER),
-    Comparison('pretrained-hybrid', 'pretrained', 'structure on top of pretraining'),
+    Comparison('pretrained-hybrid', 'pretrained', 'structure on top of pretraining, another head and loss'),
 )

@@ -13,7 +13,7 @@ from benchmarks.grid import hits, hooks  # noqa: F401  registers what configs na
 from benchmarks.grid.archive import LIMIT
 from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
 from benchmarks.grid.complexity import complexity
-from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, resize
+from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, set_everywhere
 from benchmarks.grid.rows import BY_NAME, COMPARISONS, MEAN_POSE
 
 
@@ -55,6 +55,17 @@ def test_rows_share_data_schedule_and_people(budget, data):
             ).pretty_text
         )
     assert len(set(shared)) == 1, 'rows differ in more than the model'
+
+
+@pytest.mark.parametrize('budget,data', [(b, d) for b, grids in GRIDS.items() for d in grids])
+def test_targets_are_made_by_the_codec_that_reads_the_prediction(budget, data):
+    for row in GRIDS[budget][data].rows():
+        cfg = config_of(budget, data, row.name)
+        (step,) = (step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget')
+        # how joints are read off the maps is the decoder's own
+        own = {'decode', 'deformation', 'deformation_weight', 'shift'}
+        decoder = {key: value for key, value in cfg.model.get('head', cfg.codec).get('decoder', cfg.codec).items()}
+        assert {k: v for k, v in decoder.items() if k not in own} == step.encoder.to_dict(), row.name
 
 
 SMALL = [(data, row.name) for data in ('lspet-mini', 'lspet-mini-equal') for row in GRIDS['cpu'][data].rows()]
@@ -157,7 +168,7 @@ def test_rows_that_two_grids_share_are_the_same_run():
 
 def test_sizes_are_set_wherever_they_are_stated():
     part = dict(codec=dict(input_size=(1, 1), sigma=2), steps=[dict(input_size=(1, 1)), dict(type='x')])
-    resize(part, dict(input_size=(8, 4), heatmap_size=(2, 1), sigma=1))
+    set_everywhere(part, dict(input_size=(8, 4), heatmap_size=(2, 1), sigma=1))
     assert part == dict(codec=dict(input_size=(8, 4), sigma=1), steps=[dict(input_size=(8, 4)), dict(type='x')])
 
 

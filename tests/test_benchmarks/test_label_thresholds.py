@@ -12,7 +12,7 @@ from posestructs.utils.usage import UsageError
 
 sys.path.insert(0, str(repo_root()))
 from benchmarks import label_thresholds as experiment
-from benchmarks.grid.experiment import resize
+from benchmarks.grid.experiment import set_everywhere
 
 
 def test_people_are_on_one_side_each():
@@ -28,7 +28,7 @@ def test_people_are_on_one_side_each():
 
 def test_values_are_replaced_wherever_they_stand():
     node = dict(codec=dict(sigma=2, size=(1, 2)), steps=[dict(encoder=(dict(sigma=2),)), 'sigma'], sigma=None)
-    resize(node, dict(sigma=1.5))
+    set_everywhere(node, dict(sigma=1.5))
     assert node == dict(
         codec=dict(sigma=1.5, size=(1, 2)), steps=[dict(encoder=(dict(sigma=1.5),)), 'sigma'], sigma=1.5
     )
