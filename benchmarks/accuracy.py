@@ -1,8 +1,8 @@
 """Accuracy of all models side by side: same data, same budget, one table.
 
-    python benchmarks/accuracy.py --budget cpu --jobs 2                   # both grids for a CPU
+    python benchmarks/accuracy.py --budget cpu --jobs 2                   # all grids for a CPU
     python benchmarks/accuracy.py --budget cpu --data stick-figure --rows tree-none tree-both
-    python benchmarks/accuracy.py --budget gpu --max-minutes 9 --unpack grid.tar --pack grid.tar --bf16 --workers 8
+    python benchmarks/accuracy.py --budget gpu --max-minutes 9 --unpack grid.tar --pack grid.tar --bf16 --workers 14
     python benchmarks/accuracy.py --report docs/benchmarks.md             # from the results that are there
 
 Each run is a process that trains a row's config (``benchmarks/grid/rows.py``) under the grid's budget
@@ -16,11 +16,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.grid.began import BEGAN
+
+# isort: split
 from mmengine.registry import init_default_scope
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
@@ -33,7 +37,7 @@ from benchmarks.grid.plots import write_plots
 from benchmarks.grid.report import grid_section
 from benchmarks.grid.results import of_settings, read_grid
 from benchmarks.grid.rows import BY_NAME
-from benchmarks.grid.run import Place, Report, name_of, plan, run_all
+from benchmarks.grid.run import Place, Report, name_of, plan, run_all, without_twins
 from benchmarks.grid.sections import write_section
 from benchmarks.grid.worker import Task
 from posestructs.utils import cli
@@ -51,7 +55,17 @@ learns nothing but itself. What has not been run is open.
 ```bash
 python benchmarks/accuracy.py --budget cpu --jobs 2
 python benchmarks/accuracy.py --report docs/benchmarks.md
+```
+
+On a GPU that is to be had for minutes only, the grid is made in parts. Each takes over what the tar of the part before
+holds, results and the newest checkpoints, and writes the next one, of 16 MiB at most. A copy of the checkout without
+`.git` takes its commit from the environment variable `POSESTRUCTS_COMMIT`.
+
+```bash
+python benchmarks/accuracy.py --budget gpu --max-minutes 9 --unpack grid.tar --pack grid.tar --bf16 --workers 14
 ```"""
+# kept of --max-minutes for the tar and the report
+FOR_PACKING = 20.0
 RESULTS = ROOT / 'benchmarks' / 'results' / 'accuracy'
 
 
@@ -195,6 +209,11 @@ def write_report(page: Path, results: Path, grids: Sequence[Grid], settings: Set
     say(f'{page}: written')
 
 
+def names_of(budget: str) -> list[str]:
+    """Names of a budget's grids."""
+    return [grid.name for grid in GRIDS[budget].values()]
+
+
 def finish(args: argparse.Namespace, place: Place, tasks: Sequence[tuple[Task, bool]], report: Report) -> None:
     """Report and pack what a call has done.
 
@@ -205,8 +224,8 @@ def finish(args: argparse.Namespace, place: Place, tasks: Sequence[tuple[Task, b
         report: What became of them.
     """
     if args.pack:  # before all that could fail
-        left = [Path(task.folder) for task, _ in tasks if name_of(task) in report.left]
-        for name in archive.pack(args.pack, place, left):
+        left = [Path(task.folder) for task, _ in tasks if name_of(task) in (*report.left, *report.failed)]
+        for name in archive.pack(args.pack, place, names_of(args.budget), left):
             say(f'--pack: the checkpoint of {name} is too large, its run will begin anew')
     write_report(place.results / 'README.md', place.results, list(GRIDS[args.budget].values()), settings_of(args))
 
@@ -230,7 +249,8 @@ def main() -> None:
     if args.unpack:
         count = archive.unpack(args.unpack, place) if args.unpack.is_file() else 'not there yet, nothing is taken over'
         say(f'--unpack {args.unpack}: {count}')
-    tasks = [item for data, rows in choose(args) for item in plan(args.budget, data, rows, args.seeds, place, settings)]
+    planned = [plan(args.budget, data, rows, args.seeds, place, settings) for data, rows in choose(args)]
+    tasks = without_twins(task for part in planned for task in part)
     for task, finished in tasks:
         if finished or args.list:
             say(f'{name_of(task)}: {"finished before" if finished else "open"}')
@@ -238,7 +258,10 @@ def main() -> None:
         return
     if commit().endswith('-dirty'):
         say('note: files differ from the last commit, and results will say so (-dirty)')
-    report = run_all(tasks, args.jobs, args.max_minutes, say)
+    end = None if args.max_minutes is None else BEGAN + 60 * args.max_minutes - (FOR_PACKING if args.pack else 0)
+    # a call that is cut off leaves a tar all the same
+    keep = partial(archive.pack, args.pack, place, names_of(args.budget)) if args.pack else lambda folders: None
+    report = run_all(tasks, args.jobs, end, say, keep)
     finish(args, place, tasks, report)
     say(f'{len(report.done)} finished, {len(report.left)} left, {len(report.failed)} failed')
     if report.failed:

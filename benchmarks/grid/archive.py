@@ -1,13 +1,14 @@
-"""One small tar that a grid goes on from on another machine: all results, and the checkpoints of unfinished runs."""
+"""One small tar that grids go on from on another machine: their results, and the checkpoints of unfinished runs."""
 
 from __future__ import annotations
 
 import io
+import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.grid.run import Place
+from benchmarks.grid.run import Place, is_finished
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
 from posestructs.utils.usage import UsageError
@@ -16,12 +17,13 @@ LIMIT = 16 * 2**20
 RESULTS, WORK = 'results', 'work'
 
 
-def pack(path: Path, place: Place, folders: Sequence[Path], limit: int = LIMIT) -> list[str]:
+def pack(path: Path, place: Place, grids: Iterable[str], folders: Sequence[Path], limit: int = LIMIT) -> list[str]:
     """Write the tar.
 
     Args:
         path: The tar; compressed.
-        place: Its results all go in.
+        place: Where files are.
+        grids: Names of the grids whose results go in.
         folders: Of the unfinished runs, the most wanted first. Of each goes in the newest whole checkpoint.
         limit: Largest size in bytes. A checkpoint that would exceed it stays out, and its run begins anew.
 
@@ -31,7 +33,8 @@ def pack(path: Path, place: Place, folders: Sequence[Path], limit: int = LIMIT) 
     Raises:
         UsageError: The results alone exceed the limit.
     """
-    files = [(file, f'{RESULTS}/{file.relative_to(place.results)}') for file in sorted(place.results.rglob('*.json'))]
+    found = sorted(file for grid in set(grids) for file in (place.results / grid).glob('*.json'))
+    files = [(file, f'{RESULTS}/{file.relative_to(place.results)}') for file in found]
     data, left_out = _tar(files), []
     if len(data) > limit:
         raise UsageError(f'--pack {path}: the results alone take {len(data):,} bytes, allowed are {limit:,}')
@@ -50,7 +53,8 @@ def pack(path: Path, place: Place, folders: Sequence[Path], limit: int = LIMIT) 
 
 
 def unpack(path: Path, place: Place) -> int:
-    """Put the files of a tar where a grid looks for them; a file that is there already is replaced.
+    """Put the files of a tar where a grid looks for them; a file that is there already is replaced, but no result of
+    the same run.
 
     Args:
         path: Of :func:`pack`.
@@ -72,13 +76,19 @@ def unpack(path: Path, place: Place) -> int:
                     raise UsageError(f'--unpack {path}: {member.name} is no file of --pack')
             for member in members:
                 kind, _, name = member.name.partition('/')
-                file = roots[kind] / name
-                atomic_write(file, archive.extractfile(member).read())
+                file, content = roots[kind] / name, archive.extractfile(member).read()
+                if kind == RESULTS and is_finished(file, _mark(content)):
+                    continue
+                atomic_write(file, content)
                 if kind == WORK:  # an older checkpoint that is named there would be preferred
                     (file.parent / 'last_checkpoint').unlink(missing_ok=True)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, ValueError, KeyError, tarfile.TarError) as error:
         raise UsageError(f'--unpack {path}: {error}') from error
     return len(members)
+
+
+def _mark(content: bytes) -> str:
+    return json.loads(content)['fingerprint']
 
 
 def _tar(files: Sequence[tuple[Path, str]]) -> bytes:

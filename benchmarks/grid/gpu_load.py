@@ -25,7 +25,8 @@ class GpuLoad:
     def __enter__(self) -> GpuLoad:
         """Begin."""
         if self._program is not None:
-            self._output = tempfile.TemporaryFile('w+')
+            # the program appends wherever it is read meanwhile
+            self._output = tempfile.TemporaryFile('a+')
             command = [self._program, '--id=0', *QUERY]
             self._process = subprocess.Popen(command, stdout=self._output, stderr=subprocess.DEVNULL)
         return self

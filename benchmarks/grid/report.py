@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.grid.budgets import Grid
+from benchmarks.grid.budgets import OCCLUDERS, Grid
 from benchmarks.grid.experiment import Settings, make_config
 from benchmarks.grid.results import Run, hits_of
 from benchmarks.grid.rows import BY_NAME, COMPARISONS, HOURGLASS, MEAN_POSE, OCCLUDED, PCK, PCP, Comparison, Row
@@ -195,6 +195,8 @@ def provenance(grid: Grid, runs: Runs) -> str:
         which = 'All rows' if len(machines) == 1 else '; '.join(labels)
         busy = [run.facts['gpu_utilisation'] for run in group if 'gpu_utilisation' in run.facts]
         load = f' The GPU was busy {np.mean(busy):.0f} % of the time.' if busy else ''
+        if known['gpu'] and not busy:
+            load = ' How busy the GPU was is not known: nvidia-smi did not tell.'
         sentences.append(
             f'{which}: {device}, Python {known["python"]}, torch {known["torch"]}, mmpose {known["mmpose"]}, '
             f'commit {known["commit"]}.{load}'
@@ -248,7 +250,7 @@ def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
         f'### {grid.name}',
         budget_line(grid, runs),
         main_table(grid, runs),
-        INTERVALS,
+        INTERVALS + (UNDER_OCCLUDERS if OCCLUDERS in grid.test_sets else ''),
         difference_table(grid, runs),
         *(f'![{about}]({path})' for about, path in pictures.items()),
         provenance(grid, runs),
@@ -261,4 +263,8 @@ INTERVALS = (
     'has no discriminators; minutes of training. Differences are in points, with the 95 % interval of a paired '
     'bootstrap over the test people. It covers the choice of people, not the chance of training: with one seed a '
     'difference of a point or two may be chance all the same.'
+)
+UNDER_OCCLUDERS = (
+    ' Visible and occluded joints are those of the same people under artificial occluders, where fewer joints are '
+    'found; all other columns are of the people as they are.'
 )

@@ -101,6 +101,22 @@ def plan(
     return [(task, finished) for _, task, finished in sorted(listed, key=lambda item: item[0])]
 
 
+def without_twins(tasks: Iterable[tuple[Task, bool]]) -> list[tuple[Task, bool]]:
+    """Leave out runs that two grids share and that another grid of the same call makes already.
+
+    Args:
+        tasks: Of :func:`plan`, of all grids of a call.
+
+    Returns:
+        list[tuple[Task, bool]]: The first of each kind, in the same order.
+    """
+    first: dict[str, tuple[Task, bool]] = {}
+    for task, finished in tasks:
+        # row, seed and fingerprint
+        first.setdefault(Path(task.folder).name, (task, finished))
+    return list(first.values())
+
+
 def name_of(task: Task) -> str:
     """Short name of a run."""
     return f'{task.data}/{task.row}/seed{task.seed}'
@@ -109,23 +125,24 @@ def name_of(task: Task) -> str:
 def run_all(
     tasks: Sequence[tuple[Task, bool]],
     jobs: int,
-    max_minutes: float | None,
+    end: float | None,
     say: Callable[[str], None],
+    keep: Callable[[list[Path]], None] = lambda folders: None,
 ) -> Report:
     """Do what is left of a plan.
 
     Args:
         tasks: Of :func:`plan`. A run that was begun before comes first.
         jobs: Runs side by side; the cores are shared out among them.
-        max_minutes: Stop after so many; what was begun goes on in the next call.
+        end: ``time.time()`` at which to stop, or ``None``; what was begun goes on in the next call.
         say: Gets a line on each run's begin and end.
+        keep: Called after each run, with the folders of those that are not finished.
 
     Returns:
         Report: What became of the runs.
     """
     report = Report([name_of(task) for task, finished in tasks if finished], [], {})
     waiting = sorted((task for task, finished in tasks if not finished), key=lambda task: not _begun(task))
-    end = None if max_minutes is None else time.time() + 60 * max_minutes
     running: dict[subprocess.Popen, tuple[Task, float]] = {}
     try:
         while waiting or running:
@@ -140,6 +157,8 @@ def run_all(
                 task, began = running.pop(process)
                 _note(report, task, process.returncode)
                 say(f'{name_of(task)}: {_ending(process.returncode)} after {(time.time() - began) / 60:.1f} minutes')
+                failed = [] if process.returncode == 0 else [task]
+                keep([Path(open_.folder) for open_ in (*failed, *(t for t, _ in running.values()), *waiting)])
             if end is not None and time.time() > end:
                 break
     finally:

@@ -38,14 +38,17 @@ def commit() -> str:
     """Find the commit of the checkout that this file belongs to.
 
     Returns:
-        str: Its short hash, with ``-dirty`` where tracked files differ from it; 'unknown' outside a checkout.
+        str: Its short hash, with ``-dirty`` where tracked files differ from it; outside a checkout, such as in a copy
+        without ``.git``, what the environment variable POSESTRUCTS_COMMIT says, else 'unknown'.
     """
     command = ('git', 'describe', '--always', '--dirty', '--abbrev=7', '--exclude=*')
     try:
         done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
     except FileNotFoundError:
-        return 'unknown'
-    return done.stdout.strip() if done.returncode == 0 else 'unknown'
+        done = None
+    if done is not None and done.returncode == 0:
+        return done.stdout.strip()
+    return os.environ.get('POSESTRUCTS_COMMIT', 'unknown')
 
 
 def cpu_name() -> str:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from benchmarks.grid.rows import BY_NAME
 ROOT = repo_root()
 without_gpu = pytest.mark.skipif(has_accelerator(), reason='for machines without a GPU')
 COMMAND = ['accuracy.py', '--budget', 'cpu', '--data']
+GRID = ['cpu_stick-figure-64x64']
 # three tiny epochs of a small model
 TINY = Settings(epochs=3, epoch_images=8, test_images=4, batch_size=4)
 FLAGS = ['--epochs', '3', '--epoch-images', '8', '--test-images', '4', '--batch-size', '4']
@@ -35,6 +37,7 @@ def call(monkeypatch, capsys, tmp_path):
     def call(*arguments, data='stick-figure'):
         monkeypatch.chdir(ROOT)
         places = ['--work-dir', str(tmp_path / 'work'), '--out', str(tmp_path / 'results')]
+        monkeypatch.setattr(accuracy, 'BEGAN', time.time())
         monkeypatch.setattr(sys, 'argv', [*COMMAND, data, *arguments, *places])
         accuracy.main()
         return capsys.readouterr().out
@@ -84,8 +87,8 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
         worker.run(dataclasses.replace(task, deadline=time.time()))
     assert [path.name for path in here.work.rglob('epoch_*.pth')] == ['epoch_1.pth']
     tar = tmp_path / 'grid.tar'
-    assert archive.pack(tar, here, [Path(task.folder)], limit=2000) == [Path(task.folder).name]
-    assert archive.pack(tar, here, [Path(task.folder)]) == []
+    assert archive.pack(tar, here, GRID, [Path(task.folder)], limit=2000) == [Path(task.folder).name]
+    assert archive.pack(tar, here, GRID, [Path(task.folder)]) == []
     assert tar.stat().st_size < archive.LIMIT
 
     folder = there.work / Path(task.folder).relative_to(here.work)
@@ -109,7 +112,15 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
 
 def test_parts_of_a_grid_on_machines_that_share_one_tar(tmp_path, call, monkeypatch):
     """The first call's time for training is over before its process begins; it stops after one epoch all the same."""
-    monkeypatch.setattr(run, 'FOR_SCORING', 298.0)
+    monkeypatch.setattr(run, 'FOR_SCORING', 298.0 - accuracy.FOR_PACKING)
+    listed = accuracy.plan
+
+    def plan_in_no_time(*arguments):
+        tasks = listed(*arguments)
+        monkeypatch.setattr(accuracy, 'BEGAN', time.time())
+        return tasks
+
+    monkeypatch.setattr(accuracy, 'plan', plan_in_no_time)
     tar = tmp_path / 'grid.tar'
     words = ['--rows', 'single-task', *FLAGS, '--unpack', str(tar), '--pack', str(tar)]
     told = call(*words, '--max-minutes', '5')
@@ -128,11 +139,33 @@ def test_parts_of_a_grid_on_machines_that_share_one_tar(tmp_path, call, monkeypa
     assert f'--unpack {tar}: 1' in told and 'finished before' in told and '1 finished' in told
 
 
+def test_a_call_that_is_cut_off_leaves_what_it_has_done(tmp_path, call, monkeypatch):
+    """The tar is there after each run, with the results of this budget alone."""
+    tar, other = tmp_path / 'grid.tar', tmp_path / 'results' / 'gpu_elsewhere' / 'mean-pose_seed0.json'
+    other.parent.mkdir(parents=True)
+    other.write_text('{"fingerprint": "x"}')
+    monkeypatch.setattr(accuracy, 'finish', lambda *_: pytest.fail('cut off'))
+    with pytest.raises(pytest.fail.Exception, match='cut off'):
+        call('--rows', 'mean-pose', '--test-images', '4', '--epoch-images', '8', '--pack', str(tar))
+    with tarfile.open(tar) as found:
+        (name,) = found.getnames()
+    assert name == 'results/cpu_stick-figure-64x64/mean-pose_seed0.json'
+
+    # results of the same run stay, others are replaced
+    here = run.Place(tmp_path / 'work', tmp_path / 'results')
+    result = tmp_path / name
+    newer = json.dumps(dict(json.loads(result.read_text()), machine='newer'))
+    result.write_text(newer)
+    assert archive.unpack(tar, here) == 1 and result.read_text() == newer
+    result.write_text('{"fingerprint": "another"}')
+    assert archive.unpack(tar, here) == 1 and json.loads(result.read_text())['row'] == 'mean-pose'
+
+
 def test_a_call_whose_time_is_over_ends_its_runs_and_what_they_have_started(tmp_path, monkeypatch):
     monkeypatch.setattr(run, 'FOR_SCORING', 0)
     tasks = plan('single-task', run.Place(tmp_path / 'work', tmp_path / 'results'))
     told = []
-    report = run.run_all(tasks, 1, 0.03, told.append)
+    report = run.run_all(tasks, 1, time.time() + 2, told.append)
     assert (report.left, report.done, report.failed) == (['stick-figure/single-task/seed0'], [], {})
     assert len(told) == 1 and 'begins' in told[0]
     with Path(tasks[0][0].folder, 'lock').open('a') as lock:  # nobody holds it
@@ -169,7 +202,8 @@ def test_a_trial_leaves_the_results_alone(tmp_path, call, monkeypatch, capsys):
 
 def test_a_run_that_two_grids_share_is_made_once(tmp_path, call, capsys):
     options = ['--rows', 'mean-pose', '--test-images', '4', '--epoch-images', '8']
-    assert '1 finished' in call(*options, data='lspet-mini')
+    # in one call, and in the next
+    assert '1 finished, 0 left' in call('lspet-mini-equal', *options, data='lspet-mini')
     told = call(*options, data='lspet-mini-equal')
     assert 'lspet-mini-equal/mean-pose/seed0: finished before' in told and 'begins' not in told
     results = tmp_path / 'results'
@@ -217,8 +251,6 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path):
 
 
 def test_tars_that_reach_outside_are_refused(tmp_path):
-    import tarfile
-
     from posestructs.utils.usage import UsageError
 
     (tmp_path / 'file').write_text('x')

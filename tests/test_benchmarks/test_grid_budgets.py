@@ -1,9 +1,13 @@
 """Rows of a grid differ in the model alone, and are as small as the grid says."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpose.registry import DATASETS
 
 from posestructs.testing import data_root, repo_root
 
@@ -12,6 +16,7 @@ sys.path.insert(0, str(repo_root()))
 from benchmarks.grid import hits, hooks  # noqa: F401  registers what configs name
 from benchmarks.grid.archive import LIMIT
 from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
+from benchmarks.grid.cached_image import LoadCachedImage, preload
 from benchmarks.grid.complexity import complexity
 from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, set_everywhere
 from benchmarks.grid.rows import BY_NAME, COMPARISONS, MEAN_POSE
@@ -170,6 +175,24 @@ def test_sizes_are_set_wherever_they_are_stated():
     part = dict(codec=dict(input_size=(1, 1), sigma=2), steps=[dict(input_size=(1, 1)), dict(type='x')])
     set_everywhere(part, dict(input_size=(8, 4), heatmap_size=(2, 1), sigma=1))
     assert part == dict(codec=dict(input_size=(8, 4), sigma=1), steps=[dict(input_size=(8, 4)), dict(type='x')])
+
+
+def test_images_are_kept_for_the_processes_that_load_them(tmp_path, monkeypatch):
+    shutil.copytree(data_root() / 'lspet-mini', tmp_path / 'lspet-mini', ignore=shutil.ignore_patterns('images'))
+    loader = config_of('cpu', 'lspet-mini', 'c-p', Settings(workers=2, epoch_images=4)).train_dataloader
+    (tmp_path / 'lspet-mini' / 'images').mkdir()
+    for file in (data_root() / 'lspet-mini' / 'images').iterdir():
+        (tmp_path / 'lspet-mini' / 'images' / file.name).symlink_to(file.resolve())
+    loader.dataset.data_root = str(tmp_path / 'lspet-mini')
+    monkeypatch.setattr(LoadCachedImage, 'kept', {})
+    dataset = DATASETS.build(loader.dataset)
+    files = [Path(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
+    preload(dataset)
+    for file in files:
+        file.unlink()
+    # patches of the occluders come from memory too
+    batches = list(Runner.build_dataloader(dict(loader, dataset=dataset, batch_size=2), seed=0))
+    assert sorted(s.img_path for batch in batches for s in batch['data_samples']) == sorted(map(str, files))
 
 
 def test_comparisons_name_rows():

@@ -31,9 +31,9 @@ def test_commit_of_a_checkout_and_of_none(tmp_path):
         identity = ('-c', 'user.name=a', '-c', 'user.email=a@example.org')
         return subprocess.run(['git', *identity, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
-    def ask():
+    def ask(**known):
         code = f'import runpy; print(runpy.run_path({str(copy)!r})["commit"]())'
-        env = dict(os.environ, GIT_CEILING_DIRECTORIES=str(tmp_path))
+        env = dict(os.environ, GIT_CEILING_DIRECTORIES=str(tmp_path), **known)
         return subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True).stdout.strip()
 
     git('init', '-q')
@@ -42,6 +42,6 @@ def test_commit_of_a_checkout_and_of_none(tmp_path):
     head = git('rev-parse', '--short=7', 'HEAD').strip()
     assert ask() == head
     copy.write_text(copy.read_text() + '\n')
-    assert ask() == f'{head}-dirty'
+    assert ask() == ask(POSESTRUCTS_COMMIT='another') == f'{head}-dirty'
     shutil.rmtree(folder / '.git')
-    assert ask() == 'unknown'
+    assert ask() == 'unknown' and ask(POSESTRUCTS_COMMIT='1234567') == '1234567'

@@ -93,7 +93,8 @@ class RandomOccluder(BaseTransform):
         skeleton_links (Sequence[tuple[int, int]], optional): Joint indices of the limbs, instead of the sample's.
             Defaults to None: the sample's, or where it has none, those of the ``metainfo`` of its ``dataset`` if that
             has as many joints.
-        backend_args (dict, optional): How to read the images that patches come from. Defaults to None.
+        backend_args (dict, optional): How to read the images that patches come from. Defaults to None: as the data
+            set's own pipeline reads them, from memory where it keeps them there.
 
     Raises:
         ValueError: An argument is not allowed (at build time); patches are asked for without ``dataset``; the links do
@@ -131,7 +132,7 @@ class RandomOccluder(BaseTransform):
         if skeleton_links is not None:
             skeleton_links = check_pairs('RandomOccluder.skeleton_links', skeleton_links)
         self.skeleton_links = skeleton_links
-        self._loader = LoadVerifiedImage(backend_args=backend_args)
+        self._loader = None if backend_args is None else LoadVerifiedImage(backend_args=backend_args)
         self._rng = np.random.RandomState()  # seeded anew for each sample, which costs a hundredth of making one
 
     @cache_randomness
@@ -261,12 +262,13 @@ class RandomOccluder(BaseTransform):
         """An image of the data set that is not the sample's own, or ``None`` after some tries."""
         dataset = results['dataset']
         own = results.get('img_path'), results.get('img_id')
+        loader = self._loader or _loader_of(dataset)
         for _ in range(_PATCH_TRIES):
             other = _data_info(dataset, int(rng.random_sample() * len(dataset)))
             if (other.get('img_path'), other.get('img_id')) == own:
                 continue
             try:
-                return other['img'] if 'img' in other else self._loader.load(other['img_path'])
+                return other['img'] if 'img' in other else loader.load(other['img_path'])
             except BadImageError:  # the sample itself is good; the bad one is reported when its own turn comes
                 continue
         return None
@@ -291,6 +293,11 @@ def _data_info(dataset: Any, index: int) -> dict:
     if type(dataset).get_data_info is BaseCocoStyleDataset.get_data_info:
         return BaseDataset.get_data_info(dataset, index)
     return dataset.get_data_info(index)
+
+
+def _loader_of(dataset: Any) -> LoadVerifiedImage:
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    return next((step for step in steps if isinstance(step, LoadVerifiedImage)), None) or LoadVerifiedImage()
 
 
 def _like(fill: np.ndarray, ndim: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from mmcv.transforms.utils import cache_random_params
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, TRANSFORMS
 
-from posestructs.datasets.transforms import RandomOccluder
+from posestructs.datasets.transforms import LoadVerifiedImage, RandomOccluder
 from posestructs.datasets.transforms.random_occluder import sample_seed
 from posestructs.testing import data_root, needs_data
 
@@ -193,6 +194,24 @@ def test_patches_come_from_other_images(own):
         after = run(results, seed=i, fills='patch', num=1)
         seen |= set(np.unique(after['img']).tolist()) - {0}
     assert seen == set(People.values) - {People.values[own]}
+
+
+def test_patches_are_read_as_the_data_set_reads_its_images(tmp_path):
+    class Remembered(LoadVerifiedImage):
+        def load(self, path):
+            return np.full((40, 40, 3), 77, np.uint8)
+
+    class Filed(People):
+        pipeline = SimpleNamespace(transforms=[SimpleNamespace(), Remembered()])
+
+        def get_data_info(self, i):
+            return dict(img_id=i + 1, img_path=str(tmp_path / f'{i}.png'))
+
+    assert 77 in run(dict(sample(), dataset=Filed()), fills='patch', num=1)['img']
+    for i in range(len(Filed())):
+        cv2.imwrite(str(tmp_path / f'{i}.png'), np.full((40, 40, 3), 55, np.uint8))
+    own = run(dict(sample(), dataset=Filed()), fills='patch', num=1, backend_args=dict(backend='local'))['img']
+    assert 55 in own and 77 not in own
 
 
 def test_patch_falls_back_on_noise_where_there_is_no_other_image(tmp_path):
