@@ -132,6 +132,8 @@ _GENERATOR_256 = {
     'model.head.num_stacks': 1,
 }
 
+_ADVERSARIAL = ('single-task', 'multi-task', 'c', 'p', 'c-p', 'ungated', 'non-saturating', 'weighted')
+
 _CPU_LSPET_MINI = Grid(
     name='cpu_lspet-mini-128x128',
     data=LSPET_MINI,
@@ -185,9 +187,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
                 'tree-down': _TREE_256,
                 'tree-both': _TREE_256,
                 'tree-both-max-sum': _TREE_256,
-                **dict.fromkeys(
-                    ('single-task', 'multi-task', 'c', 'p', 'c-p', 'ungated', 'non-saturating'), _GENERATOR_256
-                ),
+                **dict.fromkeys(_ADVERSARIAL, _GENERATOR_256),
                 'hybrid': {**_GENERATOR_256, 'model.neck.in_channels': 128},
             },
         ),

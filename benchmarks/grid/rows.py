@@ -100,6 +100,13 @@ ROWS: tuple[Row, ...] = (
         ADVERSARIAL + '.py',
         changes={'model.adversarial.generator_loss': 'non_saturating'},
     ),
+    Row(
+        'weighted',
+        '+ C + P, 50 times alpha and beta',
+        ADVERSARIAL + '.py',
+        # with the paper's weights the terms are a few thousandths of the loss of so short a training
+        changes={'model.adversarial.alpha': 50 / 220, 'model.adversarial.beta': 50 / 180},
+    ),
     Row('hybrid', 'hybrid: tree + C + P', 'configs/hybrid/apn-tree_2x56_{data}.py', main=True),
     Row(
         'pretrained',
@@ -149,6 +156,8 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison('c-p', 'single-task', 'occlusion maps, C and P', {PCK: 1.0, OCCLUDED: 3.0}),
     Comparison('c-p', 'ungated', 'the gate'),
     Comparison('non-saturating', 'c-p', "the generator's loss"),
+    Comparison('weighted', 'c-p', 'weights of C and P'),
+    Comparison('weighted', 'single-task', 'occlusion maps, C and P with such weights'),
     Comparison('hybrid', 'tree-both', 'hybrid and tree', BETTER),
     Comparison('hybrid', 'c-p', 'hybrid and adversarial', BETTER),
     Comparison('tree-both', 'hourglass', "tree and mmpose's hourglass", BETTER),

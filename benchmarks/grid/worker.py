@@ -32,6 +32,7 @@ from benchmarks.grid.gpu_load import GpuLoad
 from benchmarks.grid.hits import Hits, pack
 from benchmarks.grid.hooks import GpuLoadHook, OutOfTime, TrainingClockHook
 from benchmarks.grid.rows import BY_NAME, MEAN_POSE, ROWS, Row
+from benchmarks.grid.verdicts import verdicts
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -112,7 +113,7 @@ def run(task: Task) -> None:
     if row.name == MEAN_POSE:
         pose = mean_pose_row.fit(cfg)
         hits = {name: mean_pose_row.score(for_test_set(cfg, name), pose) for name in grid.test_sets}
-        write(task, row, cfg, {}, hits, 0.0)
+        write(task, row, cfg, {}, hits, 0.0, {})
         return
     cfg.work_dir = str(folder)
     checkpoint, clock = train(cfg, task)
@@ -123,7 +124,7 @@ def run(task: Task) -> None:
             fit_types(cfg, folder)
         began = time.perf_counter()
         hits = {name: score(for_test_set(cfg, name), checkpoint, name) for name in grid.test_sets}
-        write(task, scored, cfg, clock, hits, time.perf_counter() - began)
+        write(task, scored, cfg, clock, hits, time.perf_counter() - began, verdicts(folder))
 
 
 def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:
@@ -187,7 +188,15 @@ def score(cfg: Config, checkpoint: str, name: str) -> Hits:
     return runner.test_evaluator.metrics[0].hits
 
 
-def write(task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits], test_seconds: float) -> None:
+def write(
+    task: Task,
+    row: Row,
+    cfg: Config,
+    clock: dict,
+    hits: dict[str, Hits],
+    test_seconds: float,
+    judged: dict[str, float],
+) -> None:
     """Write the result of a run.
 
     Args:
@@ -197,6 +206,7 @@ def write(task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits],
         clock: Of the training.
         hits: By test set.
         test_seconds: Of all test sets.
+        judged: Of :func:`~benchmarks.grid.verdicts.verdicts`.
     """
     size = {} if row.name == MEAN_POSE else complexity(cfg)
     seconds = {name: round(clock[name], 1) for name in ('train', 'train_cpu') if name in clock}
@@ -216,6 +226,8 @@ def write(task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits],
         machine=describe_machine(),
         sets={name: pack(record) for name, record in hits.items()},
     )
+    if judged:
+        found['discriminators'] = judged
     if clock:
         found['images_per_second'] = round(clock['images'] / clock['train'], 2)
     path = result_path(task.results, row, task.seed)
