@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
 from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.hits import WRONG, Hits, pack
 from benchmarks.grid.plots import write_plots
-from benchmarks.grid.report import difference_table, grid_section, main_table
+from benchmarks.grid.report import difference_table, grid_section, main_table, provenance
 from benchmarks.grid.results import of_settings, read_grid
 from benchmarks.grid.rows import BY_NAME
 from benchmarks.grid.sections import replace_section
@@ -90,6 +91,10 @@ def test_page_keeps_what_is_written_by_hand(folder, tmp_path):
     assert len(pictures) == 3 and all(path.read_bytes().startswith(b'\x89PNG') for path in pictures.values())
     text = grid_section(GRID, runs, {about: f'images/{path.name}' for about, path in pictures.items()})
     assert 'All rows: 2 cores of C' in text and 'commit abc1234' in text and '20,000 training images' in text
+    # of the one grid whose visible and occluded joints are those of other images
+    assert 'are those of the same people under artificial occluders' in text
+    plain = grid_section(replace(GRID, test_sets=('plain',)), {'tree-none': runs['tree-none']}, {})
+    assert 'artificial occluders' not in plain
     page = replace_section('# Mine\n\nby hand\n', 'accuracy', text)
     page = replace_section(page, 'other', 'more')
     again = replace_section(page, 'accuracy', 'new')
@@ -123,3 +128,14 @@ def test_damaged_result_is_named(folder):
     path.write_text('{"row": 1}')
     with pytest.raises(UsageError, match='tree-none_seed0.json is no result'):
         read_grid(folder, GRID)
+
+
+def test_how_busy_a_gpu_was_is_told_or_said_to_be_unknown(folder):
+    runs = read_grid(folder, GRID)
+    assert 'busy' not in provenance(GRID, runs)
+    for found in runs.values():
+        for run in found:
+            run.facts['machine']['gpu'] = 'G'
+    assert 'How busy the GPU was is not known' in provenance(GRID, runs)
+    runs['tree-none'][0].facts['gpu_utilisation'] = 83.2
+    assert provenance(GRID, runs).count('busy 83 % of the time') == 1
