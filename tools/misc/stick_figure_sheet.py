@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--columns', type=int, default=10, help='images in a row, an even number')
     parser.add_argument('--rows', type=int, default=4, help='rows of images in the upper half, an even number')
     parser.add_argument('--joint-set', choices=('lsp', 'mpii'), default='lsp', help='which joints to draw')
-    parser.add_argument('--quality', type=int, default=74, help='of the JPEG, 1 to 100')
+    parser.add_argument('--quality', type=int, default=60, help='of the JPEG, 1 to 100')
     args = parser.parse_args()
     if args.columns < 2 or args.columns % 2 or args.rows < 2 or args.rows % 2:
         parser.error(f'--columns and --rows must be even and at least 2, got {args.columns} and {args.rows}')
