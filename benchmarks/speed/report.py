@@ -55,8 +55,10 @@ def speed_section(found: Mapping[str, Any] | None) -> str:
     Returns:
         str: Markdown.
     """
+    flags = f' --seconds {found["seconds"]:g}' if found else ''
     command = (
-        '```bash\npython benchmarks/throughput.py\npython benchmarks/throughput.py --report docs/benchmarks.md\n```'
+        f'```bash\npython benchmarks/throughput.py{flags}\n'
+        'python benchmarks/throughput.py --report docs/benchmarks.md\n```'
     )
     if found is None:
         return f'## Training throughput\n\nOpen: not measured yet.\n\n{command}'
