@@ -37,7 +37,7 @@ from benchmarks.grid.plots import write_plots
 from benchmarks.grid.report import grid_section
 from benchmarks.grid.results import of_settings, read_grid
 from benchmarks.grid.rows import BY_NAME
-from benchmarks.grid.run import Place, Report, name_of, plan, run_all, without_twins
+from benchmarks.grid.run import Place, Report, name_of, plan, run_all, unfinished, without_twins
 from benchmarks.grid.sections import write_section
 from benchmarks.grid.worker import Task
 from posestructs.utils import cli
@@ -224,8 +224,7 @@ def finish(args: argparse.Namespace, place: Place, tasks: Sequence[tuple[Task, b
         report: What became of them.
     """
     if args.pack:  # before all that could fail
-        left = [Path(task.folder) for task, _ in tasks if name_of(task) in (*report.left, *report.failed)]
-        for name in archive.pack(args.pack, place, names_of(args.budget), left):
+        for name in archive.pack(args.pack, place, names_of(args.budget), unfinished(tasks, report)):
             say(f'--pack: the checkpoint of {name} is too large, its run will begin anew')
     write_report(place.results / 'README.md', place.results, list(GRIDS[args.budget].values()), settings_of(args))
 

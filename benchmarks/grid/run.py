@@ -157,8 +157,7 @@ def run_all(
                 task, began = running.pop(process)
                 _note(report, task, process.returncode)
                 say(f'{name_of(task)}: {_ending(process.returncode)} after {(time.time() - began) / 60:.1f} minutes')
-                failed = [] if process.returncode == 0 else [task]
-                keep([Path(open_.folder) for open_ in (*failed, *(t for t, _ in running.values()), *waiting)])
+                keep(unfinished(tasks, report))
             if end is not None and time.time() > end:
                 break
     finally:
@@ -166,6 +165,11 @@ def run_all(
     report.left.extend(name_of(task) for task, _ in running.values())
     report.left.extend(map(name_of, waiting))
     return report
+
+
+def unfinished(tasks: Iterable[tuple[Task, bool]], report: Report) -> list[Path]:
+    """Folders of the runs that another call has to go on with, be they left or failed, in the order of the plan."""
+    return [Path(task.folder) for task, _ in tasks if name_of(task) not in report.done]
 
 
 def _begun(task: Task) -> bool:

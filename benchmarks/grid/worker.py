@@ -113,7 +113,7 @@ def run(task: Task) -> None:
     if row.name == MEAN_POSE:
         pose = mean_pose_row.fit(cfg)
         hits = {name: mean_pose_row.score(for_test_set(cfg, name), pose) for name in grid.test_sets}
-        write(task, row, cfg, {}, hits, 0.0, {})
+        write(task, row, cfg, {}, hits, 0.0)
         return
     cfg.work_dir = str(folder)
     checkpoint, clock = train(cfg, task)
@@ -124,7 +124,7 @@ def run(task: Task) -> None:
             fit_types(cfg, folder)
         began = time.perf_counter()
         hits = {name: score(for_test_set(cfg, name), checkpoint, name) for name in grid.test_sets}
-        write(task, scored, cfg, clock, hits, time.perf_counter() - began, verdicts(folder))
+        write(task, scored, cfg, clock, hits, time.perf_counter() - began)
 
 
 def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:
@@ -188,15 +188,7 @@ def score(cfg: Config, checkpoint: str, name: str) -> Hits:
     return runner.test_evaluator.metrics[0].hits
 
 
-def write(
-    task: Task,
-    row: Row,
-    cfg: Config,
-    clock: dict,
-    hits: dict[str, Hits],
-    test_seconds: float,
-    judged: dict[str, float],
-) -> None:
+def write(task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits], test_seconds: float) -> None:
     """Write the result of a run.
 
     Args:
@@ -206,7 +198,6 @@ def write(
         clock: Of the training.
         hits: By test set.
         test_seconds: Of all test sets.
-        judged: Of :func:`~benchmarks.grid.verdicts.verdicts`.
     """
     size = {} if row.name == MEAN_POSE else complexity(cfg)
     seconds = {name: round(clock[name], 1) for name in ('train', 'train_cpu') if name in clock}
@@ -226,6 +217,7 @@ def write(
         machine=describe_machine(),
         sets={name: pack(record) for name, record in hits.items()},
     )
+    judged = verdicts(Path(task.folder))
     if judged:
         found['discriminators'] = judged
     if clock:
