@@ -96,9 +96,8 @@ def main() -> None:
         models.append(measure_model(path, args.cfg_options, args.workers, args.seconds, args.device))
         sys.stdout.write(f'{name}: measured\n')
         sys.stdout.flush()
-    found = dict(
-        machine=describe_machine(), device=args.device, seconds=args.seconds, pipelines=pipelines, models=models
-    )
+    given = dict(device=args.device, seconds=args.seconds, rounds=args.rounds)
+    found = dict(machine=describe_machine(), **given, pipelines=pipelines, models=models)
     atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
     sys.stdout.write(speed_table(models) + '\n')
 

@@ -117,8 +117,11 @@ def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Diff
 
 
 def interval(found: Difference | None) -> str:
-    """A difference and its interval: ``+1.2 [0.3, 2.1]``."""
-    return NONE if found is None else f'{found.points:+.1f} [{found.low:.1f}, {found.high:.1f}]'
+    """A difference, its deviation over seeds where there are several, and its interval: ``+1.2 ± 0.4 [0.3, 2.1]``."""
+    if found is None:
+        return NONE
+    deviation = '' if found.deviation is None else f' ± {found.deviation:.1f}'
+    return f'{found.points:+.1f}{deviation} [{found.low:.1f}, {found.high:.1f}]'
 
 
 def verdict(comparison: Comparison, found: Mapping[str, Difference | None] | None) -> str:
@@ -260,9 +263,10 @@ def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
 
 INTERVALS = (
     'Metrics in percent, mean and standard deviation over seeds; parameters and multiply-adds of what is tested, which '
-    'has no discriminators; minutes of training. Differences are in points, with the 95 % interval of a paired '
-    'bootstrap over the test people. It covers the choice of people, not the chance of training: with one seed a '
-    'difference of a point or two may be chance all the same.'
+    'has no discriminators; minutes of training. Differences are in points, of the seeds that both rows have, with the '
+    'standard deviation of the differences of single seeds and the 95 % interval of a paired bootstrap over the test '
+    'people. The interval covers the choice of people, not the chance of training: with one seed a difference of a '
+    'point or two may be chance all the same.'
 )
 UNDER_OCCLUDERS = (
     ' Visible and occluded joints are those of the same people under artificial occluders, where fewer joints are '

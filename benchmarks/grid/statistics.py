@@ -122,11 +122,13 @@ class Difference(NamedTuple):
         points: First minus second.
         low: End of the interval.
         high: End of the interval.
+        deviation: Standard deviation of the seeds' differences, each of two models of one seed; ``None`` of one seed.
     """
 
     points: float
     low: float
     high: float
+    deviation: float | None = None
 
 
 def over_seeds(runs: Sequence[Hits], measure: str) -> Counts:
@@ -149,11 +151,11 @@ def paired_bootstrap(
     """Difference of two rows on the same people, with a percentile interval over resampled people.
 
     People are drawn with replacement, the same ones for both rows. The interval tells what other test people could
-    change; what another seed of the training could change is not in it.
+    change; what another seed of the training could change is not in it, the deviation tells that.
 
     Args:
         first: Runs of a row, one a seed.
-        second: Runs of the other row, of the same people.
+        second: Runs of the other row with the same seeds in the same order, of the same people.
         measure: Of :data:`MEASURES`.
         resamples: R.
         seed: Of the resampling.
@@ -162,8 +164,10 @@ def paired_bootstrap(
         Difference | None: ``None`` where nothing was measured.
 
     Raises:
-        ValueError: The runs are not of the same people.
+        ValueError: The runs are not of the same people, or one row has more of them.
     """
+    if len(first) != len(second):
+        raise ValueError(f'{len(first)} runs cannot be compared with {len(second)} seed by seed')
     for hits in (*first[1:], *second):
         same = all(np.array_equal(getattr(hits, k), getattr(first[0], k)) for k in ('measured', 'occluded'))
         if not same:
@@ -176,7 +180,9 @@ def paired_bootstrap(
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     differences = _resampled(a, weights) - _resampled(b, weights)
     low, high = np.nanpercentile(differences, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Difference(rate(a) - rate(b), float(low), float(high))
+    by_seed = [rate(MEASURES[measure](x)) - rate(MEASURES[measure](y)) for x, y in zip(first, second, strict=True)]
+    deviation = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None
+    return Difference(rate(a) - rate(b), float(low), float(high), deviation)
 
 
 def _resampled(counts: Counts, weights: np.ndarray) -> np.ndarray:

@@ -109,11 +109,13 @@ def run(task: Task) -> None:
         OutOfTime: Training is to go on in another call.
     """
     row, grid, folder = BY_NAME[task.row], task.grid, Path(task.folder)
+    # before the training: its commit is that of the code that runs, whatever is checked out meanwhile
+    machine = describe_machine()
     cfg = make_config(grid, row, task.seed, task.settings)
     if row.name == MEAN_POSE:
         pose = mean_pose_row.fit(cfg)
         hits = {name: mean_pose_row.score(for_test_set(cfg, name), pose) for name in grid.test_sets}
-        write(task, row, cfg, {}, hits, 0.0)
+        write(task, row, cfg, {}, hits, 0.0, machine)
         return
     cfg.work_dir = str(folder)
     checkpoint, clock = train(cfg, task)
@@ -124,7 +126,7 @@ def run(task: Task) -> None:
             fit_types(cfg, folder)
         began = time.perf_counter()
         hits = {name: score(for_test_set(cfg, name), checkpoint, name) for name in grid.test_sets}
-        write(task, scored, cfg, clock, hits, time.perf_counter() - began)
+        write(task, scored, cfg, clock, hits, time.perf_counter() - began, machine)
 
 
 def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:
@@ -188,7 +190,9 @@ def score(cfg: Config, checkpoint: str, name: str) -> Hits:
     return runner.test_evaluator.metrics[0].hits
 
 
-def write(task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits], test_seconds: float) -> None:
+def write(
+    task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits], test_seconds: float, machine: dict
+) -> None:
     """Write the result of a run.
 
     Args:
@@ -198,6 +202,7 @@ def write(task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits],
         clock: Of the training.
         hits: By test set.
         test_seconds: Of all test sets.
+        machine: What did it.
     """
     size = {} if row.name == MEAN_POSE else complexity(cfg)
     seconds = {name: round(clock[name], 1) for name in ('train', 'train_cpu') if name in clock}
@@ -214,7 +219,7 @@ def write(task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits],
         seconds=dict(seconds, test=round(test_seconds, 1)),
         **size,
         **{name: clock[name] for name in clock if name.startswith('gpu_')},
-        machine=describe_machine(),
+        machine=machine,
         sets={name: pack(record) for name, record in hits.items()},
     )
     judged = verdicts(Path(task.folder))

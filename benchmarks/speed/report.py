@@ -55,7 +55,7 @@ def speed_section(found: Mapping[str, Any] | None) -> str:
     Returns:
         str: Markdown.
     """
-    flags = f' --seconds {found["seconds"]:g}' if found else ''
+    flags = f' --seconds {found["seconds"]:g} --rounds {found["rounds"]}' if found else ''
     command = (
         f'```bash\npython benchmarks/throughput.py{flags}\n'
         'python benchmarks/throughput.py --report docs/benchmarks.md\n```'

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from posestructs.testing import repo_root
+from posestructs.utils import machine
 from posestructs.utils.launch import has_accelerator
 
 sys.path.insert(0, str(repo_root()))
@@ -78,7 +79,7 @@ def test_goes_on_after_a_kill_and_does_nothing_twice(tmp_path, call):
     assert 'single-task/seed1: open' in call('--rows', 'single-task', *FLAGS, '--seeds', '1', '--list')
 
 
-def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
+def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path, monkeypatch):
     """And both decodings of one checkpoint are scored."""
     here, there = (run.Place(tmp_path / name / 'work', tmp_path / name / 'results') for name in ('here', 'there'))
     tiny = dataclasses.replace(TINY, epochs=2)
@@ -96,12 +97,21 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path):
     (folder / 'last_checkpoint').write_text('an older one')
     assert archive.unpack(tar, there) == 1 and not (folder / 'last_checkpoint').exists()
     ((task, _),) = plan('tree-both', there, tiny)
+    trained = worker.train
+
+    def train_while_another_commit_is_checked_out(*arguments):
+        monkeypatch.setattr(machine, 'commit', lambda: '2222222')
+        return trained(*arguments)
+
+    monkeypatch.setattr(machine, 'commit', lambda: '1111111')
+    monkeypatch.setattr(worker, 'train', train_while_another_commit_is_checked_out)
     worker.run(task)
     assert [finished for _, finished in plan('tree-both', there, tiny)] == [True]
     results = there.results / 'cpu_stick-figure-64x64'
     arg_max, max_sum = (
         json.loads((results / f'{name}_seed0.json').read_text()) for name in ('tree-both', 'tree-both-max-sum')
     )
+    assert arg_max['machine']['commit'] == max_sum['machine']['commit'] == '1111111'
     # of both parts
     assert arg_max['images'] == 16 and arg_max['seconds']['train'] == max_sum['seconds']['train']
     assert arg_max['parameters'] == max_sum['parameters']

@@ -85,6 +85,16 @@ def test_differences_of_shared_seeds_and_missed_aims_first(folder):
     assert unknown['TorsoPCK@0.2'] == 'open' and unknown['aim'].endswith(': open')
 
 
+def test_differences_have_a_spread_over_seeds(folder):
+    write_result(folder, 'tree-none', 1, 105, 160)
+    table = cells(difference_table(GRID, read_grid(folder, GRID)))
+    messages = table['messages: tree, messages both ways - tree, no messages']
+    # seed 0: 50.0 - 49.5; seed 1: 55.0 - 52.5; their mean, and 2 / sqrt(2)
+    assert messages['TorsoPCK@0.2'].startswith('+1.5 ± 1.4 [')
+    # under occluders, (160 - 150) and (160 - 160) of 50 people
+    assert messages['occluded TorsoPCK@0.2'].startswith('+10.0 ± 14.1 [')
+
+
 def test_page_keeps_what_is_written_by_hand(folder, tmp_path):
     runs = read_grid(folder, GRID)
     pictures = write_plots(GRID, runs, tmp_path / 'images')

@@ -130,16 +130,20 @@ def test_interval_of_hand_made_differences():
     # a share of 0.2 of 100 draws: binomial, 2.5 % and 97.5 % at 12 and 28
     assert found.points == pytest.approx(20) and (found.low, found.high) == pytest.approx((12, 28), abs=1)
     same = statistics.paired_bootstrap([partly], [partly], PCK)
-    assert same == (0, 0, 0)
+    assert same == (0, 0, 0, None)
 
 
 def test_seeds_are_averaged_and_other_people_refused():
-    first, second, other = made_hits(seed=1), made_hits(seed=2), made_hits(seed=3)
-    mean = (statistics.value(first, PCK) + statistics.value(second, PCK)) / 2
-    found = statistics.paired_bootstrap([first, second], [other], PCK)
-    assert found.points == pytest.approx(mean - statistics.value(other, PCK))
+    first, second = [made_hits(seed=1), made_hits(seed=2)], [made_hits(seed=3), made_hits(seed=4)]
+    (a, b), (c, d) = ([statistics.value(hits, PCK) for hits in side] for side in (first, second))
+    found = statistics.paired_bootstrap(first, second, PCK)
+    assert found.points == pytest.approx((a + b) / 2 - (c + d) / 2)
+    # of two values the standard deviation is their distance over the root of two
+    assert found.deviation == pytest.approx(abs((a - c) - (b - d)) / 2**0.5)
+    with pytest.raises(ValueError, match='2 runs cannot be compared with 1 seed by seed'):
+        statistics.paired_bootstrap(first, second[:1], PCK)
     with pytest.raises(ValueError, match='different test people'):
-        statistics.paired_bootstrap([first], [made_hits(people=8)], PCK)
+        statistics.paired_bootstrap(first[:1], [made_hits(people=8)], PCK)
     nobody = made_hits()
     nobody.occluded[:] = 0
     assert statistics.paired_bootstrap([nobody], [nobody], OCCLUDED) is None

@@ -48,7 +48,7 @@ def test_command_measures_a_config_and_writes_its_page(tmp_path):
     from benchmarks import throughput
 
     throughput.report(page, out)
-    assert 'benchmarks/throughput.py --seconds 0.01\n' in page.read_text()
+    assert 'benchmarks/throughput.py --seconds 0.01 --rounds 2\n' in page.read_text()
     text = page.read_text()
     assert f'| {model["name"]} ' in text and f'{model["step"]:.1f}' in text and found['machine']['commit'] in text
 
