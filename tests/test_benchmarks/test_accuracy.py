@@ -117,7 +117,7 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path, monkeypatch)
     assert arg_max['parameters'] == max_sum['parameters']
     plain = arg_max['sets']['plain'], max_sum['sets']['plain']
     # the same people, and joints in other places
-    assert plain[0]['measured'] == plain[1]['measured'] and plain[0]['levels'] != plain[1]['levels']
+    assert plain[0]['measured'] == plain[1]['measured'] and plain[0]['curve'] != plain[1]['curve']
 
 
 def test_parts_of_a_grid_on_machines_that_share_one_tar(tmp_path, call, monkeypatch):

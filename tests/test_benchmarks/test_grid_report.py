@@ -13,7 +13,7 @@ sys.path.insert(0, str(repo_root()))
 
 from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
 from benchmarks.grid.experiment import Settings, fingerprint
-from benchmarks.grid.hits import WRONG, Hits, pack
+from benchmarks.grid.hits import Hits, curve_counts, pack
 from benchmarks.grid.plots import write_plots
 from benchmarks.grid.report import difference_table, grid_section, main_table, provenance
 from benchmarks.grid.results import of_settings, read_grid
@@ -27,10 +27,11 @@ PEOPLE = 200
 
 def hits_with(right, occluded):
     """People of one joint; so many of the first are right, so many of the last occluded."""
-    levels = np.where(np.arange(PEOPLE) < right, 3, WRONG).astype(np.uint8)[:, None]
+    distance = np.where(np.arange(PEOPLE) < right, 0.03, np.inf)[:, None]
     ones = np.ones((PEOPLE, 1), bool)
     hidden = (np.arange(PEOPLE) >= PEOPLE - occluded).astype(np.int8)[:, None]
-    return Hits(('neck',), ('torso',), ones, hidden, levels, ones, np.arange(PEOPLE)[:, None] < right // 2)
+    sticks = np.arange(PEOPLE)[:, None] < right // 2
+    return Hits(('neck',), ('torso',), ones, hidden, distance <= 0.2, curve_counts(distance), ones, sticks)
 
 
 def write_result(folder, row, seed, right, covered, commit='abc1234'):

@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from benchmarks.grid import statistics
-from benchmarks.grid.hits import CURVE, WRONG, HitRecord, Hits, levels_of, pack, unpack
+from benchmarks.grid.hits import CURVE, HitRecord, Hits, curve_counts, pack, unpack
 from benchmarks.grid.rows import OCCLUDED, PCK, PCP
 from posestructs.datasets.metainfo import load_metainfo, metainfo_file
 from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
@@ -25,15 +25,15 @@ def made_hits(people=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
     fixed = np.random.default_rng(99)  # the same people in every run
     measured = fixed.random((people, len(joints))) < 0.8
     occluded = np.where(fixed.random(measured.shape) < 0.4, 1, 0).astype(np.int8)
-    levels = rng.integers(0, 60, measured.shape)
-    levels = np.where((levels <= 50) & measured, levels, WRONG).astype(np.uint8)
+    distance = np.where(measured, rng.uniform(0, 0.6, measured.shape), np.inf)
     stick_measured = fixed.random((people, 2)) < 0.9
     return Hits(
         joints,
         ('head', 'torso'),
         measured,
         occluded,
-        levels,
+        distance <= 0.2,
+        curve_counts(distance),
         stick_measured,
         stick_measured & (rng.random((people, 2)) < 0.5),
     )
@@ -42,18 +42,20 @@ def made_hits(people=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
 def test_packed_hits_come_back_whole_and_small():
     hits = made_hits(people=1001)
     found = unpack(pack(hits))
-    for name in ('measured', 'occluded', 'levels', 'stick_measured', 'stick_hits'):
+    for name in ('measured', 'occluded', 'right', 'curve', 'stick_measured', 'stick_hits'):
         assert (
             np.array_equal(getattr(found, name), getattr(hits, name))
             and getattr(found, name).dtype == getattr(hits, name).dtype
         )
     assert found.joints == hits.joints
-    assert sum(len(v) for v in pack(hits).values() if isinstance(v, str)) < 6000
+    assert sum(len(v) for v in pack(hits).values() if isinstance(v, str)) < 3000
 
 
-def test_level_is_the_first_threshold_that_is_not_exceeded():
-    distances = np.array([0.0, 0.005, 0.01, 0.2, np.nextafter(0.2, 1), 0.5, 0.51, np.inf, np.nan])
-    assert levels_of(distances).tolist() == [0, 1, 1, 20, 21, 50, WRONG, WRONG, WRONG]
+def test_joints_on_a_threshold_are_within_it():
+    distances = np.array([[0.0, 0.005, 0.01], [0.2, np.nextafter(0.2, 1), 0.5], [0.51, np.inf, np.nan]])
+    # from 0, 0.01, 0.2, 0.21 and 0.5 on, there are so many
+    wanted = np.select([np.arange(51) >= n for n in (50, 21, 20, 1, 0)], [6, 5, 4, 3, 1])
+    assert curve_counts(distances).tolist() == wanted.tolist()
 
 
 def sample_of(rng, meta):
@@ -100,7 +102,7 @@ def slow_rate(hits, measure, people):
     for n in people:
         for k in range(len(hits.joints)):
             if hits.measured[n, k] and (measure == PCK or hits.occluded[n, k] == 1):
-                known.append(hits.levels[n, k] <= 20)
+                known.append(hits.right[n, k])
     return 100 * sum(known) / len(known)
 
 
@@ -121,11 +123,11 @@ def test_interval_of_hand_made_differences():
     """One joint, 100 people: the first model is right on all, the second wrong on 20; pairs differ on those alone."""
     ones = np.ones((100, 1), bool)
 
-    def of(levels):
-        return Hits(('neck',), ('head',), ones, np.zeros((100, 1), np.int8), levels, ones, ones)
+    def of(right):
+        return Hits(('neck',), ('head',), ones, np.zeros((100, 1), np.int8), right, np.zeros(51, int), ones, ones)
 
-    right = of(np.zeros((100, 1), np.uint8))
-    partly = of(np.where(np.arange(100) < 20, WRONG, 0).astype(np.uint8)[:, None])
+    right = of(ones)
+    partly = of(np.arange(100)[:, None] >= 20)
     found = statistics.paired_bootstrap([right], [partly], PCK, resamples=20000)
     # a share of 0.2 of 100 draws: binomial, 2.5 % and 97.5 % at 12 and 28
     assert found.points == pytest.approx(20) and (found.low, found.high) == pytest.approx((12, 28), abs=1)
