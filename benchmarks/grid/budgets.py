@@ -132,7 +132,18 @@ _GENERATOR_256 = {
     'model.head.num_stacks': 1,
 }
 
-_ADVERSARIAL = ('single-task', 'multi-task', 'c', 'p', 'c-p', 'ungated', 'non-saturating', 'weighted')
+_ADVERSARIAL = (
+    'single-task',
+    'multi-task',
+    'c',
+    'p',
+    'c-p',
+    'ungated',
+    'non-saturating',
+    'weighted',
+    'quick',
+    'weighted-quick',
+)
 
 _CPU_LSPET_MINI = Grid(
     name='cpu_lspet-mini-128x128',
@@ -142,7 +153,7 @@ _CPU_LSPET_MINI = Grid(
     batch_size=16,
     test_sets=(PLAIN, OCCLUDERS),
     only_main=True,
-    extra=('pretrained', 'pretrained-hybrid'),
+    extra=('pretrained', 'pretrained-single-task', 'pretrained-hybrid'),
     max_gmacs=1.0,
     changes={'hourglass': SMALL_HOURGLASS},
 )
