@@ -2,8 +2,9 @@
 
 What is watched is how often it is right: on true maps, whose joints have the label 1, and on predicted ones, whose
 joints have the label 1 or 0 (:mod:`posestructs.models.losses.adversarial_loss`). Where it is nearly always right on
-both, its verdict is flat and teaches the generator little; where it is hardly ever right on one, it says nearly the
-same of everything.
+both, its verdict is flat and teaches the generator little. Where it is hardly ever right on one, or its mean verdicts
+of the two are alike, it says nearly the same of everything; accuracies alone do not tell that, as what says "true" of
+every joint is right on as many predicted joints as have the label 1.
 """
 
 from __future__ import annotations
@@ -36,44 +37,50 @@ class Balance:
     Attributes:
         real: Running share of true joints that it takes for true.
         fake: Running share of predicted joints whose label it finds.
+        gap: Running distance between its mean verdicts, 0 to 1, of true and of predicted joints.
         count: Iterations that it was scored in.
         status: 'balanced', 'wins' or 'collapsed'.
     """
 
     real: float = 0.0
     fake: float = 0.0
+    gap: float = 1.0
     count: int = 0
     status: str = BALANCED
 
-    def update(self, real: float, fake: float, window: int) -> None:
+    def update(self, real: float, fake: float, gap: float, window: int) -> None:
         """Take in one iteration: the plain mean of the first ``window``, from then on an exponential one.
 
         Args:
             real: Its accuracy on true maps, 0 to 1.
             fake: On predicted ones.
+            gap: Distance between its mean verdicts of the two.
             window: Iterations.
         """
         self.count += 1
         rate = 1 / min(self.count, window)
         self.real += rate * (real - self.real)
         self.fake += rate * (fake - self.fake)
+        self.gap += rate * (gap - self.gap)
 
-    def judge(self, wins: float, collapses: float, margin: float) -> bool:
+    def judge(self, wins: float, collapses: float, flat: float, margin: float) -> bool:
         """Set the status anew.
 
         Args:
             wins: It wins where both accuracies are at least this.
             collapses: It has collapsed where one of them is at most this.
-            margin: How far it must get away from either limit to be balanced again.
+            flat: Or where its mean verdicts are at most so far apart; from twice that on they are apart again.
+            margin: How far its accuracies must get away from a limit to be balanced again.
 
         Returns:
             bool: Whether the status is another than before.
         """
         low, before = min(self.real, self.fake), self.status
-        if low >= wins - margin * (before == WINS):
-            self.status = WINS
-        elif low <= collapses + margin * (before == COLLAPSED):
+        down = before == COLLAPSED
+        if low <= collapses + margin * down or self.gap <= flat * (1 + down):
             self.status = COLLAPSED
+        elif low >= wins - margin * (before == WINS):
+            self.status = WINS
         else:
             self.status = BALANCED
         return self.status != before
@@ -83,15 +90,16 @@ class Balance:
 class DiscriminatorBalanceHook(Hook):
     """Warn when a discriminator wins or collapses; on request let one that wins wait for the generator.
 
-    The accuracies are those that the model logs, of all ranks together, so that every rank decides alike. The running
-    means go into the checkpoint as plain numbers, and a resumed run decides as a straight one. It says so once when the
-    status changes. A model without discriminators it leaves alone.
+    Accuracies and verdicts are those that the model logs, of all ranks together, so that every rank decides alike. The
+    running means go into the checkpoint as plain numbers, and a resumed run decides as a straight one. It says so once
+    when the status changes. A model without discriminators it leaves alone.
 
     Args:
         window: Iterations that the running means look back; nothing is judged before so many.
         wins: A discriminator wins where both of its accuracies are at least this.
         collapses: It has collapsed where one of them is at most this.
-        margin: Distance from either limit at which it is balanced again.
+        flat: It has collapsed, too, where its mean verdicts of true and of predicted joints are at most so far apart.
+        margin: Distance from ``wins`` or ``collapses`` at which it is balanced again; from ``flat`` it is ``flat``.
         skip: Whether one that wins takes no step until it is balanced. It is still scored, and its verdict still
             teaches the generator. It logs ``train/<name>.skipped``, 1 or 0.
 
@@ -103,11 +111,17 @@ class DiscriminatorBalanceHook(Hook):
     priority = 'NORMAL'
 
     def __init__(
-        self, window: int = 200, wins: float = 0.98, collapses: float = 0.05, margin: float = 0.02, skip: bool = False
+        self,
+        window: int = 200,
+        wins: float = 0.98,
+        collapses: float = 0.05,
+        margin: float = 0.02,
+        skip: bool = False,
+        flat: float = 0.02,
     ) -> None:
         if not isinstance(window, int) or isinstance(window, bool) or window < 1:
             raise ValueError(f'DiscriminatorBalanceHook: window={window!r}, allowed: a whole number of at least 1')
-        for key, value in (('wins', wins), ('collapses', collapses), ('margin', margin)):
+        for key, value in (('wins', wins), ('collapses', collapses), ('margin', margin), ('flat', flat)):
             if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
                 raise ValueError(f'DiscriminatorBalanceHook: {key}={value!r}, allowed: 0 to 1')
         if collapses + margin >= wins - margin:
@@ -115,7 +129,8 @@ class DiscriminatorBalanceHook(Hook):
                 f'DiscriminatorBalanceHook: collapses={collapses}, wins={wins}, margin={margin} leave nothing between '
                 'them: allowed are collapses + margin < wins - margin'
             )
-        self.window, self.wins, self.collapses, self.margin, self.skip = window, wins, collapses, margin, skip
+        self.window, self.skip = window, skip
+        self.limits = dict(wins=wins, collapses=collapses, flat=flat, margin=margin)
         self.balances: dict[str, Balance] = {}
         self._model: Any = None
 
@@ -153,7 +168,7 @@ class DiscriminatorBalanceHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Take in the accuracies of the iteration.
+        """Take in accuracies and verdicts of the iteration.
 
         Args:
             runner: The runner that trains.
@@ -162,15 +177,16 @@ class DiscriminatorBalanceHook(Hook):
             outputs: Names of what was logged; a discriminator that was not run is not among them.
         """
         for name, balance in self.balances.items():
-            keys = f'{name}.acc_real', f'{name}.acc_fake'
+            keys = [f'{name}.{key}' for key in ('acc_real', 'acc_fake', 'score_real', 'score_fake')]
             if not all(key in (outputs or ()) for key in keys):
                 continue
             # mmengine has read them from the device already
-            real, fake = (runner.message_hub.get_scalar(f'train/{key}').current() for key in keys)
-            if nothing_counted(runner, name) or not math.isfinite(real + fake):
+            real, fake, *scores = (float(runner.message_hub.get_scalar(f'train/{key}').current()) for key in keys)
+            gap = abs(scores[0] - scores[1])
+            if nothing_counted(runner, name) or not math.isfinite(real + fake + gap):
                 continue
-            balance.update(float(real), float(fake), self.window)
-            if balance.count >= self.window and balance.judge(self.wins, self.collapses, self.margin):
+            balance.update(real, fake, gap, self.window)
+            if balance.count >= self.window and balance.judge(**self.limits):
                 self._tell(runner, name, balance)
 
     def after_train(self, runner: Runner) -> None:
@@ -200,7 +216,7 @@ class DiscriminatorBalanceHook(Hook):
     def _tell(self, runner: Runner, name: str, balance: Balance) -> None:
         figures = (
             f'in about the last {self.window} iterations it was right on {balance.real:.1%} of the true joints and on '
-            f'{balance.fake:.1%} of the predicted ones'
+            f'{balance.fake:.1%} of the predicted ones, and its mean verdicts of the two were {balance.gap:.3f} apart'
         )
         if balance.status == BALANCED:
             runner.logger.info(f'discriminator {name} is balanced again: {figures}')

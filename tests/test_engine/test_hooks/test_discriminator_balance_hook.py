@@ -40,7 +40,8 @@ class Notes(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.weights.append(toy['weights'](self.model.discriminators['pose']))
-        self.accuracies.append([float(outputs.get(f'pose.acc_{kind}', -1)) for kind in ('real', 'fake')])
+        seen = [float(outputs.get(f'pose.{key}', -1)) for key in ('acc_real', 'acc_fake', 'score_real', 'score_fake')]
+        self.accuracies.append([*seen[:2], abs(seen[2] - seen[3])])
 
     def moved(self):
         pairs = zip(self.weights, self.weights[1:], strict=False)
@@ -77,16 +78,17 @@ def train(folder, hooks, iterations, resume=False, rates=(0.0, 3e-3), first=0, s
 
 
 def test_running_means_against_numpy():
-    real, fake = np.random.default_rng(0).random((2, 30))
+    real, fake, gap = np.random.default_rng(0).random((3, 30))
     balance = Balance()
-    for number, values in enumerate(zip(real, fake, strict=True), 1):
+    for number, values in enumerate(zip(real, fake, gap, strict=True), 1):
         balance.update(*values, window=8)
         if number <= 8:
-            assert (balance.real, balance.fake) == pytest.approx((real[:number].mean(), fake[:number].mean()))
+            found = balance.real, balance.fake, balance.gap
+            assert found == pytest.approx([values[:number].mean() for values in (real, fake, gap)])
     # from the ninth on each mean keeps 7/8 of the one before it
     kept = (7 / 8) ** np.arange(22)[::-1]
-    expected = [values[:8].mean() * (7 / 8) ** 22 + (values[8:] * kept / 8).sum() for values in (real, fake)]
-    assert (balance.real, balance.fake) == pytest.approx(expected, rel=1e-12)
+    expected = [values[:8].mean() * (7 / 8) ** 22 + (values[8:] * kept / 8).sum() for values in (real, fake, gap)]
+    assert (balance.real, balance.fake, balance.gap) == pytest.approx(expected, rel=1e-12)
 
 
 def test_verdicts_by_hand():
@@ -102,7 +104,7 @@ def test_verdicts_by_hand():
         (0, 1),
     ]:
         balance.real, balance.fake = real, fake
-        told.append((balance.judge(wins=0.95, collapses=0.1, margin=0.03), balance.status))
+        told.append((balance.judge(wins=0.95, collapses=0.1, flat=0.02, margin=0.03), balance.status))
     assert told == [
         (False, 'balanced'),
         (True, 'wins'),
@@ -113,6 +115,20 @@ def test_verdicts_by_hand():
         (True, 'balanced'),
         (True, 'collapsed'),
     ]
+
+
+def test_what_says_the_same_of_all_has_collapsed_however_often_that_is_right():
+    """Verdicts of 0.6 throughout: right on all true joints, and on the predicted ones that have the label 1."""
+    balance, told = Balance(real=1.0, fake=0.2, gap=0.001), []
+    for gap in (0.02, 0.03, 0.041, 0.021, 0.019):
+        balance.gap = gap
+        balance.judge(wins=0.95, collapses=0.1, flat=0.02, margin=0.03)
+        told.append(balance.status)
+    assert told == ['collapsed', 'collapsed', 'balanced', 'balanced', 'collapsed']
+    # where all labels are 1 as well
+    balance = Balance(real=1.0, fake=1.0, gap=0.001)
+    balance.judge(wins=0.95, collapses=0.1, flat=0.02, margin=0.03)
+    assert balance.status == 'collapsed'
 
 
 def test_one_that_wins_is_told_of_and_waits(tmp_path):
@@ -156,7 +172,11 @@ def test_one_that_says_the_same_of_everything_has_collapsed(tmp_path):
     train(tmp_path, hooks, 6, rates=(0.0, 0.0))
     log = next(tmp_path.glob('*/*.log')).read_text()
     assert log.count('discriminator confidence has collapsed, it says nearly the same of everything') == 1
-    assert 'right on 0.0% of the true joints' in log and 'adversarial.epsilon' in log
+    assert (
+        'right on 0.0% of the true joints' in log
+        and 'mean verdicts of the two were 0.000 apart' in log
+        and 'adversarial.epsilon' in log
+    )
 
 
 def test_a_resumed_run_decides_as_a_straight_one(tmp_path):
@@ -235,6 +255,7 @@ def test_two_ranks_decide_alike(tmp_path):
         (dict(window=0), 'window=0, allowed: a whole number of at least 1'),
         (dict(wins=98), 'wins=98, allowed: 0 to 1'),
         (dict(margin=True), 'margin=True'),
+        (dict(flat=-0.1), 'flat=-0.1, allowed: 0 to 1'),
         (dict(wins=0.5, collapses=0.49), r'allowed are collapses \+ margin < wins - margin'),
     ],
 )
