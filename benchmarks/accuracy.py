@@ -6,7 +6,7 @@
     python benchmarks/accuracy.py --report docs/benchmarks.md             # from the results that are there
 
 Each run is a process that trains a row's config (``benchmarks/grid/rows.py``) under the grid's budget
-(``benchmarks/grid/budgets.py``) and scores its last checkpoint, once, on people that nothing was chosen on. A run that
+(``benchmarks/grid/budgets.py``) and scores its last checkpoint, once, on the test people. A run that
 was killed goes on from its last checkpoint; one whose result is there is not done again. Results are one JSON file a
 run, from which tables, plots and intervals are made.
 """
@@ -48,9 +48,10 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 INTRODUCTION = """## Accuracy
 
 All rows of a table were trained on the same images for the same number of steps, with the same batches, augmentation
-and schedule (Adam at 1e-3, warmed up and annealed; discriminators at 2e-4), and their last checkpoints scored, with
-flip test, on people that nothing was chosen on. All start from scratch but those that say ImageNet, and the mean pose
-learns nothing but itself. What has not been run is open.
+and schedule (Adam at 1e-3, warmed up and annealed; discriminators at 2e-4 where a row says nothing else), and their
+last checkpoints scored, with flip test, on test people; where anything was chosen on those, the table says so. All
+start from scratch but those that say ImageNet, and the mean pose learns nothing but itself. What has not been run is
+open.
 
 ```bash
 python benchmarks/accuracy.py --budget cpu --jobs 2
@@ -58,8 +59,9 @@ python benchmarks/accuracy.py --report docs/benchmarks.md
 ```
 
 On a GPU that is to be had for minutes only, the grid is made in parts. Each takes over what the tar of the part before
-holds, results and the newest checkpoints, and writes the next one, of 16 MiB at most. A copy of the checkout without
-`.git` takes its commit from the environment variable `POSESTRUCTS_COMMIT`.
+holds, results and the newest checkpoints, and writes the next one, of 16 MiB at most. A checkpoint that does not go
+into it, such as those of mmpose's models, stays out: its run begins anew, after all others. A copy of the checkout
+without `.git` takes its commit from the environment variable `POSESTRUCTS_COMMIT`.
 
 ```bash
 python benchmarks/accuracy.py --budget gpu --max-minutes 9 --unpack grid.tar --pack grid.tar --bf16 --workers 14
@@ -131,7 +133,7 @@ def choose(args: argparse.Namespace) -> list[tuple[str, list]]:
         list[tuple[str, list]]: Data and rows of each grid.
 
     Raises:
-        UsageError: There is no such grid or row, a row's config is absent, or the device is not fit.
+        UsageError: There is no such grid, no such row in them, a row's config is absent, or the device is not fit.
     """
     if args.bf16 and not has_accelerator():
         raise UsageError('--bf16 needs a GPU')
@@ -143,6 +145,9 @@ def choose(args: argparse.Namespace) -> list[tuple[str, list]]:
     if unknown:
         raise UsageError(f'--rows {" ".join(unknown)}: allowed are {" ".join(BY_NAME)}')
     chosen = []
+    there = {row.name for data in args.data or grids for row in grids[data].rows()}
+    if absent := [name for name in args.rows or () if name not in there]:
+        raise UsageError(f'--rows {" ".join(absent)}: no row of {" ".join(args.data or grids)}')
     for data in args.data or grids:
         grid = grids[data]
         rows = [row for row in grid.rows() if args.rows is None or row.name in args.rows]
@@ -225,7 +230,7 @@ def finish(args: argparse.Namespace, place: Place, tasks: Sequence[tuple[Task, b
     """
     if args.pack:  # before all that could fail
         for name in archive.pack(args.pack, place, names_of(args.budget), unfinished(tasks, report)):
-            say(f'--pack: the checkpoint of {name} is too large, its run will begin anew')
+            say(f'--pack: the checkpoint of {name} is too large, its run will begin anew, after all others')
     write_report(place.results / 'README.md', place.results, list(GRIDS[args.budget].values()), settings_of(args))
 
 

@@ -24,6 +24,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 
 # isort: split
 from benchmarks.grid.sections import write_section
+from benchmarks.speed.devices import check_device, is_gpu
 from benchmarks.speed.measure import measure_model
 from benchmarks.speed.pipelines import measure_pipelines
 from benchmarks.speed.report import pipeline_table, speed_section, speed_table
@@ -48,10 +49,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--configs', nargs='+', default=list(CONFIGS), help="the first one's pipeline is the measure")
     parser.add_argument('--workers', nargs='+', type=int, default=[0, 2, 4, 8], help='processes that load data')
-    parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement')
-    parser.add_argument('--rounds', type=int, default=9, help='of pipelines in turns')
+    parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement, at least')
+    parser.add_argument('--rounds', type=int, default=40, help='of pipelines in turns')
     parser.add_argument('--images', type=int, default=64, help='that a pipeline prepares in a round')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda or cuda:N')
     parser.add_argument('--out', type=Path, default=RESULT, help='json file for the figures')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write the tables into a Markdown page')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
@@ -80,6 +81,10 @@ def main() -> None:
     if args.report:
         report(args.report, args.out)
         return
+    check_device(args.device)
+    machine = describe_machine()  # the commit is that of the beginning
+    if is_gpu(args.device):
+        machine['gpu'] = torch.cuda.get_device_name(args.device)  # which need not be the first one
     init_default_scope('mmpose')
     configs = {}
     for path in args.configs:
@@ -96,8 +101,8 @@ def main() -> None:
         models.append(measure_model(path, args.cfg_options, args.workers, args.seconds, args.device))
         sys.stdout.write(f'{name}: measured\n')
         sys.stdout.flush()
-    given = dict(device=args.device, seconds=args.seconds, rounds=args.rounds)
-    found = dict(machine=describe_machine(), **given, pipelines=pipelines, models=models)
+    given = {key: getattr(args, key) for key in ('device', 'workers', 'seconds', 'rounds', 'images')}
+    found = dict(machine=machine, **given, pipelines=pipelines, models=models)
     atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
     sys.stdout.write(speed_table(models) + '\n')
 

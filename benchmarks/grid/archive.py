@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.grid.run import Place, is_finished
+from benchmarks.grid.run import PUT_OFF, Place, is_finished
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
 from posestructs.utils.usage import UsageError
@@ -25,7 +25,8 @@ def pack(path: Path, place: Place, grids: Iterable[str], folders: Sequence[Path]
         place: Where files are.
         grids: Names of the grids whose results go in.
         folders: Of the unfinished runs, the most wanted first. Of each goes in the newest whole checkpoint.
-        limit: Largest size in bytes. A checkpoint that would exceed it stays out, and its run begins anew.
+        limit: Largest size in bytes. A checkpoint that would exceed it stays out, and its run begins anew, after all
+            others: a mark in its folder says so.
 
     Returns:
         list[str]: Names of the folders whose checkpoint stayed out.
@@ -40,21 +41,23 @@ def pack(path: Path, place: Place, grids: Iterable[str], folders: Sequence[Path]
         raise UsageError(f'--pack {path}: the results alone take {len(data):,} bytes, allowed are {limit:,}')
     for folder in folders:
         checkpoint, _ = last_good_checkpoint(folder)
-        if checkpoint is None:
-            continue
-        more = [*files, (checkpoint, f'{WORK}/{checkpoint.relative_to(place.work)}')]
-        larger = _tar(more)
-        if len(larger) > limit:
-            left_out.append(folder.name)
-        else:
-            data, files = larger, more
+        if checkpoint is not None:
+            larger = _tar([*files, _named(checkpoint, place)])
+            if len(larger) <= limit:
+                data, files = larger, [*files, _named(checkpoint, place)]
+                (folder / PUT_OFF).unlink(missing_ok=True)
+            else:
+                left_out.append(folder.name)
+                (folder / PUT_OFF).touch()
+    marks = [_named(folder / PUT_OFF, place) for folder in folders if (folder / PUT_OFF).is_file()]
+    data = _tar([*files, *marks]) if marks else data
     atomic_write(path, data)
     return left_out
 
 
 def unpack(path: Path, place: Place) -> int:
     """Put the files of a tar where a grid looks for them; a file that is there already is replaced, but no result of
-    the same run.
+    the same run, and no run that has got as far is put back.
 
     Args:
         path: Of :func:`pack`.
@@ -77,7 +80,7 @@ def unpack(path: Path, place: Place) -> int:
             for member in members:
                 kind, _, name = member.name.partition('/')
                 file, content = roots[kind] / name, archive.extractfile(member).read()
-                if kind == RESULTS and is_finished(file, _mark(content)):
+                if is_finished(file, _mark(content)) if kind == RESULTS else _got_as_far(file):
                     continue
                 atomic_write(file, content)
                 if kind == WORK:  # an older checkpoint that is named there would be preferred
@@ -89,6 +92,26 @@ def unpack(path: Path, place: Place) -> int:
 
 def _mark(content: bytes) -> str:
     return json.loads(content)['fingerprint']
+
+
+def _named(file: Path, place: Place) -> tuple[Path, str]:
+    """A file of a run, and its name in the tar."""
+    return file, f'{WORK}/{file.relative_to(place.work)}'
+
+
+def _got_as_far(file: Path) -> bool:
+    """Whether a run can go on from a checkpoint of that epoch or of a later one; its folder is named by its config."""
+    if file.name == PUT_OFF:
+        return False
+    try:
+        found, _ = last_good_checkpoint(file.parent)
+    except ValueError:  # there are some, but not one is good
+        return False
+    return found is not None and _epoch(found) >= _epoch(file)
+
+
+def _epoch(checkpoint: Path) -> int:
+    return int(checkpoint.stem.removeprefix('epoch_'))
 
 
 def _tar(files: Sequence[tuple[Path, str]]) -> bytes:

@@ -12,14 +12,14 @@ def complexity(cfg: Config) -> dict[str, float]:
     """Measure a config's model.
 
     Args:
-        cfg: With ``model`` and ``codec.input_size``.
+        cfg: With ``model``, of whose head the decoder has ``input_size``.
 
     Returns:
         dict[str, float]: ``parameters`` of what is tested; ``train_parameters``, discriminators included; ``gmacs``,
         thousands of millions of multiply-adds of convolutions and matrix products for one image, without its flipped
         twin.
     """
-    width, height = cfg.codec.input_size
+    width, height = cfg.model.head.decoder.input_size
     # on the device that knows shapes and computes nothing
     with torch.device('meta'), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model = MODELS.build(cfg.model).eval()

@@ -184,7 +184,7 @@ def provenance(grid: Grid, runs: Runs) -> str:
         str: Text, empty without runs.
     """
     machines: dict[tuple, list[Run]] = {}
-    keys = ('gpu', 'cpu', 'cores', 'python', 'torch', 'mmpose', 'commit')
+    keys = ('gpu', 'cpu', 'threads', 'python', 'torch', 'mmpose', 'commit')
     for found in runs.values():
         for run in found:
             machine = run.facts['machine']
@@ -192,8 +192,8 @@ def provenance(grid: Grid, runs: Runs) -> str:
     sentences = []
     for values, group in machines.items():
         known = dict(zip(keys, values, strict=True))
-        cores = '1 core' if known['cores'] == 1 else f'{known["cores"]} cores'
-        device = known['gpu'] or f'{cores} of {known["cpu"]}'
+        threads = '1 thread' if known['threads'] == 1 else f'{known["threads"]} threads'
+        device = known['gpu'] or f'{threads} of {known["cpu"]}'
         labels = dict.fromkeys(BY_NAME[run.facts['row']].label_for(grid.data) for run in group)
         which = 'All rows' if len(machines) == 1 else '; '.join(labels)
         busy = [run.facts['gpu_utilisation'] for run in group if 'gpu_utilisation' in run.facts]
@@ -251,7 +251,7 @@ def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
         return f'### {grid.name}\n\n{budget_line(grid, runs)} Open, no row has been run yet: {names}.'
     parts = [
         f'### {grid.name}',
-        budget_line(grid, runs),
+        ' '.join(filter(None, (budget_line(grid, runs), grid.note))),
         main_table(grid, runs),
         INTERVALS + (UNDER_OCCLUDERS if OCCLUDERS in grid.test_sets else ''),
         difference_table(grid, runs),

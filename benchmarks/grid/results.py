@@ -57,7 +57,7 @@ def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
 
     Returns:
         dict[str, list[Run]]: Runs by row, in order of their seeds; a row without any is not in it. Those of a grid that
-        it shares rows with are among them, each run once.
+        it shares rows with are among them, after its own of the same seed, each run once.
     """
     found: dict[str, list[Run]] = {}
     for row in grid.rows():
@@ -77,13 +77,17 @@ def of_settings(runs: Mapping[str, Sequence[Run]], grid: Grid, settings: Setting
         settings: What a call changes; the flags of the device, which leave a table comparable, are each run's own.
 
     Returns:
-        dict[str, list[Run]]: By row; a row without any is not in it.
+        dict[str, list[Run]]: By row, one a seed, the grid's own before that of a grid that it shares rows with; a row
+        without any is not in it.
     """
     found = {}
     for row in grid.rows():
-        kept = [run for run in runs.get(row.name, ()) if run.facts['fingerprint'] == _mark(run, row, grid, settings)]
+        kept: dict[int, Run] = {}
+        for run in runs.get(row.name, ()):
+            if run.facts['fingerprint'] == _mark(run, row, grid, settings):
+                kept.setdefault(run.facts['seed'], run)
         if kept:
-            found[row.name] = kept
+            found[row.name] = list(kept.values())
     return found
 
 

@@ -22,6 +22,8 @@ from benchmarks.grid.worker import OUT_OF_TIME, TAKEN, Task, decoders_of, result
 # of a call's time, kept for scoring: training stops so much earlier
 FOR_SCORING = 45.0
 POLL = 0.2
+PUT_OFF = 'checkpoint_too_large'
+"""File in a run's folder: its checkpoint did not travel, so that it begins anew, and no other run waits for it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def run_all(
     """Do what is left of a plan.
 
     Args:
-        tasks: Of :func:`plan`. A run that was begun before comes first.
+        tasks: Of :func:`plan`. A run that was begun before comes first, one whose checkpoint was too large last.
         jobs: Runs side by side; the cores are shared out among them.
         end: ``time.time()`` at which to stop, or ``None``; what was begun goes on in the next call.
         say: Gets a line on each run's begin and end.
@@ -142,7 +144,7 @@ def run_all(
         Report: What became of the runs.
     """
     report = Report([name_of(task) for task, finished in tasks if finished], [], {})
-    waiting = sorted((task for task, finished in tasks if not finished), key=lambda task: not _begun(task))
+    waiting = sorted((task for task, finished in tasks if not finished), key=_turn)
     running: dict[subprocess.Popen, tuple[Task, float]] = {}
     try:
         while waiting or running:
@@ -170,6 +172,10 @@ def run_all(
 def unfinished(tasks: Iterable[tuple[Task, bool]], report: Report) -> list[Path]:
     """Folders of the runs that another call has to go on with, be they left or failed, in the order of the plan."""
     return [Path(task.folder) for task, _ in tasks if name_of(task) not in report.done]
+
+
+def _turn(task: Task) -> int:
+    return 0 if _begun(task) else 2 if (Path(task.folder) / PUT_OFF).is_file() else 1
 
 
 def _begun(task: Task) -> bool:

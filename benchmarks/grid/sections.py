@@ -9,7 +9,8 @@ from posestructs.utils.usage import UsageError
 
 TITLE = """# Benchmarks
 
-Each figure below comes from a raw file under `benchmarks/results/`, written by the command beside it.
+Each figure below comes from a raw file under `benchmarks/results/`, made by the command beside it, where nothing else
+is said.
 """
 
 

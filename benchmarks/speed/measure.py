@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +15,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = 'measured: '
+WARM_UP = 3
+"""Batches that do not count."""
+LEAST = 8
+"""Batches that count, at least."""
 
 
 def measure_model(
@@ -27,7 +31,7 @@ def measure_model(
         options: Keys of it and values.
         workers: Numbers of processes that load data.
         seconds: Of each measurement.
-        device: 'cpu' or 'cuda'.
+        device: 'cpu', 'cuda' or 'cuda:N'.
 
     Returns:
         dict[str, Any]: See :func:`measure`.
@@ -52,38 +56,38 @@ def measure(config: str, options: Mapping[str, Any], workers: Sequence[int], sec
         config: Its file.
         options: Keys of it and values.
         workers: Numbers of processes that load data.
-        seconds: Of each measurement.
-        device: 'cpu' or 'cuda'.
+        seconds: Of each measurement, which takes longer where batches are slow.
+        device: 'cpu', 'cuda' or 'cuda:N'.
 
     Returns:
-        dict: ``name``, ``batch_size``, ``step`` (images a second of the step alone), ``pipeline`` and ``both`` (by
-        number of workers), ``memory_mib`` (peak of the process without those that load data, or of the GPU).
+        dict: ``name``, ``batch_size``, ``memory_mib`` (peak of the process without those that load data, or of the
+        GPU), and what :func:`rate` gives of ``step`` (alone), ``step_again`` (after all others, which shows how steady
+        the machine was), ``pipeline`` and ``both`` (by number of workers).
     """
-    import torch
     from mmengine.registry import init_default_scope
 
     import posestructs  # noqa: F401
 
     # isort: split
+    from benchmarks.speed.devices import peak_mib, wait_for
     from benchmarks.speed.training_step import make_loader, make_step
     from posestructs.utils import cli
 
     init_default_scope('mmpose')
     cfg = cli.load_config(config)
     cli.merge_options(cfg, dict(options))
-    wait = torch.cuda.synchronize if device == 'cuda' else (lambda: None)
-    size = cfg.train_dataloader.batch_size
+    wait = functools.partial(wait_for, device)
     step = make_step(cfg, device)
-    kept = list(itertools.islice(endless(make_loader(cfg, 0)), 2))
-    found: dict[str, Any] = dict(name=Path(config).stem, batch_size=size, pipeline={}, both={})
-    found['step'] = rate(itertools.cycle(kept), step, seconds, size, wait)
+    kept = itertools.cycle(list(itertools.islice(endless(make_loader(cfg, 0)), 2)))
+    found: dict[str, Any] = dict(name=Path(config).stem, batch_size=cfg.train_dataloader.batch_size)
+    found.update(step=rate(kept, step, seconds, wait), pipeline={}, both={})
     for count in workers:
-        batches = endless(make_loader(cfg, count))
-        found['pipeline'][str(count)] = rate(batches, lambda batch: None, seconds, size, wait)
-        found['both'][str(count)] = rate(batches, step, seconds, size, wait)
-    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found['memory_mib'] = round((torch.cuda.max_memory_allocated() if device == 'cuda' else kib * 1024) / 2**20)
-    return found
+        loader = make_loader(cfg, count)
+        batches, ready = endless(loader), count * (loader.prefetch_factor or 0)
+        found['pipeline'][str(count)] = rate(batches, lambda batch: None, seconds, wait, ready)
+        found['both'][str(count)] = rate(batches, step, seconds, wait, ready)
+    found['step_again'] = rate(kept, step, seconds, wait)
+    return dict(found, memory_mib=peak_mib(device))
 
 
 def endless(loader: Any) -> Iterator[Any]:
@@ -93,28 +97,37 @@ def endless(loader: Any) -> Iterator[Any]:
 
 
 def rate(
-    batches: Iterator[Any], use: Callable[[Any], None], seconds: float, size: int, wait: Callable[[], None]
-) -> float:
-    """Images a second, after one batch that does not count.
+    batches: Iterator[Any],
+    use: Callable[[Any], None],
+    seconds: float,
+    wait: Callable[[], None],
+    ready: int = 0,
+) -> dict[str, float | int]:
+    """Count images a second, once things are under way.
+
+    What a loader holds ready when it is asked for the first time counts for nobody: as many batches are used before
+    the clock starts. From then on it prepares one for each that is used. More than it can hold are counted.
 
     Args:
-        batches: Without an end.
+        batches: Without an end; each has ``inputs``, an image each.
         use: What is done with a batch.
-        seconds: How long, at least one batch.
-        size: Images of a batch.
+        seconds: How long, but at least :data:`LEAST` batches and more than are ``ready``.
         wait: Until the device is done.
+        ready: Batches that are prepared before they are asked for, at most.
 
     Returns:
-        float: Images a second.
+        dict[str, float | int]: ``speed`` in images a second, ``batches`` that it rests on.
     """
-    use(next(batches))
-    wait()
-    began, count = time.perf_counter(), 0
-    while count == 0 or time.perf_counter() - began < seconds:
+    for _ in range(max(WARM_UP, ready)):
         use(next(batches))
+    wait()
+    began, count, images = time.perf_counter(), 0, 0
+    while count < max(LEAST, ready + 1) or time.perf_counter() - began < seconds:
+        batch = next(batches)
+        use(batch)
         wait()
-        count += 1
-    return round(count * size / (time.perf_counter() - began), 2)
+        count, images = count + 1, images + len(batch['inputs'])
+    return dict(speed=round(images / (time.perf_counter() - began), 2), batches=count)
 
 
 if __name__ == '__main__':

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from mmengine.config import Config
@@ -12,6 +12,7 @@ from mmengine.runner import set_random_seed
 from mmpose.registry import DATASETS
 
 OCCLUDER = 'RandomOccluder'
+Name = TypeVar('Name', bound=Hashable)
 
 
 def measure_pipelines(configs: Mapping[str, Config], rounds: int, images: int) -> list[dict[str, Any]]:
@@ -23,29 +24,50 @@ def measure_pipelines(configs: Mapping[str, Config], rounds: int, images: int) -
         images: That each prepares in a turn, the same ones.
 
     Returns:
-        list[dict[str, Any]]: For each config, and for those with artificial occluders once more without: ``name``, CPU
-        ``ms`` an image (median of the rounds), ``ratio`` to the first config (median of the rounds' ratios) and
-        ``ratio_quartiles``.
+        list[dict[str, Any]]: For each pipeline, and for those with artificial occluders once more without: ``names`` of
+        the configs that have it, ``occluders`` (``False`` where they were taken away), CPU ``ms`` an image (median of
+        the rounds), ``ratio`` to the first config (median of the rounds' ratios) and ``ratio_quartiles``.
     """
-    datasets = {name: cfg.train_dataloader.dataset for name, cfg in configs.items()}
-    for name, dataset in list(datasets.items()):
-        if any(step['type'] == OCCLUDER for step in dataset.pipeline):
-            datasets[f'{name}, no occluders'] = without_occluders(dataset)
-    times = take_turns({name: _turn(DATASETS.build(cfg), images) for name, cfg in datasets.items()}, rounds)
-    first = next(iter(times.values()))
+    alike = same_data({name: cfg.train_dataloader.dataset for name, cfg in configs.items()})
+    cases = [(names, True, dataset) for names, dataset in alike]
+    for names, dataset in alike:
+        if any(step['type'] == OCCLUDER for step in dataset['pipeline']):
+            cases.append((names, False, without_occluders(dataset)))
+    turns = {i: _turn(DATASETS.build(dataset), images) for i, (_, _, dataset) in enumerate(cases)}
+    times = take_turns(turns, rounds)
     rows = []
-    for name, seconds in times.items():
-        ratios = seconds / first
+    for i, (names, occluders, _) in enumerate(cases):
+        ratios = times[i] / times[0]
         low, middle, high = np.percentile(ratios, [25, 50, 75])
         rows.append(
             dict(
-                name=name,
-                ms=round(1e3 * float(np.median(seconds)) / images, 3),
+                names=names,
+                occluders=occluders,
+                ms=round(1e3 * float(np.median(times[i])) / images, 3),
                 ratio=round(float(middle), 3),
                 ratio_quartiles=[round(float(low), 3), round(float(high), 3)],
             )
         )
     return rows
+
+
+def same_data(datasets: Mapping[str, Mapping[str, Any]]) -> list[tuple[list[str], Mapping[str, Any]]]:
+    """Bring together what is one and the same, pipelines included.
+
+    Args:
+        datasets: Configs of data sets by name.
+
+    Returns:
+        list[tuple[list[str], Mapping[str, Any]]]: Names, and the config that they share, in the order of the first.
+    """
+    alike: list[tuple[list[str], Mapping[str, Any]]] = []
+    for name, dataset in datasets.items():
+        names = next((names for names, other in alike if other == dataset), None)
+        if names is None:
+            alike.append(([name], dataset))
+        else:
+            names.append(name)
+    return alike
 
 
 def without_occluders(dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,8 +76,8 @@ def without_occluders(dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def take_turns(
-    turns: Mapping[str, Callable[[], None]], rounds: int, clock: Callable[[], float] = time.process_time
-) -> dict[str, np.ndarray]:
+    turns: Mapping[Name, Callable[[], None]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[Name, np.ndarray]:
     """Time functions in turns, in another order each round, after one round that does not count.
 
     Args:
@@ -64,10 +86,10 @@ def take_turns(
         clock: In seconds.
 
     Returns:
-        dict[str, np.ndarray]: (rounds,) seconds of each.
+        dict[Name, np.ndarray]: (rounds,) seconds of each.
     """
     names = list(turns)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[Name, list[float]] = {name: [] for name in names}
     for turn in range(rounds + 1):
         shift = turn % len(names)
         for name in names[shift:] + names[:shift]:

@@ -10,6 +10,7 @@ import argparse
 import copy
 import difflib
 import importlib.util
+import inspect
 import logging
 import os
 import sys
@@ -18,12 +19,16 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from posestructs.utils.checkpoints import damage
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
 PROJECT_HOOKS = ('FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook')
+
+# top-level keys that are more than variables of the config's files
+READ = {*inspect.signature(Runner).parameters, 'model_wrapper_cfg', 'find_unused_parameters', 'tensorboard'}
 
 
 class OptionAction(DictAction):
@@ -178,7 +183,10 @@ def draw_predictions(cfg: Config, args: argparse.Namespace, hook: str = 'visuali
 
 
 def merge_options(cfg: Config, options: dict) -> None:
-    """Apply ``--cfg-options``; a key that the config has not is added with a warning, since it may be a slip.
+    """Apply ``--cfg-options``, with a warning where they may not do what is meant.
+
+    A key that the config has not is added, and may be a slip. A variable of the config's files, such as ``codec`` or
+    ``train_pipeline``, is read by nothing: what the files copied it into stays as it was.
 
     Args:
         cfg: The config; changed in place.
@@ -188,7 +196,7 @@ def merge_options(cfg: Config, options: dict) -> None:
         UsageError: A key leads through something that has no keys.
     """
     for key in options:
-        if warning := _new_key(cfg._cfg_dict, key):
+        if warning := _new_key(cfg._cfg_dict, key) or _variable(cfg, key.split('.')[0]):
             print_log(f'--cfg-options: {warning}', logger='current', level=logging.WARNING)
     try:
         cfg.merge_from_dict(options)
@@ -210,6 +218,16 @@ def _new_key(part: Any, key: str) -> str | None:
         else:
             return None
     return None
+
+
+def _variable(cfg: Config, name: str) -> str | None:
+    """What to say of a name of a config's files that no runner reads."""
+    if name in READ:
+        return None
+    return (
+        f'{name} is a variable of the config files, which have copied it by now (a codec, for one, into the decoder of '
+        'the head and into pipelines): those stay as they were. Change them, or write a config that inherits this one'
+    )
 
 
 def add_project_hooks(cfg: Config) -> None:

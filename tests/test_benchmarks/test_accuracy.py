@@ -13,6 +13,7 @@ import pytest
 
 from posestructs.testing import repo_root
 from posestructs.utils import machine
+from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.launch import has_accelerator
 
 sys.path.insert(0, str(repo_root()))
@@ -89,6 +90,12 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path, monkeypatch)
     assert [path.name for path in here.work.rglob('epoch_*.pth')] == ['epoch_1.pth']
     tar = tmp_path / 'grid.tar'
     assert archive.pack(tar, here, GRID, [Path(task.folder)], limit=2000) == [Path(task.folder).name]
+    elsewhere = run.Place(tmp_path / 'elsewhere', tmp_path / 'elsewhere')
+    assert archive.unpack(tar, elsewhere) == 1
+    # what begins anew waits for all that has not begun, and that for what goes on
+    late, other = plan('tree-both', elsewhere, tiny), plan('tree-none', elsewhere, tiny)
+    turns = [late[0][0], other[0][0], task]
+    assert [t.folder for t in sorted(turns, key=run._turn)] == [t.folder for t in turns[::-1]]
     assert archive.pack(tar, here, GRID, [Path(task.folder)]) == []
     assert tar.stat().st_size < archive.LIMIT
 
@@ -107,6 +114,8 @@ def test_stops_in_time_and_goes_on_elsewhere_from_one_tar(tmp_path, monkeypatch)
     monkeypatch.setattr(worker, 'train', train_while_another_commit_is_checked_out)
     worker.run(task)
     assert [finished for _, finished in plan('tree-both', there, tiny)] == [True]
+    # the older checkpoint of the tar does not come back
+    assert archive.unpack(tar, there) == 1 and last_good_checkpoint(folder)[0].name == 'epoch_2.pth'
     results = there.results / 'cpu_stick-figure-64x64'
     arg_max, max_sum = (
         json.loads((results / f'{name}_seed0.json').read_text()) for name in ('tree-both', 'tree-both-max-sum')
@@ -277,6 +286,7 @@ def test_tars_that_reach_outside_are_refused(tmp_path):
     [
         (['--rows', 'nothing'], '--rows nothing: allowed are mean-pose'),
         (['--data', 'coco'], '--data coco: --budget cpu has stick-figure lspet-mini lspet-mini-equal'),
+        (['--rows', 'mean-pose', 'pretrained'], '--rows pretrained: no row of stick-figure'),
         pytest.param(['--bf16'], '--bf16 needs a GPU', marks=without_gpu),
         (['--jobs', '0'], '0 is not a whole number above 0'),
         (['--max-minutes', '-1'], '-1 is not a number of minutes'),

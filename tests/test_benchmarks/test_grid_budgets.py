@@ -92,10 +92,10 @@ def test_models_of_equal_cost_cost_at_most_as_much_as_the_hourglass_and_most_of_
 
 
 def test_multiply_adds_of_a_hand_made_model():
-    head = dict(type='HeatmapHead', in_channels=512, out_channels=14, deconv_out_channels=None)
+    codec = dict(type='MSRAHeatmap', input_size=(64, 32), heatmap_size=(2, 1), sigma=1)
+    head = dict(type='HeatmapHead', in_channels=512, out_channels=14, deconv_out_channels=None, decoder=codec)
     cfg = Config(
         dict(
-            codec=dict(input_size=(64, 32)),
             model=dict(type='TopdownPoseEstimator', backbone=dict(type='ResNet', depth=18), head=head),
         )
     )

@@ -38,7 +38,7 @@ def write_result(folder, row, seed, right, covered, commit='abc1234'):
     """A result of which ``right`` people are right, and ``covered`` of them under occluders."""
     facts = dict(
         row=row, seed=seed, fingerprint='x', epochs=4, images=20000, batch_size=16, parameters=260_000, gmacs=0.166,
-        images_per_second=25.0, seconds=dict(train=800.0), machine=dict(cpu='C', cores=2, python='3', torch='2',
+        images_per_second=25.0, seconds=dict(train=800.0), machine=dict(cpu='C', threads=2, python='3', torch='2',
         mmpose='1', commit=commit), sets={PLAIN: pack(hits_with(right, 0)), OCCLUDERS: pack(hits_with(covered, 50))},
     )  # fmt: skip
     path = folder / GRID.name / f'{row}_seed{seed}.json'
@@ -96,14 +96,31 @@ def test_differences_have_a_spread_over_seeds(folder):
     assert messages['occluded TorsoPCK@0.2'].startswith('+10.0 ± 14.1 [')
 
 
+def test_a_seed_that_was_run_twice_counts_once(folder):
+    """As with another layout of tensors in the folder of a grid, and without it in that of the one it shares with."""
+    path = folder / GRID.name / 'tree-none_seed0.json'
+    facts = json.loads(path.read_text())
+    for options in (dict(), dict(channels_last=True)):
+        settings = Settings(**options)
+        facts.update(fingerprint=fingerprint(GRID, BY_NAME['tree-none'], 0, settings), settings=options)
+        path.with_name(f'tree-none_seed0{"_again" * bool(options)}.json').write_text(json.dumps(facts))
+    runs = read_grid(folder, GRID)
+    assert len(runs['tree-none']) == 2
+    (kept,) = of_settings(runs, GRID, Settings())['tree-none']
+    assert kept.facts['seed'] == 0
+
+
 def test_page_keeps_what_is_written_by_hand(folder, tmp_path):
     runs = read_grid(folder, GRID)
     pictures = write_plots(GRID, runs, tmp_path / 'images')
     assert len(pictures) == 3 and all(path.read_bytes().startswith(b'\x89PNG') for path in pictures.values())
     text = grid_section(GRID, runs, {about: f'images/{path.name}' for about, path in pictures.items()})
-    assert 'All rows: 2 cores of C' in text and 'commit abc1234' in text and '20,000 training images' in text
+    assert 'All rows: 2 threads of C' in text and 'commit abc1234' in text and '20,000 training images' in text
     # of the one grid whose visible and occluded joints are those of other images
     assert 'are those of the same people under artificial occluders' in text
+    assert ' one run at a time.\n' in text
+    noted = grid_section(replace(GRID, note='Mind this.'), runs, {})
+    assert ' one run at a time. Mind this.\n' in noted
     plain = grid_section(replace(GRID, test_sets=('plain',)), {'tree-none': runs['tree-none']}, {})
     assert 'artificial occluders' not in plain
     page = replace_section('# Mine\n\nby hand\n', 'accuracy', text)

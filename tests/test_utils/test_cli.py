@@ -178,6 +178,19 @@ def test_a_key_that_is_new_may_be_a_slip(tmp_path):
     assert cfg.train_cfg == dict(max_epochs=4, max_epoch=1) and cfg.seed == 1
 
 
+def test_a_variable_that_was_copied_is_told_of(tmp_path):
+    (tmp_path / 'config.py').write_text('codec = dict(sigma=2)\nmodel = dict(head=dict(decoder=codec))\n')
+    cfg = Config.fromfile(tmp_path / 'config.py')
+    handler = logging.FileHandler(tmp_path / 'log')
+    MMLogger.get_current_instance().addHandler(handler)
+    cli.merge_options(cfg, {'codec.sigma': 3})
+    cli.merge_options(cfg, {'model.head.decoder.sigma': 4, 'randomness.seed': 1})
+    MMLogger.get_current_instance().removeHandler(handler)
+    first, second = (tmp_path / 'log').read_text().splitlines()
+    assert first.startswith('--cfg-options: codec is a variable of the config files') and 'as they were' in first
+    assert 'randomness.seed is added' in second and cfg.model.head.decoder.sigma == 4
+
+
 @pytest.mark.parametrize('interval', ['0', '-1', 'x'])
 def test_interval_is_positive(interval, capsys):
     with pytest.raises(SystemExit):
