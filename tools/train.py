@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.engine.hooks import OcclusionTruthHook
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
@@ -121,6 +122,8 @@ def main() -> None:
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
     runner = Runner.from_cfg(cfg)
+    # not in the config, whose text stands for what a run does: this only looks beforehand
+    runner.register_hook(OcclusionTruthHook())
     for note in notes:
         runner.logger.warning(note)
     runner.train()

@@ -7,8 +7,11 @@ builds one from a config. Here::
         constructor='NetworkOptimWrapperConstructor',
         generator=dict(optimizer=dict(type='RMSprop', lr=2.5e-4), clip_grad=dict(max_norm=5)),
         pose=dict(optimizer=dict(type='RMSprop', lr=2.5e-4)),
-        confidence=None,  # of a model without this network
+        confidence=None,  # for a model without this network
     )
+
+A config for a network that the model's own config sets to ``None`` (``discriminators=dict(confidence=None)``, or
+``discriminators=None``) is passed over, so that a network is left out by one edit.
 
 A schedule per network is mmengine's own: ``param_scheduler=dict(generator=[...], pose=[...])``.
 """
@@ -16,10 +19,13 @@ A schedule per network is mmengine's own: ``param_scheduler=dict(generator=[...]
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import logging
+import reprlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -71,12 +77,15 @@ class NetworkOptimWrapperDict(OptimWrapperDict):
 
         Raises:
             KeyError: The checkpoint is of a run with other networks.
+            ValueError: A network has other parameters there, or other groups of them; nothing is loaded then.
         """
         if set(state_dict) != set(self.keys()):
             raise KeyError(
                 f'the checkpoint has optimizers of {sorted(state_dict)}, this run of {sorted(self.keys())}: resume '
                 'with the same discriminators, or start from its weights with load_from'
             )
+        for name, member in self.items():
+            _check_groups(name, state_dict[name]['param_groups'], member.optimizer.param_groups)
         super().load_state_dict(state_dict)
 
     @contextmanager
@@ -111,7 +120,8 @@ class NetworkOptimWrapperConstructor:
         """Build.
 
         Args:
-            model: Wrapped or not, with a method ``networks`` that gives its networks by name. Its method
+            model: Wrapped or not, with a method ``networks`` that gives its networks by name. Its attribute
+                ``left_out``, where it has one, names networks that its config sets to ``None``; its method
                 ``check_optim``, where it has one, may refuse the result.
 
         Returns:
@@ -128,18 +138,21 @@ class NetworkOptimWrapperConstructor:
                 f'{type(model).__name__} is one'
             )
         networks = model.networks()
-        self._check(networks)
+        self._check(networks, getattr(model, 'left_out', ()))
         wrappers = NetworkOptimWrapperDict(**{name: self._build(name, network) for name, network in networks.items()})
         if hasattr(model, 'check_optim'):
             model.check_optim(wrappers)
         return wrappers
 
-    def _check(self, networks: Mapping[str, nn.Module]) -> None:
+    def _check(self, networks: Mapping[str, nn.Module], left_out: Collection[str]) -> None:
         names = ', '.join(networks)
         missing = [name for name in networks if name not in self._members]
         if missing:
             raise ValueError(f'optim_wrapper has no {", ".join(missing)}; the networks of the model are {names}')
         for name, part in self._members.items():
+            if name in left_out:
+                print_log(f'optim_wrapper.{name} is not used: the model sets {name} to None', 'current', logging.INFO)
+                continue
             if name not in networks:
                 raise ValueError(
                     f'optim_wrapper.{name}: no such network in the model, which has {names}; leave it out, set it to '
@@ -161,3 +174,14 @@ class NetworkOptimWrapperConstructor:
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model inside a distributed wrapper, or the model itself."""
     return model.module if is_model_wrapper(model) else model
+
+
+def _check_groups(name: str, found: Sequence[Mapping], wanted: Sequence[Mapping]) -> None:
+    """Refuse what torch refuses, groups of other sizes, but name the network and say what to do."""
+    sizes = [[len(group['params']) for group in groups] for groups in (found, wanted)]
+    if sizes[0] != sizes[1]:
+        has, needs = (f'{sum(each)} parameter tensors (per group: {reprlib.repr(each)})' for each in sizes)
+        raise ValueError(
+            f"the checkpoint's optimizer of {name} is for {has}, this run's for {needs}: resume with the same {name} "
+            'network and paramwise_cfg, or start from its weights with load_from'
+        )

@@ -42,12 +42,20 @@ def shrink(config: Config, folder: Path) -> Config:
     """Make a small copy of a config.
 
     Args:
-        config: Any config of a top-down model.
+        config: Any config of a top-down model with one codec.
         folder: For tiny data sets and, in place of pretrained weights, random ones of the small backbone.
 
     Returns:
         Config: The copy.
+
+    Raises:
+        ValueError: There are several codecs, as of mmpose's MSPN and RSN, whose widths are tied in ways of their own.
     """
+    if not isinstance(config.codec, Mapping):
+        raise ValueError(
+            f'{config.filename}: codec is a {type(config.codec).__name__} of {len(config.codec)}; a small copy can be '
+            'made of a model with one codec'
+        )
     config = Config(copy.deepcopy(config._cfg_dict), filename=config.filename)
     _shrink_images(config)
     _shrink_model(config.model, config.codec.input_size, folder)

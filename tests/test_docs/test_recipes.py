@@ -153,14 +153,19 @@ def test_own_discriminator(follow):
     assert {name.split('.')[2] for name in names if name.startswith('discriminators.pose.')} == {'layers'}  # P is gone
 
 
-def test_own_data_set(follow):
+def test_own_data_set(follow, shell, environment):
     project, _ = follow('dataset')
     pictures = sorted((project / 'work_dirs' / 'look').glob('*.png'))
     assert len(pictures) == 4 and all(cv2.imread(str(picture)) is not None for picture in pictures)
     rows = logged(project / 'work_dirs' / 'try')
     assert 'TorsoPCK@0.2' in rows[-1] and any('loss_adv_pose' in row for row in rows)
+    assert any(key.startswith('occluded/') for key in rows[-1])
     with open(project / 'data' / 'climbers' / 'val.csv') as file:
         assert len(list(csv.DictReader(file))) == 16
+
+    rows = logged(project / 'work_dirs' / 'try_unlabelled')
+    assert 'TorsoPCK@0.2' in rows[-1] and not any(key.startswith('occluded/') for key in rows[-1])
+    assert any(row.get('loss_occlusion', 0) > 0 for row in rows)  # of the occluders
 
     spec = importlib.util.spec_from_file_location('my_datasets', project / 'my_datasets.py')
     module = importlib.util.module_from_spec(spec)
@@ -172,6 +177,17 @@ def test_own_data_set(follow):
         np.testing.assert_allclose(read[i]['keypoints'], drawn[i]['keypoints'], atol=0.006)
         for key in ('keypoints_visible', 'keypoints_occluded'):
             np.testing.assert_array_equal(read[i][key], drawn[i][key])
+
+    # the page promises that whoever forgets the evaluators is told so before the first step
+    forgetful = "_base_ = './apn_climbers_unlabelled.py'\nval_evaluator = [*_base_.val_evaluator, dict(SPLIT)]\n"
+    forgetful += 'test_evaluator = val_evaluator\n'
+    forgetful = forgetful.replace('SPLIT', "type='OcclusionSplitPCK', base=dict(type='TorsoPCK', thr=0.2)")
+    (project / 'configs' / 'forgetful.py').write_text(forgetful)
+    weights = 'work_dirs/try_unlabelled/epoch_1.pth'
+    for part, command in dict(val='train configs/forgetful.py', test=f'test configs/forgetful.py {weights}').items():
+        printed = shell(f'! python -m posestructs {command}', project, environment)
+        assert f'error: {part}_evaluator has OcclusionSplitPCK' in printed and 'Traceback' not in printed
+        assert 'Epoch(' not in printed
 
 
 @needs_data

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.optim import AmpOptimWrapper, OptimWrapper, build_optim_wrapper
+from mmpose.registry import MODELS
 from torch import nn
 
 from posestructs.engine import NetworkOptimWrapperDict
@@ -153,9 +154,59 @@ def test_states_by_name():
         two.load_state_dict(dict(generator=state['generator']))
 
 
+def test_state_of_a_network_that_has_grown():
+    """As where a neck is added between training and resuming: refused before any member is loaded."""
+    grown = TwoNetworks()
+    grown.pose = nn.Linear(2, 1)
+    state = build(generator=dict(optimizer=dict(type='SGD', lr=0.7)), pose=SGD).state_dict()
+    optim = build(grown, generator=SGD, pose=SGD)
+    message = (
+        r"checkpoint's optimizer of pose is for 1 parameter tensors \(per group: \[1\]\), this run's for 2 "
+        r'parameter tensors \(per group: \[2\]\): resume with the same pose network .* load_from'
+    )
+    with pytest.raises(ValueError, match=message):
+        optim.load_state_dict(copy.deepcopy(state))
+    assert optim.get_lr()['generator.lr'] == [0.1]
+    # as many parameters, in other groups
+    optim = build(generator=dict(SGD, paramwise_cfg=dict(bias_lr_mult=2.0)), pose=SGD)
+    with pytest.raises(ValueError, match=r'of generator is for 4 .*: \[4\]\), .* for 4 .*: \[1, 1, 1, 1\]\): resume'):
+        optim.load_state_dict(copy.deepcopy(state))
+
+
 def test_none_stands_for_none():
     optim = build(generator=SGD, pose=SGD, confidence=None)
     assert list(optim.keys()) == ['generator', 'pose']
+
+
+@pytest.mark.parametrize(
+    ('discriminators', 'names'),
+    [
+        (None, []),
+        (dict(pose=None, confidence=None), []),
+        (dict(confidence=None, pose=dict(channels=8, depth=1, norm_cfg=dict(type='GN', num_groups=2))), ['pose']),
+    ],
+)
+def test_a_network_that_the_model_sets_to_none_needs_no_second_edit(discriminators, names):
+    toy = SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
+    model = toy.build(discriminators=discriminators)
+    optim = build(model, generator=SGD, pose=SGD, confidence=SGD)
+    assert list(optim.keys()) == list(model.networks()) == ['generator', *names]
+    with pytest.raises(ValueError, match='optim_wrapper.poes: no such network'):
+        build(model, generator=SGD, pose=SGD, confidence=SGD, poes=SGD)
+    optim.initialize_count_status(model, 0, 10)
+    assert all(value.isfinite() for value in model.train_step(toy.batch(), optim).values())
+
+
+def test_a_network_that_nobody_mentions_is_no_network_left_out():
+    """Whoever forgets the discriminators would train without them."""
+    toy = SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
+    without = toy.config()
+    pose = without.pop('discriminators')['pose']
+    with pytest.raises(ValueError, match='optim_wrapper.pose: no such network in the model, which has generator'):
+        build(MODELS.build(without), generator=SGD, pose=SGD, confidence=SGD)
+    one = MODELS.build(dict(without, discriminators=dict(pose=pose)))
+    with pytest.raises(ValueError, match='optim_wrapper.confidence: no such network .* generator, pose'):
+        build(one, generator=SGD, pose=SGD, confidence=SGD)
 
 
 @pytest.mark.parametrize(

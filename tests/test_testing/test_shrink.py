@@ -62,6 +62,13 @@ def test_widths_follow_from_each_other(tmp_path):
     assert full._cfg_dict == config()._cfg_dict
 
 
+def test_several_codecs_are_refused(tmp_path):
+    several = config()
+    several.codec = [several.codec, several.codec]
+    with pytest.raises(ValueError, match='codec is a list of 2; a small copy can be made of a model with one codec'):
+        shrink(several, tmp_path)
+
+
 def test_types_at_any_depth():
     found = types_of(dict(a=[dict(type='A'), (dict(b=dict(type='B')),)], constructor='C', type='D', name='E'))
     assert found == set('ABCD')

@@ -5,6 +5,7 @@ from posestructs.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from posestructs.engine.hooks.discriminator_balance_hook import DiscriminatorBalanceHook
 from posestructs.engine.hooks.fake_label_hook import FakeLabelHook
 from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
+from posestructs.engine.hooks.occlusion_truth_hook import OcclusionTruthHook
 from posestructs.engine.hooks.progress_hook import ProgressHook
 from posestructs.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from posestructs.engine.hooks.skipped_samples_hook import SkippedSamplesHook
@@ -16,6 +17,7 @@ __all__ = [
     'DiscriminatorBalanceHook',
     'FakeLabelHook',
     'FiniteLossHook',
+    'OcclusionTruthHook',
     'ProgressHook',
     'SafeCheckpointHook',
     'SkippedSamplesHook',

@@ -115,7 +115,7 @@ class AdversarialHead(HeatmapHead):
             list[Tensor]: N stacks of (M, 2K, H, W), pose maps first, or (M, K, H, W) without occlusion; linear.
 
         Raises:
-            ValueError: The features do not fit ``num_stacks``, ``multi_task`` or the deconvolutions.
+            ValueError: The features do not fit ``in_channels``, ``num_stacks``, ``multi_task`` or the deconvolutions.
         """
         out = []
         for layers, (pose, occlusion) in zip(self.stacks, self._read(feats), strict=True):
@@ -262,6 +262,7 @@ class AdversarialHead(HeatmapHead):
             raise ValueError(f'AdversarialHead: num_stacks={self.num_stacks}, the features are of {len(feats)} stacks')
         out = []
         for stack in feats:
+            self._check_channels(stack)
             if isinstance(stack, Tensor):
                 stack = self.deconv_layers(stack)
                 out.append((stack, stack))
@@ -276,12 +277,28 @@ class AdversarialHead(HeatmapHead):
             out.append(tuple(stack))
         return out
 
+    def _check_channels(self, stack: StackFeatures) -> None:
+        """Refuse features of other channels, which a convolution would do without naming the key."""
+        for feature in (stack,) if isinstance(stack, Tensor) else stack:
+            if feature.shape[1] != self.in_channels:
+                raise ValueError(
+                    f'AdversarialHead: head.in_channels={self.in_channels}, but the features of the backbone, or of '
+                    f'the neck where there is one, have {feature.shape[1]} channels'
+                )
+
     def _targets(self, samples: list[PoseDataSample], maps: Tensor) -> tuple[Tensor, list[Tensor]]:
         """True maps, and weights (M, K) of each kind."""
         truth = torch.stack([sample.gt_fields.heatmaps for sample in samples])
         if not self.multi_task:
             # a codec that makes occlusion maps too is no mistake: the single-task baseline on the same pipeline
             truth = truth[:, : self.out_channels] if truth.shape[1] == 2 * self.out_channels else truth
+        if truth.shape[:2] == maps.shape[:2] and truth.shape != maps.shape:
+            (height, width), (rows, columns) = maps.shape[2:], truth.shape[2:]
+            raise ValueError(
+                f'AdversarialHead: its maps have {width} x {height} cells (width x height), those of the codec of the '
+                f'pipeline heatmap_size=({columns}, {rows}): set heatmap_size to ({width}, {height}), let '
+                'head.deconv_out_channels enlarge the maps, or choose another stride of the backbone'
+            )
         if truth.shape != maps.shape:
             raise ValueError(
                 f'AdversarialHead: out_channels={self.out_channels}, multi_task={self.multi_task} give maps of the '

@@ -61,6 +61,15 @@ class HeatmapSumLoss(nn.Module):
 
         Returns:
             Tensor: Scalar.
+
+        Raises:
+            ValueError: The shapes do not fit each other.
         """
+        if maps.shape != truth.shape or weights.shape != maps.shape[:2]:
+            raise ValueError(
+                f'HeatmapSumLoss: predicted maps {tuple(maps.shape)}, true maps {tuple(truth.shape)} and weights of '
+                f'joints {tuple(weights.shape)}; needed: (M, K, H, W) twice and (M, K), one map per joint. Combined '
+                'targets (UDPHeatmap with heatmap_type="combined") have three maps per joint and need their own loss'
+            )
         # 1/(2M) sum_i |y^i - y_n^i|^2
         return self.loss_weight * (squared_distances(maps, truth) * weights).sum() / (2 * len(maps))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -28,6 +29,8 @@ from posestructs.models.pose_estimators.head_maps import supervise, warn_of_scal
 TYPES = dict(pose='PoseDiscriminator', confidence='ConfidenceDiscriminator')
 LOSS_KEYS = ('delta', 'epsilon', 'gate', 'generator_loss')
 _PREFIX = 'discriminators.'
+# unlike None, which says that optimizers for discriminators are not to be minded
+_NOT_GIVEN: Mapping[str, Any] = MappingProxyType({})
 
 
 class GeneratorNetwork(nn.Module):
@@ -62,13 +65,15 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
         skip_steps: Names of networks that take no step; discriminators are still scored for the log. A hook may change
             it; all ranks alike, and with accumulated gradients where a batch begins.
         frozen: Likewise; a frozen discriminator whose weight is 0 is not run at all.
+        left_out: Names of networks that the config sets to ``None``; an optimizer for one is no mistake.
 
     Args:
         backbone: As in mmpose.
         neck: As in mmpose.
         head: :class:`~posestructs.models.heads.AdversarialHead`, or any head of mmpose that yields heatmaps.
-        discriminators: Configs by name, 'pose' and 'confidence'; either, both or none. ``type``, ``num_joints``,
-            ``with_occlusion`` and, for ``pooling='fc'``, ``map_size`` follow from the name and the head by default.
+        discriminators: Configs by name, 'pose' and 'confidence'; either, both or none. ``None``, of one or of all,
+            leaves out what a base config has. ``type``, ``num_joints``, ``with_occlusion`` and, for ``pooling='fc'``,
+            ``map_size`` follow from the name and the head by default.
         adversarial: ``alpha`` (1/220) and ``beta`` (1/180), weights of C's and P's terms; ``algorithm``, 'joint',
             'alternating' or 'literal'; ``delta``, ``epsilon``, ``gate``, ``generator_loss``, see
             :class:`~posestructs.models.losses.AdversarialLoss`. Not read without discriminators.
@@ -86,7 +91,7 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
         backbone: Mapping,
         neck: Mapping | None = None,
         head: Mapping | None = None,
-        discriminators: Mapping[str, Mapping | None] | None = None,
+        discriminators: Mapping[str, Mapping | None] | None = _NOT_GIVEN,
         adversarial: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -95,7 +100,9 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
         self.skip_steps: set[str] = set()
         self.discriminators: ModuleDict | None = None
         _check_dicts(discriminators=discriminators, adversarial=adversarial)
-        configs = {name: cfg for name, cfg in (discriminators or {}).items() if cfg is not None}
+        named = dict.fromkeys(TYPES) if discriminators is None else discriminators
+        self.left_out = tuple(name for name in TYPES if named.get(name, {}) is None)
+        configs = {name: cfg for name, cfg in named.items() if cfg is not None}
         _check_dicts(**{f'discriminators.{name}': cfg for name, cfg in configs.items()})
         self._read_adversarial(dict(adversarial or {}), bool(configs))
         # in a tuple, lest they count as parts of the model

@@ -337,6 +337,13 @@ def test_refusals_at_build_time(kwargs, match):
         (single, stacks(), 'multi_task=False, a stack of the features has 2 branches'),
         (head, stacks(branches=3), 'a stack of the features has 3 branches'),
         (lambda: head(num_stacks=1, deconv_out_channels=(8,)), stacks(1), 'for features of one map, got two branches'),
+        (head, stacks(channels=5), 'head.in_channels=6, but the features of the backbone, .* have 5 channels'),
+        # a backbone of several scales, of which the last counts
+        (
+            lambda: head(num_stacks=1, deconv_out_channels=(8,)),
+            (*stacks(1, branches=1), *stacks(1, branches=1, channels=512)),
+            'head.in_channels=6, but the features .* have 512 channels',
+        ),
     ],
 )
 def test_features_that_do_not_fit(net, feats, match):
@@ -351,8 +358,10 @@ def test_targets_that_do_not_fit():
     wide = head(out_channels=5)
     with pytest.raises(ValueError, match=r'out_channels=5.*\(10, 8, 12\), the codec of the pipeline \(8, 8, 12\)'):
         wide.loss(stacks(), samples(MIXED))
-    with pytest.raises(ValueError, match=r'\(8, 8, 12\), the codec of the pipeline \(8, 16, 24\)'):
+    told = r'maps have 12 x 8 cells .* codec .* heatmap_size=\(24, 16\): set heatmap_size to \(12, 8\), .*deconv_out_ch'
+    with pytest.raises(ValueError, match=told) as error:
         net.loss_from_maps(maps, samples(MIXED, codec=dict(CODEC, heatmap_size=(24, 16))))
+    assert not any(key in str(error.value) for key in ('out_channels=', 'multi_task'))  # these are right
     batch = samples(MIXED)
     for sample in batch:
         del sample.gt_instance_labels.occlusion_weights

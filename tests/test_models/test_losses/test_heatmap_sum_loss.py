@@ -66,6 +66,20 @@ def test_half_precision_maps_are_summed_in_float32():
     assert float(loss) == 9 * 128 * 128 / 2
 
 
+def test_refuses_shapes_that_do_not_fit():
+    maps, truth, weights = batch()
+    combined = [three.repeat(1, 3, 1, 1) for three in (maps, truth)]
+    with pytest.raises(
+        ValueError, match=r'true maps \(3, 6, 3, 5\) and weights of joints \(3, 2\).* heatmap_type="com'
+    ):
+        HeatmapSumLoss()(*combined, weights)
+    # what would be broadcast
+    with pytest.raises(ValueError, match=r'predicted maps \(3, 2, 3, 5\), true maps \(3, 1, 3, 5\)'):
+        HeatmapSumLoss()(maps, truth[:, :1], weights)
+    with pytest.raises(ValueError, match=r'weights of joints \(3, 1\)'):
+        HeatmapSumLoss()(maps, truth, weights[:, :1])
+
+
 def test_refuses_a_negative_factor():
     with pytest.raises(ValueError, match='loss_weight=-1, allowed: a number of at least 0'):
         HeatmapSumLoss(loss_weight=-1)

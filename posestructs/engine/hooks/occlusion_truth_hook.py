@@ -1,0 +1,113 @@
+"""Tell before the first step that a metric will split joints by occlusion where no label says what is occluded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+
+from posestructs.datasets.transforms.occlusion_channel import KEY, labelled
+from posestructs.evaluation.occlusion import UNKNOWN, OcclusionSplitPCK
+from posestructs.utils.usage import UsageError
+
+
+@HOOKS.register_module()
+class OcclusionTruthHook(Hook):
+    """Refuse an ``OcclusionSplitPCK`` over a data set without occlusion labels.
+
+    The metric itself can refuse only after the first validation, which may be hours later. ``tools/train.py`` and
+    ``tools/test.py`` have the hook by themselves; elsewhere name it in ``custom_hooks``.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Look at what training will validate with.
+
+        Args:
+            runner: The runner that trains.
+
+        Raises:
+            UsageError: There is no occlusion truth.
+        """
+        _check(runner.val_loop, 'val')
+
+    def before_test(self, runner: Runner) -> None:
+        """Look at what will be tested with.
+
+        Args:
+            runner: The runner that tests.
+
+        Raises:
+            UsageError: There is no occlusion truth.
+        """
+        _check(runner.test_loop, 'test')
+
+
+def may_have_occlusion_truth(dataset: Any) -> bool:
+    """Tell whether samples of a data set can say which joints are occluded.
+
+    As a rule the first sample's annotation does. Where it does not, the pipeline may make labels (``RandomOccluder``),
+    or further samples may have them, as in a combined data set.
+
+    Args:
+        dataset: One of mmengine's kind; of other kinds nothing is known.
+
+    Returns:
+        bool: False only where no annotation holds a label and the pipeline, run on the first sample, makes none.
+    """
+    if not hasattr(dataset, 'get_data_info') or not len(dataset):
+        return True
+    parts = getattr(dataset, 'datasets', None)  # a combined one runs their pipelines for its annotations
+    if not parts and _says(dataset.get_data_info(0)):
+        return True
+    with _random_state_kept():
+        if _has_labels(dataset[0]):
+            return True
+    if parts:
+        return any(may_have_occlusion_truth(part) for part in parts)
+    return any(_says(dataset.get_data_info(i)) for i in range(1, len(dataset)))
+
+
+def _check(loop: Any, name: str) -> None:
+    metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
+    split = next((metric for metric in metrics if isinstance(metric, OcclusionSplitPCK)), None)
+    if split is None or may_have_occlusion_truth(loop.dataloader.dataset):
+        return
+    raise UsageError(
+        f'{name}_evaluator has {split.name}, and there is no occlusion truth: {name}_dataloader.dataset '
+        f'({type(loop.dataloader.dataset).__name__}) gives no {KEY}, and no transform of its pipeline makes it. Leave '
+        f'{split.name} out of {name}_evaluator, or use a data set with such labels'
+    )
+
+
+def _says(info: Mapping[str, Any]) -> bool:
+    """Whether an annotation says of any labelled joint that it is occluded, or that it is not."""
+    occluded, visible = info.get(KEY), info.get('keypoints_visible')
+    if occluded is None or visible is None:
+        return False
+    return bool((labelled(np.asarray(visible)) & (np.asarray(occluded) != UNKNOWN)).any())
+
+
+def _has_labels(sample: Any) -> bool:
+    """Whether a sample that went through a pipeline, packed or not, has a field for labels, whatever is in it."""
+    if not isinstance(sample, Mapping):
+        return True
+    if 'data_samples' not in sample:
+        return sample.get(KEY) is not None
+    return KEY in getattr(sample['data_samples'], 'gt_instances', ())
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Whatever a pipeline draws, training draws the same as without it."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
