@@ -144,11 +144,12 @@ def choose(args: argparse.Namespace) -> list[tuple[str, list]]:
     unknown = [name for name in args.rows or () if name not in BY_NAME]
     if unknown:
         raise UsageError(f'--rows {" ".join(unknown)}: allowed are {" ".join(BY_NAME)}')
-    chosen = []
-    there = {row.name for data in args.data or grids for row in grids[data].rows()}
+    wanted = args.data or list(grids)
+    there = {row.name for data in wanted for row in grids[data].rows()}
     if absent := [name for name in args.rows or () if name not in there]:
-        raise UsageError(f'--rows {" ".join(absent)}: no row of {" ".join(args.data or grids)}')
-    for data in args.data or grids:
+        raise UsageError(f'--rows {" ".join(absent)}: no row of {" ".join(wanted)}')
+    chosen = []
+    for data in wanted:
         grid = grids[data]
         rows = [row for row in grid.rows() if args.rows is None or row.name in args.rows]
         # what decodes a checkpoint needs the row that trains it

@@ -42,9 +42,10 @@ def pack(path: Path, place: Place, grids: Iterable[str], folders: Sequence[Path]
     for folder in folders:
         checkpoint, _ = last_good_checkpoint(folder)
         if checkpoint is not None:
-            larger = _tar([*files, _named(checkpoint, place)])
+            more = [*files, _named(checkpoint, place)]
+            larger = _tar(more)
             if len(larger) <= limit:
-                data, files = larger, [*files, _named(checkpoint, place)]
+                data, files = larger, more
                 (folder / PUT_OFF).unlink(missing_ok=True)
             else:
                 left_out.append(folder.name)
@@ -80,7 +81,8 @@ def unpack(path: Path, place: Place) -> int:
             for member in members:
                 kind, _, name = member.name.partition('/')
                 file, content = roots[kind] / name, archive.extractfile(member).read()
-                if is_finished(file, _mark(content)) if kind == RESULTS else _got_as_far(file):
+                there = is_finished(file, _mark(content)) if kind == RESULTS else _got_as_far(file)
+                if there:
                     continue
                 atomic_write(file, content)
                 if kind == WORK:  # an older checkpoint that is named there would be preferred

@@ -179,7 +179,7 @@ def paired_bootstrap(
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     differences = _resampled(a, weights) - _resampled(b, weights)
     low, high = np.nanpercentile(differences, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    by_seed = [rate(MEASURES[measure](x)) - rate(MEASURES[measure](y)) for x, y in zip(first, second, strict=True)]
+    by_seed = [value(x, measure) - value(y, measure) for x, y in zip(first, second, strict=True)]
     deviation = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None
     return Difference(rate(a) - rate(b), float(low), float(high), deviation)
 
