@@ -118,6 +118,7 @@ def main() -> None:
     if args.wandb:
         cli.use_wandb(cfg)
     notes = choose_checkpoint(cfg, start)
+    cli.complete_randomness(cfg)
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)
     set_up_ranks(cfg)

@@ -153,6 +153,18 @@ def merge_common(cfg: Config, args: argparse.Namespace) -> None:
         raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --show-dir')
 
 
+def complete_randomness(cfg: Config) -> None:
+    """Let mmengine draw a seed where ``randomness`` names none.
+
+    ``Runner`` takes ``randomness=dict(diff_rank_seed=True)`` for a call without its required argument.
+
+    Args:
+        cfg: The config; changed in place.
+    """
+    if cfg.get('randomness'):
+        cfg.randomness = {'seed': None, **cfg.randomness}
+
+
 def has_display() -> bool:
     """Tell whether a window can open.
 

@@ -63,6 +63,15 @@ def test_seed_decides_the_weights(piped, main, tiny, tmp_path, scalars):
     assert not any('EPE' in row for row in scalars(tmp_path / 'same'))  # --no-validate
 
 
+def test_a_seed_per_rank_needs_no_seed_in_the_config(piped, main, tiny, tmp_path):
+    config = tmp_path / 'ranks.py'
+    config.write_text(f"_base_ = ['{tiny}']\nrandomness = dict(diff_rank_seed=True)\n")
+    main('train.py', config, '--work-dir', tmp_path, '--no-validate', '--cfg-options', 'train_cfg.max_epochs=1')
+    drawn = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['meta']['seed']
+    assert isinstance(drawn, int)
+    main('test.py', config, tmp_path / 'epoch_1.pth', '--work-dir', tmp_path)
+
+
 def test_auto_scale_lr_and_show_dir(main, tiny, tmp_path, scalars):
     config = tmp_path / 'scaled.py'
     config.write_text(f"_base_ = ['{tiny}']\nauto_scale_lr = dict(base_batch_size=8)\n")
