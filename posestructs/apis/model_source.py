@@ -17,7 +17,7 @@ from mmpose.registry import DATASETS
 from torch import Tensor, nn
 
 from posestructs.apis.shipped_models import shipped_models
-from posestructs.datasets.metainfo import raw_metainfo
+from posestructs.structures.metainfo import raw_metainfo
 from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint, load_config, require_keys
 from posestructs.utils.plain_values import restore

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from posestructs.datasets.metainfo import load_metainfo
-from posestructs.evaluation.box_pck import box_size
+from posestructs.structures.box_size import box_size
+from posestructs.structures.metainfo import load_metainfo
 
 KINDS = ('box', 'torso', 'head')
 

@@ -7,9 +7,9 @@ from posestructs.datasets.combined_dataset import CombinedDataset
 from posestructs.datasets.errors import AnnotationError, BadImageError
 from posestructs.datasets.flic_dataset import FLICDataset
 from posestructs.datasets.lsp_dataset import LSPDataset
-from posestructs.datasets.metainfo import load_metainfo, metainfo_file
 from posestructs.datasets.mpii_occlusion_dataset import MpiiOcclusionDataset
 from posestructs.datasets.stick_figure_dataset import StickFigureDataset
+from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 __all__ = [
     'AnnotationError',

@@ -14,8 +14,8 @@ from PIL import Image
 
 from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.datasets.instances import box_from_joints, make_instance
-from posestructs.datasets.metainfo import metainfo_file
 from posestructs.datasets.readers import read_lines
+from posestructs.structures.metainfo import metainfo_file
 
 
 @DATASETS.register_module()

@@ -26,9 +26,9 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from posestructs.datasets.errors import AnnotationError, BadImageError
 from posestructs.datasets.instances import box_problem, outside_joints
 from posestructs.datasets.loader_errors import apply_step
-from posestructs.datasets.metainfo import load_metainfo
 from posestructs.datasets.readers import require_file
 from posestructs.datasets.shared_marks import SharedMarks
+from posestructs.structures.metainfo import load_metainfo
 
 
 class CheckedPoseMixin:

@@ -9,7 +9,7 @@ from mmpose.registry import DATASETS
 from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.instances import check_finite
-from posestructs.datasets.metainfo import metainfo_file
+from posestructs.structures.metainfo import metainfo_file
 
 
 @DATASETS.register_module()

@@ -14,7 +14,7 @@ from mmpose.registry import DATASETS
 from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.loader_errors import apply_steps
-from posestructs.datasets.metainfo import EXTRA_KEYS, load_metainfo, raw_metainfo
+from posestructs.structures.metainfo import EXTRA_KEYS, load_metainfo, raw_metainfo
 
 
 @DATASETS.register_module(force=True)

@@ -12,8 +12,8 @@ from posestructs.datasets.base import CheckedPoseDataset
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.flic_files import RAW_JOINTS, FLICPerson, read_flic
 from posestructs.datasets.instances import box_from_joints, check_finite, make_instance
-from posestructs.datasets.metainfo import joint_names, metainfo_file
 from posestructs.datasets.readers import read_ids
+from posestructs.structures.metainfo import joint_names, metainfo_file
 
 _METAINFO = {'raw11': 'flic_11kpt', 'body10': 'flic'}
 

@@ -13,9 +13,9 @@ from mmpose.registry import DATASETS
 from posestructs.datasets.base import CheckedPoseDataset
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.instances import box_from_joints, check_finite, make_instance
-from posestructs.datasets.metainfo import joint_names, metainfo_file
 from posestructs.datasets.observer_centric import to_observer_centric
 from posestructs.datasets.readers import read_ids, read_mat
+from posestructs.structures.metainfo import joint_names, metainfo_file
 
 _SPLITS = {'all': (1, 2000), 'train': (1, 1000), 'test': (1001, 2000)}
 

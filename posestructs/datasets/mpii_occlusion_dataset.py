@@ -11,9 +11,9 @@ from mmpose.registry import DATASETS
 
 from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.datasets.errors import AnnotationError
-from posestructs.datasets.metainfo import joint_names, metainfo_file
 from posestructs.datasets.mpii_files import check_mpii_json, load_sidecar
 from posestructs.datasets.readers import read_json, read_mat
+from posestructs.structures.metainfo import joint_names, metainfo_file
 
 
 @DATASETS.register_module()

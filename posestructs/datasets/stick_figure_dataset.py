@@ -8,9 +8,9 @@ from mmengine.logging import MessageHub
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
-from posestructs.datasets.metainfo import load_metainfo, metainfo_file
 from posestructs.datasets.stick_figure.options import SceneOptions, check_number, check_real, check_size
 from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
+from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 JOINT_SETS = {'lsp': 'lsp', 'mpii': 'mpii_occlusion'}  # to the metainfo file
 _MOST_SAMPLES = 2**32

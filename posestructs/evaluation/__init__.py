@@ -1,6 +1,6 @@
 """Metrics, registered into mmpose: strict PCP, PDJ, and PCK over torso, head or box, split by occlusion."""
 
-from posestructs.evaluation.box_pck import BoxPCK, box_size
+from posestructs.evaluation.box_pck import BoxPCK
 from posestructs.evaluation.head_pck import HeadPCK
 from posestructs.evaluation.occlusion import OcclusionSplitPCK, split_masks
 from posestructs.evaluation.pck import PCK, JointCounts, joint_counts
@@ -8,6 +8,7 @@ from posestructs.evaluation.pdj import PDJ, pdj_curve, write_curves
 from posestructs.evaluation.strict_pcp import StickCounts, StrictPCP, strict_pcp
 from posestructs.evaluation.tables import format_table, metrics_table
 from posestructs.evaluation.torso_pck import TorsoPCK, pair_length, torso_pck
+from posestructs.structures.box_size import box_size
 
 __all__ = [
     'PCK',

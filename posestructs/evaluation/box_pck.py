@@ -10,19 +10,7 @@ from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
 from posestructs.evaluation.people_metric import People, to_array
-
-
-def box_size(boxes: np.ndarray) -> np.ndarray:
-    """Longer side of each box.
-
-    Args:
-        boxes: (N, 4) pixels as x1, y1, x2, y2.
-
-    Returns:
-        np.ndarray: (N,) float64 pixels.
-    """
-    boxes = np.asarray(boxes, np.float64)
-    return (boxes[:, 2:] - boxes[:, :2]).max(1)
+from posestructs.structures.box_size import box_size
 
 
 @METRICS.register_module()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from posestructs.datasets.metainfo import EXTRA_KEYS, load_metainfo, metainfo_file
+from posestructs.structures.metainfo import EXTRA_KEYS, load_metainfo, metainfo_file
 
 SHIPPED = ('lsp', 'flic', 'flic_11kpt', 'mpii_occlusion', 'coco_occlusion')
 """Metainfo files to look in; where two have the same joints, the first counts."""

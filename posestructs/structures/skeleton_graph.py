@@ -35,7 +35,7 @@ def skeleton_graph(metainfo: Mapping[str, Any]) -> SkeletonGraph:
     if not isinstance(metainfo, Mapping):
         raise TypeError(f'metainfo must be a dict, got {type(metainfo).__name__}: {metainfo!r}')
     if 'from_file' in metainfo:
-        from posestructs.datasets.metainfo import raw_metainfo  # trees of other origin do not need mmpose
+        from posestructs.structures.metainfo import raw_metainfo  # trees of other origin do not need mmpose
 
         metainfo = raw_metainfo(metainfo)
     source = f'metainfo {metainfo["dataset_name"]!r}' if 'dataset_name' in metainfo else 'metainfo'

@@ -16,8 +16,8 @@ from mmpose.structures import PoseDataSample
 from benchmarks.grid import statistics
 from benchmarks.grid.hits import CURVE, HitRecord, Hits, curve_counts, pack, unpack
 from benchmarks.grid.rows import OCCLUDED, PCK, PCP
-from posestructs.datasets.metainfo import load_metainfo, metainfo_file
 from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
+from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 
 def made_hits(people=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):

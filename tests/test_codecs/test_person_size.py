@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from posestructs.codecs.person_size import PersonSize
-from posestructs.datasets.metainfo import metainfo_file
 from posestructs.evaluation import pair_length
+from posestructs.structures.metainfo import metainfo_file
 
 KEYPOINTS = np.array([[0.0, 0.0], [3.0, 4.0], [10.0, 0.0]])
 ALL = np.ones(3, bool)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from posestructs.datasets.metainfo import load_metainfo, metainfo_file
 from posestructs.structures import build_tree
+from posestructs.structures.metainfo import load_metainfo, metainfo_file
 from posestructs.testing import data_root, needs_data
 
 # the release's tables, all counted from 1; 0 is the root's parent

@@ -15,7 +15,7 @@ from mmpose.registry import METRICS
 from mmpose.structures import PoseDataSample
 
 import posestructs  # noqa: F401
-from posestructs.datasets.metainfo import load_metainfo, metainfo_file
+from posestructs.structures.metainfo import load_metainfo, metainfo_file
 from posestructs.testing import data_root
 
 

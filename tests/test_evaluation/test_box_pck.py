@@ -1,12 +1,6 @@
 import numpy as np
 import pytest
 
-from posestructs.evaluation import box_size
-
-
-def test_longer_side():
-    assert box_size([[0, 0, 4, 3], [1, 2, 3, 7]]).tolist() == [4, 5]
-
 
 def test_equals_mmposes_where_everything_is_labelled(lsp_meta, samples_of, evaluate):
     """mmpose averages the joints' rates, as fractions, and takes '<': the same on continuous, fully labelled data."""

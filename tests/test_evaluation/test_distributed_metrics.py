@@ -53,7 +53,7 @@ def evaluate_rank(world: int, out_dir: str) -> dict:
     from mmpose.registry import METRICS
 
     import posestructs  # noqa: F401
-    from posestructs.datasets.metainfo import load_metainfo, metainfo_file
+    from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
     pdj = dict(type='PDJ', out_dir=os.path.join(out_dir, f'pdj{world}'))
     evaluator = Evaluator([METRICS.build(m) for m in (*METRICS_CONFIG, pdj)])

@@ -8,8 +8,8 @@ from mmengine.registry import init_default_scope
 from mmpose.datasets import CombinedDataset
 from mmpose.datasets.datasets import CocoDataset, MpiiDataset
 
-from posestructs.datasets.metainfo import metainfo_file
 from posestructs.evaluation.shipped_metainfo import SHIPPED, complete
+from posestructs.structures.metainfo import metainfo_file
 from posestructs.testing import data_root, needs_data
 
 METRICS = [dict(type='StrictPCP'), dict(type='TorsoPCK'), dict(type='PDJ', thr=0.1)]

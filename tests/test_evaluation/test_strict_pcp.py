@@ -149,7 +149,7 @@ def test_lspe_leaves_out_what_is_unlabelled(lspe_joints, lsp_meta, samples_of, e
 @needs_data
 def test_flic_has_six_sticks(flic, samples_of, evaluate):
     """Raw joints and the paper's ten-joint body, whose neck is the mean of the shoulders, give the same PCP."""
-    from posestructs.datasets.metainfo import load_metainfo, metainfo_file
+    from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
     gt, labelled, meta = flic
     pred = gt + np.random.default_rng(5).normal(0, 12, gt.shape)

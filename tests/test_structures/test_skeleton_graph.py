@@ -89,7 +89,7 @@ def test_ties_are_broken_so_that_the_tree_is_symmetric():
 
 
 def test_parsed_metainfo_is_as_good_as_written():
-    from posestructs.datasets.metainfo import load_metainfo
+    from posestructs.structures.metainfo import load_metainfo
 
     written = KinematicTree.from_metainfo(dict(from_file='coco_occlusion.py'))
     assert KinematicTree.from_metainfo(load_metainfo(dict(from_file='coco_occlusion.py'))) == written

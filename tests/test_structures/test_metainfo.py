@@ -7,7 +7,7 @@ import torch
 from mmengine import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from posestructs.datasets.metainfo import load_metainfo, metainfo_file
+from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 SHIPPED = {
     'lsp': (14, 10),
