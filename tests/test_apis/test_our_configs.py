@@ -7,7 +7,7 @@ from mmengine.dataset import Compose
 from mmpose.registry import DATASETS
 
 from posestructs.apis.model_source import joints_of
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 CONFIGS = sorted(path for path in (repo_root() / 'configs').rglob('*.py') if '_base_' not in path.parts)
 

@@ -15,8 +15,8 @@ from mmpose.apis import MMPoseInferencer, inference_topdown
 from mmpose.apis.inferencers import base_mmpose_inferencer
 
 from posestructs.apis import PoseInferencer
-from posestructs.testing import data_root, needs_data, repo_root
 from posestructs.visualization import draw_pose
+from tests.helpers import data_root, needs_data, repo_root
 
 BOXES = np.array([[5.0, 10, 50, 70], [-20, 0, 40, 200], [30, 30, 90, 60]], dtype=np.float32)
 PERSON_KEYS = {'keypoints', 'keypoint_scores', 'keypoints_occluded', 'bbox', 'bbox_score'}

@@ -9,8 +9,8 @@ from mmengine.config import Config
 
 from posestructs.apis import shipped_models
 from posestructs.apis.shipped_models import checkpoint_folder, read_models
-from posestructs.testing import repo_root
 from posestructs.utils.publishing import release_checkpoint
+from tests.helpers import repo_root
 
 CONFIG = 'baseline/td-hm_res18_lspet-mini-128x128.py'
 

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 ROOT = repo_root()
 spec = importlib.util.spec_from_file_location('ablation', ROOT / 'benchmarks' / 'ablation.py')

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from posestructs.testing import repo_root
 from posestructs.utils import machine
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.launch import has_accelerator
+from tests.helpers import repo_root
 
 sys.path.insert(0, str(repo_root()))
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from posestructs.testing import repo_root
 from posestructs.utils import cli
+from tests.helpers import repo_root
 
 path = repo_root() / 'benchmarks' / 'adversarial_step.py'
 spec = importlib.util.spec_from_file_location('adversarial_step_benchmark', path)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 
-from posestructs.testing import data_root, repo_root
+from tests.helpers import data_root, repo_root
 
 sys.path.insert(0, str(repo_root()))
 

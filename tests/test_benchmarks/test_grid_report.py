@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 sys.path.insert(0, str(repo_root()))
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 sys.path.insert(0, str(repo_root()))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mmpose.registry import DATASETS
 
-from posestructs.testing import data_root, needs_data, repo_root
 from posestructs.utils.usage import UsageError
+from tests.helpers import data_root, needs_data, repo_root
 
 sys.path.insert(0, str(repo_root()))
 from benchmarks import label_thresholds as experiment

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 spec = importlib.util.spec_from_file_location('max_sum_benchmark', repo_root() / 'benchmarks' / 'max_sum.py')
 benchmark = importlib.util.module_from_spec(spec)

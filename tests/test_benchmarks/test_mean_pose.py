@@ -5,8 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from posestructs.testing import data_root, needs_data, repo_root
 from posestructs.utils import cli
+from tests.helpers import data_root, needs_data, repo_root
 
 spec = importlib.util.spec_from_file_location('mean_pose', repo_root() / 'benchmarks' / 'mean_pose.py')
 mean_pose = importlib.util.module_from_spec(spec)

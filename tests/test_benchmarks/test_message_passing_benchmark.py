@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from posestructs.models.necks import TreeMessagePassing
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 spec = importlib.util.spec_from_file_location(
     'message_passing_benchmark', repo_root() / 'benchmarks' / 'message_passing.py'

@@ -13,8 +13,8 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 
-from posestructs.testing import repo_root
 from posestructs.utils.usage import UsageError
+from tests.helpers import repo_root
 
 sys.path.insert(0, str(repo_root()))
 

@@ -7,7 +7,7 @@ from mmpose.datasets.transforms import GenerateTarget
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
 from posestructs.datasets import LSPDataset, StickFigureDataset
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 SIZES = dict(input_size=(96, 64), heatmap_size=(24, 16))
 

@@ -10,7 +10,7 @@ from posestructs.codecs.part_decoding import flip_average
 from posestructs.codecs.part_targets import tree_limbs
 from posestructs.structures import Deformation, build_tree
 from posestructs.structures.offset_clusters import fit_types
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 LSP = build_tree(dict(from_file='lsp-26.py'))
 FLIC = build_tree(dict(from_file='flic-18.py'))

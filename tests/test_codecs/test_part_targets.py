@@ -18,7 +18,7 @@ from posestructs.codecs.part_targets import (
     tree_limbs,
 )
 from posestructs.structures import build_tree
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 LSP = build_tree(dict(from_file='lsp-26.py'))
 SIZE = np.array([8.0, 4.0])

@@ -9,8 +9,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from posestructs.testing import data_root, repo_root
 from posestructs.utils import cli
+from tests.helpers import data_root, repo_root
 
 
 @lru_cache

@@ -11,8 +11,8 @@ import yaml
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, HOOKS, MODELS
 
-from posestructs.testing import data_root, needs_data, repo_root
 from posestructs.utils import cli
+from tests.helpers import data_root, needs_data, repo_root
 
 FOLDER = repo_root() / 'configs' / 'adversarial_posenet'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))

@@ -8,9 +8,9 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, HOOKS, MODELS
 
-from posestructs.testing import data_root, needs_data, repo_root
 from posestructs.utils import cli
 from posestructs.utils.plain_values import make_plain
+from tests.helpers import data_root, needs_data, repo_root
 
 ROOT = repo_root() / 'configs'
 CONFIGS = sorted(str(p.relative_to(ROOT)) for p in ROOT.rglob('*.py') if '_base_' not in p.parts)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 sys.path.insert(0, str(repo_root()))
 from benchmarks.grid.complexity import complexity

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 ROOT = repo_root()
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))

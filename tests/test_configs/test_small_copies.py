@@ -9,8 +9,8 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import MODELS
 
-from posestructs.testing import repo_root
-from posestructs.testing.shrink import shrink, types_of
+from tests.helpers import repo_root
+from tests.helpers.shrink import shrink, types_of
 
 ROOT = repo_root() / 'configs'
 CONFIGS = sorted(str(p.relative_to(ROOT)) for p in ROOT.rglob('*.py') if '_base_' not in p.parts)

@@ -9,8 +9,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpose.registry import KEYPOINT_CODECS, MODELS, PARAM_SCHEDULERS
 
-from posestructs.testing import data_root, repo_root
 from posestructs.utils import cli
+from tests.helpers import data_root, repo_root
 
 FOLDER = repo_root() / 'configs' / 'structured_feature'
 BASES = sorted(p.stem for p in FOLDER.glob('*.py') if not p.stem.endswith(('_up', '_down', '_none')))

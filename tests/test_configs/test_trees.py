@@ -6,7 +6,7 @@ from scipy.io import loadmat
 
 from posestructs.structures import build_tree
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 # the release's tables, all counted from 1; 0 is the root's parent
 LSP_PARENTS = [0, 1, 2, 3, 4, 5, 6, 3, 8, 9, 10, 11, 12, 13, 2, 15, 16, 17, 18, 15, 20, 21, 22, 23, 24, 25]

@@ -21,7 +21,7 @@ from posestructs.datasets import (
     MpiiOcclusionDataset,
 )
 from posestructs.datasets.instances import outside_joints
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 LOAD = [dict(type='LoadVerifiedImage')]
 

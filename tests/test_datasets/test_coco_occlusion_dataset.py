@@ -5,7 +5,7 @@ import pytest
 from mmpose.datasets import CocoDataset
 
 from posestructs.datasets import AnnotationError, CocoOcclusionDataset
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 SAMPLE = data_root() / 'coco-sample'
 

@@ -6,7 +6,7 @@ from scipy.io import savemat
 from posestructs.datasets import AnnotationError, FLICDataset
 from posestructs.datasets.flic_dataset import to_body10
 from posestructs.structures.metainfo import metainfo_file, raw_metainfo
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 TRAIN, VALID = (str(data_root() / 'flic-annotations' / f'{name}.h5') for name in ('train', 'valid'))
 

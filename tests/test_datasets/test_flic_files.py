@@ -5,7 +5,7 @@ from scipy.io import savemat
 
 from posestructs.datasets import AnnotationError, FLICDataset
 from posestructs.datasets.flic_files import RAW_JOINTS, read_flic
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 
 def example(i=1, **changes):

@@ -5,7 +5,7 @@ from scipy.io import loadmat, savemat
 
 from posestructs.datasets import AnnotationError, LSPDataset
 from posestructs.datasets.observer_centric import to_observer_centric
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 MINI, LSP, RAW = (data_root() / name for name in ('lspet-mini', 'lsp-annotations', 'lspet-raw-sample'))
 

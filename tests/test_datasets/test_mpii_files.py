@@ -5,7 +5,7 @@ import pytest
 
 from posestructs.datasets import AnnotationError
 from posestructs.datasets.mpii_files import check_mpii_json, load_sidecar, save_sidecar
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 
 def person(**changes):

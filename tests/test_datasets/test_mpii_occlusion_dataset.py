@@ -8,7 +8,7 @@ from mmpose.datasets import MpiiDataset
 from posestructs.datasets import AnnotationError, MpiiOcclusionDataset, metainfo_file
 from posestructs.datasets.mpii_files import check_mpii_json, save_sidecar
 from posestructs.datasets.mpii_visibility import match_people, read_visibility
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 VAL, SAMPLE = data_root() / 'mpii-val', data_root() / 'mpii-sample'
 HEADBOX = str(VAL / 'mpii_gt_val.mat')

@@ -8,7 +8,7 @@ from scipy.io import savemat
 from posestructs.datasets import AnnotationError
 from posestructs.datasets.mpii_files import check_mpii_json
 from posestructs.datasets.mpii_visibility import VisiblePerson, match_people, read_visibility
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 VAL = data_root() / 'mpii-val'
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.io import loadmat
 
 from posestructs.datasets.observer_centric import to_observer_centric
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 
 @needs_data

@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
 from posestructs.apis import ShippedModel
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 COMMAND = repo_root() / 'demo/inference.py'
 TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'

@@ -1,18 +1,16 @@
 """The shipped network gives the maps that the whole model decodes; its weights are all loaded or refused."""
 
-import runpy
-
 import pytest
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
 
 from posestructs.deployment import MapsNetwork, build_generator, load_generator
-from posestructs.testing import repo_root
 from posestructs.utils.usage import UsageError
+from tests.helpers import adversarial_toy as toy
+from tests.helpers import repo_root
 
 TESTS = repo_root() / 'tests'
-toy = runpy.run_path(str(TESTS / 'adversarial_toy.py'))
 TREE = dict(joints=['a', 'b'], parts=[dict(name='a', parent=None), dict(name='b', parent='a')])
 
 
@@ -24,14 +22,14 @@ def config(**model) -> Config:
 
 @torch.no_grad()
 def test_the_last_stack_of_a_checkpoint_with_discriminators(tmp_path):
-    model = toy['build'](train=False).float()
+    model = toy.build(train=False).float()
     path = tmp_path / 'x.pth'
     torch.save(dict(meta=dict(dataset_meta=dict(dataset_name='named')), state_dict=model.state_dict()), path)
-    cfg = Config(dict(model=toy['config']()))
+    cfg = Config(dict(model=toy.config()))
     loaded = load_generator(cfg, str(path))
     assert cfg.model.discriminators is not None and loaded.discriminators is None
     assert loaded.dataset_meta == dict(dataset_name='named') and not loaded.training
-    images = toy['batch']()['inputs'].float()
+    images = toy.batch()['inputs'].float()
     stacks = model.head.forward(model.extract_feat(images))
     assert len(stacks) == 2 and not torch.equal(*stacks)
     torch.testing.assert_close(MapsNetwork(loaded)(images), stacks[-1])

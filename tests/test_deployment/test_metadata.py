@@ -10,7 +10,7 @@ from mmpose.registry import KEYPOINT_CODECS
 
 from posestructs.deployment import build_generator
 from posestructs.deployment.metadata import describe_codec, describe_network
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 TINY = repo_root() / 'tests' / 'test_tools' / 'tiny_mpii-64x64.py'
 META = dict(num_keypoints=3, keypoint_id2name={0: 'l', 1: 'r', 2: 'm'}, flip_indices=[1, 0, 2], skeleton_links=[(0, 2)])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from posestructs.deployment.onnx_export import INPUT, KEY, differences, export_network, open_session
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 
 class OfBatch(nn.Module):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from posestructs.testing import data_root
+from tests.helpers import data_root
 
 
 @pytest.fixture(scope='session')

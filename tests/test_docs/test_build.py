@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 ROOT = repo_root()
 PACKAGES = sorted(

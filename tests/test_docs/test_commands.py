@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import runpy
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,10 +20,10 @@ import numpy as np
 import pytest
 
 from posestructs.datasets import StickFigureDataset
-from posestructs.testing import needs_data, repo_root
+from tests.helpers import needs_data, repo_root
+from tests.test_docs import check_docs
 
 ROOT = repo_root()
-CHECK_DOCS = runpy.run_path(str(ROOT / 'tools' / 'misc' / 'check_docs.py'), run_name='check_docs')
 PARTS = ('posestructs', 'configs', 'tools', 'demo', 'benchmarks', 'docs')
 # without the tour, which comes first: others use what it has trained
 PAGES = (
@@ -71,7 +70,7 @@ NOT_RUN = {
 
 def blocks(page: str) -> list[tuple[str, str]]:
     """Kind and text of a page's fenced blocks, and of other code in it."""
-    return [(kind, text) for _, kind, text in CHECK_DOCS['code'](ROOT / page)]
+    return [(kind, text) for _, kind, text in check_docs.code(ROOT / page)]
 
 
 def commands(block: str) -> Iterator[str]:

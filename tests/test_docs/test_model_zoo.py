@@ -2,7 +2,7 @@
 
 from runpy import run_path
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 ZOO = run_path(str(repo_root() / 'docs' / '_extensions' / 'model_zoo.py'))
 META = """

@@ -5,7 +5,7 @@ import re
 import yaml
 
 from posestructs import __version__
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 ROOT = repo_root()
 

@@ -13,7 +13,6 @@ import importlib.util
 import json
 import math
 import re
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,11 +23,11 @@ import pytest
 import torch
 
 from posestructs.datasets import StickFigureDataset
-from posestructs.testing import needs_data, repo_root
+from tests.helpers import needs_data, repo_root
+from tests.test_docs import check_docs
 
 RECIPES = repo_root() / 'docs' / 'recipes'
 NAMES = ('backbone', 'skeleton', 'discriminator', 'dataset', 'existing-config')
-CHECK_DOCS = runpy.run_path(str(repo_root() / 'tools' / 'misc' / 'check_docs.py'), run_name='check_docs')
 
 
 class Block(NamedTuple):
@@ -44,7 +43,7 @@ class Block(NamedTuple):
 
 
 def blocks(name: str) -> list[Block]:
-    found = CHECK_DOCS['code'](RECIPES / f'{name}.md')
+    found = check_docs.code(RECIPES / f'{name}.md')
     return [Block(kind, text) for _, kind, text in found if kind != 'inline']
 
 

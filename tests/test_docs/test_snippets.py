@@ -4,24 +4,23 @@ import ast
 import importlib
 import importlib.util
 import re
-import runpy
 import sys
 
 import pytest
 from mmpose.registry import MODELS
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
+from tests.test_docs import check_docs
 
 # isort: split
 from posestructs.utils.cli import load_config
 
 ROOT = repo_root()
-CHECK_DOCS = runpy.run_path(str(ROOT / 'tools' / 'misc' / 'check_docs.py'), run_name='check_docs')
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((ROOT / 'docs' / 'methods').glob('*.md'))]
 BLOCKS = [
     pytest.param(text, id=f'{page.stem}-{line}')
     for page in PAGES
-    for line, kind, text in CHECK_DOCS['code'](page)
+    for line, kind, text in check_docs.code(page)
     if kind == 'python'
 ]
 # read beside the package that holds it: it is to be copied

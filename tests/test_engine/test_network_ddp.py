@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 import warnings
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from posestructs.engine import NetworkDistributedDataParallel
-from posestructs.testing import repo_root
 from posestructs.utils.launch import disconnect_ranks
+from tests.helpers import adversarial_toy as toy
+from tests.helpers import repo_root
 
 ITERATIONS = 4
 SCENARIOS = {
@@ -32,11 +31,7 @@ SCENARIOS = {
 }
 
 
-def toy_of() -> SimpleNamespace:
-    return SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
-
-
-def train(toy, scenario: str, rank: int, world: int) -> tuple[dict, list[dict]]:
+def train(scenario: str, rank: int, world: int) -> tuple[dict, list[dict]]:
     """Some iterations on a rank's share of batches of six people; every sixth has no label."""
     model = toy.build(**SCENARIOS[scenario])
     counts = 2 if scenario == 'accumulated' else 1
@@ -61,9 +56,8 @@ def main(rank: int, out_dir: str) -> None:
 
     os.chdir(out_dir)
     torch.distributed.init_process_group('gloo', init_method=f'file://{out_dir}/store', rank=rank, world_size=2)
-    toy = toy_of()
     init_default_scope('mmpose')
-    result = {scenario: train(toy, scenario, rank, 2) for scenario in SCENARIOS}
+    result = {scenario: train(scenario, rank, 2) for scenario in SCENARIOS}
     model = toy.build()
     wrapper = NetworkDistributedDataParallel(model)
     with warnings.catch_warnings(record=True) as told:
@@ -101,14 +95,9 @@ def ranks(tmp_path_factory):
     return [torch.load(out_dir / f'rank{rank}.pt', weights_only=True) for rank in (0, 1)]
 
 
-@pytest.fixture(scope='module')
-def toy():
-    return toy_of()
-
-
 @pytest.mark.parametrize('scenario', SCENARIOS)
-def test_two_ranks_train_as_one_process(scenario, ranks, toy):
-    weights, logs = train(toy, scenario, 0, 1)
+def test_two_ranks_train_as_one_process(scenario, ranks):
+    weights, logs = train(scenario, 0, 1)
     for rank in ranks:
         theirs, their_logs = rank[scenario]
         assert toy.largest_difference(theirs, weights) < 1e-8
@@ -123,7 +112,7 @@ def test_two_ranks_train_as_one_process(scenario, ranks, toy):
     assert toy.largest_difference(weights, before) > 1e-3
 
 
-def test_names_are_those_of_one_process(ranks, toy):
+def test_names_are_those_of_one_process(ranks):
     alone = list(toy.build().state_dict())
     for rank in ranks:
         wrapped, inner, model = rank['names']

@@ -1,8 +1,6 @@
 """One optimizer wrapper per network, from a config to the log."""
 
 import copy
-import runpy
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +12,7 @@ from torch import nn
 
 from posestructs.engine import NetworkOptimWrapperDict
 from posestructs.engine.network_optim import NetworkOptimWrapperConstructor, finish_step, skip_step
-from posestructs.testing import repo_root
+from tests.helpers import adversarial_toy as toy
 
 
 class TwoNetworks(nn.Module):
@@ -187,7 +185,6 @@ def test_none_stands_for_none():
     ],
 )
 def test_a_network_that_the_model_sets_to_none_needs_no_second_edit(discriminators, names):
-    toy = SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
     model = toy.build(discriminators=discriminators)
     optim = build(model, generator=SGD, pose=SGD, confidence=SGD)
     assert list(optim.keys()) == list(model.networks()) == ['generator', *names]
@@ -199,7 +196,6 @@ def test_a_network_that_the_model_sets_to_none_needs_no_second_edit(discriminato
 
 def test_a_network_that_nobody_mentions_is_no_network_left_out():
     """Whoever forgets the discriminators would train without them."""
-    toy = SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
     without = toy.config()
     pose = without.pop('discriminators')['pose']
     with pytest.raises(ValueError, match='optim_wrapper.pose: no such network in the model, which has generator'):
@@ -237,7 +233,6 @@ def test_a_model_of_one_network_is_refused():
 
 
 def test_model_may_refuse():
-    toy = SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
     model = toy.build(adversarial=dict(algorithm='literal'))
     members = dict(generator=SGD, pose=dict(SGD, accumulative_counts=2), confidence=SGD)
     with pytest.raises(ValueError, match='optim_wrapper.pose.accumulative_counts=2'):
@@ -249,7 +244,6 @@ def test_model_may_refuse():
 
 @pytest.mark.gpu
 def test_mixed_precision_per_network():
-    toy = SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
     model = toy.build().float().cuda()
     mixed = dict(type='AmpOptimWrapper', loss_scale=128.0, optimizer=dict(type='SGD', lr=1e-3))
     members = dict(generator=dict(mixed), pose=dict(mixed, loss_scale='dynamic'), confidence=SGD)

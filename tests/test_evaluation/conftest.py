@@ -16,7 +16,7 @@ from mmpose.structures import PoseDataSample
 
 import posestructs  # noqa: F401
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
-from posestructs.testing import data_root
+from tests.helpers import data_root
 
 
 @pytest.fixture(scope='session')

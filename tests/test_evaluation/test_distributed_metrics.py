@@ -80,7 +80,7 @@ def main(rank: int, world: int, out_dir: str) -> None:
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     """A folder with both ranks' results. The ranks are processes that run this file."""
-    from posestructs.testing import repo_root
+    from tests.helpers import repo_root
 
     folder = tmp_path_factory.mktemp('ranks')
     env = os.environ | {'PYTHONPATH': str(repo_root()), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}

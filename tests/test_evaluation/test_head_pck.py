@@ -2,7 +2,7 @@
 
 import pytest
 
-from posestructs.testing import needs_data
+from tests.helpers import needs_data
 
 pytestmark = needs_data
 

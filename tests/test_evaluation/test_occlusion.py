@@ -5,7 +5,7 @@ import pytest
 from mmpose.registry import METRICS
 
 from posestructs.evaluation import split_masks
-from posestructs.testing import needs_data
+from tests.helpers import needs_data
 
 SPLIT = dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK'))
 KEY = 'TorsoPCK@0.2'

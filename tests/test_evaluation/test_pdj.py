@@ -8,7 +8,7 @@ from mmpose.registry import METRICS
 
 from posestructs.evaluation import pdj_curve, torso_pck, write_curves
 from posestructs.evaluation.pdj import CURVE, area
-from posestructs.testing import needs_data
+from tests.helpers import needs_data
 
 
 def test_curve_points_are_the_nearest_floats():

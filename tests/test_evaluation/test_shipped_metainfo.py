@@ -10,7 +10,7 @@ from mmpose.datasets.datasets import CocoDataset, MpiiDataset
 
 from posestructs.evaluation.shipped_metainfo import SHIPPED, complete
 from posestructs.structures.metainfo import metainfo_file
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 METRICS = [dict(type='StrictPCP'), dict(type='TorsoPCK'), dict(type='PDJ', thr=0.1)]
 LEFT_ARM = [dict(name='arm', side='left', ends=('left_shoulder', 'left_wrist'))]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posestructs.evaluation import strict_pcp
-from posestructs.testing import needs_data
+from tests.helpers import needs_data
 
 # Two people, two sticks: joints 0 to 1, and the mean of 0 and 2 to 3. Lengths: 10 and 8; 20 and 0.
 ENDS = [((0,), (1,)), ((0, 2), (3,))]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from posestructs.evaluation import pair_length, torso_pck
-from posestructs.testing import needs_data
+from tests.helpers import needs_data
 
 PAIR = (9, 2)  # LSP: left shoulder, right hip
 

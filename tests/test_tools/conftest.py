@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mmengine.utils import ManagerMixin
 
-from posestructs.testing import data_root, repo_root
+from tests.helpers import data_root, repo_root
 
 TOOLS = repo_root() / 'tools'
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from posestructs.testing import data_root, needs_data, repo_root
+from tests.helpers import data_root, needs_data, repo_root
 
 pytestmark = needs_data
 

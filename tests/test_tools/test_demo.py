@@ -8,7 +8,7 @@ import sys
 import cv2
 import numpy as np
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 SMALL = [f'{part}_dataloader.dataset.num_samples={n}' for part, n in (('train', 64), ('test', 32))]
 SMALL += [

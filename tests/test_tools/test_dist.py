@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from posestructs.testing import needs_data
+from tests.helpers import needs_data
 
 pytestmark = [
     needs_data,

@@ -14,9 +14,9 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, MODELS
 from torch.utils.data import DataLoader
 
-from posestructs.testing import data_root, needs_data, repo_root
-from posestructs.testing.shrink import shrink, walk_dicts
 from posestructs.utils import cli
+from tests.helpers import data_root, needs_data, repo_root
+from tests.helpers.shrink import shrink, walk_dicts
 
 pytestmark = needs_data
 CONFIGS = dict(

@@ -17,7 +17,7 @@ from PIL import Image
 
 from posestructs.deployment.metadata import VERSION
 from posestructs.deployment.onnx_export import KEY
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 TOOL = 'deployment/export_onnx.py'
 PREDICT = 'deployment/predict_onnx.py'

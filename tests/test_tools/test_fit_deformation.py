@@ -11,7 +11,7 @@ from scipy.io import loadmat
 from sklearn.cluster import KMeans
 
 from posestructs.structures import Deformation, build_tree
-from posestructs.testing import data_root, needs_data, repo_root
+from tests.helpers import data_root, needs_data, repo_root
 
 TOOL = repo_root() / 'tools' / 'analysis' / 'fit_deformation.py'
 MIRROR = np.array([-1, 1])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from posestructs.deployment.onnx_export import export_network
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 TOOL = 'deployment/latency.py'
 latency = runpy.run_path(str(repo_root() / 'tools' / TOOL))

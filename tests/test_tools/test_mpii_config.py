@@ -7,7 +7,7 @@ import pytest
 import scipy.io
 import torch
 
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 pytestmark = needs_data
 CONFIG = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_res50_8xb64-210e_mpii-256x256.py'

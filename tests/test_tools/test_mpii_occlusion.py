@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from posestructs.datasets import MpiiOcclusionDataset
-from posestructs.testing import data_root, needs_data, repo_root
+from tests.helpers import data_root, needs_data, repo_root
 
 VAL = data_root() / 'mpii-val'
 TOOL = repo_root() / 'tools' / 'dataset_converters' / 'mpii_occlusion.py'

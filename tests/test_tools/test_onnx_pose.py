@@ -14,7 +14,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from posestructs.codecs.part_decoding import flip_average as flip_parts
 from posestructs.deployment.metadata import describe_codec
 from posestructs.layers.max_sum import max_sum
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 FOLDER = repo_root() / 'tools' / 'deployment'
 

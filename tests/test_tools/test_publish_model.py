@@ -15,8 +15,8 @@ from mmpose.apis import inference_topdown, init_model
 from mmpose.registry import MODELS
 
 from posestructs.apis.shipped_models import read_models
-from posestructs.testing import repo_root
 from posestructs.utils.publishing import local_paths, without_local_paths
+from tests.helpers import repo_root
 
 TOOL = 'misc/publish_model.py'
 CONFIG = repo_root() / 'configs' / 'adversarial_posenet' / 'apn_2x56_stick-figure-64x64.py'

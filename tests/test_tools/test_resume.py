@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from posestructs.testing import needs_data, repo_root
+from tests.helpers import needs_data, repo_root
 
 pytestmark = needs_data
 WIDE = 'model.backbone.base_channels=24'  # 20 MB of weights and Adam state: writing them takes a while

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 SCRIPT = 'tools/misc/setup_env.py'
 FILES = ('requirements.txt', 'requirements/build.txt', 'requirements/test.txt', 'requirements/openmmlab.txt')

@@ -28,8 +28,8 @@ def test_a_model_of_mmpose_and_the_training_people(main, tmp_path, capsys):
     import torch
     from mmpose.registry import MODELS
 
-    from posestructs.testing import repo_root
     from posestructs.utils.cli import load_config
+    from tests.helpers import repo_root
 
     config = repo_root() / 'configs' / 'demo' / 'td-hm_res18-small_stick-figure-64x64.py'
     torch.save(dict(state_dict=MODELS.build(load_config(str(config)).model).state_dict()), tmp_path / 'a.pth')

@@ -12,9 +12,9 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
 from posestructs.structures import build_tree
-from posestructs.testing import repo_root
 from posestructs.utils import cli
 from posestructs.utils.paths import config_root
+from tests.helpers import repo_root
 
 CONFIG = """
 _base_ = '{base}'

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posestructs.datasets import StickFigureDataset
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 pytestmark = needs_data
 

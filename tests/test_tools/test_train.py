@@ -7,7 +7,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from posestructs.testing import needs_data
+from tests.helpers import needs_data
 
 pytestmark = needs_data
 

@@ -221,7 +221,7 @@ def test_config_of_a_package_and_preprocess_cfg(tmp_path):
 
 def test_our_runtime_names_our_hooks():
     """A config that starts from it gives the same checkpoints under mmpose's own tools."""
-    from posestructs.testing import repo_root
+    from tests.helpers import repo_root
 
     cfg = cli.load_config(str(repo_root() / 'configs' / '_base_' / 'default_runtime.py'))
     before = cfg.pretty_text

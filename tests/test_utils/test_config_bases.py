@@ -3,8 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from posestructs.testing import repo_root
 from posestructs.utils.config_bases import lead_to_our_configs
+from tests.helpers import repo_root
 
 CONFIG = 'adversarial_posenet/apn_2x56_stick-figure-64x64.py'
 MMPOSE = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_res50_8xb64-210e_mpii-256x256.py'

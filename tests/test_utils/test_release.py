@@ -1,20 +1,17 @@
 """What is kept of a checkpoint of a model with discriminators, and that it loads without a key too many or too few."""
 
 import copy
-import runpy
 
 import pytest
 import torch
 from mmpose.registry import MODELS
 
-from posestructs.testing import repo_root
 from posestructs.utils.release import strip_discriminators
-
-toy = runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py'))
+from tests.helpers import adversarial_toy as toy
 
 
 def checkpoint():
-    model = toy['build']()
+    model = toy.build()
     return dict(meta=dict(epoch=3, cfg='x'), state_dict=model.state_dict(), optimizer=dict(), message_hub=dict()), model
 
 
@@ -25,9 +22,9 @@ def test_it_loads_strictly_with_and_without_our_estimator():
     assert set(kept) == {'meta', 'state_dict'} and kept['meta'] == full['meta']
     assert full['state_dict'].keys() == before.keys()
     assert any(name.startswith('discriminators.') for name in before)
-    ours = toy['config'](discriminators=None)
+    ours = toy.config(discriminators=None)
     plain = {key: value for key, value in ours.items() if key not in ('discriminators', 'adversarial')}
-    images = toy['batch']()['inputs']
+    images = toy.batch()['inputs']
     with torch.no_grad():
         expected = model.eval().head.forward(model.extract_feat(images))[-1]
     for config in (ours, dict(plain, type='TopdownPoseEstimator')):

@@ -11,9 +11,9 @@ from mmengine.structures import InstanceData, PixelData
 from mmpose.registry import VISUALIZERS
 from mmpose.structures import PoseDataSample
 
-from posestructs.testing import data_root, needs_data
 from posestructs.visualization import OcclusionLocalVisualizer, draw_pose
 from posestructs.visualization.heatmap_sheet import overlay
+from tests.helpers import data_root, needs_data
 
 META = dict(
     keypoint_colors=np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]]),

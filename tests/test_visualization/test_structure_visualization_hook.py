@@ -14,9 +14,9 @@ from mmengine.utils import ManagerMixin
 from mmpose.registry import DATASETS, MODELS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from posestructs.testing import repo_root
 from posestructs.visualization.heatmap_sheet import Verdicts, heatmap_sheet
 from posestructs.visualization.pose_drawing import enlarge
+from tests.helpers import repo_root
 
 TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'
 SFL = """

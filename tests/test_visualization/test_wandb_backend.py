@@ -14,8 +14,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.utils import ManagerMixin
 
-from posestructs.testing import repo_root
 from posestructs.utils import cli
+from tests.helpers import repo_root
 
 TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'
 STAND_IN = """

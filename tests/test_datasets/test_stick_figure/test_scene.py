@@ -12,7 +12,7 @@ import pytest
 from posestructs.datasets.stick_figure import Scene, SceneOptions, draw_scene
 from posestructs.datasets.stick_figure.parts import LOOKALIKE, OCCLUDER, OWNER
 from posestructs.datasets.stick_figure.skeleton import JOINTS
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
 
 PLAIN = SceneOptions(occluder_prob=0, lookalike_prob=0, crop_prob=0)
 # image, labels and index image of (seed, index, size). Found equal with OpenCV 4.10 and 5.0, numpy 1.26 and 2.3, and

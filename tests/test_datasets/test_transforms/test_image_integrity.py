@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posestructs.datasets.transforms.image_integrity import find_damage
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 
 def picture(gray=False, size=(90, 70)):

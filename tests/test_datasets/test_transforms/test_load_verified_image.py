@@ -8,7 +8,7 @@ from mmpose.registry import TRANSFORMS
 
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.transforms import LoadVerifiedImage
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 
 def write(path, gray=False):

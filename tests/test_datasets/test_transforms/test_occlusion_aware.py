@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, TRANSFORMS
 
 import posestructs.datasets.transforms as ours
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 # joints 0 and 1 are a pair, so are 2 and 4; 3 and 5 are their own mirror images
 FLIP = [1, 0, 4, 3, 2, 5]

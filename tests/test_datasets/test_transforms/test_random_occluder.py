@@ -13,7 +13,7 @@ from mmpose.registry import DATASETS, TRANSFORMS
 
 from posestructs.datasets.transforms import LoadVerifiedImage, RandomOccluder
 from posestructs.datasets.transforms.random_occluder import sample_seed
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 LINKS = [(0, 1), (1, 2), (2, 3), (3, 4)]
 

@@ -1,7 +1,5 @@
 """The schedule in real runs of a tiny adversarial model in float64: what is set, what it does to weights, resuming."""
 
-import runpy
-
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook, Hook
@@ -11,9 +9,8 @@ from torch.utils.data import DataLoader
 
 from posestructs.engine.hooks import AdversarialScheduleHook, SafeCheckpointHook
 from posestructs.engine.hooks.adversarial_schedule_hook import ramp_factor
-from posestructs.testing import repo_root
+from tests.helpers import adversarial_toy as toy
 
-toy = runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py'))
 BATCHES = 3  # of an epoch
 NAMES = ('pose', 'confidence')
 
@@ -32,22 +29,22 @@ class Notes(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.outputs.append(set(outputs))
-        self.weights.append(toy['weights'](runner.model))
+        self.weights.append(toy.weights(runner.model))
 
 
 def train(folder, hooks, epochs=3, resume=False, iterations=None, optimizers=None, **changes):
     MessageHub._instance_dict.clear()
-    model = toy['build'](**changes)
+    model = toy.build(**changes)
     loop = dict(by_epoch=True, max_epochs=epochs) if iterations is None else dict(by_epoch=False, max_iters=iterations)
     # one pass is enough for iterations: mmengine sleeps between two
-    batches = [toy['batch'](2 * (number % BATCHES), 2) for number in range(iterations or BATCHES)]
+    batches = [toy.batch(2 * (number % BATCHES), 2) for number in range(iterations or BATCHES)]
     notes = Notes()
     runner = Runner(
         model=model,
         work_dir=str(folder),
         train_dataloader=DataLoader(batches, batch_size=1, collate_fn=lambda batches: batches[0]),
         train_cfg=loop,
-        optim_wrapper=toy['optimizers'](model, kind=torch.optim.Adam, lr=1e-3, **(optimizers or {})),
+        optim_wrapper=toy.optimizers(model, kind=torch.optim.Adam, lr=1e-3, **(optimizers or {})),
         custom_hooks=[notes, SafeCheckpointHook(), *hooks],
         default_hooks=dict(checkpoint=CheckpointHook(interval=1), logger=None),
         resume=resume,
@@ -113,7 +110,7 @@ def test_a_resumed_run_goes_on_as_a_straight_one(tmp_path):
     assert rest.set == notes.set[6:]
     assert [alpha for alpha, _, _ in rest.set] == pytest.approx([1 / 3] * 3 + [1 / 2] * 3)
     assert rest.set[0][2] == {'confidence'}
-    straight, resumed = (toy['weights'](runner.model) for runner in (straight, resumed))
+    straight, resumed = (toy.weights(runner.model) for runner in (straight, resumed))
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
 
 
@@ -140,7 +137,7 @@ def test_bad_arguments_are_named(arguments, message):
 
 def test_what_does_not_fit_the_run_is_named_before_it_begins(tmp_path):
     with pytest.raises(ValueError, match='freeze names confidence, and the model has generator, pose'):
-        one = dict(pose=toy['MODEL']['discriminators']['pose'], confidence=None)
+        one = dict(pose=toy.MODEL['discriminators']['pose'], confidence=None)
         train(tmp_path, [AdversarialScheduleHook(freeze=dict(confidence=(0, 1)))], discriminators=one)
     with pytest.raises(ValueError, match='by_epoch=True, and train_cfg.by_epoch=False counts iterations'):
         train(tmp_path, [AdversarialScheduleHook(warmup=1)], iterations=1)

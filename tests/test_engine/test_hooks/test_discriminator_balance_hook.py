@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 
@@ -16,11 +15,10 @@ from torch.utils.data import DataLoader
 
 from posestructs.engine.hooks import AdversarialScheduleHook, DiscriminatorBalanceHook, SafeCheckpointHook
 from posestructs.engine.hooks.discriminator_balance_hook import Balance
-from posestructs.testing import repo_root
 from posestructs.utils.launch import disconnect_ranks
+from tests.helpers import adversarial_toy as toy
+from tests.helpers import repo_root
 
-TOY = str(repo_root() / 'tests' / 'adversarial_toy.py')
-toy = runpy.run_path(TOY)
 # P beside a generator that does not learn, so that it finds true and predicted maps easy to tell
 EASY = dict(window=5, wins=0.9, collapses=0.05, margin=0.02)
 
@@ -39,7 +37,7 @@ class Notes(Hook):
         self.skipped.append(sorted(model.skip_steps))
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.weights.append(toy['weights'](self.model.discriminators['pose']))
+        self.weights.append(toy.weights(self.model.discriminators['pose']))
         seen = [float(outputs.get(f'pose.{key}', -1)) for key in ('acc_real', 'acc_fake', 'score_real', 'score_fake')]
         self.accuracies.append([*seen[:2], abs(seen[2] - seen[3])])
 
@@ -51,13 +49,13 @@ class Notes(Hook):
 def train(folder, hooks, iterations, resume=False, rates=(0.0, 3e-3), first=0, step=2, **options):
     """Rates of the generator and of the discriminators."""
     MessageHub._instance_dict.clear()
-    model = toy['build']()
-    optim = toy['optimizers'](model, kind=torch.optim.Adam)
+    model = toy.build()
+    optim = toy.optimizers(model, kind=torch.optim.Adam)
     for name, member in optim.items():
         for group in member.optimizer.param_groups:
             group['lr'] = rates[name != 'generator']
     # in one pass: mmengine sleeps between two
-    batches = [toy['batch'](first + step * (number % 4), 2) for number in range(iterations)]
+    batches = [toy.batch(first + step * (number % 4), 2) for number in range(iterations)]
     notes = Notes()
     runner = Runner(
         model=model,
@@ -192,7 +190,7 @@ def test_a_resumed_run_decides_as_a_straight_one(tmp_path):
     assert rest.skipped == notes.skipped[stop:]
     assert rest.accuracies == notes.accuracies[stop:]
     assert hook.balances['pose'].count == 40
-    assert toy['largest_difference'](toy['weights'](resumed.model), toy['weights'](straight.model)) == 0
+    assert toy.largest_difference(toy.weights(resumed.model), toy.weights(straight.model)) == 0
 
 
 def test_weights_alone_do_not_bring_the_state_along(tmp_path):

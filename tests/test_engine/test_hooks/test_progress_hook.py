@@ -17,7 +17,7 @@ from mmengine.logging import HistoryBuffer
 
 from posestructs.engine.hooks import ProgressHook
 from posestructs.engine.hooks.progress_hook import losses_shown
-from posestructs.testing import data_root, needs_data, repo_root
+from tests.helpers import data_root, needs_data, repo_root
 
 WIDTH = 100
 TINY = repo_root() / 'tests' / 'test_tools' / 'tiny_mpii-64x64.py'

@@ -7,7 +7,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from scipy.io import loadmat, savemat
 
-from posestructs.testing import data_root, needs_data
+from tests.helpers import data_root, needs_data
 
 
 @needs_data

@@ -1,13 +1,10 @@
 """The toy model."""
 
-import runpy
-from types import SimpleNamespace
-
 import pytest
 
-from posestructs.testing import repo_root
+from tests.helpers import adversarial_toy
 
 
 @pytest.fixture(scope='session')
 def toy():
-    return SimpleNamespace(**runpy.run_path(str(repo_root() / 'tests' / 'adversarial_toy.py')))
+    return adversarial_toy

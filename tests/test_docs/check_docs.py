@@ -1,4 +1,4 @@
-"""Check what the Markdown files point to: ``python tools/misc/check_docs.py``; needs no network.
+"""Check links, paths and commands in the Markdown files, without a network.
 
 - Links and images lead to files that are there, anchors to headings that are there.
 - Paths of the project in code exist; ``{a,b}`` and ``*`` in them find something.
@@ -25,17 +25,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-# a checkout works without being installed
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.anchors import anchors_plugin
 
 from posestructs.__main__ import tools
-from posestructs.utils.usage import UsageError, report_usage_errors
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ('*.md', 'configs/*/README.md', 'docs/*.md', 'docs/*/*.md')
 # what commands make
 MADE = ('docs/_build', 'demo/checkpoints/stick-figure.pth')
@@ -374,18 +369,3 @@ def problems(root: Path) -> list[Problem]:
         checks = (check_links,) if name.startswith('docs/recipes/') else (check_links, check_paths, check_commands)
         found += [Problem(name, *problem) for check in checks for problem in check(path, root)]
     return sorted(set(found))
-
-
-@report_usage_errors
-def main() -> None:
-    """Print what leads nowhere."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.parse_args()
-    if found := problems(ROOT):
-        sys.stdout.write('\n'.join(f'{p.document}:{p.line}: {p.what}' for p in found) + '\n')
-        raise UsageError(f'{len(found)} of what the documents point to leads nowhere')
-    sys.stdout.write(f'{len(documents(ROOT))} documents, nothing leads nowhere\n')
-
-
-if __name__ == '__main__':
-    main()

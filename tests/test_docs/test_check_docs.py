@@ -1,24 +1,18 @@
 """What README and pages point to is there; and what is not there is found."""
 
-import os
-import runpy
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from posestructs.testing import repo_root
+from tests.helpers import repo_root
+from tests.test_docs import check_docs
 
 ROOT = repo_root()
-TOOL = runpy.run_path(str(ROOT / 'tools' / 'misc' / 'check_docs.py'), run_name='check_docs')
 
 
 def test_nothing_in_the_documents_leads_nowhere():
-    names = {str(path.relative_to(ROOT)) for path in TOOL['documents'](ROOT)}
+    names = {str(path.relative_to(ROOT)) for path in check_docs.documents(ROOT)}
     assert {'README.md', 'CONTRIBUTING.md', 'configs/structured_feature/README.md', 'docs/index.md'} <= names
     assert 'docs/recipes/index.md' in names and 'docs/methods/hybrid.md' in names
-    assert not TOOL['problems'](ROOT)
+    assert not check_docs.problems(ROOT)
 
 
 @pytest.fixture
@@ -32,7 +26,7 @@ def page(tmp_path):
 
     def check(text):
         (tmp_path / 'README.md').write_text(text)
-        return [(problem.line, problem.what) for problem in TOOL['problems'](tmp_path.resolve())]
+        return [(problem.line, problem.what) for problem in check_docs.problems(tmp_path.resolve())]
 
     return check
 
@@ -108,16 +102,3 @@ def test_commands_that_would_not_run(page, command, said):
         found = page(text)
         assert [number for number, _ in found] == [line] * len(found) and found
         assert any(said.lower() in what.lower() for _, what in found), found
-
-
-def test_as_a_command(tmp_path):
-    """It ends with 1 and one line for each, and leaves nothing changed in what argparse does."""
-    copy = tmp_path / 'tools' / 'misc' / 'check_docs.py'
-    copy.parent.mkdir(parents=True)
-    copy.write_text(Path(ROOT, 'tools', 'misc', 'check_docs.py').read_text())
-    (tmp_path / 'README.md').write_text('[a](b.md)\n')
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run([sys.executable, str(copy)], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert done.returncode == 1, done.stderr
-    assert done.stdout == 'README.md:1: link b.md: no such file\n', done.stderr
-    assert done.stderr == 'check_docs.py: error: 1 of what the documents point to leads nowhere\n'

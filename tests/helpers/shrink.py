@@ -18,8 +18,8 @@ from mmengine.config import Config
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from posestructs.testing.tiny_data import place_data
 from posestructs.utils.nested import walk_dicts
+from tests.helpers.tiny_data import place_data
 
 SHORT_SIDE = 112
 """Pixels of the input's shorter side, before it is rounded up to what the networks can halve."""

@@ -1,4 +1,4 @@
-"""The smallest adversarial model and batch, in float64, for tests that step it; load it with :func:`runpy.run_path`.
+"""The smallest adversarial model and batch, in float64, for tests that step it.
 
 32 x 32 images, 8 x 8 maps, 4 joints, some of which have no label or no known occlusion.
 """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmpose.registry import DATASETS
 
-from posestructs.testing.tiny_data import PEOPLE, SIDE, place_data
+from tests.helpers.tiny_data import PEOPLE, SIDE, place_data
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from posestructs.testing.shrink import shrink, small_size, types_of, walk_dicts
+from tests.helpers.shrink import shrink, small_size, types_of, walk_dicts
 
 LAYERS = [dict(channels=4, kernel_size=1), dict(channels=16, kernel_size=3)]
 
