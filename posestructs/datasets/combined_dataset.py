@@ -52,6 +52,19 @@ class CombinedDataset(mmpose_datasets.CombinedDataset):
         if parsed is not None:
             self._metainfo = parsed
 
+    def get_data_info(self, idx: int) -> dict:
+        """One sample of a data set, with the flip indices of the union.
+
+        Args:
+            idx: Index into the union.
+
+        Returns:
+            mmpose's fields.
+        """
+        info = super().get_data_info(idx)
+        info.pop('unpaired_joints', None)  # of the data set's own flip indices, which the union's replace
+        return info
+
     @force_full_init
     def prepare_data(self, idx: int) -> Any:
         """One sample after both pipelines.

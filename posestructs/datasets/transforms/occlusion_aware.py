@@ -7,8 +7,6 @@ does. A config that names classes instead of strings must import them from here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import mmpose.datasets.transforms as mmpose_transforms
 import numpy as np
 from mmpose.registry import TRANSFORMS
@@ -24,6 +22,7 @@ from posestructs.datasets.transforms.occlusion_channel import (
     split,
     unknown_occlusion,
 )
+from posestructs.structures.joint_conversion import check_sources, convert_joint_fields, joint_sources
 
 
 class _CarryOcclusion:
@@ -71,6 +70,11 @@ class RandomFlip(_CarryOcclusion, mmpose_transforms.RandomFlip):
     """
 
     def transform(self, results: dict) -> dict:
+        if results.get('unpaired_joints'):
+            raise ValueError(
+                f'RandomFlip after a KeypointConverter that keeps joints {results["unpaired_joints"]} without their '
+                'mirror images: put RandomFlip before KeypointConverter, or map the mirror images too'
+            )
         results = super().transform(results)
         results[FLIP_MARK] = results['flip']
         return results
@@ -100,20 +104,36 @@ class RandomFlipAroundRoot(mmpose_transforms.RandomFlipAroundRoot):
 
 @TRANSFORMS.register_module(force=True)
 class KeypointConverter(mmpose_transforms.KeypointConverter):
-    """mmpose's ``KeypointConverter`` that maps ``keypoints_occluded`` too.
+    """mmpose's ``KeypointConverter`` that converts everything that belongs to the joints.
 
-    A joint between two others is occluded if one of them is, else unknown if one of them is. A joint without a source,
-    or with an unlabelled one, gets 0.
+    Flip indices and pairs, upper and lower body, joint weights and links of the sample become those of the new joints
+    (:func:`convert_joint_fields`), so that ``RandomFlip`` and ``RandomHalfBody`` may follow; mmpose leaves those of the
+    old joints. ``keypoints_occluded`` is mapped too: a joint between two others is occluded if one of them is, else
+    unknown if one of them is; a joint without a source, or with an unlabelled one, gets 0. A sample without joints, as
+    in an inferencer, stays as it is.
 
-    ``skeleton_links``, where the sample has them, become those of the new joints: a link stays if each of its ends is
-    the one source of a new joint. mmpose leaves those of the old joints.
+    Args:
+        num_keypoints: Number of joints after the conversion.
+        mapping: Pairs (source or two sources, target); the mean of two sources is taken.
+
+    Raises:
+        ValueError: The mapping names a joint that does not exist (sources: when the first sample is converted).
     """
 
+    def __init__(self, num_keypoints: int, mapping: list) -> None:
+        super().__init__(num_keypoints, mapping)
+        self.sources = joint_sources(num_keypoints, mapping)
+
     def transform(self, results: dict) -> dict:
+        if results.get('keypoints') is None:
+            return results
+        check_sources(self.sources, results['keypoints'].shape[1])
         source = results[KEY] if has_occlusion(results) else None
+        converted = convert_joint_fields(results, self.sources)
+        # mmpose's own conversion of flip_indices is wrong, or an IndexError, unless joints keep their places
+        results.pop('flip_indices', None)
         results = super().transform(results)
-        if results.get('skeleton_links') is not None:
-            results['skeleton_links'] = convert_links(results['skeleton_links'], self.mapping)
+        results.update(converted)
         if source is not None:
             values = source[:, self.source_index]
             if self.interpolation:
@@ -123,24 +143,6 @@ class KeypointConverter(mmpose_transforms.KeypointConverter):
             results[KEY] = target * labelled(results['keypoints_visible'])
             results[CONVERSION_MARK] = True
         return results
-
-
-def convert_links(links: Sequence[Sequence[int]], mapping: Sequence[tuple]) -> list[tuple[int, int]]:
-    """Links between new joints from those between old ones.
-
-    Args:
-        links (Sequence): Pairs of old joints.
-        mapping (Sequence[tuple]): A ``KeypointConverter``'s pairs of source and target.
-
-    Returns:
-        list[tuple[int, int]]: Pairs of new joints; those with an end that is no new joint are left out.
-    """
-    targets: dict[int, int] = {}
-    for source, target in mapping:
-        sources = set(source) if isinstance(source, (list, tuple)) else {source}
-        if len(sources) == 1:
-            targets.setdefault(sources.pop(), target)
-    return [(targets[a], targets[b]) for a, b in links if a in targets and b in targets]
 
 
 @TRANSFORMS.register_module(force=True)

@@ -330,6 +330,9 @@ def test_without_labels_everything_is_mmposes(name, kwargs, extra, labels):
             their, our = (dict(o['data_samples'].gt_instances.items()) for o in outputs)
         else:
             our.pop('occlusion_flipped', None)  # the only trace that ours leave
+            if 'Converter' in name:  # these convert more than mmpose's; test_joint_conversion.py has the right values
+                for key in ('flip_indices', 'unpaired_joints', 'skeleton_links'):
+                    their.pop(key, None), our.pop(key, None)
         assert same(their, our)
 
 
