@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from posestructs.utils.images import BadImageError
+
+__all__ = ['AnnotationError', 'BadImageError']
+
 
 class AnnotationError(ValueError):
     """An annotation file cannot be used as asked.
@@ -22,22 +26,3 @@ class AnnotationError(ValueError):
 
     def __reduce__(self):
         return type(self), (self.path, self.what, self.allowed)
-
-
-class BadImageError(OSError):
-    """An image exists but cannot be decoded, or only a part of it.
-
-    A loading transform raises it for ``results['img_path']``. A data set in training then skips the sample. A transform
-    that reads other images beside the sample's own must catch it: the sample itself is not bad.
-
-    Args:
-        path (str | Path): The image.
-        reason (str): What is wrong with it.
-    """
-
-    def __init__(self, path: str | Path, reason: str = '') -> None:
-        super().__init__(': '.join(part for part in (str(path), reason) if part))
-        self.path, self.reason = str(path), reason
-
-    def __reduce__(self):
-        return type(self), (self.path, self.reason)

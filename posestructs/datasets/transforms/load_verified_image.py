@@ -10,7 +10,7 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import TRANSFORMS
 
 from posestructs.datasets.errors import BadImageError
-from posestructs.datasets.transforms.image_integrity import find_damage
+from posestructs.utils.images import decode_image, find_problem
 
 
 @TRANSFORMS.register_module(name=['LoadVerifiedImage', 'LoadImage'], force=True)
@@ -18,7 +18,8 @@ class LoadVerifiedImage(LoadImage):
     """Load an image as mmpose's ``LoadImage`` does, and raise :class:`BadImageError` where it is not all there.
 
     It takes the place of ``LoadImage`` in ``mmpose.registry.TRANSFORMS`` too, so that mmpose's own configs find damaged
-    files without a change. A file is read once, checked by :func:`find_damage`, and decoded by the backend asked for.
+    files without a change. A file is read once, checked and decoded by
+    :mod:`posestructs.utils.images`, the reader of the whole project, or by the backend asked for.
     The arguments are those of ``LoadImage``; with ``ignore_empty=True`` a bad image gives ``None`` instead of an error.
 
     Required keys: ``img_path``, or ``img`` (which is then used as it is). Added keys: ``img``, ``img_shape``,
@@ -68,9 +69,11 @@ class LoadVerifiedImage(LoadImage):
             BadImageError: The file is missing, empty, truncated or no image.
         """
         data = self._read(path)
-        damage = find_damage(data)
-        if damage:
-            raise BadImageError(path, damage)
+        if (self.imdecode_backend, self.color_type) == ('cv2', 'color'):
+            return decode_image(data, path)
+        problem = find_problem(data)
+        if problem:
+            raise BadImageError(path, problem)
         try:
             image = mmcv.imfrombytes(data, flag=self.color_type, backend=self.imdecode_backend)
         except (ImportError, MemoryError):  # not the file's fault

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from posestructs.datasets.transforms.image_integrity import find_damage
+from posestructs.utils.image_integrity import find_damage
 from tests.helpers import data_root, needs_data
 
 

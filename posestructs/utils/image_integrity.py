@@ -1,15 +1,18 @@
-"""Whether the bytes of an image file are all there, told without decoding a pixel.
+"""Detection of truncated and corrupt JPEG and PNG files, without decoding pixels.
 
-What a decoder makes of a truncated file depends on the decoder and its source: OpenCV fills the missing part of a JPEG
-file with grey and reports success, or gives nothing and no reason. Both formats below say in their own structure where
-they end, so that walking over it is a sure test, and a cheap one (2 to 6 % of the time of decoding). Not seen by it:
-bytes overwritten in the middle of a JPEG's pixel data, for which the format has no checksum.
+What a decoder makes of a truncated file depends on the decoder: OpenCV fills the missing part of a JPEG with grey and
+reports success, or returns nothing and no reason. Both formats mark their own end, so that walking over their structure
+is a sure test, and a cheap one (2 to 6 % of the decoding time). It does not see bytes overwritten in the middle of a
+JPEG's pixel data, for which the format has no checksum.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
+
+MAX_SCANS = 100
+"""Scans of a progressive JPEG. Ordinary files have about ten; each scan costs time even if it is a few bytes long."""
 
 _JPEG_START = b'\xff\xd8'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
@@ -23,14 +26,14 @@ def find_damage(data: bytes) -> str | None:
     """Say what keeps the bytes of an image file from being a whole image.
 
     JPEG (baseline and progressive) is followed marker by marker to its end-of-image marker, PNG chunk by chunk, with
-    checksums, to its ``IEND``. What follows the end is ignored, as decoders do. Other formats are only told from an
-    empty file.
+    checksums, to its ``IEND``. Bytes after the end are ignored, as decoders do. Files of other formats are only checked
+    for being empty.
 
     Args:
-        data (bytes): The file, encoded.
+        data: The encoded file.
 
     Returns:
-        str | None: What is wrong, or ``None`` if nothing was found.
+        The problem, or ``None`` if none was found. A JPEG of more than ``MAX_SCANS`` scans counts as one.
     """
     if not data:
         return 'the file is empty'
@@ -42,7 +45,7 @@ def find_damage(data: bytes) -> str | None:
 
 
 def _jpeg_damage(data: bytes) -> str | None:
-    size, pos = len(data), 2
+    size, pos, scans = len(data), 2, 0
     truncated = f'truncated JPEG, {size} bytes without an end-of-image marker'
     while pos + 1 < size:
         if data[pos] != 0xFF:
@@ -59,6 +62,9 @@ def _jpeg_damage(data: bytes) -> str | None:
         else:
             pos += 2 + int.from_bytes(data[pos + 2 : pos + 4], 'big')
             if marker == _JPEG_SOS:
+                scans += 1
+                if scans > MAX_SCANS:
+                    return f'JPEG of more than {MAX_SCANS} scans, which would take very long to decode'
                 found = _JPEG_MARKER.search(data, pos)
                 if found is None:
                     return truncated
