@@ -22,7 +22,7 @@ import pytest
 from mmengine.registry import Registry
 
 from posestructs.apis import PoseInferencer
-from posestructs.testing import data_root, repo_root
+from tests.helpers import data_root, repo_root
 
 ROOT = repo_root()
 GOLDEN = Path(__file__).parent / 'golden'
