@@ -27,11 +27,12 @@ from posestructs.datasets.errors import AnnotationError, BadImageError
 from posestructs.datasets.instances import box_problem, outside_joints
 from posestructs.datasets.loader_errors import apply_step
 from posestructs.datasets.readers import require_file
+from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.datasets.shared_marks import SharedMarks
 from posestructs.structures.metainfo import load_metainfo
 
 
-class CheckedPoseMixin:
+class CheckedPoseMixin(SeededSamples):
     """Put before a mmpose data set: keeps extra metainfo, checks samples, counts the bad ones.
 
     A pipeline's loading transform must raise :class:`BadImageError` for a sample to be skipped, as ``LoadImage`` does

@@ -14,11 +14,12 @@ from mmpose.registry import DATASETS
 from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.loader_errors import apply_steps
+from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.structures.metainfo import EXTRA_KEYS, load_metainfo, raw_metainfo
 
 
 @DATASETS.register_module(force=True)
-class CombinedDataset(mmpose_datasets.CombinedDataset):
+class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
     """mmpose's ``CombinedDataset``, whose place it takes, for data sets that count bad images.
 
     Where the image is loaded in the pipeline of the whole, a bad one is told to the data set that it comes from, which

@@ -8,6 +8,7 @@ from mmengine.logging import MessageHub
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
+from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.datasets.stick_figure.options import SceneOptions, check_number, check_real, check_size
 from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
@@ -17,7 +18,7 @@ _MOST_SAMPLES = 2**32
 
 
 @DATASETS.register_module()
-class StickFigureDataset(BaseCocoStyleDataset):
+class StickFigureDataset(SeededSamples, BaseCocoStyleDataset):
     """Cartoon people with true occlusion labels, as many as asked for.
 
     Picture ``i`` is a function of ``seed`` and ``start_index + i`` alone, on every machine and in every worker. Each

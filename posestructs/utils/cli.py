@@ -25,7 +25,14 @@ from posestructs.utils.checkpoints import damage
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
-PROJECT_HOOKS = ('FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook')
+PROJECT_HOOKS = (
+    'FiniteLossHook',
+    'SafeCheckpointHook',
+    'ThroughputHook',
+    'SkippedSamplesHook',
+    'ProgressHook',
+    'SampleSeedHook',
+)
 
 # top-level keys that are more than variables of the config's files
 READ = {*inspect.signature(Runner).parameters, 'model_wrapper_cfg', 'find_unused_parameters', 'tensorboard'}
@@ -246,7 +253,7 @@ def add_project_hooks(cfg: Config) -> None:
     """Give any config, mmpose's own included, our hooks.
 
     They are a stop at a loss that is no number, whole and safe checkpoints, a throughput figure, a word on left-out
-    samples, and a progress bar.
+    samples, a progress bar, and augmentation defined by seed, epoch and index.
 
     Args:
         cfg: The config; changed in place. What it sets itself stays.

@@ -22,7 +22,7 @@ def test_a_config_without_hooks_gets_ours():
     cfg = Config(dict())
     cli.add_project_hooks(cfg)
     ours = ['FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook']
-    assert names(cfg) == ours
+    assert names(cfg) == [*ours, 'SampleSeedHook']
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=1)
 
 
@@ -32,7 +32,7 @@ def test_a_config_keeps_what_it_sets():
     cfg = Config(dict(custom_hooks=hooks, default_hooks=dict(timer=dict(type='IterTimerHook'), checkpoint=checkpoint)))
     cli.add_project_hooks(cfg)
     cli.add_project_hooks(cfg)  # twice is once
-    added = ['FiniteLossHook', 'ThroughputHook', 'SkippedSamplesHook']
+    added = ['FiniteLossHook', 'ThroughputHook', 'SkippedSamplesHook', 'SampleSeedHook']
     assert names(cfg) == ['EMAHook', 'mmpose.SafeCheckpointHook', 'ProgressHook', *added]
     assert cfg.custom_hooks[2].refresh_seconds == 9
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=7, save_best='PCK')
@@ -226,5 +226,7 @@ def test_our_runtime_names_our_hooks():
     cfg = cli.load_config(str(repo_root() / 'configs' / '_base_' / 'default_runtime.py'))
     before = cfg.pretty_text
     cli.add_project_hooks(cfg)
+    # the tools alone add it: in the config it would change the fingerprints of committed results
+    assert cfg.custom_hooks.pop() == dict(type='SampleSeedHook')
     assert cfg.pretty_text == before
     assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook' and cfg.default_hooks.checkpoint.interval == 10

@@ -8,6 +8,7 @@ from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
 from posestructs.engine.hooks.occlusion_truth_hook import OcclusionTruthHook
 from posestructs.engine.hooks.progress_hook import ProgressHook
 from posestructs.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
+from posestructs.engine.hooks.sample_seed_hook import SampleSeedHook
 from posestructs.engine.hooks.skipped_samples_hook import SkippedSamplesHook
 from posestructs.engine.hooks.throughput_hook import ThroughputHook
 
@@ -20,6 +21,7 @@ __all__ = [
     'OcclusionTruthHook',
     'ProgressHook',
     'SafeCheckpointHook',
+    'SampleSeedHook',
     'SkippedSamplesHook',
     'ThroughputHook',
 ]
