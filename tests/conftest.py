@@ -1,9 +1,11 @@
-"""Shared by all tests: a seed, two threads for maths, no windows, and GPU tests only where there is a GPU."""
+"""Fixtures and collection rules shared by all tests."""
 
 import os
 import random
+from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '2')
+# several workers share the cores
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import numpy as np
@@ -28,9 +30,25 @@ def seed():
     torch.manual_seed(0)
 
 
+# the folders that take longest, so that no worker begins one when the others are done
+LONGEST = ('test_docs', 'test_tools', 'test_setup.py', 'test_apis', 'test_benchmarks', 'test_configs')
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    if torch.cuda.is_available():
-        return
+    """Skip what needs a missing GPU, and keep together what one worker must run.
+
+    The tests of a file share its fixtures, and tests of a GPU or of network ports share these; ``--dist loadgroup`` gives
+    each group to one worker.
+    """
     for item in items:
-        if 'gpu' in item.keywords:
+        if 'gpu' in item.keywords and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+        if item.get_closest_marker('xdist_group') is None:
+            item.add_marker(pytest.mark.xdist_group('gpu' if 'gpu' in item.keywords else item.path.stem))
+    items.sort(key=_order)
+
+
+def _order(item):
+    part = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONGEST.index(part) if part in LONGEST else len(LONGEST)

@@ -15,7 +15,7 @@ ROOT = repo_root()
 PACKAGES = sorted(
     str(path.parent.relative_to(ROOT)).replace('/', '.')
     for path in (ROOT / 'posestructs').rglob('__init__.py')
-    if '__all__' in path.read_text() and path.parent.name not in ('posestructs', 'models', 'testing', 'utils')
+    if '__all__' in path.read_text() and path.parent.name not in ('posestructs', 'models', 'utils')
 )
 
 

@@ -50,6 +50,7 @@ PROGRAM = r'^(from|import) (posestructs\.apis|mmpose\.apis|onnx_pose)'
 NOT_RUN = {
     r'make .*': '.ci/run calls it, or its own test does',
     r'pip .*|.*pip install.*': 'tests/test_setup.py installs',
+    r'\.venv/bin/python -m pytest .*': 'this is one of its tests',
     r'bash tools/(dist|slurm)_\w+\.sh .*|NNODES=.*|GPUS=.*': 'tests/test_tools starts several processes',
     r'.*\bwebcam\b.*': 'there is no camera',
     r'python demo/web\.py.*': 'tests/test_apis starts the page',
@@ -157,6 +158,7 @@ def test_reasons_are_for_commands_that_are_there():
     assert len([command for command in listed if reason(command) is None]) > 30
 
 
+@pytest.mark.slow
 def test_the_tour_leaves_pictures(checkout):
     folder, _ = checkout
     data = 'stick-figure-64x64'
@@ -169,6 +171,7 @@ def test_the_tour_leaves_pictures(checkout):
         assert len(pictures) == count and all(np.ptp(cv2.imread(str(path))) > 100 for path in pictures)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize('page', [page for page in PAGES if steps(page)])
 def test_commands_run(page, checkout):

@@ -123,6 +123,7 @@ def test_pages_are_complete():
             assert any(other.startswith(f'{command} ') for other in tried), f'{name}: {command} is tried nowhere'
 
 
+@pytest.mark.slow
 def test_own_backbone(follow):
     project, _ = follow('backbone')
     for work_dir, others in (('try_sfl', {'neck', 'head'}), ('try_apn', {'head', 'discriminators'})):
@@ -133,6 +134,7 @@ def test_own_backbone(follow):
         assert weights['backbone.blocks.5.layers.0.weight'].shape == (48, 1, 3, 3)
 
 
+@pytest.mark.slow
 def test_own_skeleton(follow):
     project, _ = follow('skeleton')
     columns = set(logged(project / 'work_dirs' / 'try')[-1])
@@ -142,6 +144,7 @@ def test_own_skeleton(follow):
     assert weights['head.prediction.weight'].shape[0] == 12
 
 
+@pytest.mark.slow
 def test_own_discriminator(follow):
     project, _ = follow('discriminator')
     for work_dir, own in (('try', 'discriminators.pose.limbs.'), ('try_only', 'discriminators.pose.layers.')):
@@ -152,6 +155,7 @@ def test_own_discriminator(follow):
     assert {name.split('.')[2] for name in names if name.startswith('discriminators.pose.')} == {'layers'}  # P is gone
 
 
+@pytest.mark.slow
 def test_own_data_set(follow, shell, environment):
     project, _ = follow('dataset')
     pictures = sorted((project / 'work_dirs' / 'look').glob('*.png'))
@@ -189,6 +193,7 @@ def test_own_data_set(follow, shell, environment):
         assert 'Epoch(' not in printed
 
 
+@pytest.mark.slow
 @needs_data
 def test_existing_config(follow):
     project, printed = follow('existing-config')

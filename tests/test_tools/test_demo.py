@@ -7,6 +7,7 @@ import sys
 
 import cv2
 import numpy as np
+import pytest
 
 from tests.helpers import repo_root
 
@@ -21,6 +22,7 @@ def demo(*arguments):
     return subprocess.run(call, cwd=repo_root(), capture_output=True, text=True, timeout=500)
 
 
+@pytest.mark.slow
 def test_it_sets_the_four_models_side_by_side(tmp_path):
     folder = tmp_path / 'demo'
     done = demo('--work-dir', str(folder), '--people', '4', '--cfg-options', *SMALL)
