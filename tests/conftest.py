@@ -38,8 +38,8 @@ LONGEST = ('test_docs', 'test_tools', 'test_setup.py', 'test_apis', 'test_benchm
 def pytest_collection_modifyitems(items):
     """Skip what needs a missing GPU, and keep together what one worker must run.
 
-    The tests of a file share its fixtures, and tests of a GPU or of network ports share these; ``--dist loadgroup`` gives
-    each group to one worker.
+    The tests of a file share its fixtures; those that use the GPU, or network ports, must not run side by side. With
+    ``--dist loadgroup`` one worker gets each group.
     """
     for item in items:
         if 'gpu' in item.keywords and not torch.cuda.is_available():

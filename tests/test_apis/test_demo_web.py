@@ -26,8 +26,9 @@ import pytest
 
 from posestructs.apis import PoseInferencer, shipped_models, web_page
 from posestructs.datasets import StickFigureDataset
-from tests.helpers import data_root, repo_root
+from tests.helpers import data_root, free_port, repo_root
 
+pytestmark = pytest.mark.xdist_group('ports')
 SCRIPT = repo_root() / 'demo' / 'web.py'
 PATIENCE = 120  # seconds; what is waited for is there much sooner on a machine that does nothing else
 
@@ -73,12 +74,6 @@ def server(apn, sfl, outside, tmp_path_factory):
         finally:
             process.kill()
             process.wait()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 def announced(log, process):

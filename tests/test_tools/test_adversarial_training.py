@@ -1,7 +1,6 @@
 """Adversarial training through the tools: schedules, clipping, EMA, resuming, ranks; what mmpose's tools see of it."""
 
 import runpy
-import socket
 import sys
 from pathlib import Path
 
@@ -15,6 +14,9 @@ from mmengine.hooks import Hook
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 from mmpose.registry import DATASETS, HOOKS
 
+from tests.helpers import free_port
+
+pytestmark = pytest.mark.xdist_group('ports')
 TINY = Path(__file__).parent / 'tiny_networks-64x64.py'
 SEED = ('--seed', 3)
 
@@ -90,18 +92,12 @@ def test_stopped_and_resumed_equals_straight(straight, main, tmp_path, capfd):
     assert not torch.equal(one['state_dict'][name], before['state_dict'][name])
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return str(probe.getsockname()[1])
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason='about ranks without a GPU')
 def test_two_ranks_equal_one_process(straight, command, tmp_path):
     """The config names no wrapper: the model does."""
     options = ['train_dataloader.batch_size=1', 'train_cfg.max_epochs=1']
     flags = ['--work-dir', tmp_path / 'w', *SEED, '--no-validate', '--cfg-options', *options]
-    done = command('dist_train.sh', TINY, 2, *flags, cwd=tmp_path, PORT=free_port())
+    done = command('dist_train.sh', TINY, 2, *flags, cwd=tmp_path, PORT=str(free_port()))
     assert done.returncode == 0, done.stdout + done.stderr
     one, two = load(straight / 'epoch_1.pth'), load(tmp_path / 'w' / 'epoch_1.pth')
     assert list(one['state_dict']) == list(two['state_dict'])

@@ -2,28 +2,22 @@
 
 import json
 import os
-import socket
 import stat
 import sys
 
 import pytest
 import torch
 
-from tests.helpers import needs_data
+from tests.helpers import free_port, needs_data
 
 pytestmark = [
+    pytest.mark.xdist_group('ports'),
     needs_data,
     pytest.mark.skipif(torch.cuda.is_available(), reason='about ranks without a GPU'),
 ]
 # four images: one batch of two, or one image for each of two ranks
 FOUR = 'train_dataloader.dataset.indices=4'
 TAIL = 4000  # characters of a failed command's output: the error is at the end
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return str(probe.getsockname()[1])
 
 
 def assert_same_weights(one, other):
@@ -49,7 +43,7 @@ def two_ranks(command, tiny, tmp_path_factory):
     (cwd / 'sitecustomize.py').write_text(AT_THE_END)
     options = ['train_dataloader.batch_size=1', FOUR]
     flags = ['--work-dir', 'w', '--seed', '5', '--cfg-options', *options]
-    done = command('dist_train.sh', tiny, 2, *flags, cwd=cwd, PORT=free_port(), PYTHONPATH=str(cwd))
+    done = command('dist_train.sh', tiny, 2, *flags, cwd=cwd, PORT=str(free_port()), PYTHONPATH=str(cwd))
     assert done.returncode == 0, (done.stdout + done.stderr)[-TAIL:]
     return cwd / 'w', done.stdout
 
@@ -75,7 +69,7 @@ def test_two_ranks_train_as_one(two_ranks, main, tiny, tmp_path, scalars):
 
 def test_two_ranks_evaluate_as_one(two_ranks, command, main, tiny, tmp_path):
     checkpoint = two_ranks[0] / 'epoch_2.pth'
-    done = command('dist_test.sh', tiny, checkpoint, 2, '--out', 'two.json', cwd=tmp_path, PORT=free_port())
+    done = command('dist_test.sh', tiny, checkpoint, 2, '--out', 'two.json', cwd=tmp_path, PORT=str(free_port()))
     assert done.returncode == 0, (done.stdout + done.stderr)[-TAIL:]
     main('test.py', tiny, checkpoint, '--work-dir', tmp_path / 'w', '--out', tmp_path / 'one.json')
     two, one = (json.loads((tmp_path / name).read_text()) for name in ('two.json', 'one.json'))
@@ -99,7 +93,7 @@ def slurm(tmp_path):
             file.write_text(f'#!/usr/bin/env bash\n{body}')
             file.chmod(file.stat().st_mode | stat.S_IXUSR)
         variables = dict(GPUS='2', GPUS_PER_NODE='1', CPUS_PER_TASK='3', SRUN_ARGS='--qos=low --exclusive')
-        return variables | dict(PATH=f'{tmp_path / "bin"}:{os.environ["PATH"]}', MASTER_PORT=free_port())
+        return variables | dict(PATH=f'{tmp_path / "bin"}:{os.environ["PATH"]}', MASTER_PORT=str(free_port()))
 
     return install
 
