@@ -2,6 +2,7 @@
 
 from posestructs.engine.hooks.adversarial_schedule_hook import AdversarialScheduleHook
 from posestructs.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
+from posestructs.engine.hooks.channels_last_hook import ChannelsLastHook
 from posestructs.engine.hooks.discriminator_balance_hook import DiscriminatorBalanceHook
 from posestructs.engine.hooks.fake_label_hook import FakeLabelHook
 from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
@@ -15,6 +16,7 @@ from posestructs.engine.hooks.throughput_hook import ThroughputHook
 __all__ = [
     'AdversarialScheduleHook',
     'AtomicCheckpointHook',
+    'ChannelsLastHook',
     'DiscriminatorBalanceHook',
     'FakeLabelHook',
     'FiniteLossHook',

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -34,6 +35,9 @@ class ResidualMessagePassing(TreeMessagePassing):
         tree (KinematicTree | dict): See :func:`posestructs.structures.build_tree`.
         out_joints (bool): W reads the features of real joints only; virtual parts then hand on messages and nothing
             else.
+        stride (int): Messages are passed in a map that is so many times smaller than the feature map (mean over
+            stride x stride cells), and what they change is enlarged bilinearly. The same kernels then reach so many
+            times further, at 1 / stride^2 of the cost.
         **kwargs (Any): Of :class:`~posestructs.models.necks.TreeMessagePassing`, without ``keep_input``.
 
     Raises:
@@ -42,8 +46,15 @@ class ResidualMessagePassing(TreeMessagePassing):
     """
 
     def __init__(
-        self, in_channels: int, tree: KinematicTree | Mapping[str, Any], out_joints: bool = True, **kwargs: Any
+        self,
+        in_channels: int,
+        tree: KinematicTree | Mapping[str, Any],
+        out_joints: bool = True,
+        stride: int = 1,
+        **kwargs: Any,
     ) -> None:
+        if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
+            raise ValueError(f'neck: stride={stride!r}, allowed: a whole number from 1')
         if 'keep_input' in kwargs:
             raise TypeError(
                 f'neck: keep_input={kwargs["keep_input"]!r} is not for ResidualMessagePassing, whose output contains '
@@ -53,7 +64,7 @@ class ResidualMessagePassing(TreeMessagePassing):
         self.fuse = nn.Conv2d(self.out_channels, in_channels, 1)
         nn.init.zeros_(self.fuse.weight)
         nn.init.zeros_(self.fuse.bias)
-        self.out_channels = in_channels
+        self.out_channels, self.stride = in_channels, stride
 
     def forward(self, feats: Tensor | Sequence) -> Any:
         """What the backbone gave, one map of it improved.
@@ -69,9 +80,13 @@ class ResidualMessagePassing(TreeMessagePassing):
             ValueError: The map has other channels, or is smaller than a kernel.
         """
         x = self._feature_map(feats)
-        (heard,) = super().forward(x)
-        # Y' = Y + W [A'_1, B'_1, ..., A'_V, B'_V]
-        return _replaced(feats, self.in_index, x + self.fuse(heard))
+        small = F.avg_pool2d(x, self.stride) if self.stride > 1 else x
+        (updated,) = super().forward(small)
+        update = self.fuse(updated)
+        if self.stride > 1:
+            update = F.interpolate(update, size=x.shape[-2:], mode='bilinear', align_corners=False)
+        # Y' = Y + up(W [A'_1, B'_1, ..., A'_V, B'_V])
+        return _replaced(feats, self.in_index, x + update)
 
 
 def _replaced(feats: Tensor | Sequence, way: Sequence[int], value: Tensor) -> Tensor | Sequence:

@@ -108,3 +108,41 @@ def test_what_is_not_allowed():
         neck([torch.zeros(1, 5, 13, 13)])
     with pytest.raises(ValueError, match='in_channels=5, but the feature map has 4 channels'):
         learned()(torch.zeros(1, 4, 13, 13, dtype=torch.float64))
+
+
+def test_stride_passes_messages_in_a_smaller_map():
+    """Against plain loops in float64: means over cells, messages, bilinear enlargement with half-pixel centres."""
+    torch.manual_seed(0)
+    neck = MODELS.build(
+        dict(type='ResidualMessagePassing', in_channels=3, tree=dict(from_file='lsp-26.py'), part_channels=4, stride=2)
+        | dict(preset=None, transform=[dict(channels=4, kernel_size=3)])
+    ).double()
+    torch.nn.init.normal_(neck.fuse.weight)
+    plain = MODELS.build(
+        dict(type='ResidualMessagePassing', in_channels=3, tree=dict(from_file='lsp-26.py'), part_channels=4)
+        | dict(preset=None, transform=[dict(channels=4, kernel_size=3)])
+    ).double()
+    plain.load_state_dict(neck.state_dict())
+    x = torch.randn(1, 3, 8, 12, dtype=torch.float64)
+    small = torch.zeros(1, 3, 4, 6, dtype=torch.float64)
+    for i in range(4):
+        for j in range(6):
+            small[0, :, i, j] = x[0, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean((1, 2))
+    change = (plain((small,))[0] - small)[0]
+    expected = x.clone()
+    for i in range(8):
+        for j in range(12):
+            top, left = min(max((i + 0.5) / 2 - 0.5, 0), 3), min(max((j + 0.5) / 2 - 0.5, 0), 5)
+            for row in range(4):
+                for column in range(6):
+                    weight = max(0, 1 - abs(row - top)) * max(0, 1 - abs(column - left))
+                    expected[0, :, i, j] += weight * change[:, row, column]
+    assert torch.allclose(neck((x,))[0], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize('stride', [0, -1, 1.5, True, '2'])
+def test_stride_is_a_whole_number(stride):
+    with pytest.raises(ValueError, match=f'stride={stride!r}, allowed: a whole number from 1'):
+        MODELS.build(
+            dict(type='ResidualMessagePassing', in_channels=3, tree=dict(from_file='lsp-26.py'), stride=stride)
+        )

