@@ -32,8 +32,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from posestructs.layers.max_sum import max_sum, placement_score, tree_levels
+from posestructs.layers.max_sum import max_sum, placement_score
 from posestructs.structures import build_tree
+from posestructs.structures.tree_checks import tree_levels
 from posestructs.utils.machine import describe_machine
 
 KINDS = ('noise', 'peaked')
@@ -97,7 +98,7 @@ def by_numpy(case: Case) -> Pose:
     scores, parents, offsets, weights = case
     h, w = scores.shape[2:]
     along_x, along_y = (np.arange(n, dtype=np.float32)[:, None] - np.arange(n, dtype=np.float32) for n in (w, h))
-    order = [k for level in tree_levels(parents)[::-1] for k in level]
+    order = [k for level in tree_levels(tuple(parents))[::-1] for k in level]
     told = np.zeros((len(parents), h, w), np.float32)
     for k in order[:-1]:
         best = np.full((h, w), -np.inf, np.float32)
@@ -144,7 +145,7 @@ def compile_cpp(folder: Path) -> Callable[[Case], Pose]:
         parts = len(case.parents)
         parents, order = (
             np.array(a, np.int32)
-            for a in (case.parents, [k for level in tree_levels(case.parents)[::-1] for k in level])
+            for a in (case.parents, [k for level in tree_levels(tuple(case.parents))[::-1] for k in level])
         )
         positions, types = np.empty((parts, 2), np.int32), np.empty(parts, np.int32)
         arrays = (parents, order, case.offsets, case.weights, positions, types)

@@ -1,14 +1,12 @@
-"""TreeMessagePassing against the obvious code: a module for every part and edge, run one after the other.
+"""Compare TreeMessagePassing with the obvious code: a module for every part and edge, run one after the other.
 
     python benchmarks/message_passing.py --out benchmarks/results/message_passing.json
 
 Both have the same weights and the same input, take turns in one process and give the same output, which is checked.
-Times are medians; where other work disturbs the machine, the CPU time of the process says more than the clock. What
-``mode='auto'`` goes by on a CPU, all ways for steps of many sizes, is measured by::
+Times are medians; where other work disturbs the machine, the CPU time of the process says more than the clock. The rule
+of ``mode='auto'`` on a CPU follows a measurement of both backends for steps of many sizes::
 
-    python benchmarks/message_passing.py --ways --out benchmarks/results/message_passing_ways.json
-
-On a GPU float32 convolutions use TF32, as torch does by default; give ``--tf32`` for matrix products to do so too.
+    python benchmarks/message_passing.py --backends --out benchmarks/results/message_passing_backends.json
 """
 
 from __future__ import annotations
@@ -32,8 +30,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from posestructs.layers.message_kernels import MessageKernels, transform_layers
-from posestructs.layers.parallel_convs import WAYS
-from posestructs.layers.way_of_convs import MODES, try_ways, way_by_rule
+from posestructs.layers.message_passing import BACKENDS, MODES, Convolution, choose_backend
 from posestructs.models.necks import TreeMessagePassing
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -43,11 +40,10 @@ STATUS, CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
 
 
 class PlainMessagePassing(nn.Module):
-    """What one writes first: modules by part and edge, the formulas line by line.
+    """Straightforward implementation: modules by part and edge, the formulas line by line.
 
     Args:
-        neck (TreeMessagePassing): Whose tree and weights it takes; they share memory, not gradients. Of
-            ``direction='both'``.
+        neck: Neck with ``direction='both'`` whose tree and weights it takes; they share memory, not gradients.
     """
 
     def __init__(self, neck: TreeMessagePassing) -> None:
@@ -64,7 +60,7 @@ class PlainMessagePassing(nn.Module):
         )
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor]:
-        """As the neck's."""
+        """Return what the neck returns."""
         x = feats[-1]
         up, down = [fc7(x) for fc7 in self.fc7_up], [fc7(x) for fc7 in self.fc7_down]
         if self.rectify == 'pre':
@@ -103,7 +99,7 @@ def _transform(kernels: MessageKernels, edge: int) -> nn.Sequential:
 
 
 def peak_memory(run: Callable[[], object], device: str) -> float | None:
-    """Most memory that a call held beyond what was there before, in MB; None where the system does not tell."""
+    """Peak memory of a call beyond what was allocated before, in MB; None where the system does not report it."""
     if device == 'cuda':
         torch.cuda.synchronize()
         before = torch.cuda.memory_allocated()
@@ -114,10 +110,10 @@ def peak_memory(run: Callable[[], object], device: str) -> float | None:
     if not CLEAR.exists():
         run()
         return None
-    # memory that is free but not given back would not be seen to be taken; other C libraries than glibc keep none
+    # free memory that the allocator holds would hide what the call takes; C libraries other than glibc hold none
     getattr(ctypes.CDLL(None), 'malloc_trim', int)(0)
     before = _status_mb('VmRSS')
-    CLEAR.write_text('5')  # the peak starts anew
+    CLEAR.write_text('5')  # reset the peak
     run()
     return _status_mb('VmHWM') - before
 
@@ -128,10 +124,10 @@ def _status_mb(key: str) -> float:
 
 
 def step(model: nn.Module, x: Tensor, autocast: AbstractContextManager) -> tuple[float, float, float]:
-    """A forward and a backward pass.
+    """Time a forward and a backward pass.
 
     Returns:
-        tuple[float, float, float]: Seconds of both by the clock, and CPU seconds of their sum.
+        tuple[float, float, float]: Seconds of each by the clock, and CPU seconds of both together.
     """
     x = x.detach().requires_grad_()
     cpu, start = time.process_time(), _now(x)
@@ -154,15 +150,15 @@ def _now(x: Tensor) -> float:
 def compare(
     neck: TreeMessagePassing, modes: Sequence[str], side: int, batch: int, half: bool, repeats: int
 ) -> Iterator[dict]:
-    """Rows of the table for one size: the plain loop, then the neck in its modes.
+    """Measure one size: the plain loop, then the neck in its modes.
 
     Args:
-        neck: Of any mode.
-        modes: To measure.
-        side: Of the map, in cells.
-        batch: Images.
+        neck: Neck of any mode.
+        modes: Modes to measure.
+        side: Side of the map in cells.
+        batch: Number of images.
         half: Autocast to float16 (bfloat16 on a CPU).
-        repeats: Runs of each, by turns.
+        repeats: Number of runs of each, in turns.
 
     Yields:
         dict: A row; ``ratio`` is the step's time over the plain loop's, by the clock and by CPU time.
@@ -214,11 +210,11 @@ def _values(model: nn.Module, x: Tensor, autocast: AbstractContextManager) -> Te
         return model((x,))[0].float()
 
 
-def ways(device: str, most: float = 3e9) -> Iterator[dict]:
-    """Milliseconds of all ways for one step of messages, forward and backward, and what the rule says.
+def backends(device: str, most: float = 3e9) -> Iterator[dict]:
+    """Time both backends for one step of messages, forward and backward, beside the choice of the rule.
 
     Args:
-        device: Where.
+        device: Device to run on.
         most: Multiply-adds from which on a size is left out.
 
     Yields:
@@ -233,7 +229,7 @@ def ways(device: str, most: float = 3e9) -> Iterator[dict]:
         if work * messages > most:
             continue
         inputs = [torch.rand(batch, channels, side, side, device=device, requires_grad=True) for _ in range(messages)]
-        seconds = try_ways(inputs, convolutions, repeats=7)
+        seconds = {name: step_time(name, inputs, convolutions) for name in BACKENDS}
         yield dict(
             preset=preset,
             channels=channels,
@@ -242,15 +238,44 @@ def ways(device: str, most: float = 3e9) -> Iterator[dict]:
             messages=messages,
             multiply_adds_of_one=work,
             ms={name: round(1e3 * seconds[name], 2) for name in seconds},
-            rule=way_by_rule(inputs, convolutions),
+            rule=choose_backend('auto', inputs, convolutions),
         )
+
+
+def step_time(backend: str, inputs: Sequence[Tensor], layers: Sequence[Convolution], repeats: int = 7) -> float:
+    """Time the messages of one step.
+
+    Args:
+        backend: A key of ``BACKENDS``.
+        inputs: Updated features of the senders.
+        layers: Layers of the transforms, whose views of the parameters are cut off from these here.
+        repeats: Number of timed runs, of which the fastest counts.
+
+    Returns:
+        float: Seconds of a forward and a backward pass.
+    """
+    layers = [
+        layer._replace(
+            weights=[w.detach().requires_grad_() for w in layer.weights],
+            biases=[b.detach().requires_grad_() for b in layer.biases],
+        )
+        for layer in layers
+    ]
+    leaves = [*inputs, *(tensor for layer in layers for tensor in (*layer.weights, *layer.biases))]
+    seconds = []
+    for _ in range(2 + repeats):
+        start = _now(inputs[0])
+        outputs = BACKENDS[backend](inputs, layers)
+        torch.autograd.grad(outputs, leaves, [torch.ones_like(y) for y in outputs])
+        seconds.append(_now(inputs[0]) - start)
+    return min(seconds[2:])
 
 
 # -- showing -------------------------------------------------------------------------------------------------------
 
 
 def show(rows: Sequence[dict], title: str) -> None:
-    """Print rows as a table; their keys are its columns."""
+    """Print rows as a table whose columns are their keys."""
     table = Table(*(key.replace('_', ' ') for key in rows[0]), title=title)
     for row in rows:
         cells = (
@@ -264,26 +289,25 @@ def show(rows: Sequence[dict], title: str) -> None:
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--devices', nargs='+', help='cpu, cuda; by default both where there is a GPU')
-    parser.add_argument('--tree', default='lsp-26.py', help="a tree's file")
+    parser.add_argument('--tree', default='lsp-26.py', help='file of the tree')
     parser.add_argument('--preset', default='release', choices=('release', 'paper', 'separable'))
     parser.add_argument('--in-channels', type=int, default=1024)
     parser.add_argument('--part-channels', type=int, default=128)
     parser.add_argument('--cells', type=int, nargs='+', default=[42, 56], help='sides of the maps')
     parser.add_argument('--batches', type=int, nargs='+', help='by default 1 on a CPU, 1 and 16 on a GPU')
-    parser.add_argument('--modes', nargs='+', choices=MODES, help='by default auto on a CPU, auto and all on a GPU')
+    parser.add_argument('--modes', nargs='+', choices=MODES, help='by default auto on a CPU, all on a GPU')
     parser.add_argument('--repeats', type=int, help='timed runs of each; by default 3 on a CPU, 20 on a GPU')
-    parser.add_argument('--tf32', action='store_true', help='TF32 for matrix products on a GPU as well')
-    parser.add_argument('--ways', action='store_true', help="measure what mode='auto' goes by instead")
-    parser.add_argument('--out', help='a JSON file for the figures')
+    parser.add_argument('--backends', action='store_true', help='measure both backends for steps of many sizes instead')
+    parser.add_argument('--out', help='JSON file for the figures')
     return parser.parse_args(args)
 
 
 def measure(args: argparse.Namespace, device: str) -> list[dict]:
-    """All rows of a device."""
+    """Measure all sizes on a device."""
     gpu = device == 'cuda'
     torch.manual_seed(0)
     neck = TreeMessagePassing(args.in_channels, dict(from_file=args.tree), args.part_channels, args.preset).to(device)
-    modes = args.modes or (['auto', *WAYS] if gpu else ['auto'])
+    modes = args.modes or (MODES if gpu else ['auto'])
     batches, repeats = args.batches or ([1, 16] if gpu else [1]), args.repeats or (20 if gpu else 3)
     rows = []
     for half, batch, side in itertools.product((False, True) if gpu else (False,), batches, args.cells):
@@ -293,17 +317,16 @@ def measure(args: argparse.Namespace, device: str) -> list[dict]:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Measure, print and, where asked to, write."""
+    """Measure, print and optionally write a file."""
     args = parse_args(args)
-    torch.set_float32_matmul_precision('high' if args.tf32 else 'highest')
     devices = args.devices or (['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu'])
-    if args.ways:
-        rows = [dict(row, device=device) for device in devices for row in ways(device)]
+    if args.backends:
+        rows = [dict(row, device=device) for device in devices for row in backends(device)]
         found = dict(machine=describe_machine(), rows=rows)
         show(rows, 'One step of messages, forward and backward')
     else:
         rows = [row for device in devices for row in measure(args, device)]
-        settings = {key: value for key, value in vars(args).items() if key not in ('out', 'ways')}
+        settings = {key: value for key, value in vars(args).items() if key not in ('out', 'backends')}
         found = dict(machine=describe_machine(), settings=settings, rows=rows)
         show(rows, f'{args.tree}, {args.preset}: forward and backward')
     if args.out:

@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-REFINE = ('parabola', 'quarter', None)
-
 
 @dataclass(frozen=True)
 class Poses:
@@ -84,64 +82,3 @@ def split_parts(log_probs: Tensor, num_parts: int) -> Tensor:
         Tensor: (N, V, T, h, w).
     """
     return log_probs[:, :-1].unflatten(1, (num_parts, -1))
-
-
-def best_cells(maps: Tensor) -> Tensor:
-    """Cell of the greatest value of each map.
-
-    Args:
-        maps (Tensor): (N, V, h, w).
-
-    Returns:
-        Tensor: (N, V, 2) int64.
-    """
-    index = maps.flatten(2).argmax(dim=2)
-    width = maps.shape[-1]
-    return torch.stack((index % width, index.div(width, rounding_mode='floor')), dim=2)
-
-
-def at_cells(maps: Tensor, cells: Tensor) -> Tensor:
-    """Values of maps at one cell each.
-
-    Args:
-        maps (Tensor): (N, V, h, w).
-        cells (Tensor): (N, V, 2) int64, on the map.
-
-    Returns:
-        Tensor: (N, V).
-    """
-    index = cells[..., 1] * maps.shape[-1] + cells[..., 0]
-    return maps.flatten(2).gather(2, index[..., None]).squeeze(2)
-
-
-def refine_cells(log_maps: Tensor, cells: Tensor, method: str | None) -> Tensor:
-    """Positions between cells.
-
-    Args:
-        log_maps (Tensor): (N, V, h, w) log probability of each part.
-        cells (Tensor): (N, V, 2) int64.
-        method (str, optional): 'parabola': the top of the parabola through the cell and its two neighbours along each
-            axis, at most half a cell away. 'quarter': a quarter of a cell towards the greater neighbour, as mmpose's
-            ``refine_keypoints``. None: the cells. At a border, where there is one neighbour, and beside a value that is
-            not finite, nothing is added.
-
-    Returns:
-        Tensor: (N, V, 2) float.
-    """
-    refined = cells.to(log_maps.dtype)
-    if method is None:
-        return refined
-    shifts = []
-    for axis, length in enumerate((log_maps.shape[-1], log_maps.shape[-2])):
-        step = torch.zeros_like(cells)
-        step[..., axis] = (cells[..., axis] > 0) & (cells[..., axis] < length - 1)
-        before, centre, after = (at_cells(log_maps, cells + d * step) for d in (-1, 0, 1))
-        slope = after - before
-        if method == 'quarter':
-            shift = slope.sign() / 4
-        else:
-            # x = (f(1) - f(-1)) / (2 (2 f(0) - f(1) - f(-1)))
-            bend = (2 * centre - after - before).clamp(min=1e-6)
-            shift = (slope / (2 * bend)).clamp(-0.5, 0.5)
-        shifts.append(torch.where(slope.isfinite(), shift, 0))
-    return refined + torch.stack(shifts, dim=-1)

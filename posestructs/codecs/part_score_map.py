@@ -25,24 +25,19 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from posestructs.codecs.part_decoding import (
-    REFINE,
     Poses,
-    at_cells,
-    best_cells,
     mirror_channels,
-    refine_cells,
     split_parts,
 )
 from posestructs.codecs.part_targets import (
     PRESETS,
     build_sampling,
-    cell_centres,
     cell_shares,
-    cells_of,
     person_scale,
     sampling_maps,
     tree_limbs,
 )
+from posestructs.layers.heatmaps import REFINEMENTS, argmax, cells_to_pixels, pixels_to_cells, refine, values_at
 from posestructs.layers.max_sum import max_sum
 from posestructs.structures import Deformation, KinematicTree, build_tree
 from posestructs.structures.deformation import RELEASE_WEIGHT
@@ -78,7 +73,7 @@ class PartScoreMap(BaseKeypointCodec):
         deformation_weight (float | str): w_x = w_y in 1/cell^2 (0.03 by default), or 'fitted': those of the file, which
             are logarithms of Gaussians and outweigh probabilities.
         refine (str, optional): How a joint is placed between cells: 'parabola' (default), 'quarter' or None, see
-            :func:`.part_decoding.refine_cells`.
+            :func:`.heatmaps.refine`.
         unlabelled (str): What an image is on which no part is labelled. 'ignore' (default): a person about whom nothing
             is known; no cell counts. 'background': an image without a person, for the pipeline of a data set of such.
         sampling (dict, optional): Values of :class:`.part_targets.Sampling` other than the preset's.
@@ -125,7 +120,7 @@ class PartScoreMap(BaseKeypointCodec):
         self.deformation_weight = _weight(deformation_weight)
         default = 'log_probability' if deformation_weight == 'fitted' else SCORES[preset]
         self.scores = _choice('scores', scores or default, tuple(SCORES.values()))
-        self.refine = _choice('refine', refine, REFINE)
+        self.refine = _choice('refine', refine, REFINEMENTS)
         self.unlabelled = _choice('unlabelled', unlabelled, UNLABELLED)
         self.sampling = build_sampling(preset, sampling)
         self.cell_size = np.divide(self.input_size, self.heatmap_size)
@@ -192,7 +187,7 @@ class PartScoreMap(BaseKeypointCodec):
         """
         joints, labelled = self._one_person(keypoints, keypoints_visible)
         positions, known = self.tree.part_positions(joints, labelled)
-        cells = cells_of(positions, self.cell_size)
+        cells = pixels_to_cells(positions, self.cell_size)
         present = known & ((cells >= 0) & (cells < self.heatmap_size)).all(axis=1)
         flat = np.where(present, cells[:, 1] * self.heatmap_size[0] + cells[:, 0], 0).astype(np.int64)
         types = np.zeros(len(flat), np.int64)
@@ -263,17 +258,17 @@ class PartScoreMap(BaseKeypointCodec):
         size = np.divide(self.input_size, (log_probs.shape[-1], log_probs.shape[-2]))
         cell_size = torch.as_tensor(size, dtype=log_probs.dtype, device=log_probs.device)
         return Poses(
-            keypoints=cell_centres(refine_cells(maps, found, self.refine), cell_size),
-            keypoint_scores=at_cells(maps, found).exp().clamp(0, 1),
+            keypoints=cells_to_pixels(refine(maps, found, self.refine), cell_size),
+            keypoint_scores=values_at(maps, found).exp().clamp(0, 1),
             scores=scores,
             part_cells=cells,
             part_types=types,
         )
 
     def _argmax(self, typed: Tensor, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        cells = best_cells(parts)
-        types = torch.stack([at_cells(maps, cells) for maps in typed.unbind(2)], dim=2).argmax(dim=2)
-        scores = at_cells(self._unary(parts), cells).sum(dim=1)
+        cells = argmax(parts)
+        types = torch.stack([values_at(maps, cells) for maps in typed.unbind(2)], dim=2).argmax(dim=2)
+        scores = values_at(self._unary(parts), cells).sum(dim=1)
         return cells, types, scores
 
     def _max_sum(self, typed: Tensor) -> tuple[Tensor, Tensor, Tensor]:

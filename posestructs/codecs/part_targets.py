@@ -16,34 +16,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from posestructs.datasets.transforms.config_checks import check_number
 from posestructs.structures import KinematicTree
-
-
-def cells_of(points: np.ndarray, cell_size: np.ndarray) -> np.ndarray:
-    """Cell that each point lies in.
-
-    Args:
-        points (np.ndarray): (..., 2) pixels.
-        cell_size (np.ndarray): (2,) pixels per cell, x and y.
-
-    Returns:
-        np.ndarray: (..., 2) float64 whole numbers, which may lie off the map.
-    """
-    return np.floor((np.asarray(points, np.float64) + 0.5) / cell_size)
-
-
-def cell_centres(cells: np.ndarray, cell_size: np.ndarray) -> np.ndarray:
-    """Where cells are; the inverse of :func:`cells_of` up to half a cell.
-
-    Args:
-        cells (np.ndarray): (..., 2), also between cells.
-        cell_size (np.ndarray): (2,) pixels per cell, x and y.
-
-    Returns:
-        np.ndarray: (..., 2) pixels.
-    """
-    return (cells + 0.5) * cell_size - 0.5
+from posestructs.utils.checks import check_number
 
 
 def tree_limbs(tree: KinematicTree) -> np.ndarray:

@@ -1,12 +1,10 @@
-"""Pure tensor functions of the two methods and thin modules around them."""
+"""Tensor functions and small modules that the models are built from."""
 
-from posestructs.layers.encoder_decoder import EncoderDecoder
+from posestructs.layers.hourglass import EncoderDecoder, Residual
 from posestructs.layers.max_sum import MaxSumResult, max_sum, placement_score
 from posestructs.layers.message_kernels import MessageKernels
 from posestructs.layers.message_passing import message_steps, pass_messages
-from posestructs.layers.placement_refinement import refine_placement
-from posestructs.layers.pose_pyramid import best_of_pyramid, pyramid_scales
-from posestructs.layers.residual import Residual
+from posestructs.layers.pose_pyramid import best_of_pyramid
 
 __all__ = [
     'EncoderDecoder',
@@ -18,6 +16,4 @@ __all__ = [
     'message_steps',
     'pass_messages',
     'placement_score',
-    'pyramid_scales',
-    'refine_placement',
 ]

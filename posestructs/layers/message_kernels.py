@@ -1,20 +1,23 @@
-"""The geometrical transform kernels of messages: a stack of convolutions for every edge of a tree.
+"""Transform kernels of messages: a stack of convolutions for every edge of a tree.
 
-Neighbouring parts' features are not aligned: a transform T shifts and reshapes what one part knows into what that
-means for the other (Chu et al., CVPR 2016). It is a list of convolutions, one list for all edges, weights for each.
+The features of neighbouring parts are not aligned. A transform T shifts and reshapes those of one part into a message
+for the other (Chu et al., CVPR 2016). It is a list of convolutions: one list for all edges, weights for each edge.
 
-==============  =====================================================  ============  ==============  ========
-preset          layers, C channels a part                              sees cells    multiply-adds*  rectify
-==============  =====================================================  ============  ==============  ========
-``paper``       three 7x7 C->C, nothing in between                     19 x 19       2,408,448       pre
-``release``     7x7 C->C/2, ReLU, 7x7 C/2->C                           13 x 13       802,816         post
-``separable``   1x1 C->C/4, 13x1, 1x13 C/4->C/4, 1x1 C/4->C            13 x 13       34,816          post
-==============  =====================================================  ============  ==============  ========
+==============  =====================================================  ===============  ==============  ========
+preset          layers, with C channels of a part                      receptive field  multiply-adds*  rectify
+==============  =====================================================  ===============  ==============  ========
+``paper``       three 7x7 C->C, no activation in between               19 x 19 cells    2,408,448       pre
+``release``     7x7 C->C/2, ReLU, 7x7 C/2->C                           13 x 13 cells    802,816         post
+``separable``   1x1 C->C/4, 13x1, 1x13 C/4->C/4, 1x1 C/4->C            13 x 13 cells    34,816          post
+==============  =====================================================  ===============  ==============  ========
 
-(*) a cell and message, C = 128. The slides give the paper's kernel sizes only: its widths, and that nothing is in
-between, are our choice. ``separable`` is ours: the release's costs seconds an image on a CPU. It is a 13x13 convolution
-of low rank (Jaderberg et al., Speeding up CNNs with Low Rank Expansions, BMVC 2014) with nothing in between: of eight
-runs in which it was to learn a shift by 6 cells, a ReLU before the last layer kept two from learning, slowed another.
+(*) per cell and message, at C = 128.
+
+- ``paper``: the authors' slides give the kernel sizes only; the widths and the missing activations are our choice.
+- ``release``: the authors' code.
+- ``separable``: ours, since the release's kernels take seconds per image on a CPU. It is a low-rank 13x13 convolution
+  (Jaderberg et al., Speeding up CNNs with Low Rank Expansions, BMVC 2014) without activations. With a ReLU before the
+  last layer, two of eight runs did not learn a shift by 6 cells, and another learned it slowly.
 
 Shapes: E edges, C channels of a part, kh x kw taps.
 """
@@ -23,18 +26,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
 from mmcv.cnn import build_activation_layer
 from torch import Tensor, nn
 
-from posestructs.layers.parallel_convs import Convolution
+from posestructs.layers.message_passing import Convolution
+from posestructs.utils.checks import check_choice, check_integer, check_keys, check_number, invalid_value
 
 RELEASE_STD = 0.01
-"""Deviation of the release's Gaussian initial values of messages and fc7."""
+"""Standard deviation of the initial weights of messages and fc7 in the authors' release."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class KernelLayer:
     """One convolution of a transform.
 
     Args:
-        channels (int): That it gives.
-        kernel_size (tuple[int, int]): Rows and columns of taps, both odd.
-        dilation (int): Cells between taps.
-        act_cfg (Mapping, optional): Activation after it, as in mmcv; one without parameters. None: none.
-        std (float, optional): Deviation of the Gaussian initial weights; by default 1 / sqrt(inputs of a value).
+        channels: Number of output channels.
+        kernel_size: Rows and columns of taps, both odd.
+        dilation: Spacing of the taps in cells.
+        act_cfg: Config of the activation after it, as in mmcv, of a type without parameters; None for none.
+        std: Standard deviation of the initial weights; None for 1 / sqrt(fan-in).
     """
 
     channels: int
@@ -57,12 +60,12 @@ class KernelLayer:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Rows and columns of cells that it sees."""
+        """Rows and columns of cells that it covers."""
         return tuple(self.dilation * (side - 1) + 1 for side in self.kernel_size)
 
 
 class Preset(NamedTuple):
-    """Layers of a transform for C channels, and where features are rectified: before the sum too, or after it only."""
+    """Layers of a transform, and where part features are rectified: 'pre' (before the sum too) or 'post'."""
 
     layers: tuple[dict[str, Any], ...]
     rectify: str
@@ -94,27 +97,24 @@ PRESETS = ('paper', 'release', 'separable')
 def transform_layers(
     preset: str | None, transform: Sequence[Mapping[str, Any]] | None, channels: int
 ) -> tuple[tuple[KernelLayer, ...], str]:
-    """Layers of a transform from its config.
+    """Read the layers of a transform from its config.
 
     Args:
-        preset: One of :data:`PRESETS`, or None where ``transform`` says all.
-        transform: Layers instead of the preset's: each a dict of ``channels`` (by default those of a part),
-            ``kernel_size`` (a number or rows and columns, by default 7), ``dilation``, ``act_cfg`` and ``std`` of
+        preset: One of :data:`PRESETS`; None where ``transform`` gives the layers.
+        transform: Layers in the place of the preset's. Each is a dict of ``channels`` (by default those of a part),
+            ``kernel_size`` (a number, or rows and columns; by default 7), ``dilation``, ``act_cfg`` and ``std`` of
             :class:`KernelLayer`.
-        channels: C.
+        channels: Number of channels of a part, C.
 
     Returns:
-        tuple: The layers, and the preset's ``rectify`` ('post' where there is none).
+        tuple: The layers, and the preset's ``rectify`` ('post' without a preset).
 
     Raises:
-        TypeError: ``transform`` is no list of dicts.
-        ValueError: An unknown preset or key, or a value out of range; names the layer, the key, the value and what is
-            allowed.
+        TypeError: ``transform`` is not a list of dicts.
+        ValueError: An unknown preset or key, or a value out of range.
     """
-    if preset is None and transform is None:
-        raise ValueError(f'preset=None needs a transform; allowed without one: {_names(PRESETS)}')
-    if preset is not None and preset not in PRESETS:
-        raise ValueError(f'preset={preset!r}, allowed: {_names(PRESETS)}, or None with a transform')
+    if preset is not None or transform is None:
+        check_choice('preset', preset, PRESETS if transform is None else (*PRESETS, None))
     given, rectify = _preset(preset, channels) if preset is not None else Preset((), 'post')
     if transform is not None:
         if isinstance(transform, (str, Mapping)) or not isinstance(transform, Sequence) or not transform:
@@ -122,54 +122,51 @@ def transform_layers(
         given = transform
     layers = tuple(_layer(f'transform[{i}]', layer, channels) for i, layer in enumerate(given))
     if layers[-1].channels != channels:
-        raise ValueError(
-            f'transform[{len(layers) - 1}]: channels={layers[-1].channels}, but a message is added to '
-            f'part_channels={channels} channels: the last layer must give as many'
+        raise invalid_value(
+            f'transform[{len(layers) - 1}].channels',
+            layers[-1].channels,
+            f'part_channels={channels} in the last layer, whose output is added to the features of a part',
         )
     return layers, rectify
 
 
-def _layer(where: str, given: Mapping[str, Any], part_channels: int) -> KernelLayer:
+def _layer(key: str, given: Mapping[str, Any], part_channels: int) -> KernelLayer:
     if not isinstance(given, Mapping):
-        raise TypeError(f'{where}={given!r}, allowed: a dict, e.g. dict(channels=64, kernel_size=7)')
-    known = KernelLayer.__dataclass_fields__
-    if strange := sorted(set(given) - set(known)):
-        raise ValueError(f'{where}: unknown {_names(strange)}, allowed: {_names(known)}')
-    size = given.get('kernel_size', 7)
-    sides = tuple(size) if isinstance(size, Sequence) and not isinstance(size, str) else (size, size)
-    if len(sides) != 2 or any(not _is_count(side) or side % 2 == 0 for side in sides):
-        raise ValueError(f'{where}: kernel_size={size!r}, allowed: an odd number, or two of them (rows, columns)')
-    values = dict(channels=part_channels, dilation=1) | {k: v for k, v in given.items() if v is not None}
-    for key in ('channels', 'dilation'):
-        if not _is_count(values[key]):
-            raise ValueError(f'{where}: {key}={values[key]!r}, allowed: a whole number from 1')
-    std = values.get('std')
-    if std is not None and (isinstance(std, bool) or not isinstance(std, Real) or not 0 <= std < math.inf):
-        raise ValueError(f'{where}: std={std!r}, allowed: a number from 0, or None for 1 / sqrt(inputs of a value)')
-    return KernelLayer(**(values | dict(kernel_size=sides)))
+        raise TypeError(f'{key}={given!r}, allowed: a dict, e.g. dict(channels=64, kernel_size=7)')
+    check_keys(key, given, [field.name for field in fields(KernelLayer)])
+    values = {name: value for name, value in given.items() if value is not None}
+    return KernelLayer(
+        channels=check_integer(f'{key}.channels', values.get('channels', part_channels), 1),
+        kernel_size=_kernel_size(f'{key}.kernel_size', values.get('kernel_size', 7)),
+        dilation=check_integer(f'{key}.dilation', values.get('dilation', 1), 1),
+        act_cfg=values.get('act_cfg'),
+        std=check_number(f'{key}.std', values.get('std'), 0, optional=True),
+    )
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-
-
-def _names(values: Any) -> str:
-    return ', '.join(map(repr, values))
+def _kernel_size(key: str, value: Any) -> tuple[int, int]:
+    sides = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(sides) != 2:
+        raise invalid_value(key, value, 'an odd number, or two of them (rows, columns)')
+    for side in sides:
+        if check_integer(key, side, 1) % 2 == 0:
+            raise invalid_value(key, value, 'an odd number, or two of them (rows, columns)')
+    return sides
 
 
 class MessageKernels(nn.Module):
-    """The transforms of all edges in one direction.
+    """Transforms of all edges in one direction.
 
-    Parameters are stacked over edges, so that an optimizer sees two a layer, whatever the tree. Their names tell
-    ``paramwise_cfg`` what they are: ``kernels.0`` (E, C', C, kh, kw) and ``biases.0`` (E, C') for layer 0.
+    Parameters are stacked over edges, so that an optimizer sees two per layer, whatever the tree. ``paramwise_cfg``
+    finds them by name: ``kernels.0`` (E, C', C, kh, kw) and ``biases.0`` (E, C') for layer 0.
 
     Args:
-        num_edges (int): E.
-        channels (int): C.
-        layers (Sequence[KernelLayer]): Of :func:`transform_layers`.
+        num_edges: Number of edges, E.
+        channels: Number of channels of a part, C.
+        layers: Layers from :func:`transform_layers`.
 
     Raises:
-        ValueError: An activation has parameters, which edges would have to share.
+        ValueError: An activation has parameters, which the edges would have to share.
     """
 
     def __init__(self, num_edges: int, channels: int, layers: Sequence[KernelLayer]) -> None:
@@ -184,7 +181,7 @@ class MessageKernels(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Gaussian weights, biases zero."""
+        """Draw Gaussian weights and set biases to zero."""
         for layer, weight, bias in zip(self.layers, self.kernels, self.biases, strict=True):
             std = 1 / math.sqrt(weight[0, 0].numel()) if layer.std is None else layer.std
             nn.init.normal_(weight, std=std)
@@ -193,18 +190,18 @@ class MessageKernels(nn.Module):
     def by_edge(self) -> list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]:
         """Views of the parameters: for each layer E weights and E biases.
 
-        One ``unbind`` for all edges: its gradient is written once, that of E slices would be E tensors of full size.
+        All edges share one ``unbind``, whose gradient is written once; slices would write E gradients of full size.
         """
         return [(weight.unbind(), bias.unbind()) for weight, bias in zip(self.kernels, self.biases, strict=True)]
 
     def convolutions(self, chosen: Sequence[tuple[list, int]]) -> list[Convolution]:
-        """Layers of several messages.
+        """Gather the layers of several messages.
 
         Args:
-            chosen: For each message the views of :meth:`by_edge`, of this or another direction, and its edge.
+            chosen: For each message the views from :meth:`by_edge`, of this or the other direction, and its edge.
 
         Returns:
-            list[Convolution]: For :mod:`posestructs.layers.parallel_convs`.
+            list[Convolution]: Input of :func:`.message_passing.compute_messages`.
         """
         return [
             Convolution(

@@ -1,10 +1,10 @@
-"""Choosing among the sizes of an image pyramid: the best-scoring pose wins.
+"""Select the best level of an image pyramid for each image.
 
-Sizes are 2^(1/10) apart in Chu et al., Structured Feature Learning for Pose Estimation, CVPR 2016. Scores at different
-sizes can be compared: each cell's is a (log) probability over what is in that cell, and deformation is counted in cells
-at every size.
+Neighbouring levels differ in size by 2^(1/10) in Chu et al., Structured Feature Learning for Pose Estimation, CVPR
+2016. Scores of different levels are comparable: each cell's is a (log) probability over the contents of that cell, and
+deformation is counted in cells at every level.
 
-Shapes: L levels of the pyramid, N images.
+Shapes: L levels, N batch.
 """
 
 from __future__ import annotations
@@ -14,49 +14,26 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-STEP = 2 ** (1 / 10)
-"""Ratio of two sizes next to each other, of the paper."""
-
-
-def pyramid_scales(smaller: int, larger: int = 0, step: float = STEP) -> list[float]:
-    """Sizes of a pyramid, from the largest to the smallest.
-
-    Args:
-        smaller (int): How many below 1.
-        larger (int): How many above 1.
-        step (float): Ratio of two sizes next to each other, above 1.
-
-    Returns:
-        list[float]: ``larger + 1 + smaller`` factors, 1 among them.
-
-    Raises:
-        ValueError: A count below 0, or a step of at most 1.
-    """
-    if smaller < 0 or larger < 0 or not step > 1:
-        raise ValueError(
-            f'pyramid_scales: smaller={smaller}, larger={larger}, step={step}, allowed: counts from 0, a step above 1'
-        )
-    return [step**-i for i in range(-larger, smaller + 1)]
-
 
 def best_of_pyramid(scores: Sequence[Tensor], *results: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Each image's results at the level where its pose scores best; the first of equal ones.
+    """Pick each image's results from the level whose pose scores best, the first of equal ones.
 
     Args:
-        scores (Sequence[Tensor]): L of (N,) scores of poses. One that is not a number never wins.
-        *results (Sequence[Tensor]): Each L tensors of (N, ...), such as joints in a frame that all levels share.
+        scores: L tensors (N,), the scores of poses; NaN never wins.
+        *results: Further outputs, each L tensors (N, ...), such as joints in coordinates that all levels share.
 
     Returns:
-        tuple[Tensor, ...]: (N,) level that won, (N,) its score, and of each of the results the winner's, (N, ...).
+        tuple[Tensor, ...]: (N,) selected levels, (N,) their scores, and the selected part of each of the results,
+        (N, ...).
 
     Raises:
-        ValueError: No level, or results for another number of levels.
+        ValueError: There is no level, or the numbers of levels differ.
     """
     counts = [len(levels) for levels in (scores, *results)]
     if not scores or len(set(counts)) > 1:
         raise ValueError(f'best_of_pyramid: {counts} levels of scores and results, allowed: as many of each, from 1')
     stacked = torch.stack(tuple(scores))
-    # a comparison with NaN is false, but argmax takes NaN for the greatest
+    # arg-max would take NaN for the greatest
     level = stacked.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf).argmax(0)
     image = torch.arange(stacked.shape[1], device=stacked.device)
     return level, stacked[level, image], *(torch.stack(tuple(levels))[level, image] for levels in results)

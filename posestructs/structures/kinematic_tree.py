@@ -170,10 +170,7 @@ class KinematicTree:
     @cached_property
     def levels(self) -> tuple[tuple[int, ...], ...]:
         """``levels[d]``: the parts d links from the root, in order."""
-        levels = [(self.root,)]
-        while following := tuple(c for c, p in enumerate(self.parents) if p in levels[-1]):
-            levels.append(following)
-        return tuple(levels)
+        return checks.tree_levels(self.parents)
 
     @cached_property
     def depth(self) -> tuple[int, ...]:

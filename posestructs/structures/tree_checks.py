@@ -6,6 +6,7 @@ Shape legend: V parts, K joints.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -105,6 +106,27 @@ def _reaches_root(v: int, parents: Sequence[int]) -> bool:
     for _ in parents:
         v = parents[v] if v >= 0 else v
     return v < 0
+
+
+@lru_cache(maxsize=64)
+def tree_levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Parts by their distance from the root.
+
+    Args:
+        parents: Parent of each part, -1 for the root.
+
+    Returns:
+        tuple[tuple[int, ...], ...]: Parts of each level in ascending order; ``levels[0]`` is the root alone.
+
+    Raises:
+        TypeError: A parent is not an integer.
+        ValueError: The parents are no tree with one root.
+    """
+    check_parents([str(k) for k in range(len(parents))], parents)
+    levels = [(parents.index(-1),)]
+    while level := tuple(k for k, parent in enumerate(parents) if parent in levels[-1]):
+        levels.append(level)
+    return tuple(levels)
 
 
 def mirror_indices(

@@ -1,4 +1,4 @@
-"""Geometry of the targets: against slow loops, by hand, and the person's scale on real poses."""
+"""Targets against slow loops, by hand, and the person's scale on real poses."""
 
 import math
 
@@ -9,9 +9,7 @@ from scipy.io import loadmat
 from posestructs.codecs.part_targets import (
     PRESETS,
     Sampling,
-    cell_centres,
     cell_shares,
-    cells_of,
     person_scale,
     ring_zones,
     sampling_maps,
@@ -21,28 +19,6 @@ from posestructs.structures import build_tree
 from tests.helpers import data_root, needs_data
 
 LSP = build_tree(dict(from_file='lsp-26.py'))
-SIZE = np.array([8.0, 4.0])
-
-
-def test_cells_cover_whole_pixels():
-    pixels = np.arange(-8, 24)
-    cells = cells_of(np.stack([pixels, pixels], axis=1), SIZE)
-    np.testing.assert_array_equal(cells[:, 0], pixels // 8)
-    np.testing.assert_array_equal(cells[:, 1], pixels // 4)
-    # between pixels 7 and 8, the border is at 7.5
-    np.testing.assert_array_equal(cells_of(np.array([[7.49, 3.49], [7.5, 3.5]]), SIZE), [[0, 0], [1, 1]])
-    np.testing.assert_array_equal(cell_centres(np.array([[0, 0], [2, 3]]), SIZE), [[3.5, 1.5], [19.5, 13.5]])
-
-
-def test_mirrored_pixels_are_in_mirrored_cells():
-    width, cells = 48, 6
-    x = np.random.default_rng(0).uniform(0, width - 1, 100)
-    points = np.stack([x, x], axis=1)
-    mirrored = np.stack([width - 1 - x, x], axis=1)
-    found, flipped = cells_of(points, SIZE), cells_of(mirrored, SIZE)
-    np.testing.assert_array_equal(flipped[:, 0], cells - 1 - found[:, 0])
-    centre, other = cell_centres(found, SIZE), cell_centres(flipped, SIZE)
-    np.testing.assert_allclose(other[:, 0], width - 1 - centre[:, 0])
 
 
 def test_limbs_of_a_tree_skip_virtual_parts():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from posestructs.layers import shifted_max
-from posestructs.layers.max_sum import max_sum, placement_score, tree_levels
+from posestructs.layers import distance_transform
+from posestructs.layers.max_sum import max_sum, placement_score
 
 # parents, T, H, W: at most some 20 000 placements each
 CASES = {
@@ -54,10 +54,6 @@ def assert_best(result, image, scores, parents, offsets, weights, atol):
     total, t, y, x = brute_force(scores[image], parents, offsets, weights)
     best = np.unravel_index(total.argmax(), total.shape)
     np.testing.assert_allclose(result.score[image], total.max(), rtol=0, atol=atol)
-    root = parents.index(-1)
-    marginal = np.moveaxis(total, root, 0).reshape(len(t), -1).max(1)
-    marginal = marginal.reshape(scores.shape[2:]).max(0)
-    np.testing.assert_allclose(result.root_map[image], marginal, rtol=0, atol=atol)
     for k, i in enumerate(best):
         assert result.types[image, k] == t[i]
         assert result.positions[image, k].tolist() == [x[i], y[i]]
@@ -79,7 +75,7 @@ def test_equals_brute_force_in_float32(name):
     for seed in range(4):
         case = make_case(parents, *sizes, seed=seed, dtype=torch.float32)
         result = max_sum(case[0], parents, *case[1:])
-        assert result.score.dtype == result.root_map.dtype == torch.float32
+        assert result.score.dtype == torch.float32
         assert_best(result, 0, case[0], parents, *case[1:], atol=2e-5)
 
 
@@ -109,7 +105,6 @@ def test_equals_plain_recursion_on_larger_maps(size, dtype):
     result = max_sum(scores, parents, offsets, weights)
     expected = dense_messages(scores[0], parents, offsets, weights)
     atol = 1e-4 if dtype == torch.float32 else 1e-11
-    np.testing.assert_allclose(result.root_map[0], expected, rtol=0, atol=atol)
     # the placement found has the score that was promised
     np.testing.assert_allclose(result.score[0], expected.max(), rtol=0, atol=atol)
     exact = placement_score(*_doubled(scores, parents, offsets, weights), result.positions, result.types)
@@ -152,7 +147,7 @@ def test_a_batch_equals_one_by_one(monkeypatch):
     for image in range(5):
         assert_equal([value[image : image + 1] for value in batch], max_sum(scores[[image]], PARENTS, *deformation))
     # an image at a time in each slab
-    monkeypatch.setattr(shifted_max, 'CPU_SLAB', 1)
+    monkeypatch.setattr(distance_transform, 'CPU_SLAB', 1)
     assert_equal(max_sum(scores, PARENTS, *deformation), batch)
 
 
@@ -172,7 +167,7 @@ def test_input_in_any_memory_order_and_type():
 def test_no_images():
     scores, *deformation = make_case(PARENTS, 3, 7, 9)
     result = max_sum(scores[:0], PARENTS, *deformation)
-    assert result.score.shape == (0,) and result.positions.shape == (0, 6, 2) and result.root_map.shape == (0, 7, 9)
+    assert result.score.shape == (0,) and result.positions.shape == (0, 6, 2)
 
 
 def test_a_constant_on_one_part_only_raises_the_score():
@@ -211,7 +206,6 @@ def test_a_turned_image_has_the_turned_pose():
     result = max_sum(scores.transpose(-1, -2), PARENTS, offsets.flip(-1), weights.flip(-1))
     torch.testing.assert_close(result.score, expected.score)
     assert torch.equal(result.positions, expected.positions.flip(-1))
-    torch.testing.assert_close(result.root_map, expected.root_map.transpose(-1, -2))
 
 
 def test_the_row_of_the_root_does_not_count():
@@ -247,23 +241,22 @@ def test_impossible_cells():
     scores.requires_grad_()
     result = max_sum(scores, PARENTS, *deformation)
     assert result.positions[0, 4].tolist() == [2, 5] and result.types[0, 4] == 1
-    assert result.score.isfinite().all() and result.root_map.isfinite().all()
-    (result.score.sum() + result.root_map.sum()).backward()
+    assert result.score.isfinite().all()
+    result.score.sum().backward()
     assert scores.grad.isfinite().all()
     # nowhere at all: impossible, but no NaN
     with torch.no_grad():
         scores[:, 4] = -torch.inf
     result = max_sum(scores, PARENTS, *deformation)
-    assert result.score.item() == -torch.inf and (result.root_map == -torch.inf).all()
-    result.root_map.sum().backward()
+    assert result.score.item() == -torch.inf
+    result.score.sum().backward()
     assert not scores.grad.isnan().any()
 
 
-@pytest.mark.parametrize('output', [0, 3])
-def test_gradients_of_score_and_root_map(output):
+def test_gradients_of_the_score():
     parents = [1, -1, 1, 0]
     case = [a.requires_grad_() for a in make_case(parents, 2, 3, 2, seed=1)]
-    torch.autograd.gradcheck(lambda s, o, w: max_sum(s, parents, o, w.abs())[output], case)
+    torch.autograd.gradcheck(lambda s, o, w: max_sum(s, parents, o, w.abs()).score, case)
 
 
 def test_gradients_reach_the_best_placement_alone():
@@ -277,22 +270,13 @@ def test_gradients_reach_the_best_placement_alone():
             x, y = result.positions[image, k]
             expected[image, k, result.types[image, k], y, x] = factor
     assert torch.equal(grad, expected)
-    # each cell of the root has a best placement of all parts: a one in each part for every cell
-    (grad,) = torch.autograd.grad(max_sum(scores, PARENTS, *deformation).root_map.sum(), scores)
-    assert torch.equal(grad.sum((2, 3, 4)), torch.full((2, 6), 63.0, dtype=torch.float64))
-    assert torch.equal(grad[:, 2].sum(1), torch.ones(2, 7, 9, dtype=torch.float64))
-
-
-def test_levels_by_hand():
-    assert tree_levels((2, 2, -1, 0, 0, 1)) == ((2,), (0, 1), (3, 4, 5))
-    assert tree_levels((-1,)) == ((0,),)
 
 
 @pytest.mark.parametrize('parents', [(0, 1), (-1, -1), (1, 0, -1), (-1, 2), (-1, 1), (-2, -1), (-1, 2, 3, 1), ()])
 def test_refuses_what_is_no_tree(parents):
     scores = torch.zeros(1, len(parents), 1, 2, 2)
     table = torch.zeros(len(parents), 1, 2)
-    with pytest.raises(ValueError, match='max_sum: parents='):
+    with pytest.raises(ValueError, match='parents: '):
         max_sum(scores, parents, table, table)
 
 
@@ -326,4 +310,3 @@ def test_a_gpu_gives_the_same_and_is_not_waited_for():
         torch.cuda.set_sync_debug_mode('default')
     assert_equal([value.cpu() for value in result[1:3]], expected[1:3])
     torch.testing.assert_close(result.score.cpu(), expected.score)
-    torch.testing.assert_close(result.root_map.cpu(), expected.root_map)

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from posestructs.layers.message_kernels import PRESETS, MessageKernels, transform_layers
-from posestructs.layers.parallel_convs import loop
+from posestructs.layers.message_passing import loop
 
 
 def kernels_of(preset='separable', channels=8, edges=1, transform=None):
@@ -135,9 +135,9 @@ def test_own_layers():
         (None, [dict(chanels=8)], ValueError, ['transform[0]', "'chanels'", "'channels', 'kernel_size'"]),
         (None, [dict(channels=4), dict(kernel_size=6)], ValueError, ['transform[1]', 'kernel_size=6', 'odd']),
         (None, [dict(kernel_size=(7, 7, 7))], ValueError, ['kernel_size=(7, 7, 7)']),
-        (None, [dict(channels=0)], ValueError, ['channels=0', 'from 1']),
-        (None, [dict(dilation=0.5)], ValueError, ['dilation=0.5', 'from 1']),
-        (None, [dict(std=-1)], ValueError, ['std=-1', 'from 0']),
+        (None, [dict(channels=0)], ValueError, ['transform[0].channels=0', 'an integer of at least 1']),
+        (None, [dict(dilation=0.5)], ValueError, ['dilation=0.5', 'of at least 1']),
+        (None, [dict(std=-1)], ValueError, ['std=-1', 'of at least 0, or None']),
         ('release', [dict(channels=16), dict(channels=16)], ValueError, ['transform[1]', '16', 'part_channels=8']),
     ],
 )

@@ -1,16 +1,9 @@
-"""Sizes by hand, and which level wins."""
+"""Which level of a pyramid wins."""
 
 import pytest
 import torch
 
-from posestructs.layers.pose_pyramid import best_of_pyramid, pyramid_scales
-
-
-def test_sizes_by_hand():
-    assert pyramid_scales(10) == pytest.approx([2 ** (-i / 10) for i in range(11)])
-    assert pyramid_scales(10)[-1] == pytest.approx(0.5)
-    assert pyramid_scales(1, 2, step=2) == [4, 2, 1, 0.5]
-    assert pyramid_scales(0) == [1]
+from posestructs.layers.pose_pyramid import best_of_pyramid
 
 
 def test_the_best_pose_of_each_image_wins():
@@ -34,11 +27,3 @@ def test_refusals():
     for scores, results in (([], [[]]), ([one], [[one, one]]), ([one, one], [[one, one], [one]])):
         with pytest.raises(ValueError, match='best_of_pyramid: .* levels'):
             best_of_pyramid(scores, *results)
-    for wrong in (
-        dict(smaller=-1),
-        dict(smaller=1, larger=-1),
-        dict(smaller=1, step=1),
-        dict(smaller=1, step=float('nan')),
-    ):
-        with pytest.raises(ValueError, match='pyramid_scales: smaller='):
-            pyramid_scales(**wrong)

@@ -24,8 +24,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from posestructs.layers.checkpointing import checkpointed
-from posestructs.layers.encoder_decoder import EncoderDecoder, check_divisible
-from posestructs.layers.residual import BATCH_NORM, Residual, build_norm
+from posestructs.layers.hourglass import BATCH_NORM, EncoderDecoder, Residual, build_norm, check_divisible
 
 STRIDE = 4
 
@@ -37,7 +36,7 @@ class Stem(nn.Sequential):
         in_channels: Of the image.
         widths: Channels after the convolution, the first residual and the second.
         out_channels: C, after the third.
-        norm_cfg: See :func:`~posestructs.layers.residual.build_norm`.
+        norm_cfg: See :func:`~posestructs.layers.hourglass.build_norm`.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class GeneratorStack(nn.Module):
         depth: Of the encoder-decoder.
         num_branches: B, 2 for pose and occlusion, 1 for pose alone.
         takes_branches: Whether it gets the branches of a stack before it; the first one does not.
-        norm_cfg: See :func:`~posestructs.layers.residual.build_norm`.
+        norm_cfg: See :func:`~posestructs.layers.hourglass.build_norm`.
     """
 
     def __init__(

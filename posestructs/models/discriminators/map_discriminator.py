@@ -22,8 +22,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as add_spectral_norm
 
-from posestructs.layers.encoder_decoder import EncoderDecoder
-from posestructs.layers.residual import Residual, build_norm
+from posestructs.layers.hourglass import EncoderDecoder, Residual, build_norm
 
 # preset: width. v2 says that all residuals have 512 maps
 WIDTHS = {None: 256, 'paper': 512}

@@ -25,7 +25,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor, nn
 
 from posestructs.codecs import OcclusionHeatmap
-from posestructs.layers.residual import BATCH_NORM, build_norm
+from posestructs.layers.hourglass import BATCH_NORM, build_norm
 from posestructs.models.heads.joint_accuracy import joint_accuracy
 
 # features of one stack: one map for both tasks, or one for each

@@ -30,7 +30,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from posestructs.layers.heatmaps import heatmap_peaks
+from posestructs.layers.heatmaps import heatmap_maximum
 
 REAL_LABEL = 1
 GENERATOR_LOSSES = ('minimax', 'non_saturating')
@@ -111,7 +111,7 @@ def labels_by_distance(maps: Tensor, cells: Tensor, sizes: Tensor, delta: float)
     Returns:
         Tensor: (B, K) of 0 and 1, at least float32.
     """
-    peaks, values = heatmap_peaks(maps)
+    peaks, values = heatmap_maximum(maps)
     # p_fake^i = 1 if d_i < delta, d_i = |x_i - x^_i| / size
     right = (peaks - cells).norm(dim=2) < delta * sizes.unsqueeze(1)
     return (right & (values > 0)).to(peaks)

@@ -16,9 +16,18 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from posestructs.layers.message_kernels import RELEASE_STD, MessageKernels, transform_layers
-from posestructs.layers.message_passing import DOWN, UP, Message, message_steps, pass_messages, update
-from posestructs.layers.parallel_convs import WAYS
-from posestructs.layers.way_of_convs import MODES, choose_way, exporting
+from posestructs.layers.message_passing import (
+    DOWN,
+    MODES,
+    UP,
+    Message,
+    compute_messages,
+    exporting,
+    loop,
+    message_steps,
+    pass_messages,
+    update,
+)
 from posestructs.structures import KinematicTree, build_tree
 
 _SWEEPS = dict(both=(UP, DOWN), up=(UP,), down=(DOWN,), none=())
@@ -48,9 +57,8 @@ class TreeMessagePassing(BaseModule):
             sums are (release). By default the preset's, 'post' without one.
         direction (str): 'both', 'up', 'down' or 'none'. The features of a direction without messages are there all the
             same, so that ablations compare equal heads.
-        mode (str): How a step's messages are worked out; what comes out is the same. 'loop', 'grouped' or 'matmul' of
-            :mod:`posestructs.layers.parallel_convs`; 'measure': whichever turns out fastest at the first call of a
-            kind; 'auto': 'measure' on a GPU, by rule on a CPU.
+        mode (str): Backend that computes the messages of a step, 'loop' or 'grouped' of
+            :mod:`posestructs.layers.message_passing`, with equal results; 'auto' selects one by rule.
         out_joints (bool): Give the K joints' features only, in the data set's order, instead of the V parts'. For heads
             that know no tree, such as HeatmapHead.
         keep_input (bool): Give the feature map as well, for a head that reads both.
@@ -158,7 +166,7 @@ class TreeMessagePassing(BaseModule):
         kernels = (self.up, self.down)[sweep]
         if kernels is None:
             raise ValueError(f'direction={direction!r}: this model was built with direction={self.direction!r}')
-        return WAYS['loop']([x], kernels.convolutions([(kernels.by_edge(), self._edge_of[child])]))[0]
+        return loop([x], kernels.convolutions([(kernels.by_edge(), self._edge_of[child])]))[0]
 
     @staticmethod
     def update(own: Tensor, summed: Tensor | None = None) -> Tensor:
@@ -183,7 +191,7 @@ class TreeMessagePassing(BaseModule):
 
         def send(step: Sequence[Message], senders: list[Tensor]) -> list[Tensor]:
             layers = kernels.convolutions([(by_edge[message.sweep], self._edge_of[message.child]) for message in step])
-            return WAYS[choose_way(self.mode, senders, layers)](senders, layers)
+            return compute_messages(self.mode, senders, layers)
 
         return send
 

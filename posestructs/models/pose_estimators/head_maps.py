@@ -18,7 +18,7 @@ from mmpose.models.losses import KeypointMSELoss
 from mmpose.structures import MultilevelPixelData, PoseDataSample
 from torch import Tensor, nn
 
-from posestructs.layers.heatmaps import heatmap_peaks
+from posestructs.layers.heatmaps import heatmap_maximum
 
 
 class Truth(NamedTuple):
@@ -131,7 +131,7 @@ def read_truth(samples: Sequence[PoseDataSample], maps: Tensor) -> Truth:
     if 'keypoint_cells' in labels[0]:
         cells = _last(labels, 'keypoint_cells', 2).to(true)
     else:
-        cells = heatmap_peaks(true[:, :num_joints])[0]
+        cells = heatmap_maximum(true[:, :num_joints])[0]
     sizes = _last(labels, 'normaliser', 0) if 'normaliser' in labels[0] else _box_sizes(samples, true.shape[2:])
     return Truth(true, known[:, :, None, None], labelled, cells, sizes.to(true))
 
