@@ -12,13 +12,12 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
-import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 WORKS, STAND_IN, MISSING, BROKEN = 'works', 'replaced by a stand-in', 'missing', 'broken'
 
@@ -113,7 +112,6 @@ def apply() -> None:
     for package in replaced:
         _refuse_users(package)
     _mend_visualizer()
-    _mend_checkpoint_loaders()
     _applied = True
 
 
@@ -303,45 +301,6 @@ def _mend_visualizer() -> None:
         return draw_circles(self, center, radius, *args, **kwargs)
 
     OpencvBackendVisualizer.draw_circles = draw
-
-
-def _mend_checkpoint_loaders() -> None:
-    """Make every checkpoint loader of mmengine read our plain files, and say what is wrong with others."""
-    from mmengine.runner.checkpoint import CheckpointLoader
-
-    for prefix, loader in list(CheckpointLoader._schemes.items()):
-        CheckpointLoader.register_scheme(prefix, _mended(loader), force=True)
-
-
-def _mended(loader: Callable) -> Callable:
-    from posestructs.utils.plain_values import refused_as_unsafe, restore
-
-    @functools.wraps(loader)  # mmengine logs the loader's name
-    def load(filename: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return restore(loader(filename, *args, **kwargs))
-        except pickle.UnpicklingError as e:
-            if not refused_as_unsafe(e):
-                raise RuntimeError(f'{filename} is no torch checkpoint: {_first_line(e)}') from e
-            raise pickle.UnpicklingError(
-                f'{filename} holds more than plain tensors and numbers, and loading such a file can run any code in '
-                'it. Checkpoints written by posestructs are safe (SafeCheckpointHook); older files and those of '
-                'plain mmengine are not. If you trust where it came from, opt in with the environment variable '
-                f'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1. torch says: {_first_line(e)}'
-            ) from e
-        except FileNotFoundError:
-            raise
-        except (EOFError, OSError, RuntimeError) as e:
-            # what torch raises depends on where a file ends; other errors of loading are left as they are
-            if isinstance(e, RuntimeError) and 'PytorchStreamReader' not in str(e):
-                raise
-            raise RuntimeError(f'{filename} is truncated or no torch checkpoint: {_first_line(e)}') from e
-
-    return load
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split('\n')[0]
 
 
 # ------------------------------------------------------------------------------------------------ report

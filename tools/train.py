@@ -79,12 +79,15 @@ def choose_checkpoint(cfg: Config, start: str | None) -> list[str]:
         UsageError: The named checkpoint is absent or unusable, or all of the work directory are.
     """
     if not cfg.get('resume'):
+        if cfg.get('load_from'):
+            cli.check_checkpoint(cfg.load_from, 'load_from')
         return []
     if cfg.get('load_from'):
-        cli.check_checkpoint_path(cfg.load_from, '--resume')
-        problem = None if '://' in cfg.load_from else why_not_resumable(cfg.load_from)
+        file = cli.check_checkpoint(cfg.load_from, '--resume')
+        problem = file and why_not_resumable(file)
         if problem:
             raise UsageError(f'--resume {cfg.load_from}: {problem}')
+        cfg.load_from = str(file or cfg.load_from)
         keep_seed(cfg)
         return []
     template = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('filename_tmpl')

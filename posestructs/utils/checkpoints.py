@@ -1,16 +1,13 @@
-"""Which checkpoint a run goes on from: the last one that can be read whole."""
+"""Check checkpoint files, and find the last one of a run that can be read whole."""
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from posestructs.utils.plain_values import refused_as_unsafe
+from posestructs.utils.safe_load import UnsafeCheckpointError, load_safely
 
 # mmengine's Runner.resume reads both; the optimizer may be absent
 _NEEDED = ('meta', 'message_hub')
@@ -36,6 +33,8 @@ def damage(path: str | Path) -> str | None:
             if bad is not None:
                 return f'its part {bad} is damaged'
         _load(path)
+    except UnsafeCheckpointError:
+        return None
     except Exception as error:  # what a damaged file raises is not documented, by zipfile nor by torch
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         return f'it is truncated or not a checkpoint ({first_line})'
@@ -52,17 +51,25 @@ def read_safely(path: str | Path) -> Any:
         Any: Its content, on the CPU.
 
     Raises:
-        ValueError: It holds objects that torch refuses to load by default; says how to allow it.
+        UnsafeCheckpointError: It would run code.
+    """
+    return load_safely(path)
+
+
+def refusal(path: str | Path) -> str | None:
+    """Say why a checkpoint may not be loaded.
+
+    Args:
+        path: A whole file, see :func:`damage`.
+
+    Returns:
+        str | None: The objects that would run code; ``None`` where there are none, or where the user allows them.
     """
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        if refused_as_unsafe(error):
-            raise ValueError(
-                'it holds pickled objects, as plain mmengine writes them; where you trust it, set '
-                'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
-            ) from error
-        raise
+        _load(path)
+    except UnsafeCheckpointError as error:
+        return str(error)
+    return None
 
 
 def why_not_resumable(path: str | Path) -> str | None:
@@ -74,12 +81,10 @@ def why_not_resumable(path: str | Path) -> str | None:
     Returns:
         str | None: The reason; ``None`` where a run can go on.
     """
-    problem = damage(path)
+    problem = damage(path) or refusal(path)
     if problem is not None:
         return problem
     content = _load(path)
-    if content is None:
-        return None
     missing = [key for key in _NEEDED if not isinstance(content, dict) or key not in content]
     if missing:
         return f'it holds no {" and no ".join(missing)}, only weights to start from (load_from)'
@@ -93,9 +98,9 @@ def read_meta(path: str | Path) -> dict:
         path: A checkpoint.
 
     Returns:
-        dict: Its ``meta``; empty where torch would not load the file safely.
+        dict: Its ``meta``; empty where it has none.
     """
-    return (_load(path) or {}).get('meta', {})
+    return _load(path).get('meta', {})
 
 
 def last_good_checkpoint(
@@ -145,10 +150,5 @@ def _named_by_pointer(work_dir: Path) -> Path | None:
 
 
 def _load(path: str | Path) -> Any:
-    """What torch loads, tensors left on disk where possible; ``None`` where it would not load the file safely."""
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        if refused_as_unsafe(error):
-            return None
-        raise
+    """What torch loads, tensors left on disk where possible."""
+    return load_safely(path, mmap=zipfile.is_zipfile(path))

@@ -21,7 +21,8 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from posestructs.utils.checkpoints import damage
+from posestructs.engine.checkpoint_loaders import local_copy
+from posestructs.utils.checkpoints import damage, refusal
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
@@ -377,31 +378,28 @@ def _add_backend(cfg: Config, title: str, package: str, backend: dict) -> None:
     cfg.visualizer.vis_backends = backends
 
 
-def check_checkpoint_path(path: str, flag: str) -> None:
-    """Refuse a checkpoint that is not there.
+def check_checkpoint(path: str, flag: str) -> Path | None:
+    """Refuse a checkpoint that is absent, damaged, or would run code.
 
     Args:
-        path: A file or an address (``https://...``, which is left to mmengine).
-        flag: What names it on the command line, for the error.
+        path: A file or an address; it is downloaded.
+        flag: Its name on the command line, for the error.
+
+    Returns:
+        Path | None: The file; ``None`` for an address that only mmengine can read (``torchvision://`` and others).
 
     Raises:
-        UsageError: It is a path and no file lies there.
+        UsageError: It cannot be used; says why.
     """
-    if '://' not in path and not Path(path).is_file():
+    try:
+        file = local_copy(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f'{flag} {path}: {error}') from error
+    if file is None:
+        return None
+    if not file.is_file():
         raise UsageError(f'{flag} {path}: no such file')
-
-
-def check_checkpoint(path: str, flag: str) -> None:
-    """Refuse a checkpoint that is not there or not whole.
-
-    Args:
-        path: A file or an address (``https://...``, which is left to mmengine).
-        flag: What names it on the command line, for the error.
-
-    Raises:
-        UsageError: It is a path and no file lies there, or one that is damaged.
-    """
-    check_checkpoint_path(path, flag)
-    problem = None if '://' in path else damage(path)
+    problem = damage(file) or refusal(file)
     if problem:
         raise UsageError(f'{flag} {path}: {problem}')
+    return file

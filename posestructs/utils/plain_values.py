@@ -6,7 +6,6 @@ torch 2.6 and later refuse to load either (``weights_only=True``).
 
 from __future__ import annotations
 
-import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -20,19 +19,6 @@ _AS_THEY_ARE = (type(None), torch.Tensor, torch.nn.Parameter, torch.dtype, torch
 _TO_BASE = {int: int.__int__, float: float.__float__, str: str.__str__, bytes: bytes.__bytes__}
 _BUFFER = 'posestructs.HistoryBuffer'
 _ARRAY = 'posestructs.ndarray'
-
-
-def refused_as_unsafe(error: pickle.UnpicklingError) -> bool:
-    """Tell a whole file that torch will not load safely from one that is no checkpoint.
-
-    Args:
-        error: What ``torch.load`` raised.
-
-    Returns:
-        bool: Whether it holds objects of a class or function that ``weights_only=True`` does not allow.
-    """
-    text = str(error)
-    return 'Weights only load failed' in text and ('Unsupported global' in text or 'Unsupported class' in text)
 
 
 def make_plain(checkpoint: dict) -> list[str]:

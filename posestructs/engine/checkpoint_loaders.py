@@ -1,0 +1,149 @@
+"""Safe replacements in mmengine's checkpoint loaders.
+
+mmengine reads local files as ``torch.load`` does by default, and downloads through ``torch.hub``, which unpickles whatever
+the server sends; OneDL's fork unpickles a local file as well where the safe way fails. After :func:`make_loaders_safe`
+each scheme (a path, ``http://``, ``https://``, ``file://``, ``torchvision://``, ``open-mmlab://``, ``mmcls://``,
+``s3://``, ...) reads through :func:`posestructs.utils.safe_load.load_safely`, and what comes from elsewhere is
+downloaded first.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import torch
+from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as mmengine_checkpoint
+
+from posestructs.engine import package_checkpoints  # noqa: F401  registers package://, before all are made safe
+from posestructs.utils.downloads import DownloadError, download
+from posestructs.utils.plain_values import restore
+from posestructs.utils.safe_load import UnsafeCheckpointError, load_safely
+
+
+class _TorchWithSafeLoad:
+    """The ``torch`` of ``mmengine.runner.checkpoint``, whose ``load`` runs no code."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    @staticmethod
+    def load(f: Any, map_location: Any = None, **_: Any) -> Any:
+        return load_safely(f, map_location, opt_in=isinstance(f, (str, Path)))
+
+
+def load_url(url: str, model_dir: str | None = None, map_location: Any = None, **_: Any) -> Any:
+    """Download a checkpoint and load it safely, in the place of ``torch.hub.load_state_dict_from_url``.
+
+    Args:
+        url: ``http://`` or ``https://``.
+        model_dir: Not used: the file goes to torch's cache.
+        map_location: As in ``torch.load``.
+
+    Returns:
+        Any: The checkpoint.
+    """
+    return load_safely(download(url), map_location, opt_in=False)
+
+
+def load_from_file(filename: str, map_location: Any = None) -> Any:
+    """Load a checkpoint from a ``file://`` address.
+
+    Args:
+        filename: The address.
+        map_location: As in ``torch.load``.
+
+    Returns:
+        Any: The checkpoint.
+    """
+    return mmengine_checkpoint.load_from_local(str(path_of_file_address(filename)), map_location)
+
+
+def local_copy(address: str) -> Path | None:
+    """Find the file behind a checkpoint's path or address; what lies on a server is downloaded.
+
+    Args:
+        address: A path, or an address of the schemes ``http``, ``https``, ``file`` and ``package``.
+
+    Returns:
+        Path | None: The file, which may not exist where a path was given; ``None`` for other schemes, which only
+        mmengine's loaders can read.
+
+    Raises:
+        DownloadError: It could not be downloaded.
+        FileNotFoundError: A package does not have it.
+        ValueError: The address is malformed.
+    """
+    if address.startswith(('http://', 'https://')):
+        return download(address)
+    if address.startswith('file://'):
+        return path_of_file_address(address)
+    if address.startswith(package_checkpoints.PREFIX):
+        return package_checkpoints.file_in_package(address)
+    return None if '://' in address else Path(address).expanduser()
+
+
+def path_of_file_address(address: str) -> Path:
+    """Turn a ``file://`` address into a path.
+
+    Args:
+        address: Such as ``file:///data/model.pth``.
+
+    Returns:
+        Path: Such as ``/data/model.pth``.
+
+    Raises:
+        ValueError: It names another machine.
+    """
+    parts = urlsplit(address)
+    if parts.netloc not in ('', 'localhost'):
+        raise ValueError(f'checkpoint {address}: a file address has three slashes, as in file:///data/model.pth')
+    return Path(url2pathname(parts.path))
+
+
+def make_loaders_safe() -> None:
+    """Make every registered loader of mmengine safe; a second call changes nothing."""
+    if isinstance(mmengine_checkpoint.torch, _TorchWithSafeLoad):
+        return
+    mmengine_checkpoint.torch = _TorchWithSafeLoad(torch)
+    mmengine_checkpoint.load_url = load_url
+    CheckpointLoader.register_scheme('file://', load_from_file, force=True)
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        CheckpointLoader.register_scheme(prefix, _with_clear_errors(loader), force=True)
+
+
+def _with_clear_errors(loader: Callable) -> Callable:
+    @functools.wraps(loader)  # mmengine logs the loader's name
+    def load(filename: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return restore(loader(filename, *args, **kwargs))
+        except (FileNotFoundError, DownloadError):
+            raise
+        except UnsafeCheckpointError as error:
+            raise UnsafeCheckpointError(f'checkpoint {filename}: {error}') from error
+        except pickle.UnpicklingError as error:
+            raise RuntimeError(f'{filename} is no torch checkpoint: {_first_line(error)}') from error
+        except (EOFError, OSError, RuntimeError) as error:
+            # what torch raises depends on where a file ends; other errors of loading are left as they are
+            if isinstance(error, RuntimeError) and 'PytorchStreamReader' not in str(error):
+                raise
+            raise RuntimeError(f'{filename} is truncated or no torch checkpoint: {_first_line(error)}') from error
+
+    return load
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split('\n')[0]
+
+
+make_loaders_safe()
