@@ -1,10 +1,9 @@
 """Safe replacements in mmengine's checkpoint loaders.
 
-mmengine reads local files as ``torch.load`` does by default, and downloads through ``torch.hub``, which unpickles whatever
-the server sends; OneDL's fork unpickles a local file as well where the safe way fails. After :func:`make_loaders_safe`
-each scheme (a path, ``http://``, ``https://``, ``file://``, ``torchvision://``, ``open-mmlab://``, ``mmcls://``,
-``s3://``, ...) reads through :func:`posestructs.utils.safe_load.load_safely`, and what comes from elsewhere is
-downloaded first.
+mmengine reads local files as ``torch.load`` does by default, and downloads through ``torch.hub``, which unpickles
+whatever the server sends; OneDL's fork unpickles a local file as well where the safe way fails. After
+:func:`make_loaders_safe`, every scheme (a path, ``http://``, ``file://``, ``torchvision://``, ...) is read by
+:func:`posestructs.utils.safe_load.load_safely`, after the download where there is one.
 """
 
 from __future__ import annotations

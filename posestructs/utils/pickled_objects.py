@@ -1,8 +1,8 @@
 """Stand-ins for the objects that mmengine and numpy pickle into checkpoints.
 
-torch's weights-only unpickler knows none of them, and allowing the originals would hand untrusted state to code that was
-not written for it (unpickling ``HistoryBuffer`` needs ``builtins.getattr``). Each stand-in takes the place of one of
-these names, accepts only well-formed plain data, and builds the original object from it afterwards.
+torch's weights-only unpickler knows none of them. Allowing the originals would hand untrusted state to code that was
+not written for it, and ``HistoryBuffer`` needs ``builtins.getattr``. Each stand-in takes the place of one of these
+names, accepts only well-formed plain data, and builds the original object from it afterwards.
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ class UnsafeCheckpointError(UsageError, pickle.UnpicklingError):
     """A checkpoint that would run code, and was not loaded."""
 
 
-def load_safely(file: str | Path | IO[bytes], map_location: Any = 'cpu', mmap: bool = False, opt_in: bool = True) -> Any:
+def load_safely(
+    file: str | Path | IO[bytes], map_location: Any = 'cpu', mmap: bool = False, opt_in: bool = True
+) -> Any:
     """Load tensors and plain values; numpy arrays and mmengine's log histories are rebuilt from their data.
 
     Args:

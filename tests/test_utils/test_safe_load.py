@@ -99,7 +99,9 @@ def numpy_pickle(*operations):
 
 
 HOSTILE = {
-    'getattr of a module': numpy_pickle(b'c__builtin__\ngetattr\n', b'cnumpy\ndtype\n', b'U\x04evalq\x00', b'\x86R', b')R'),
+    'getattr of a module': numpy_pickle(
+        b'c__builtin__\ngetattr\n', b'cnumpy\ndtype\n', b'U\x04eval', b'\x86R', b')R'
+    ),
     'array that is larger than its data': numpy_pickle(
         b'cnumpy._core.multiarray\n_reconstruct\n', b'cnumpy\nndarray\n', b'K\x00\x85', b'U\x01b', b'\x87R',
         b'(K\x01', b'M\xff\xff\x85', b'cnumpy\ndtype\n', b'U\x02f8', b'\x85R', b'\x89', b'U\x01x', b't', b'b',

@@ -84,11 +84,36 @@ def test_resume_equals_a_straight_run(tmp_path):
         assert meta[key].dtype == Points.metainfo[key].dtype
 
 
+class Odd:
+    """An object of a user's own, in the checkpoint of a hook."""
+
+
+class OddHook(Hook):
+    def before_save_checkpoint(self, runner, checkpoint):
+        checkpoint['mine'] = Odd()
+
+
+def test_a_checkpoint_of_plain_mmengine_resumes(tmp_path):
+    """Its log histories and arrays are rebuilt from their data."""
+    first = runner(tmp_path / 'unsafe', 1, safe=False)
+    first.train()
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / 'unsafe' / 'epoch_1.pth', weights_only=True)
+    again = runner(tmp_path / 'again', 2, resume=True, load_from=str(tmp_path / 'unsafe' / 'epoch_1.pth'))
+    again.train()
+    assert len(history(again)['train/loss'][0]) == 8
+    assert history(again)['train/loss'][0][:4] == history(first)['train/loss'][0]
+
+
 def test_an_unsafe_file_says_how_to_opt_in(tmp_path, monkeypatch):
-    runner(tmp_path / 'unsafe', 1, safe=False).train()
+    first = runner(tmp_path / 'unsafe', 1, safe=False)
+    first.register_hook(OddHook())
+    first.train()
     path = tmp_path / 'unsafe' / 'epoch_1.pth'
     again = runner(tmp_path / 'again', 2, resume=True, load_from=str(path))
-    with pytest.raises(pickle.UnpicklingError, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1') as error:
+    with pytest.raises(
+        pickle.UnpicklingError, match='Odd.*was not loaded.*TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
+    ) as error:
         again.train()
     assert str(path) in str(error.value)
 

@@ -1,0 +1,87 @@
+"""A server's checkpoint that would run code is refused by every tool that takes a checkpoint, and never runs."""
+
+import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+
+from tests.helpers import needs_data, repo_root
+
+pytestmark = needs_data
+
+
+class Payload:
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope='module')
+def served(tmp_path_factory):
+    """The address of a checkpoint that creates the folder `executed`, and that folder."""
+    folder = tmp_path_factory.mktemp('served')
+    payload = dict(meta=dict(epoch=1), message_hub={}, state_dict=dict(w=Payload(folder / 'executed')))
+    torch.save(payload, folder / 'payload.pth')
+    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}/payload.pth', folder / 'executed'
+        server.shutdown()
+
+
+IMAGE = str(repo_root() / 'docs' / 'images' / 'stick_figures.jpg')
+COMMANDS = {
+    'train --resume': ['train.py', 'TINY', '--resume', 'URL'],
+    'train load_from': ['train.py', 'TINY', '--cfg-options', 'load_from=URL'],
+    'train init_cfg': ['train.py', 'PRETRAINED'],
+    'test': ['test.py', 'TINY', 'URL'],
+    'inference': ['../demo/inference.py', IMAGE, '--config', 'TINY', '--checkpoint', 'URL'],
+    'export_onnx': ['deployment/export_onnx.py', 'TINY', 'URL', '--out', 'a.onnx'],
+    'latency': ['deployment/latency.py', 'TINY', 'URL'],
+    'show_heatmaps': ['analysis/show_heatmaps.py', 'TINY', 'URL'],
+    'show_messages': ['analysis/show_messages.py', 'TINY', 'URL', '--image', IMAGE],
+    'test of a file': ['test.py', 'TINY', 'FILE'],
+    'publish_model': ['misc/publish_model.py', 'TINY', 'FILE', '--out', 'a.pth', '--command', 'c', '--data', 'd'],
+    'strip_discriminators': ['misc/strip_discriminators.py', 'FILE', '--out', 'a.pth'],
+}  # fmt: skip
+
+
+@pytest.fixture
+def words(served, tiny, tmp_path, monkeypatch):
+    """The words of a command, run in a folder of its own and with its own cache of downloads."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+
+    def words(name, address=served[0]):
+        init_cfg = dict(type='Pretrained', checkpoint=address)
+        pretrained = tmp_path / 'pretrained.py'
+        pretrained.write_text(f"_base_ = ['{tiny}']\nmodel = dict(backbone=dict(init_cfg={init_cfg}))\n")
+        file = served[1].parent / 'payload.pth'
+        named = dict(TINY=tiny, PRETRAINED=pretrained, FILE=file)
+        return [str(named.get(word, word)).replace('URL', address) for word in COMMANDS[name]]
+
+    return words
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_a_payload_is_refused_unrun(name, words, served, main, tmp_path):
+    with pytest.raises(SystemExit, match='error: .*can run code.*was not loaded') as stopped:
+        main(*words(name))
+    assert not served[1].exists()
+    assert '\n' not in str(stopped.value) and not list(tmp_path.rglob('*.partial'))
+
+
+@pytest.mark.parametrize('name', ['test', 'inference', 'train --resume', 'train init_cfg'])
+def test_an_address_that_is_gone_is_a_network_failure(name, words, served, main):
+    with pytest.raises(SystemExit, match='error: .*gone.pth.* could not be downloaded: HTTP 404') as stopped:
+        main(*words(name, served[0].replace('payload', 'gone')))
+    assert '\n' not in str(stopped.value)
