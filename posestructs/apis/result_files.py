@@ -1,4 +1,4 @@
-"""Files of results: a picture and a json per image, or one of each for a video."""
+"""Write results to files: a drawn image and a json file per image, or a video and one json file."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from posestructs.apis.image_sources import Frame, Source
-from posestructs.apis.result_names import WRITABLE, ResultNames, json_name, picture_name
+from posestructs.apis.result_names import ResultNames, image_name, json_name
 from posestructs.apis.video_file import VideoFile
 from posestructs.utils.files import atomic_write
+from posestructs.utils.images import write_image
+from posestructs.utils.media import WRITABLE_SUFFIXES
 from posestructs.utils.usage import UsageError
 
 _VIDEOS = ('.mp4', '.mov', '.mkv', '.avi')
 
 
 class ResultFiles:
-    """Writes what comes in, each file whole or not at all, and none over an input.
+    """Writer of results: each file is written completely or not at all, and never over an input.
 
     Args:
-        source: What the results are of.
-        vis_out_dir: Folder of pictures, or with a suffix the name of the one picture or video; '' for none.
+        source: The images that the results belong to.
+        vis_out_dir: Folder of drawn images, or, with a suffix, the name of the one image or video; '' for none.
         pred_out_dir: Folder of json files; '' for none.
 
     Raises:
-        UsageError: A folder cannot be made, one file is to hold several pictures, or a file is one of the inputs.
+        UsageError: A folder cannot be created, one file is to hold several images, or a file is one of the inputs.
     """
 
     def __init__(self, source: Source, vis_out_dir: str = '', pred_out_dir: str = '') -> None:
@@ -39,7 +40,7 @@ class ResultFiles:
         if self._vis is not None and self._vis.suffix:
             if not source.single and not source.is_video:
                 raise UsageError(f'vis_out_dir={vis_out_dir}, allowed for several images: a folder, without a suffix')
-            _check_suffix(self._vis, _VIDEOS if source.is_video else WRITABLE)
+            _check_suffix(self._vis, _VIDEOS if source.is_video else WRITABLE_SUFFIXES)
             folders['vis_out_dir'] = self._vis.parent
         self._names = ResultNames(source.names)
         self._inputs = set(map(_identity, source.files)) - {None}
@@ -52,17 +53,17 @@ class ResultFiles:
         self.written: list[Path] = []
 
     @property
-    def wants_pictures(self) -> bool:
-        """Whether pictures have to be drawn."""
+    def wants_images(self) -> bool:
+        """Whether images have to be drawn."""
         return self._vis is not None
 
-    def add(self, frame: Frame, instances: Sequence[dict], picture: np.ndarray | None) -> None:
-        """Take the results of one image.
+    def add(self, frame: Frame, instances: Sequence[dict], drawn: np.ndarray | None) -> None:
+        """Write the results of one image.
 
         Args:
             frame: The image.
-            instances: Its people.
-            picture: (H, W, 3) uint8 RGB, if pictures are wanted.
+            instances: Its persons.
+            drawn: (H, W, 3) uint8 RGB, if images are to be written.
 
         Raises:
             UsageError: A file cannot be written, or is one of the inputs, which was not known before.
@@ -70,8 +71,8 @@ class ResultFiles:
         if self._source.is_video:
             if self._pred is not None:
                 self._frames.append(dict(frame_id=len(self._frames), instances=list(instances)))
-            if self._vis is not None and picture is not None:
-                self._add_frame(picture)
+            if self._vis is not None and drawn is not None:
+                self._add_frame(drawn)
             return
         name = self._names.take(frame.path)
         if frame.is_file:
@@ -79,56 +80,53 @@ class ResultFiles:
         self._refuse_inputs(self._files_of(frame.path, name))
         if self._pred is not None:
             self._write_json(self._pred / json_name(name), instances)
-        if self._vis is not None and picture is not None:
-            file = self._picture_file(frame.path, name)
-            _, data = cv2.imencode(file.suffix, picture[..., ::-1])
-            self._write(file, data.tobytes())
+        if self._vis is not None and drawn is not None:
+            file = self._image_file(frame.path, name)
+            write_image(file, drawn)
+            self.written.append(file)
 
     def close(self) -> None:
-        """Finish a video's files; what was done of it is kept."""
-        if self._video is not None:
-            self.written.append(self._video.close())
-            self._video = None
+        """Complete the files of a video; of an interrupted one they hold the frames so far."""
         if self._source.is_video and self._pred is not None and self._frames:
             self._write_json(self._pred / json_name(Path(self._source.name).stem), self._frames)
             self._frames = []
+        if self._video is not None:
+            video, self._video = self._video, None
+            self.written.append(video.close())
 
     def _files_of(self, path: str, name: str) -> Iterable[Path]:
         if self._pred is not None:
             yield self._pred / json_name(name)
         if self._vis is not None:
-            yield self._picture_file(path, name)
+            yield self._image_file(path, name)
 
-    def _picture_file(self, path: str, name: str) -> Path:
+    def _image_file(self, path: str, name: str) -> Path:
         if self._vis.suffix:
             return self._vis
-        return self._vis / (f'{name}.mp4' if self._source.is_video else picture_name(name, path))
+        return self._vis / (f'{name}.mp4' if self._source.is_video else image_name(name, path))
 
     def _refuse_inputs(self, files: Iterable[Path]) -> None:
         for file in files:
             if _identity(file) in self._inputs:
                 raise UsageError(f'{file} would be overwritten, which is one of the inputs; allowed: another folder')
 
-    def _add_frame(self, picture: np.ndarray) -> None:
+    def _add_frame(self, drawn: np.ndarray) -> None:
         if self._video is None:
-            file = self._picture_file(self._source.name, Path(self._source.name).stem)
-            self._video = VideoFile(file, self._source.fps, picture.shape[1::-1])
-        self._video.add(picture)
+            file = self._image_file(self._source.name, Path(self._source.name).stem)
+            self._video = VideoFile(file, self._source.fps, drawn.shape[1::-1])
+        self._video.add(drawn)
 
     def _write_json(self, file: Path, content: Sequence[dict]) -> None:
-        rows = ',\n'.join(map(json.dumps, content))  # a person or frame a line
-        self._write(file, f'[\n{rows}\n]\n'.encode())
-
-    def _write(self, file: Path, data: bytes) -> None:
+        rows = ',\n'.join(json.dumps(row, allow_nan=False) for row in content)  # a person or frame a line
         try:
-            atomic_write(file, data)
+            atomic_write(file, f'[\n{rows}\n]\n'.encode())
         except OSError as error:
             raise UsageError(f'{file} cannot be written: {error.strerror or error}') from error
         self.written.append(file)
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
-    """What two names of one file have in common; ``None`` where there is no file."""
+    """Device and inode, which all names of a file share; ``None`` where there is no file."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -147,7 +145,7 @@ def _make_folder(key: str, folder: Path | None) -> None:
             raise UsageError(f'{key}={folder}: {place} is a file, not a folder')
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f'{key}={folder} cannot be made: {error.strerror or error}') from error
+        raise UsageError(f'{key}={folder} cannot be created: {error.strerror or error}') from error
     if not os.access(folder, os.W_OK):
         raise UsageError(f'{key}={folder}: nothing can be written there')
 

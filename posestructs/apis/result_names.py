@@ -1,4 +1,4 @@
-"""What files of results are called: as the image, and never as another image of the same call."""
+"""Name output files after their images, without collisions between images of the same call."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-WRITABLE = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+from posestructs.utils.media import output_suffix
 
 
 class ResultNames:
     """A name for each image.
 
-    It is the first of these that is not taken and that no other image could go by, with its suffix or without: the
-    image's name without suffix (``a``), its whole name (``a.png``), ``a_1``, ``a_2``, ... Hence of ``a.jpg`` and
-    ``a.png`` each keeps its suffix, and only images of one name from several folders are numbered.
+    It is the first of these that is not taken and that no other image could claim, with its suffix or without: the
+    image's name without suffix (``a``), its full name (``a.png``), ``a_1``, ``a_2``, ... Of ``a.jpg`` and ``a.png``,
+    each keeps its suffix; only images of the same name from several folders are numbered.
 
     Args:
-        paths: Of all images, where they are known beforehand. Of others those count that came before.
+        paths: Paths of all images, where they are known beforehand. Otherwise only images that came before are
+            considered.
     """
 
     def __init__(self, paths: Sequence[str] = ()) -> None:
@@ -26,7 +27,7 @@ class ResultNames:
         self._taken: set[str] = set()
         self._numbers: dict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
         for path in paths:
-            self._own(path)
+            self._claim(path)
         self.planned = [(path, self._find(path)) for path in paths]
         self._waiting: dict[str, deque[str]] = defaultdict(deque)
         for path, name in self.planned:
@@ -36,17 +37,17 @@ class ResultNames:
         """Name an image.
 
         Args:
-            path: Of the image.
+            path: Path of the image.
 
         Returns:
-            str: Its name; the one planned for it, where it was known beforehand.
+            Its name; the planned one, where it was known beforehand.
         """
         if self._waiting.get(path):
             return self._waiting[path].popleft()
-        self._own(path)
+        self._claim(path)
         return self._find(path)
 
-    def _own(self, path: str) -> None:
+    def _claim(self, path: str) -> None:
         name = _file_name(path)
         for form in (name, Path(name).stem):
             self._owners[form].add(name)
@@ -56,13 +57,13 @@ class ResultNames:
         stem = Path(own).stem
         numbered = (f'{stem}_{number}' for number in self._numbers[stem])
         name = next(name for name in itertools.chain((stem, own), numbered) if self._is_free(name, path))
-        self._taken |= {json_name(name), picture_name(name, path)}
+        self._taken |= {json_name(name), image_name(name, path)}
         return name
 
     def _is_free(self, name: str, path: str) -> bool:
-        own, picture = _file_name(path), picture_name(name, path)
-        forms = {name} if picture == own else {name, picture}
-        free = self._taken.isdisjoint({json_name(name), picture})
+        own, image = _file_name(path), image_name(name, path)
+        forms = {name} if image == own else {name, image}
+        free = self._taken.isdisjoint({json_name(name), image})
         return free and all(self._owners.get(form, {own}) == {own} for form in forms)
 
 
@@ -70,28 +71,27 @@ def json_name(name: str) -> str:
     """Name of the json file.
 
     Args:
-        name: Of :class:`ResultNames`.
+        name: Name given by :class:`ResultNames`.
 
     Returns:
-        str: With its suffix.
+        The name with its suffix.
     """
     return f'{name}.json'
 
 
-def picture_name(name: str, path: str) -> str:
-    """Name of the drawn picture.
+def image_name(name: str, path: str) -> str:
+    """Name of the drawn image.
 
     Args:
-        name: Of :class:`ResultNames`.
-        path: Of the image.
+        name: Name given by :class:`ResultNames`.
+        path: Path of the input image.
 
     Returns:
-        str: With the suffix of the image; '.jpg' where OpenCV does not write such.
+        The name with the suffix of the input; '.jpg' if OpenCV does not write that format.
     """
-    suffix = Path(_file_name(path)).suffix
-    if suffix.lower() not in WRITABLE:
-        return f'{name}.jpg'
-    return name if name == _file_name(path) else f'{name}{suffix}'
+    own = _file_name(path)
+    suffix = output_suffix(own)
+    return name if name == own and suffix == Path(own).suffix else f'{name}{suffix}'
 
 
 def _file_name(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Read image files: one set of rules for everything that opens an image.
+"""Read and write image files: one set of rules for everything that opens an image.
 
 - The file must be whole (:mod:`posestructs.utils.image_integrity`), and its header is checked against a limit of pixels
   before anything is decoded.
@@ -21,7 +21,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from posestructs.utils.files import atomic_write
 from posestructs.utils.image_integrity import find_damage
+from posestructs.utils.usage import UsageError
 
 _BY_OPENCV = ('JPEG', 'MPO', 'PNG')
 _MODES = ('1', 'L', 'LA', 'La', 'P', 'PA', 'RGB', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr')
@@ -154,6 +156,30 @@ def _check_size(size: tuple[int, int]) -> None:
 
 def _too_large() -> str:
     return f'more than {max_pixels() / 1e6:.0f} megapixels, the largest image that is read'
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write an image, completely or not at all.
+
+    Args:
+        path: The file; its folder is created. The suffix names the format.
+        image: (H, W, 3) uint8 RGB.
+
+    Raises:
+        UsageError: The format cannot hold an image of this size, or the file cannot be written.
+    """
+    path = Path(path)
+    try:
+        good, data = cv2.imencode(path.suffix, image[..., ::-1])
+    except cv2.error:
+        good = False
+    if not good:
+        height, width = image.shape[:2]
+        raise UsageError(f'{path}: OpenCV cannot write {width} x {height} pixels in this format')
+    try:
+        atomic_write(path, data.tobytes())
+    except OSError as error:
+        raise UsageError(f'{path} cannot be written: {error.strerror or error}') from error
 
 
 def _decode_by_opencv(data: bytes, path: str | Path) -> np.ndarray:

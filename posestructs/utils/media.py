@@ -23,6 +23,8 @@ VIDEO_SUFFIXES = (
     '.divx', '.y4m', '.h264', '.264', '.h265', '.265', '.hevc',
 )  # fmt: skip
 """Files of these suffixes are read as videos."""
+WRITABLE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+"""Formats that results are written in."""
 _VIDEO_STARTS = (b'\x1aE\xdf\xa3', b'FLV\x01', b'OggS', b'\x30\x26\xb2\x75', b'\x00\x00\x01\xba', b'\x00\x00\x01\xb3')
 
 
@@ -94,3 +96,9 @@ def _starts_as_video(path: str | Path) -> bool:
         or (head.startswith(b'RIFF') and head[8:12] == b'AVI ')
         or (head[:1] == head[188:] == b'G')  # packets of an MPEG transport stream
     )
+
+
+def output_suffix(path: str | Path) -> str:
+    """Suffix for an image that is drawn from another one: its own, or '.jpg' where OpenCV does not write such."""
+    suffix = Path(path).suffix
+    return suffix if suffix.lower() in WRITABLE_SUFFIXES else '.jpg'

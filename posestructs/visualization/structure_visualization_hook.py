@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import mmcv
 import numpy as np
 import torch
 from mmengine.dist import is_main_process
@@ -27,6 +26,8 @@ from mmpose.structures import PoseDataSample
 from torch import nn
 
 from posestructs.models.heads import PartScoreHead
+from posestructs.utils.images import decode_image, write_image
+from posestructs.utils.media import output_suffix
 from posestructs.utils.release import discriminators_in
 from posestructs.visualization.browsing import as_picture
 from posestructs.visualization.heatmap_sheet import LETTERS, Verdicts, heatmap_sheet
@@ -151,7 +152,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
         if self.show:
             self._visualizer.show(sheet, win_name=f'{name}: maps', wait_time=self.wait_time)
         if file is not None:
-            mmcv.imwrite(sheet[..., ::-1], str(file.with_name(f'{file.stem}_maps.png')))
+            write_image(file.with_name(f'{file.stem}_maps.png'), sheet)
         else:
             self._visualizer.add_image(f'{phase}_maps', sheet, step)
 
@@ -159,7 +160,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
         """The image, (H, W, 3) RGB; without a file what the model sees of it, where it was."""
         path = sample.get('img_path')
         if path and exists(path, backend_args=self.backend_args):
-            return mmcv.imfrombytes(get(path, backend_args=self.backend_args), channel_order='rgb')
+            return np.ascontiguousarray(decode_image(get(path, backend_args=self.backend_args), path)[..., ::-1])
         picture = as_picture(crop.permute(1, 2, 0).numpy())
         height, width = sample.metainfo['ori_shape'][:2]
         matrix = crop_matrix(sample.metainfo, picture.shape[1::-1])
@@ -167,8 +168,9 @@ class StructureVisualizationHook(PoseVisualizationHook):
 
     def _file(self, sample: PoseDataSample, step: int) -> Path:
         """A name that is not taken: one image may show several people."""
-        path, count = Path(sample.get('img_path') or f'{step:06d}'), 0
-        while (file := self._folder / f'{path.stem}_{count}{path.suffix or ".png"}').exists():
+        path, count = Path(sample.get('img_path') or f'{step:06d}.png'), 0
+        suffix = output_suffix(path)
+        while (file := self._folder / f'{path.stem}_{count}{suffix}').exists():
             count += 1
         return file
 
