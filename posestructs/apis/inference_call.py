@@ -1,4 +1,4 @@
-"""What one call of an inferencer wants, and how its images come together."""
+"""Options of one call of an inferencer, and the batching of its images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from posestructs.apis.result_files import ResultFiles
 
 
 class Call(NamedTuple):
-    """One call.
+    """Options of one call.
 
     Attributes:
-        source: Its images.
-        files: Where results go.
-        batch_size: People that share a forward pass.
+        source: The images.
+        files: Writer of the results.
+        batch_size: Number of persons that share a forward pass.
         visualize: Arguments of mmpose's ``visualize``.
-        pose_based_nms: Whether people with the same joints are one.
-        datasamples: Whether data samples are given in the place of dicts.
-        maps: Whether maps are given.
+        pose_based_nms: Whether persons with the same joints count as one.
+        datasamples: Whether data samples are returned instead of dicts.
+        maps: Whether maps are returned.
     """
 
     source: Source
@@ -34,38 +34,38 @@ class Call(NamedTuple):
     maps: bool
 
     @property
-    def wants_picture(self) -> bool:
+    def wants_images(self) -> bool:
         """Whether results are drawn."""
-        return bool(self.files.wants_pictures or self.visualize['return_vis'] or self.visualize['show'])
+        return bool(self.files.wants_images or self.visualize['return_vis'] or self.visualize['show'])
 
     @property
     def wants_maps(self) -> bool:
-        """Whether the model has to give its maps."""
-        return bool(self.maps or (self.wants_picture and self.visualize.get('draw_heatmap')))
+        """Whether the model has to output its maps."""
+        return bool(self.maps or (self.wants_images and self.visualize.get('draw_heatmap')))
 
 
 class Item(NamedTuple):
-    """An image, and its people cut out and packed."""
+    """An image, and its persons cropped and packed."""
 
     frame: Frame
-    people: list[dict]
+    persons: list[dict]
 
 
 def batches(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
-    """Put images together until there are enough people.
+    """Collect images until there are enough persons for a batch.
 
     Args:
-        items: Images; one without people counts as one.
-        batch_size: How many people are enough.
+        items: Images; one without persons counts as one.
+        batch_size: Number of persons of a full batch.
 
     Yields:
-        list[Item]: Images in their order.
+        Images in their order.
     """
     batch: list[Item] = []
     count = 0
     for item in items:
         batch.append(item)
-        count += max(1, len(item.people))
+        count += max(1, len(item.persons))
         if count >= batch_size:
             yield batch
             batch, count = [], 0
@@ -75,14 +75,14 @@ def batches(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
 
 @contextmanager
 def progress_bar(source: Source, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show how far the images of a source are.
+    """Show the progress over the images of a source.
 
     Args:
         source: The images.
-        shown: Whether there is to be a bar.
+        shown: Whether to show a bar.
 
     Yields:
-        Callable[[], None]: To be called after each image.
+        Function to call after each image.
     """
     if not shown:
         yield lambda: None
@@ -94,13 +94,13 @@ def progress_bar(source: Source, shown: bool) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def changed(values: dict, key: str, value: Any) -> Iterator[None]:
-    """Change an entry of a dict for a while.
+def temporary_item(values: dict, key: str, value: Any) -> Iterator[None]:
+    """Set an entry of a dict for the duration of a ``with`` block.
 
     Args:
         values: The dict.
-        key: Of the entry, which may be absent.
-        value: Its value meanwhile.
+        key: Key of the entry, which may be absent before.
+        value: Value within the block.
     """
     before = dict(values)
     values[key] = value

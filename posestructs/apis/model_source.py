@@ -1,4 +1,4 @@
-"""Which model is meant, and whether a checkpoint is really one of it."""
+"""Resolve a config and a checkpoint, and verify that they match each other and the joints of the data."""
 
 from __future__ import annotations
 
@@ -17,38 +17,43 @@ from mmpose.registry import DATASETS
 from torch import Tensor, nn
 
 from posestructs.apis.shipped_models import shipped_models
+from posestructs.structures.joint_conversion import pipeline_metainfo
 from posestructs.structures.metainfo import raw_metainfo
 from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint, load_config, require_keys
 from posestructs.utils.plain_values import restore
 from posestructs.utils.release import PREFIX
 from posestructs.utils.usage import UsageError
+from posestructs.visualization.browsing import step_name
 
-_FIRST = 3  # names of an error; more would hide the rest
+_SHOWN = 3  # names listed in an error
+# steps of a test pipeline that need labels, which an image of a user has none of
+_LABEL_STEPS = ('KeypointConverter', 'GenerateTarget')
 
 
 def resolve_model(
     config: str | Path | Config | Mapping | None, checkpoint: str | Path | None
 ) -> tuple[Config | str, str | None]:
-    """Find config and checkpoint.
+    """Find the config and the checkpoint.
 
     Args:
         config: A config file, ``mmpose::path`` of one that mmpose ships, a config, the name of a shipped model, or a
-            name or alias of mmpose's model zoo; ``None`` for the first shipped model.
-        checkpoint: A file or an address; ``None`` for a shipped model's own, and for a model of mmpose's zoo the one
-            that the zoo names.
+            name or alias of mmpose's model zoo. ``None`` for the default shipped model.
+        checkpoint: A file or an address. ``None`` for the one that belongs to a shipped model or a model of the zoo.
 
     Returns:
-        tuple[Config | str, str | None]: The config, or a name of mmpose's zoo; and the checkpoint.
+        The config, or a name of mmpose's zoo, and the checkpoint.
 
     Raises:
-        UsageError: A file is absent or damaged, a checkpoint comes without its config, or the config lacks what an
+        UsageError: A file is missing or damaged, a checkpoint is given without a config, or the config lacks what an
             inferencer needs.
     """
     if checkpoint is not None:
         check_checkpoint(str(checkpoint), 'checkpoint')
     if config is None and checkpoint is not None:
-        raise UsageError(f'checkpoint {checkpoint} comes without a config: give both, or neither for the shipped model')
+        raise UsageError(
+            f'checkpoint {checkpoint} is given without a config: give both, or neither for the shipped model'
+        )
     if config is None or (isinstance(config, str) and config in shipped_models()):
         config, shipped = _shipped(config)
         checkpoint = shipped if checkpoint is None else checkpoint
@@ -74,29 +79,29 @@ def _shipped(name: str | None) -> tuple[Path, Path]:
 
 
 def not_a_model(name: str) -> str:
-    """What to say of a config that is nothing.
+    """Message for a config that cannot be found.
 
     Args:
-        name: As it was given.
+        name: The config as it was given.
 
     Returns:
-        str: The message.
+        The message.
     """
     shipped = ', '.join(shipped_models()) or 'none'
     return f"config {name!r} is no file, no shipped model (there are: {shipped}) and no model of mmpose's zoo"
 
 
 def read_checkpoint(path: str) -> Mapping[str, Any]:
-    """Read the weights of a model and what was written beside them.
+    """Read a checkpoint: the weights of a model and their metadata.
 
     Args:
-        path: A file, or an address, which is left to mmengine.
+        path: A file or an address.
 
     Returns:
-        Mapping[str, Any]: ``state_dict`` and more, or the weights alone.
+        ``state_dict`` and more, or the weights alone.
 
     Raises:
-        UsageError: torch would not load it safely, or it is no checkpoint of a model.
+        UsageError: torch would not load it safely, or it is not a checkpoint of a model.
     """
     try:
         content = _load_checkpoint(path, map_location='cpu') if '://' in path else restore(read_safely(path))
@@ -111,19 +116,19 @@ def read_checkpoint(path: str) -> Mapping[str, Any]:
 
 
 def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], name: str, config: str) -> None:
-    """Load a checkpoint that must fit.
+    """Load a checkpoint and require that it matches the model.
 
-    mmengine only warns of weights that are missing, left over or of another shape, and a model with random weights
-    predicts just as readily. Discriminators, which only training needs, may be left over.
+    mmengine only warns of weights that are missing, unexpected or of another shape, and a model with random weights
+    predicts without an error. Weights of discriminators, which only training needs, are ignored.
 
     Args:
         model: The model.
-        checkpoint: What the file holds: ``state_dict`` and more, or the weights alone.
-        name: Of the file, for the error.
-        config: Of the config, for the error.
+        checkpoint: Content of the file: ``state_dict`` and more, or the weights alone.
+        name: Name of the file, for the error.
+        config: Name of the config, for the error.
 
     Raises:
-        UsageError: It is of another config; names the first weights that differ.
+        UsageError: It belongs to another config, or holds weights that are not finite. Names the first such weights.
     """
     state = checkpoint.get('state_dict', checkpoint)
     metadata = getattr(state, '_metadata', None)
@@ -137,48 +142,121 @@ def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], name: str, con
     state._metadata = metadata or OrderedDict()
     try:
         missing, unexpected = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # of a form that no weight of a model has
+    except RuntimeError as error:  # an entry that is not a tensor
         raise UsageError(f'checkpoint {name} does not fit the config {config}: {error}') from error
     missing = [key for key in missing if key not in differ and not key.endswith('num_batches_tracked')]
     unexpected = [key for key in unexpected if not key.startswith(PREFIX)]
     if shapes or missing or unexpected:
         kinds = (('of another shape', shapes), ('missing in the file', missing), ('not of this model', unexpected))
-        found = '; '.join(_listed(what, names) for what, names in kinds if names)
+        found = '; '.join(f'{what} {_count(names)}' for what, names in kinds if names)
         raise UsageError(f'checkpoint {name} is of another config than {config}. Weights {found}')
+    _check_finite(model, name)
+
+
+def _check_finite(model: nn.Module, name: str) -> None:
+    odd = [key for key, value in model.named_parameters() if not value.isfinite().all()]
+    odd += [key for key, value in model.named_buffers() if value.is_floating_point() and value.isnan().any()]
+    if odd:
+        raise UsageError(
+            f'checkpoint {name} holds NaN or infinity, as a diverged training leaves. Weights {_count(odd)}'
+        )
 
 
 def joints_of(cfg: Config) -> dict[str, Any]:
-    """Joints, limbs and colours of the data that a config trains or tests on.
+    """Metainfo of the joints that a config trains or tests on.
 
-    mmpose looks at the class of the training set only, and so finds nothing for several sets in one.
+    mmpose looks at the class of the training set only, and so finds nothing for several sets in one. A
+    ``KeypointConverter`` in the pipeline of the data set is taken into account.
 
     Args:
         cfg: The config.
 
     Returns:
-        dict[str, Any]: Parsed meta information of the first data set that has any.
+        Parsed metainfo of the first data set that has any.
 
     Raises:
-        UsageError: None has.
+        UsageError: None has, or a converter names a joint that does not exist.
     """
     for dataset in _datasets_of(cfg):
         metainfo = dataset.get('metainfo') or getattr(_class(dataset.get('type')), 'METAINFO', None)
         if metainfo:
-            return parse_pose_metainfo(raw_metainfo(metainfo))
+            try:
+                return pipeline_metainfo(parse_pose_metainfo(raw_metainfo(metainfo)), dataset.get('pipeline') or ())
+            except ValueError as error:
+                raise UsageError(f'config {cfg.filename}: {error}') from error
     raise UsageError(f'config {cfg.filename}: no data set has metainfo, and the checkpoint has no dataset_meta')
 
 
+def model_metainfo(cfg: Config, model: nn.Module, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metainfo of the joints that a model predicts.
+
+    Args:
+        cfg: The config.
+        model: The model.
+        checkpoint: Content of its checkpoint, whose ``dataset_meta`` is used unless the config converts joints.
+
+    Returns:
+        Parsed metainfo.
+
+    Raises:
+        UsageError: Its number of joints is not that of the head.
+    """
+    saved = ((checkpoint or {}).get('meta') or {}).get('dataset_meta')
+    # what is saved are the joints of the files, before a converter in the set's own pipeline
+    metainfo = joints_of(cfg) if not saved or _converts(cfg) else saved
+    expected, found = _head_joints(model.head), metainfo['num_keypoints']
+    if expected is not None and expected != found:
+        raise UsageError(
+            f'config {cfg.filename}: the head {type(model.head).__name__} predicts {expected} joints, the metainfo of '
+            f"the data ({metainfo.get('dataset_name')}) has {found}: change the head's channels, or the metainfo or "
+            'KeypointConverter of the data set'
+        )
+    return metainfo
+
+
+def inference_pipeline(cfg: Config) -> list:
+    """Steps of the test pipeline that an image without labels can take.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        Configs of the steps, without those that convert labels or make targets.
+    """
+    pipelines = (dataset.get('pipeline') for dataset in _datasets((cfg.test_dataloader or {}).get('dataset')))
+    steps = next((pipeline for pipeline in pipelines if pipeline), [])
+    return [step for step in steps if step_name(step) not in _LABEL_STEPS]
+
+
+def _head_joints(head: nn.Module) -> int | None:
+    """Number of joints of a head, ``None`` where it is not known."""
+    tree = getattr(head, 'tree', None)
+    if tree is not None:
+        return len(tree.joint_parts)
+    channels = getattr(head, 'out_channels', getattr(head, 'num_joints', None))
+    if channels is not None and getattr(getattr(head, 'decoder', None), 'heatmap_type', None) == 'combined':
+        return channels // 3  # a heatmap and two offsets each
+    return channels
+
+
+def _converts(cfg: Config) -> bool:
+    return any(
+        step_name(step) == 'KeypointConverter'
+        for dataset in _datasets_of(cfg)
+        for step in dataset.get('pipeline') or ()
+    )
+
+
 def objects_of(cfg: Config) -> str:
-    """What a detector has to find for a model.
+    """Kind of objects that a detector has to find for a model.
 
     mmpose reads it off the folder that the class of ``dataset_type`` lies in.
 
     Args:
-        cfg: Of the model.
+        cfg: Config of the model.
 
     Returns:
-        str: 'hand', 'face', 'animal', ..., a key of mmpose's default detectors; 'human' where the data sets tell
-        nothing else.
+        'hand', 'face', 'animal', ..., a key of mmpose's default detectors; 'human' if the data sets name no other.
     """
     for kind in (cfg.get('dataset_type'), *(dataset.get('type') for dataset in _datasets_of(cfg))):
         folder = getattr(_class(kind), '__module__', '').split('datasets.')[-1].split('.')[0]
@@ -197,12 +275,12 @@ def _datasets_of(cfg: Config) -> Iterator[Mapping]:
 
 
 def _datasets(dataset: Any) -> Iterator[Mapping]:
-    """A data set's config and those that it wraps."""
+    """Config of a data set, and those of the data sets that it wraps."""
     if isinstance(dataset, Mapping):
         yield dataset
         for inner in dataset.get('datasets') or [dataset.get('dataset')]:
             yield from _datasets(inner)
 
 
-def _listed(what: str, names: Sequence[str]) -> str:
-    return f'{what} ({len(names)}): ' + ', '.join(names[:_FIRST]) + (', ...' if len(names) > _FIRST else '')
+def _count(names: Sequence[str]) -> str:
+    return f'({len(names)}): ' + ', '.join(names[:_SHOWN]) + (', ...' if len(names) > _SHOWN else '')

@@ -22,6 +22,9 @@ def test_one_form_of_boxes():
         ([[5, 2, 5, 22]], r'bboxes\[0\]=\(5, 2, 5, 22\) has no size'),
         ([BOX, [1, 22, 11, 2]], r'bboxes\[1\]=\(1, 22, 11, 2\) has no size'),
         ([[1, 2, np.inf, 3]], 'is not finite'),
+        ([[0, 0, 1e30, 9]], r'bboxes\[0\]=\(0, 0, 1e\+30, 9\), allowed: coordinates from -1000000 to 1000000'),
+        ([[-2e6, 0, 9, 9]], 'allowed: coordinates from -1000000'),
+        ([[1, 1, 1 + 1e-9, 9]], 'has no size'),
         ([1, 2, 3, 4], r'shape \(4,\), allowed: \(N, 4\)'),
         ([[1, 2, 3]], r'shape \(1, 3\)'),
         ('a box', "'a box', allowed"),
@@ -54,10 +57,10 @@ def test_which_boxes_are_of_an_image():
 
 
 def test_numbers_that_differ():
-    with pytest.raises(ValueError, match='bboxes are of 1 images, the inputs are 2'):
+    with pytest.raises(ValueError, match='bboxes are given for 1 images, there are 2'):
         GivenBoxes([[BOX]], 2)
     endless = GivenBoxes([[BOX]], None)
-    with pytest.raises(ValueError, match='bboxes are of 1 images, there are more'):
+    with pytest.raises(ValueError, match='bboxes are given for 1 images, there are more'):
         endless.of(1, '')
     with pytest.raises(ValueError, match=r"bboxes\['a.png'\]\[0\]=\(3, 3, 3, 9\)"):
         GivenBoxes({'a.png': [[3, 3, 3, 9]]})
@@ -66,7 +69,7 @@ def test_numbers_that_differ():
 def test_nobody_in_one_image():
     for nobody in ([], (), np.array([]), np.zeros((0, 4))):
         assert GivenBoxes(nobody, 1).of(0, 'a.png').shape == (0, 5)
-    with pytest.raises(ValueError, match='bboxes are of 0 images, the inputs are 2'):
+    with pytest.raises(ValueError, match='bboxes are given for 0 images, there are 2'):
         GivenBoxes([], 2)
 
 

@@ -1,10 +1,15 @@
 """What can be looked at, frame by frame."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
-from posestructs.apis.image_sources import open_source
+from posestructs.apis.image_sources import expand_inputs, open_source
+from posestructs.utils.usage import UsageError
 
 IMAGE = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
 
@@ -59,6 +64,70 @@ def test_a_video(tmp_path):
     assert (source.total, source.fps, source.is_video, source.name) == (4, 12, True, 'v.mp4')
     assert [round(frame.image.mean() / 60) for frame in frames] == [0, 1, 2, 3]
     assert [frame.path for frame in frames] == [f'{i:08d}.jpg' for i in range(4)]
+
+
+def make_video(path, codec='mp4v'):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 25, (176, 144))  # a size that .3gp allows
+    for i in range(3):
+        writer.write(np.full((144, 176, 3), 60 * i + 20, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize('suffix', ['.MTS', '.ts', '.3gp', '.flv', '.ogv', '.m2ts', '.webm', '.wmv', '.mpg', ''])
+def test_videos_of_any_suffix(tmp_path, suffix):
+    """OpenCV recognises the container by its content; one without a suffix is recognised by its first bytes."""
+    codec = {'.flv': 'FLV1', '.webm': 'VP80', '.wmv': 'WMV2', '.mpg': 'MPG2', '.ts': 'MPG2'}.get(suffix.lower(), 'mp4v')
+    container = suffix.lower() if codec != 'mp4v' else '.mp4'
+    source = open_source(make_video(tmp_path / f'v{container}', codec).rename(tmp_path / f'film{suffix}'))
+    assert source.is_video and len(list(source.frames)) == 3
+
+
+def test_a_folder_says_what_is_left_out(folder, caplog):
+    data = (folder / 'a.png').read_bytes()
+    for name in ('bare', 'old.jfif', 'modern.avif', 'odd.dat'):
+        (folder / name).write_bytes(data)
+    for name in ('b.txt', 'film.mov', 'noimage'):
+        (folder / name).write_bytes(b'something else')
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    source = open_source(folder)
+    logger.removeHandler(caplog.handler)
+    names = ['a.png', 'b.png', 'bare', 'c.PNG', 'd.webp', 'modern.avif', 'odd.dat', 'old.jfif']
+    assert [frame.path.rpartition('/')[2] for frame in source.frames if frame.image is not None] == names
+    assert [record.getMessage() for record in caplog.records] == [
+        f'folder {folder}: 6 of 14 entries are not images and are left out: 1 .mov, 2 .txt, 1 folder, 1 hidden, '
+        '1 without a suffix'
+    ]
+    (folder / 'inner.png').joinpath('deep.png').write_bytes(data)
+    assert str(folder / 'inner.png' / 'deep.png') in expand_inputs([str(folder)], recursive=True)
+
+
+def test_inputs_of_a_command_line(folder):
+    one, video = str(folder / 'a.png'), str(make_video(folder / 'v.mp4'))
+    assert expand_inputs([one]) == one and expand_inputs([str(folder)]) == str(folder)
+    assert expand_inputs([str(folder / '[ab].png')]) == [one, str(folder / 'b.png')]
+    assert expand_inputs([one, str(folder)])[:2] == [one, one]
+    for words, message in (
+        ([str(folder / '*.xyz')], r'\*\.xyz: no file matches'),
+        ([one, video], 'v.mp4: a video or camera must be the only input, there are 2'),
+        ([one, 'webcam'], 'webcam: a video or camera'),
+    ):
+        with pytest.raises(UsageError, match=message):
+            expand_inputs(words)
+
+
+def test_one_huge_image_costs_itself_only(folder):
+    """Its size is read from the header; nothing of it is decoded."""
+    header = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 30_000, 30_000, 8, 2, 0, 0, 0))
+    (folder / 'b.png').write_bytes(header + chunk(b'IDAT', b'') + chunk(b'IEND', b''))
+    found = [(frame.image is None, frame.error) for frame in open_source(folder).frames]
+    assert [bad for bad, _ in found] == [False, True, False, False]
+    assert 'b.png is not an image that can be read: more than 179 megapixels' in found[1][1]
+
+
+def chunk(name, body):
+    return struct.pack('>I', len(body)) + name + body + struct.pack('>I', zlib.crc32(name + body))
 
 
 @pytest.mark.parametrize('inputs', ['nothing.png', 3.5, [], 'webcam:x', 'webcam:98'])

@@ -3,7 +3,7 @@
 import pytest
 
 from posestructs.apis.image_sources import Frame, Source
-from posestructs.apis.inference_call import Item, batches, changed, progress_bar
+from posestructs.apis.inference_call import Item, batches, progress_bar, temporary_item
 
 
 def test_batches_hold_enough_people():
@@ -28,7 +28,7 @@ def test_batches_do_not_read_ahead():
 
 def test_a_setting_is_put_back():
     values = dict(there=1)
-    with pytest.raises(KeyError), changed(values, 'there', 2), changed(values, 'absent', 3):
+    with pytest.raises(KeyError), temporary_item(values, 'there', 2), temporary_item(values, 'absent', 3):
         assert values == dict(there=2, absent=3)
         raise KeyError
     assert values == dict(there=1)

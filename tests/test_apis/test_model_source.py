@@ -9,8 +9,17 @@ from mmengine.config import Config
 from torch import nn
 
 from posestructs.apis import PoseInferencer, ShippedModel, model_source
-from posestructs.apis.model_source import joints_of, load_weights, objects_of, read_checkpoint, resolve_model
+from posestructs.apis.model_source import (
+    inference_pipeline,
+    joints_of,
+    load_weights,
+    model_metainfo,
+    objects_of,
+    read_checkpoint,
+    resolve_model,
+)
 from posestructs.deployment import load_generator
+from posestructs.structures.metainfo import load_metainfo
 from posestructs.utils.usage import UsageError
 
 
@@ -57,6 +66,18 @@ def test_weights_that_do_not():
     )
     with pytest.raises(ValueError, match=r'missing in the file \(8\): first.weight, first.bias, norm.weight, \.\.\.$'):
         load({})
+
+
+def test_weights_that_are_not_finite():
+    for key, value in (
+        ('first.weight', float('nan')),
+        ('last.bias', float('inf')),
+        ('norm.running_mean', float('nan')),
+    ):
+        source = Net().state_dict()
+        source[key].view(-1)[0] = value
+        with pytest.raises(UsageError, match=rf'checkpoint file.pth holds NaN or infinity, .* Weights \(1\): {key}'):
+            load(dict(state_dict=source))
 
 
 def test_files_that_hold_no_weights(apn, tmp_path):
@@ -124,6 +145,43 @@ def test_joints_of_data_sets_in_data_sets():
     assert joints(dict(type='CombinedDataset', metainfo=dict(from_file='mpii_occlusion.py'), datasets=[lsp])) == 16
     with pytest.raises(ValueError, match='no data set has metainfo, and the checkpoint has no dataset_meta'):
         joints(dict(type='RepeatDataset'))
+
+
+class Head(nn.Module):
+    def __init__(self, out_channels):
+        super().__init__()
+        self.out_channels = out_channels
+
+
+def model_of(channels):
+    model = nn.Module()
+    model.head = Head(channels)
+    return model
+
+
+def test_joints_are_those_behind_a_converter():
+    """Head first, then the arms without their shoulders; the flip pairs follow."""
+    names = ['head_top', 'right_wrist', 'left_wrist', 'right_elbow', 'left_elbow']
+    lsp = {name: i for i, name in enumerate(load_metainfo(dict(from_file='lsp.py'))['keypoint_id2name'].values())}
+    convert = dict(type='KeypointConverter', num_keypoints=5, mapping=[(lsp[n], i) for i, n in enumerate(names)])
+    steps = [dict(type='LoadImage'), convert, dict(type='GenerateTarget', encoder={}), dict(type='PackPoseInputs')]
+    cfg = Config(
+        dict(
+            train_dataloader=dict(dataset=dict(type='LSPDataset', pipeline=steps)),
+            test_dataloader=dict(dataset=dict(type='LSPDataset', pipeline=steps)),
+        )
+    )
+    saved = dict(meta=dict(dataset_meta=joints_of(Config(dict(test_dataloader=dict(dataset=dict(type='LSPDataset')))))))
+    for checkpoint in (None, saved):
+        metainfo = model_metainfo(cfg, model_of(5), checkpoint)
+        assert list(metainfo['keypoint_id2name'].values()) == names
+        assert list(metainfo['flip_indices']) == [0, 2, 1, 4, 3]
+    with pytest.raises(UsageError, match='the head Head predicts 14 joints, the metainfo of the data .* has 5'):
+        model_metainfo(cfg, model_of(14), saved)
+    assert [step['type'] for step in inference_pipeline(cfg)] == ['LoadImage', 'PackPoseInputs']
+    cfg.train_dataloader.dataset.pipeline[1].mapping = [(99, 0)]
+    with pytest.raises(UsageError, match='takes joint 0 from joint 99, allowed: 0 to 13'):
+        joints_of(cfg)
 
 
 def test_what_a_detector_has_to_find(apn):

@@ -180,7 +180,8 @@ def test_results_of_images_that_cannot_be_used(inferencer, images):
             assert type(people) is type(good['predictions'][0])
             assert (people.pred_instances.keypoints.shape == (0, 14, 2)) if datasamples else people == []
         assert 'rtsp://x/y is no address' in bad[0]['error']
-    refuse('rtsp://x/y is no address that an image can be read from, allowed: http://', inferencer, 'rtsp://x/y')
+    refuse('ftp://x/y is no address that an image can be read from, allowed: http://', inferencer, 'ftp://x/y')
+    refuse('rtsp://127.0.0.1:9/y: the stream cannot be opened', inferencer, 'rtsp://127.0.0.1:9/y')
 
 
 def test_pictures_of_the_user_stay(inferencer, images, tmp_path):
@@ -388,7 +389,7 @@ def test_boxes_that_are_none(inferencer, images):
     refuse(r'bboxes\[0\]\[0\]=\(3, 9, 5, 4\) has no size', inferencer, images[0], bboxes=[[[3, 9, 5, 4]]])
     refuse(r'is not finite', inferencer, images[0], bboxes=[[0, 0, np.nan, 4]])
     refuse(r'bboxes has the shape \(1, 3\), allowed: \(N, 4\)', inferencer, images[0], bboxes=[[1, 2, 3]])
-    refuse('bboxes are of 2 images, the inputs are 3', inferencer, images, bboxes=[BOXES, BOXES])
+    refuse('bboxes are given for 2 images, there are 3', inferencer, images, bboxes=[BOXES, BOXES])
     outside = r'bboxes\[1\]=\(80, 0, 90, 9\) is outside the image, which is 80 wide and 96 high'
     refuse(outside, inferencer, images[0], bboxes=[[0, 0, 9, 9], [80, 0, 90, 9]])
     results = list(inferencer(images, bboxes=[BOXES, [[0, 70, 9, 90]], BOXES]))  # the second is 60 high
@@ -428,7 +429,7 @@ def test_files_that_are_not_there(apn, tmp_path):
         PoseInferencer('no-such-model', device='cpu')
     with pytest.raises(ValueError, match=r'nothing\.pth: no such file'):
         PoseInferencer(apn.config, 'nothing.pth')
-    with pytest.raises(ValueError, match='comes without a config'):
+    with pytest.raises(ValueError, match='is given without a config'):
         PoseInferencer(checkpoint=apn.checkpoint)
     (tmp_path / 'half.pth').write_bytes(apn.checkpoint.read_bytes()[:1000])
     with pytest.raises(ValueError, match='truncated'):
@@ -444,12 +445,14 @@ def test_a_device_that_is_not_there(apn):
 
 
 def test_arguments_that_are_not_allowed(inferencer, images, tmp_path, monkeypatch):
-    refuse('batch_size=0, allowed: at least 1', inferencer, images[0], batch_size=0)
+    refuse('batch_size=0, allowed: an integer of at least 1', inferencer, images[0], batch_size=0)
+    for value in (2, -0.1, np.nan):
+        refuse(r'kpt_thr=.*, allowed: a number from 0 to 1', inferencer, images[0], kpt_thr=value)
     refuse('unknown argument', inferencer, images[0], bbox=BOXES)
     refuse('merge_results=False, allowed: True', inferencer, images[0], merge_results=False)
     assert len(list(inferencer(images[0], merge_results=True))) == 1
     refuse(r'given for b\.png, and no image has such a name', inferencer, images, bboxes={'b.png': BOXES})
-    refuse("skeleton_style='stick', allowed: mmpose, openpose", inferencer, images[0], skeleton_style='stick')
+    refuse("skeleton_style='stick', allowed: 'mmpose', 'openpose'", inferencer, images[0], skeleton_style='stick')
     (tmp_path / 'file').write_text('')
     refuse('file is a file, not a folder', inferencer, images[0], out_dir=tmp_path / 'file')
     refuse('allowed for several images: a folder', inferencer, images, vis_out_dir=str(tmp_path / 'one.png'))

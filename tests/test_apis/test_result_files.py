@@ -21,7 +21,7 @@ def names(folder):
 
 def test_files_of_images(tmp_path):
     files = ResultFiles(IMAGES, str(tmp_path / 'v'), str(tmp_path / 'p'))
-    assert files.wants_pictures
+    assert files.wants_images
     for path in ('x/a.png', 'y/a.png', 'b.gif', 'https://example.org/c.jpg?size=4'):
         files.add(Frame(path, None), [dict(keypoints=[[1, 2]])], PICTURE)
     files.close()
@@ -36,7 +36,7 @@ def test_files_of_a_video(tmp_path):
     files = ResultFiles(VIDEO, str(tmp_path / 'v'), str(tmp_path / 'p'))
     for size in ((16, 32), (16, 32), (20, 40)):  # one that changes its size
         files.add(Frame('0.jpg', None), [], np.full((*size, 3), (200, 100, 0), np.uint8))
-        assert names(tmp_path) == ['v/.walk.partial.mp4']
+        assert names(tmp_path) == ['v/walk.partial.mkv']
     files.close()
     files.close()  # twice does no harm
     assert names(tmp_path) == ['p/walk.json', 'v/walk.mp4']
@@ -52,7 +52,7 @@ def test_nothing_is_written_where_nothing_is_asked(tmp_path):
     files = ResultFiles(IMAGES)
     files.add(Frame('a.png', None), [], None)
     files.close()
-    assert not files.wants_pictures and not files.written
+    assert not files.wants_images and not files.written
 
 
 def test_places_that_cannot_be(tmp_path):
@@ -78,7 +78,7 @@ def test_folders_are_made_before_the_work(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob('*')) == ['a', 'b', 'p', 'v']
     long = str(tmp_path / ('x' * 300))
     for folders in ((long, ''), ('', long), (f'{long}/one.png', '')):
-        with pytest.raises(ValueError, match=r'out_dir=.*xxx cannot be made: File name too long'):
+        with pytest.raises(ValueError, match=r'out_dir=.*xxx cannot be created: File name too long'):
             ResultFiles(Source([], 1, 'a.png', single=True), *folders)
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from posestructs.apis.result_names import ResultNames, json_name, picture_name
+from posestructs.apis.result_names import ResultNames, image_name, json_name
 
 
 def files(*paths, known=True):
     """Of each image its name, json and picture are told by."""
     names = ResultNames(paths if known else ())
-    return [(json_name(name), picture_name(name, path)) for path, name in ((p, names.take(p)) for p in paths)]
+    return [(json_name(name), image_name(name, path)) for path, name in ((p, names.take(p)) for p in paths)]
 
 
 @pytest.mark.parametrize(

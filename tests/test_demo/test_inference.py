@@ -107,8 +107,8 @@ def test_what_cannot_be(demo, folder, checkpoint, tmp_path):
         ([folder / 'z.png', *model], 'z.png does not exist'),
         ([tmp_path / 'pictures/..', *model], 'holds no images'),
         ([folder, *model, '--device', 'cuda:99'], "device 'cuda:99': torch finds no such GPU"),
-        ([folder, '--checkpoint', checkpoint], 'comes without a config'),
-        ([folder, *model, '--batch-size', 0], 'batch_size=0, allowed: at least 1'),
+        ([folder, '--checkpoint', checkpoint], 'is given without a config'),
+        ([folder, *model, '--batch-size', 0], 'batch_size=0, allowed: an integer of at least 1'),
         ([folder, *model, '--out-dir', checkpoint], 'is a file, not a folder'),
     ):
         assert message in demo(*args)[1]
