@@ -112,6 +112,7 @@ def apply() -> None:
     for package in replaced:
         _refuse_users(package)
     _mend_visualizer()
+    _mend_to_numpy()
     _applied = True
 
 
@@ -301,6 +302,24 @@ def _mend_visualizer() -> None:
         return draw_circles(self, center, radius, *args, **kwargs)
 
     OpencvBackendVisualizer.draw_circles = draw
+
+
+def _mend_to_numpy() -> None:
+    """Let mmpose's heads measure their accuracy in bfloat16, which numpy does not have."""
+    import torch
+    from mmpose.utils import tensor_utils
+
+    to_numpy = tensor_utils.to_numpy
+
+    @functools.wraps(to_numpy)
+    def convert(x, *args, **kwargs):
+        if isinstance(x, torch.Tensor) and x.dtype == torch.bfloat16:
+            x = x.float()
+        return to_numpy(x, *args, **kwargs)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith('mmpose.') and getattr(module, 'to_numpy', None) is to_numpy:
+            module.to_numpy = convert
 
 
 # ------------------------------------------------------------------------------------------------ report

@@ -125,7 +125,7 @@ def _with_clear_errors(loader: Callable) -> Callable:
     @functools.wraps(loader)  # mmengine logs the loader's name
     def load(filename: str, *args: Any, **kwargs: Any) -> Any:
         try:
-            return restore(loader(filename, *args, **kwargs))
+            return _without_code(restore(loader(filename, *args, **kwargs)))
         except (FileNotFoundError, DownloadError):
             raise
         except UnsafeCheckpointError as error:
@@ -139,6 +139,14 @@ def _with_clear_errors(loader: Callable) -> Callable:
             raise RuntimeError(f'{filename} is truncated or no torch checkpoint: {_first_line(error)}') from error
 
     return load
+
+
+def _without_code(checkpoint: Any) -> Any:
+    """Drop ``meta.config``, which mmengine runs as Python when a run is resumed; its own checkpoints have none."""
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)
+    return checkpoint
 
 
 def _first_line(error: Exception) -> str:

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -33,6 +34,7 @@ PROJECT_HOOKS = (
     'SkippedSamplesHook',
     'ProgressHook',
     'SampleSeedHook',
+    'StepSeedHook',
 )
 
 # top-level keys that are more than variables of the config's files
@@ -197,7 +199,7 @@ def draw_predictions(cfg: Config, args: argparse.Namespace, hook: str = 'visuali
     if args.show:
         settings['wait_time'] = args.wait_time
     given = {'type': kinds[hook], **_hook(cfg, hook)}
-    if _type_name(given) == 'PoseVisualizationHook':  # ours does all that it does
+    if type_name(given) == 'PoseVisualizationHook':  # ours does all that it does
         given['type'] = kinds[hook]
     merge_dict(cfg, 'default_hooks', {hook: {**given, **settings}})
 
@@ -253,18 +255,18 @@ def _variable(cfg: Config, name: str) -> str | None:
 def add_project_hooks(cfg: Config) -> None:
     """Give any config, mmpose's own included, our hooks.
 
-    They are a stop at a loss that is no number, whole and safe checkpoints, a throughput figure, a word on left-out
-    samples, a progress bar, and augmentation defined by seed, epoch and index.
+    They stop at a non-finite loss, write safe and atomic checkpoints, log throughput and left-out samples, draw a
+    progress bar, and define the random numbers of samples and steps, so that a resumed run repeats them.
 
     Args:
         cfg: The config; changed in place. What it sets itself stays.
     """
     custom = list(cfg.get('custom_hooks') or [])
-    present = {_type_name(hook) for hook in custom}
+    present = {type_name(hook) for hook in custom}
     cfg.custom_hooks = custom + [dict(type=name) for name in PROJECT_HOOKS if name not in present]
     # None means that the user wants no checkpoints; an absent key means mmengine's default
     checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint', dict(type='CheckpointHook', interval=1))
-    if isinstance(checkpoint, dict) and _type_name(checkpoint) == 'CheckpointHook':
+    if isinstance(checkpoint, dict) and type_name(checkpoint) == 'CheckpointHook':
         merge_dict(cfg, 'default_hooks', dict(checkpoint={**checkpoint, 'type': 'AtomicCheckpointHook'}))
 
 
@@ -284,7 +286,7 @@ def keep_curves(cfg: Config) -> None:
 
 def _set_out_dirs(part: Any, folder: str) -> None:
     if isinstance(part, dict):
-        if _type_name(part) == 'PDJ':
+        if type_name(part) == 'PDJ':
             part.setdefault('out_dir', folder)
         part = list(part.values())  # metrics of an evaluator, base of a metric
     if isinstance(part, (list, tuple)):
@@ -308,7 +310,7 @@ def _hook(cfg: Config, name: str) -> dict:
     return (cfg.get('default_hooks') or {}).get(name) or {}
 
 
-def _type_name(part: Any) -> str | None:
+def type_name(part: Any) -> str | None:
     """Name of the class a config part (or a built object) stands for."""
     kind = part.get('type') if isinstance(part, dict) else type(part)
     return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', None)
@@ -317,25 +319,32 @@ def _type_name(part: Any) -> str | None:
 def use_amp(optim_wrapper: dict) -> None:
     """Turn an optimizer wrapper, or each member of several, into its mixed-precision form.
 
+    On a CPU that is bfloat16 without a loss scale.
+
     Args:
-        optim_wrapper: Of one network (``type`` and ``optimizer``), or a dict of such by network name beside a
+        optim_wrapper: ``type`` and ``optimizer`` of one network, or a dict of such by name of the network beside a
             ``constructor``; changed in place.
 
     Raises:
-        UsageError: This machine has no device for it, or a wrapper is of a custom type.
+        UsageError: A wrapper has a custom type, or a precision that the CPU does not offer.
     """
-    if not has_accelerator():
-        raise UsageError('--amp needs a GPU (mixed precision is not offered on the CPU): train without it')
     members = {name: part for name, part in optim_wrapper.items() if isinstance(part, dict) and 'optimizer' in part}
     if 'optimizer' in optim_wrapper or not members:
         members = {'': optim_wrapper}
     for name, member in members.items():
-        kind = _type_name(member) or 'OptimWrapper'
-        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-            key = f'optim_wrapper.{name}'.rstrip('.')
-            raise UsageError(f'--amp: {key}.type is {kind}, only OptimWrapper and AmpOptimWrapper are supported')
-        member['type'] = 'AmpOptimWrapper'
-        member.setdefault('loss_scale', 'dynamic')
+        kind = type_name(member) or 'OptimWrapper'
+        key = f'optim_wrapper.{name}'.rstrip('.')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CPUAmpOptimWrapper'):
+            raise UsageError(f'--amp: {key}.type={kind}, allowed: OptimWrapper, AmpOptimWrapper')
+        if has_accelerator():
+            member['type'] = 'AmpOptimWrapper'
+            member.setdefault('loss_scale', 'dynamic')
+            continue
+        if member.get('dtype') not in (None, 'bfloat16', torch.bfloat16):
+            raise UsageError(f'--amp: {key}.dtype={member["dtype"]}, allowed on a CPU: bfloat16')
+        member['type'] = 'CPUAmpOptimWrapper'
+        for only_gpu in ('dtype', 'loss_scale', 'use_fsdp'):
+            member.pop(only_gpu, None)
 
 
 def use_tensorboard(cfg: Config) -> None:
@@ -373,7 +382,7 @@ def _add_backend(cfg: Config, title: str, package: str, backend: dict) -> None:
     if not isinstance(cfg.get('visualizer'), dict):
         raise UsageError(f'{title} needs a visualizer, and config {cfg.filename} sets none')
     backends = list(cfg.visualizer.get('vis_backends') or [])
-    if backend['type'] not in map(_type_name, backends):
+    if backend['type'] not in map(type_name, backends):
         backends.append(backend)
     cfg.visualizer.vis_backends = backends
 

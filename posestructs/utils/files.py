@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -31,8 +32,15 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
-    with partial.open('wb') as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut could keep the new name and lose the content
-    os.replace(partial, path)
+    try:
+        with partial.open('wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut could keep the new name and lose the content
+        os.replace(partial, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise type(error)(error.errno, f'{error.strerror}, the file was not written', str(path)) from error
+        raise

@@ -1,7 +1,8 @@
-"""Errors of a command's user, told in one line."""
+"""Errors of a command's user, shown in one line."""
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -12,8 +13,14 @@ class UsageError(ValueError):
     """A command that cannot work as it was given; its text is shown to the user in place of a traceback."""
 
 
+# of a disk or a folder, not of a program
+_FILE_SYSTEM_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS}
+
+
 def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Decorate a command so that a :class:`UsageError` ends it with one line on stderr and exit status 1.
+    """Decorate a command so that expected errors end it with one line on stderr.
+
+    Those are a :class:`UsageError`, a full disk, a folder without permission (all exit status 1), and Ctrl-C (130).
 
     Args:
         main: The command.
@@ -24,9 +31,18 @@ def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:
 
     @functools.wraps(main)
     def wrapped() -> None:
+        program = Path(sys.argv[0]).name
         try:
             main()
         except UsageError as error:
-            sys.exit(f'{Path(sys.argv[0]).name}: error: {error}')
+            sys.exit(f'{program}: error: {error}')
+        except OSError as error:
+            if error.errno not in _FILE_SYSTEM_ERRORS:
+                raise
+            where = f'{error.filename}: ' if error.filename else ''
+            sys.exit(f'{program}: error: {where}{error.strerror}')
+        except KeyboardInterrupt:
+            print(f'{program}: stopped by Ctrl-C', file=sys.stderr)
+            sys.exit(130)
 
     return wrapped

@@ -116,6 +116,13 @@ def test_weights_of_a_part_of_a_model(folder, address):
     assert not (folder / 'executed').exists()
 
 
+def test_the_config_that_resuming_would_run_is_dropped(tmp_path):
+    """mmengine's Runner.resume executes meta.config as a Python file."""
+    meta = dict(config=f'import os; os.mkdir({str(tmp_path / "executed")!r})', cfg='a = 1', epoch=1)
+    torch.save(dict(meta=meta, state_dict={}), tmp_path / 'a.pth')
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))['meta'] == dict(cfg='a = 1', epoch=1)
+
+
 @pytest.mark.parametrize(
     'scheme', ['{folder}/good.pth', 'file://{folder}/good.pth', '{address}/good.pth', 'openmmlab://good']
 )

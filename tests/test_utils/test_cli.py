@@ -5,7 +5,6 @@ import logging
 import os
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
@@ -22,7 +21,7 @@ def test_a_config_without_hooks_gets_ours():
     cfg = Config(dict())
     cli.add_project_hooks(cfg)
     ours = ['FiniteLossHook', 'SafeCheckpointHook', 'ThroughputHook', 'SkippedSamplesHook', 'ProgressHook']
-    assert names(cfg) == [*ours, 'SampleSeedHook']
+    assert names(cfg) == [*ours, 'SampleSeedHook', 'StepSeedHook']
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=1)
 
 
@@ -32,7 +31,7 @@ def test_a_config_keeps_what_it_sets():
     cfg = Config(dict(custom_hooks=hooks, default_hooks=dict(timer=dict(type='IterTimerHook'), checkpoint=checkpoint)))
     cli.add_project_hooks(cfg)
     cli.add_project_hooks(cfg)  # twice is once
-    added = ['FiniteLossHook', 'ThroughputHook', 'SkippedSamplesHook', 'SampleSeedHook']
+    added = ['FiniteLossHook', 'ThroughputHook', 'SkippedSamplesHook', 'SampleSeedHook', 'StepSeedHook']
     assert names(cfg) == ['EMAHook', 'mmpose.SafeCheckpointHook', 'ProgressHook', *added]
     assert cfg.custom_hooks[2].refresh_seconds == 9
     assert cfg.default_hooks.checkpoint == dict(type='AtomicCheckpointHook', interval=7, save_best='PCK')
@@ -96,14 +95,18 @@ def test_amp_of_several_networks(monkeypatch):
 def test_amp_refuses_a_custom_wrapper(monkeypatch):
     monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
     wrappers = dict(constructor='C', pose=dict(type='ApexOptimWrapper', optimizer=dict(type='Adam')))
-    with pytest.raises(UsageError, match='optim_wrapper.pose.type is ApexOptimWrapper'):
+    with pytest.raises(UsageError, match='optim_wrapper.pose.type=ApexOptimWrapper'):
         cli.use_amp(wrappers)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there')
-def test_amp_needs_a_gpu():
-    with pytest.raises(UsageError, match='--amp needs a GPU'):
-        cli.use_amp(dict(optimizer=dict(type='Adam')))
+def test_amp_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(cli, 'has_accelerator', lambda: False)
+    member = dict(optimizer=dict(type='Adam', lr=1))
+    cfg = Config(dict(optim_wrapper=dict(constructor='C', generator=member, pose=dict(dtype='bfloat16', **member))))
+    cli.use_amp(cfg.optim_wrapper)
+    assert cfg.optim_wrapper.generator == cfg.optim_wrapper.pose == dict(type='CPUAmpOptimWrapper', **member)
+    with pytest.raises(UsageError, match='optim_wrapper.dtype=float16, allowed on a CPU: bfloat16'):
+        cli.use_amp(dict(dtype='float16', **member))
 
 
 def test_tensorboard_is_added_once():
@@ -227,6 +230,7 @@ def test_our_runtime_names_our_hooks():
     before = cfg.pretty_text
     cli.add_project_hooks(cfg)
     # the tools alone add it: in the config it would change the fingerprints of committed results
-    assert cfg.custom_hooks.pop() == dict(type='SampleSeedHook')
+    assert cfg.custom_hooks[-2:] == [dict(type='SampleSeedHook'), dict(type='StepSeedHook')]
+    del cfg.custom_hooks[-2:]
     assert cfg.pretty_text == before
     assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook' and cfg.default_hooks.checkpoint.interval == 10

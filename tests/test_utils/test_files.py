@@ -1,6 +1,8 @@
 """A file is whole or not there, whenever the process dies."""
 
+import errno
 import os
+import resource
 import signal
 import time
 
@@ -22,7 +24,22 @@ def test_failed_write_keeps_the_old_file(tmp_path):
     atomic_write(file, b'old')
     with pytest.raises(TypeError):
         atomic_write(file, 'no bytes')
-    assert file.read_bytes() == b'old'
+    assert file.read_bytes() == b'old' and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_is_named_and_leaves_no_part(tmp_path):
+    file = tmp_path / 'a.pth'
+    child = os.fork()
+    if child == 0:  # a limit of the file size stands for a full disk
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            atomic_write(file, b'x' * 100_000)
+        except OSError as error:
+            os._exit(0 if error.errno == errno.EFBIG and error.filename == str(file) else 2)
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_killed_write_keeps_the_old_file(tmp_path):

@@ -11,6 +11,7 @@ from posestructs.engine.hooks.progress_hook import ProgressHook
 from posestructs.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from posestructs.engine.hooks.sample_seed_hook import SampleSeedHook
 from posestructs.engine.hooks.skipped_samples_hook import SkippedSamplesHook
+from posestructs.engine.hooks.step_seed_hook import StepSeedHook
 from posestructs.engine.hooks.throughput_hook import ThroughputHook
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     'SafeCheckpointHook',
     'SampleSeedHook',
     'SkippedSamplesHook',
+    'StepSeedHook',
     'ThroughputHook',
 ]
