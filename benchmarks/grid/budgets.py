@@ -150,7 +150,7 @@ _ADVERSARIAL = (
 _CPU_LSPET_MINI = Grid(
     name='cpu_lspet-mini-128x128',
     data=LSPET_MINI,
-    pipeline_of='configs/_base_/data/lspet-mini_128x128_occlusion.py',
+    pipeline_of='configs/_base_/dataloaders/lspet-mini_128x128_occlusion.py',
     epochs=2,
     batch_size=16,
     test_sets=(PLAIN, OCCLUDERS),
@@ -190,7 +190,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
         'lspet-mini': Grid(
             name='gpu_lspet-mini-256x256',
             data=LSPET_MINI,
-            pipeline_of='configs/_base_/data/lspet-mini_128x128_occlusion.py',
+            pipeline_of='configs/_base_/dataloaders/lspet-mini_128x128_occlusion.py',
             epochs=30,
             batch_size=32,
             test_sets=(PLAIN, OCCLUDERS),

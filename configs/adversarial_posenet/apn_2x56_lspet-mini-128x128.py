@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/stacked_generator_small.py',
-    '../_base_/data/lspet-mini_128x128_occlusion.py',
+    '../_base_/dataloaders/lspet-mini_128x128_occlusion.py',
     '../_base_/schedules/adam_6e_networks.py',
 ]
 

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/stacked_generator_small.py',
-    '../_base_/data/stick-figure_64x64_occlusion.py',
+    '../_base_/dataloaders/stick-figure_64x64_occlusion.py',
     '../_base_/schedules/adam_2e_networks.py',
 ]
 

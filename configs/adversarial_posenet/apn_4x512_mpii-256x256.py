@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/stacked_generator.py',
-    '../_base_/data/mpii_256x256_occlusion.py',
+    '../_base_/dataloaders/mpii_256x256_occlusion.py',
     '../_base_/schedules/rmsprop_230e.py',
 ]
 

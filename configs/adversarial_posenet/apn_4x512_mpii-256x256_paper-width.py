@@ -1,4 +1,12 @@
-# discriminators of 512 maps, as all residuals have in the paper
-_base_ = './apn_4x512_mpii-256x256.py'
+# apn_4x512 with discriminators of 512 channels, the width of all residuals in the paper
+_base_ = [
+    '../_base_/models/stacked_generator.py',
+    '../_base_/dataloaders/mpii_256x256_occlusion.py',
+    '../_base_/schedules/rmsprop_230e.py',
+]
 
-model = dict(discriminators=dict(pose=dict(preset='paper'), confidence=dict(preset='paper')))
+model = dict(
+    head=dict(decoder=_base_.codec),
+    discriminators=dict(pose=dict(preset='paper'), confidence=dict(preset='paper')),
+)
+default_hooks = dict(checkpoint=dict(save_best='PCK', rule='greater'))

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/hourglass52.py',
-    '../_base_/data/stick-figure_64x64_quarter.py',
+    '../_base_/dataloaders/stick-figure_64x64_quarter.py',
     '../_base_/schedules/adam_6e.py',
 ]
 

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/simple_baseline_res18.py',
-    '../_base_/data/lspet-mini_128x128.py',
+    '../_base_/dataloaders/lspet-mini_128x128.py',
     '../_base_/schedules/adam_16e.py',
 ]
 

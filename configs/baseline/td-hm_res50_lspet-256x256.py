@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/simple_baseline_res50.py',
-    '../_base_/data/lspet_256x256.py',
+    '../_base_/dataloaders/lspet_256x256.py',
     '../_base_/schedules/adam_210e.py',
 ]
 

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/simple_baseline_res18.py',
-    '../_base_/data/stick-figure_64x64.py',
+    '../_base_/dataloaders/stick-figure_64x64.py',
     '../_base_/schedules/adam_1e.py',
 ]
 

@@ -1,7 +1,12 @@
-# Adversarial PoseNet whose last stack's pose features exchange messages along the tree: that and nothing else is added
-_base_ = '../adversarial_posenet/apn_2x256_mpii-256x256.py'
+# apn_2x256 with messages along the tree between the pose features of the last stack; nothing else differs
+_base_ = [
+    '../_base_/models/stacked_generator.py',
+    '../_base_/dataloaders/mpii_256x256_occlusion.py',
+    '../_base_/schedules/rmsprop_230e.py',
+]
 
 model = dict(
+    backbone=dict(num_stacks=2, channels=256),
     neck=dict(
         type='ResidualMessagePassing',
         in_channels=256,
@@ -9,5 +14,7 @@ model = dict(
         part_channels=32,
         preset='separable',
         in_index=(-1, 0),
-    )
+    ),
+    head=dict(in_channels=256, num_stacks=2, decoder=_base_.codec),
 )
+default_hooks = dict(checkpoint=dict(save_best='PCK', rule='greater'))

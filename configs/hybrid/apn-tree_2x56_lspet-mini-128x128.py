@@ -1,6 +1,10 @@
-# Adversarial PoseNet whose last stack's pose features exchange messages along the tree: that and nothing else is added.
-# The tree is the data set's own skeleton: with a map for every joint, virtual parts would have nothing to learn from.
-_base_ = '../adversarial_posenet/apn_2x56_lspet-mini-128x128.py'
+# apn_2x56 with messages along the tree between the pose features of the last stack; nothing else differs. The tree is
+# the skeleton of the data set: there is one map per joint, so that virtual parts would have no target.
+_base_ = [
+    '../_base_/models/stacked_generator_small.py',
+    '../_base_/dataloaders/lspet-mini_128x128_occlusion.py',
+    '../_base_/schedules/adam_6e_networks.py',
+]
 
 model = dict(
     neck=dict(
@@ -10,5 +14,9 @@ model = dict(
         part_channels=16,
         preset='separable',
         in_index=(-1, 0),
-    )
+    ),
+    head=dict(decoder=_base_.codec),
+    # a target map with a sigma of 2 has twice the norm of one with a sigma of 1
+    adversarial=dict(epsilon=2.0),
 )
+randomness = dict(seed=0)

@@ -1,5 +1,9 @@
-# Adversarial PoseNet whose last stack's pose features exchange messages along the tree: that and nothing else is added
-_base_ = '../adversarial_posenet/apn_4x512_mpii-256x256.py'
+# apn_4x512 with messages along the tree between the pose features of the last stack; nothing else differs
+_base_ = [
+    '../_base_/models/stacked_generator.py',
+    '../_base_/dataloaders/mpii_256x256_occlusion.py',
+    '../_base_/schedules/rmsprop_230e.py',
+]
 
 model = dict(
     neck=dict(
@@ -9,5 +13,7 @@ model = dict(
         part_channels=32,
         preset='separable',
         in_index=(-1, 0),
-    )
+    ),
+    head=dict(decoder=_base_.codec),
 )
+default_hooks = dict(checkpoint=dict(save_best='PCK', rule='greater'))

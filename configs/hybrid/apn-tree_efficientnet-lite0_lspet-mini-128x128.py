@@ -2,7 +2,7 @@
 # map, which hears what the parts tell each other, and both discriminators
 _base_ = [
     '../_base_/models/efficientnet_lite0.py',
-    '../_base_/data/lspet-mini_128x128_occlusion.py',
+    '../_base_/dataloaders/lspet-mini_128x128_occlusion.py',
     '../_base_/schedules/adam_6e_networks.py',
 ]
 

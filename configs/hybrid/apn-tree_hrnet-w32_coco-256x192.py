@@ -1,7 +1,7 @@
 # the same on COCO: its 17 joints, their tree, occlusion from its own flag
 _base_ = [
     '../_base_/models/hrnet_w32_tree_adversarial.py',
-    '../_base_/data/coco_256x192_occlusion.py',
+    '../_base_/dataloaders/coco_256x192_occlusion.py',
     '../_base_/schedules/adam_210e_networks.py',
 ]
 

@@ -1,7 +1,7 @@
 # mmpose's HRNet-W32 in front of part features, messages, pose and occlusion maps, P and C
 _base_ = [
     '../_base_/models/hrnet_w32_tree_adversarial.py',
-    '../_base_/data/mpii_256x256_occlusion.py',
+    '../_base_/dataloaders/mpii_256x256_occlusion.py',
     '../_base_/schedules/adam_210e_networks.py',
 ]
 

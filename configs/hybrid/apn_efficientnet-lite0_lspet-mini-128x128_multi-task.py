@@ -1,5 +1,8 @@
-# pose and occlusion maps, no messages, no discriminators
-_base_ = './apn_efficientnet-lite0_lspet-mini-128x128.py'
+# apn-tree_efficientnet-lite0 without messages and discriminators: pose and occlusion maps
+_base_ = './apn-tree_efficientnet-lite0_lspet-mini-128x128.py'
 
-model = dict(discriminators=None)
+model = dict(
+    neck=dict(necks=[part for part in _base_.model.neck.necks if part['type'] != 'ResidualMessagePassing']),
+    discriminators=None,
+)
 optim_wrapper = dict(pose=None, confidence=None)

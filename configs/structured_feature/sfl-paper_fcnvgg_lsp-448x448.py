@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/fcn_vgg_tree_paper.py',
-    '../_base_/data/lsp_448x448.py',
+    '../_base_/dataloaders/lsp_448x448.py',
     '../_base_/schedules/sgd_release.py',
 ]
 

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/fcn_vgg_tree_release.py',
-    '../_base_/data/flic_336x336.py',
+    '../_base_/dataloaders/flic_336x336.py',
     '../_base_/schedules/sgd_release.py',
 ]
 

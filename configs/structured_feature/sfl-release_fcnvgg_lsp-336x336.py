@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/fcn_vgg_tree_release.py',
-    '../_base_/data/lsp_336x336.py',
+    '../_base_/dataloaders/lsp_336x336.py',
     '../_base_/schedules/sgd_release.py',
 ]
 

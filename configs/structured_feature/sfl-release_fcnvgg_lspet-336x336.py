@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/fcn_vgg_tree_release.py',
-    '../_base_/data/lspet_336x336.py',
+    '../_base_/dataloaders/lspet_336x336.py',
     '../_base_/schedules/sgd_release.py',
 ]
 

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/small_generator_tree.py',
-    '../_base_/data/lspet-mini_128x128_parts.py',
+    '../_base_/dataloaders/lspet-mini_128x128_parts.py',
     '../_base_/schedules/adam_6e.py',
 ]
 

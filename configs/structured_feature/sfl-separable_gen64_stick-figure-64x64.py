@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/small_generator_tree.py',
-    '../_base_/data/stick-figure_64x64_parts.py',
+    '../_base_/dataloaders/stick-figure_64x64_parts.py',
     '../_base_/schedules/adam_2e.py',
 ]
 

@@ -24,6 +24,7 @@ from mmengine.runner import Runner
 
 from posestructs.engine.checkpoint_loaders import local_copy
 from posestructs.utils.checkpoints import damage, refusal
+from posestructs.utils.config_bases import current_path
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
@@ -112,7 +113,7 @@ def load_config(path: str) -> Config:
     Raises:
         UsageError: There is no such file.
     """
-    file = Path(path)
+    file = Path(current_path(path))
     if '::' in path:
         package, _, inner = path.partition('::')
         spec = importlib.util.find_spec(package)

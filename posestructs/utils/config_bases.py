@@ -7,12 +7,34 @@ Ours are registered in mmpose's scope: a base of ours is a file like any other, 
 from __future__ import annotations
 
 import functools
+import warnings
+from pathlib import Path
 
 from mmengine.config import Config
 
 from posestructs.utils.paths import config_root
 
 _PREFIX = 'posestructs::'
+_RENAMED = {'_base_/data/': '_base_/dataloaders/'}
+
+
+def current_path(path: str) -> str:
+    """Follow a folder of shipped configs that has been renamed, with a warning.
+
+    Args:
+        path: A config file.
+
+    Returns:
+        str: The file under its current name; ``path`` itself if it exists or was never renamed.
+    """
+    if Path(path).is_file():
+        return path
+    for old, new in _RENAMED.items():
+        moved = new.join(path.replace('\\', '/').rsplit(old, 1))
+        if moved != path and Path(moved).is_file():
+            warnings.warn(f'{path}: {old} is now called {new}', DeprecationWarning, stacklevel=2)
+            return moved
+    return path
 
 
 def base_file(path: str) -> str:
@@ -27,7 +49,7 @@ def base_file(path: str) -> str:
     Raises:
         FileNotFoundError: There is none; lists what its folder has.
     """
-    file = config_root() / path
+    file = Path(current_path(str(config_root() / path)))
     if not file.is_file():
         folder = file.parent if file.parent.is_dir() else config_root()
         names = sorted(p.name for p in folder.iterdir() if not p.name.startswith('__'))
@@ -45,6 +67,7 @@ def lead_to_our_configs() -> None:
     def find_ours_too(cfg_path: str, filename: str) -> tuple[str, str | None]:
         if cfg_path.startswith(_PREFIX):
             return base_file(cfg_path.removeprefix(_PREFIX)), None
-        return find(cfg_path, filename)
+        found, scope = find(cfg_path, filename)
+        return current_path(found), scope
 
     Config._get_cfg_path = staticmethod(find_ours_too)

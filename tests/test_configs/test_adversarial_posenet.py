@@ -117,7 +117,8 @@ def test_the_papers_schedule_and_sizes(load, name):
     rates = {key: member.optimizer for key, member in config.optim_wrapper.items() if key != 'constructor'}
     assert rates.keys() == {'generator', 'pose', 'confidence'}
     assert all(optimizer == dict(type='RMSprop', lr=2.5e-4) for optimizer in rates.values())
-    assert config.get('param_scheduler') is None
+    # beside the paper: a warm-up, without which the second step of RMSprop undoes the initialisation
+    assert config.param_scheduler == [dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False)]
     (augment,) = (step for step in config.train_pipeline if step.type == 'RandomBBoxTransform')
     assert augment.scale_factor == (0.75, 1.25) and (augment.rotate_factor, augment.rotate_prob) == (30, 1.0)
     model = build_on_nothing(config)

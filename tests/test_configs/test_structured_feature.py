@@ -67,7 +67,7 @@ def test_the_rate_falls_tenfold_every_5000_iterations(load):
     loader = config.train_dataloader
     assert (loader.batch_size, loader.sampler.type) == (16, 'InfiniteSampler')
     assert 3250 % config.train_cfg.val_interval == 0, 'where the release was best'
-    assert config.randomness.diff_rank_seed, 'else all GPUs sample the same cells of their images'
+    assert config.randomness == dict(seed=None, diff_rank_seed=True), 'else all GPUs sample the same cells'
 
 
 def test_sizes_of_the_release(load):

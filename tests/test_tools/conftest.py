@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from mmengine.utils import ManagerMixin
 
 from tests.helpers import data_root, repo_root
+from tests.helpers.tools import run_main
 
 TOOLS = repo_root() / 'tools'
 
@@ -44,26 +43,6 @@ def command():
 @pytest.fixture(scope='session')
 def tiny() -> Path:
     return Path(__file__).parent / 'tiny_mpii-64x64.py'
-
-
-def forget_runs(kind: type = ManagerMixin) -> None:
-    """Drop mmengine's global loggers, message hubs and visualizers, as in a new process."""
-    for child in kind.__subclasses__():
-        child._instance_dict.clear()
-        forget_runs(child)
-
-
-def run_main(name: str, *args) -> None:
-    """A tool's main in this process: the same code in a fraction of the time."""
-    forget_runs()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, 'argv', [str(TOOLS / name), *map(str, args)])
-        patch.setenv('POSESTRUCTS_DATA', str(data_root()))
-        patch.delenv('DISPLAY', raising=False)
-        patch.delenv('WAYLAND_DISPLAY', raising=False)
-        patch.setattr(sys, 'path', list(sys.path))
-        patch.setenv('LOCAL_RANK', '0')
-        runpy.run_path(str(TOOLS / name), run_name='__main__')
 
 
 @pytest.fixture(scope='session')

@@ -42,7 +42,7 @@ def save(cfg, path):
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('messages')
-    base = config_root() / '_base_' / 'data' / 'stick-figure_64x64_parts.py'
+    base = config_root() / '_base_' / 'dataloaders' / 'stick-figure_64x64_parts.py'
     (folder / 'tiny.py').write_text(CONFIG.format(base=base))
     save(cli.load_config(str(folder / 'tiny.py')), folder / 'tiny.pth')
     cv2.imwrite(str(folder / 'photo.png'), np.random.default_rng(0).integers(0, 255, (90, 70, 3), np.uint8))

@@ -1,8 +1,11 @@
 """A user's config on top of ours, by ``posestructs::``, as on top of mmpose's."""
 
+import os
+
 import pytest
 from mmengine.config import Config
 
+from posestructs.utils import cli
 from posestructs.utils.config_bases import lead_to_our_configs
 from tests.helpers import repo_root
 
@@ -36,6 +39,17 @@ def test_a_wrong_path_says_what_there_is(tmp_path):
         read(tmp_path, "_base_ = 'posestructs::baseline/x.py'\n")
     with pytest.raises(FileNotFoundError, match=r"posestructs::nowhere/x\.py.*'adversarial_posenet'"):
         read(tmp_path, "_base_ = 'posestructs::nowhere/x.py'\n")
+
+
+def test_a_renamed_folder_keeps_working_with_a_warning(tmp_path):
+    expected = Config.fromfile(str(repo_root() / 'configs/_base_/dataloaders/stick-figure_64x64.py')).to_dict()
+    old = 'configs/_base_/data/stick-figure_64x64.py'
+    relative = os.path.relpath(repo_root() / old, tmp_path)
+    for base in ('posestructs::' + old.removeprefix('configs/'), relative):
+        with pytest.warns(DeprecationWarning, match='_base_/data/ is now called _base_/dataloaders/'):
+            assert read(tmp_path, f'_base_ = {base!r}\n').to_dict() == expected
+    with pytest.warns(DeprecationWarning, match='_base_/dataloaders/'):
+        assert cli.load_config(str(repo_root() / old)).to_dict() == expected
 
 
 def test_it_is_taught_once():

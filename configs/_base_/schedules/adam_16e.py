@@ -1,4 +1,4 @@
-# Adam 1e-3 over 16 epochs, warmed up and annealed: the budget of the CPU-sized baselines
+# Adam at 1e-3 over 16 epochs with warm-up and cosine annealing: the schedule of the CPU-sized baselines
 _base_ = '../default_runtime.py'
 
 train_cfg = dict(by_epoch=True, max_epochs=16, val_interval=4)

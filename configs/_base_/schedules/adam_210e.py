@@ -1,4 +1,4 @@
-# mmpose's schedule of its heatmap baselines
+# Schedule of the heatmap baselines of mmpose
 _base_ = '../default_runtime.py'
 
 train_cfg = dict(by_epoch=True, max_epochs=210, val_interval=10)

@@ -25,7 +25,8 @@ param_scheduler = [dict(type='StepLR', begin=0, step_size=5000, gamma=0.1, by_ep
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=250, max_keep_ckpts=2))
 log_processor = dict(by_epoch=False)
 
-# background cells and dropped channels are not the same on every GPU
-randomness = dict(diff_rank_seed=True)
+# Each rank samples its own background cells and drops its own channels. The seed is drawn unless --seed gives one;
+# mmengine requires the key beside diff_rank_seed.
+randomness = dict(seed=None, diff_rank_seed=True)
 
 auto_scale_lr = dict(base_batch_size=16)

@@ -4,7 +4,7 @@
 _base_ = './lsp_448x448.py'
 
 # The types are of people as they are trained on, turned and flipped:
-#   python tools/analysis/fit_deformation.py configs/_base_/data/lsp_336x336.py --augment 4 \
+#   python tools/analysis/fit_deformation.py configs/_base_/dataloaders/lsp_336x336.py --augment 4 \
 #       --out configs/_base_/deformations/lsp-26_13types.json
 # people are of the same size in both, as large as in a crop of 336 pixels padded by 1.25
 part_codec = dict(
@@ -14,7 +14,11 @@ train_codec = dict(part_codec, input_size=(336, 336), heatmap_size=(42, 42))
 codec = dict(part_codec, input_size=(448, 448), heatmap_size=(56, 56), offset_scale=336 / 448)
 
 train_pipeline = [
-    *_base_.train_pipeline[:-3],
+    dict(type='LoadVerifiedImage'),
+    dict(type='GetBBoxCenterScale', padding=1.25),
+    dict(type='RandomFlip', direction='horizontal'),
+    # any way up
+    dict(type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.75, 1.25), rotate_factor=180, rotate_prob=1.0),
     dict(type='TopdownAffine', input_size=train_codec['input_size']),
     dict(type='GenerateTarget', encoder=train_codec),
     dict(type='PackPoseInputs'),

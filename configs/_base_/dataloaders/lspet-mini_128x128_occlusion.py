@@ -1,6 +1,6 @@
-# lspet-mini_128x128.py with pose and occlusion maps. LSP-extended does not say what is occluded, so occluders are laid
-# over the training people. The validation people are left as they are; to test, the same people get occluders that are
-# the same in every run, and the joints under them are scored apart.
+# lspet-mini_128x128.py with pose and occlusion maps. LSP-extended has no occlusion labels, so the training images get
+# artificial occluders. The validation images stay as they are. The test images show the same persons under occluders
+# that do not change from run to run, and occluded joints are scored apart.
 _base_ = './lspet-mini_128x128.py'
 
 codec = dict(
@@ -14,7 +14,9 @@ codec = dict(
 
 resize = dict(type='TopdownAffine', input_size=codec['input_size'])
 train_pipeline = [
-    *_base_.train_pipeline[:3],
+    dict(type='LoadVerifiedImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
     dict(type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.75, 1.25), rotate_factor=30, rotate_prob=1.0),
     resize,
     dict(type='RandomOccluder', prob=0.5, jitter=1.0),
@@ -22,7 +24,8 @@ train_pipeline = [
     dict(type='PackPoseInputs'),
 ]
 test_pipeline = [
-    *_base_.val_pipeline[:2],
+    dict(type='LoadVerifiedImage'),
+    dict(type='GetBBoxCenterScale'),
     resize,
     dict(type='RandomOccluder', prob=1.0, jitter=1.0, seed=0),
     dict(type='PackPoseInputs'),

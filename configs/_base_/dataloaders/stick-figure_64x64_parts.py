@@ -1,5 +1,5 @@
-# stick-figure_64x64.py with a class for every part, one type each, in the cells of a 16x16 map. It takes more of the
-# other cells than the release does, as there are fewer.
+# stick-figure_64x64.py with classification targets: one class per part, one type each, in the cells of a 16x16 map. The
+# map has few cells, so a larger share of the negative ones is sampled than in the authors' release.
 _base_ = './stick-figure_64x64.py'
 
 part_codec = dict(
@@ -13,7 +13,10 @@ part_codec = dict(
 codec = dict(_delete_=True, **part_codec)
 
 train_pipeline = [
-    *_base_.train_pipeline[:-2],
+    dict(type='LoadVerifiedImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='TopdownAffine', input_size=part_codec['input_size']),
     dict(type='GenerateTarget', encoder=part_codec),
     dict(type='PackPoseInputs'),
 ]
