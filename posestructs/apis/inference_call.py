@@ -23,6 +23,7 @@ class Call(NamedTuple):
         pose_based_nms: Whether persons with the same joints count as one.
         datasamples: Whether data samples are returned instead of dicts.
         maps: Whether maps are returned.
+        flip_test: Whether predictions are averaged with those of the mirrored image.
     """
 
     source: Source
@@ -32,6 +33,7 @@ class Call(NamedTuple):
     pose_based_nms: bool
     datasamples: bool
     maps: bool
+    flip_test: bool
 
     @property
     def wants_images(self) -> bool:
@@ -94,19 +96,18 @@ def progress_bar(source: Source, shown: bool) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def temporary_item(values: dict, key: str, value: Any) -> Iterator[None]:
-    """Set an entry of a dict for the duration of a ``with`` block.
+def temporary_items(values: dict, **items: Any) -> Iterator[None]:
+    """Set entries of a dict for the duration of a ``with`` block.
 
     Args:
         values: The dict.
-        key: Key of the entry, which may be absent before.
-        value: Value within the block.
+        **items: Values within the block; their keys may be absent before and after.
     """
-    before = dict(values)
-    values[key] = value
+    before = {key: values[key] for key in items if key in values}
+    values.update(items)
     try:
         yield
     finally:
-        values.pop(key)
-        if key in before:
-            values[key] = before[key]
+        for key in items:
+            del values[key]
+        values.update(before)

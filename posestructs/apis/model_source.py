@@ -204,8 +204,8 @@ def model_metainfo(cfg: Config, model: nn.Module, checkpoint: Mapping[str, Any] 
     saved = ((checkpoint or {}).get('meta') or {}).get('dataset_meta')
     # what is saved are the joints of the files, before a converter in the set's own pipeline
     metainfo = joints_of(cfg) if not saved or _converts(cfg) else saved
-    expected, found = _head_joints(model.head), metainfo['num_keypoints']
-    if expected is not None and expected != found:
+    expected, found = _head_joints(model.head), metainfo.get('num_keypoints')
+    if None not in (expected, found) and expected != found:
         raise UsageError(
             f'config {cfg.filename}: the head {type(model.head).__name__} predicts {expected} joints, the metainfo of '
             f"the data ({metainfo.get('dataset_name')}) has {found}: change the head's channels, or the metainfo or "

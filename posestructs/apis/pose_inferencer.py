@@ -24,7 +24,7 @@ from mmpose.structures import PoseDataSample
 
 from posestructs.apis.boxes import GivenBoxes, check_inside
 from posestructs.apis.image_sources import Frame, Source, open_source
-from posestructs.apis.inference_call import Call, Item, batches, progress_bar, temporary_item
+from posestructs.apis.inference_call import Call, Item, batches, progress_bar, temporary_items
 from posestructs.apis.person_detector import detect_persons, whole_image
 from posestructs.apis.persons import instance_dicts, keep_distinct, merge_persons
 from posestructs.apis.result_files import ResultFiles
@@ -96,6 +96,7 @@ class PoseInferencer(BaseInferencer):
         return_maps: bool = False,
         kpt_thr: float = 0.3,
         return_datasamples: bool = False,
+        flip_test: bool | None = None,
         **kwargs: Any,
     ) -> Iterator[dict]:
         """Predict.
@@ -115,6 +116,7 @@ class PoseInferencer(BaseInferencer):
             return_maps: Return the maps too.
             kpt_thr: Joints with a lower score are not drawn, 0 to 1.
             return_datasamples: Return mmpose's data samples instead of dicts.
+            flip_test: Average with the mirrored image, which takes twice as long. By default as in the config.
             **kwargs: Other arguments of ``MMPoseInferencer``: ``bbox_thr``, ``nms_thr``, ``pose_based_nms``,
                 ``vis_out_dir``, ``pred_out_dir``, ``draw_bbox``, ``draw_heatmap``, ``radius``, ``thickness``,
                 ``skeleton_style``, ``black_background``, ``wait_time``.
@@ -160,6 +162,7 @@ class PoseInferencer(BaseInferencer):
             forward.get('pose_based_nms', False),
             bool(return_datasamples or postprocess.get('return_datasample')),
             return_maps,
+            self.model.test_cfg.get('flip_test', False) if flip_test is None else flip_test,
         )
         return self._run(call, self.preprocess(source.frames, boxes, **preprocess))
 
@@ -181,7 +184,7 @@ class PoseInferencer(BaseInferencer):
             with progress_bar(call.source, self.show_progress) as advance:
                 for batch in batches(items, call.batch_size):
                     persons = [person for item in batch for person in item.persons]
-                    found = iter(self.forward(persons, call.batch_size, call.wants_maps))
+                    found = iter(self.forward(persons, call.batch_size, call.wants_maps, call.flip_test))
                     for item in batch:
                         yield self._result(call, item.frame, [next(found) for _ in item.persons])
                         advance()
@@ -238,19 +241,23 @@ class PoseInferencer(BaseInferencer):
         return detect_persons(self.detector, image, self.det_cat_ids, bbox_thr, nms_thr)
 
     @torch.no_grad()
-    def forward(self, inputs: Sequence[dict], batch_size: int = 8, with_maps: bool = False) -> list[PoseDataSample]:
+    def forward(
+        self, inputs: Sequence[dict], batch_size: int = 8, with_maps: bool = False, flip_test: bool | None = None
+    ) -> list[PoseDataSample]:
         """Run the model.
 
         Args:
             inputs: Packed persons.
             batch_size: Number of persons at a time.
             with_maps: Whether the model outputs its maps too.
+            flip_test: Whether to average with the mirrored image; by default as in the config.
 
         Returns:
             One sample for each person.
         """
         samples: list[PoseDataSample] = []
-        with self._lock, temporary_item(self.model.test_cfg, 'output_heatmaps', with_maps):
+        changes = dict(output_heatmaps=with_maps) | ({} if flip_test is None else dict(flip_test=flip_test))
+        with self._lock, temporary_items(self.model.test_cfg, **changes):
             for first in range(0, len(inputs), batch_size):
                 samples += self.model.test_step(self.collate_fn(list(inputs[first : first + batch_size])))
         return samples

@@ -1,4 +1,4 @@
-"""Trained models outside of mmpose: the network that is shipped, and how what it gives is read."""
+"""Export of trained models for use without mmpose: the network, and the description of its inputs and outputs."""
 
 from posestructs.deployment.maps_network import MapsNetwork, build_generator, load_generator
 

@@ -1,6 +1,7 @@
-"""What has to be known of a network to use it without mmpose, as plain values for json.
+"""Describe a network as plain values for json, so that it can be used without mmpose.
 
-``tools/deployment/onnx_pose`` reads it: input, window around a box, codec, joints, and how mirrored maps are put back.
+The description is read by ``tools/deployment/onnx_pose``: input, crop, codec, joints, and how the maps of a mirrored
+image are mirrored back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from mmengine.config import Config
 from mmpose.codecs import MSRAHeatmap, UDPHeatmap
 from torch import nn
 
+from posestructs.apis.model_source import inference_pipeline
 from posestructs.codecs import OcclusionHeatmap, PartScoreMap
+from posestructs.visualization.browsing import step_name
 
 VERSION = 1
 
@@ -23,19 +26,19 @@ def describe_network(model: nn.Module, cfg: Config) -> dict[str, Any]:
     """Describe a model whose network is exported.
 
     Args:
-        model: Of :func:`~posestructs.deployment.load_generator`.
-        cfg: Its config, for the pipeline of its tests.
+        model: Model of :func:`~posestructs.deployment.load_generator`.
+        cfg: Its config, for the test pipeline.
 
     Returns:
-        dict[str, Any]: ``version``, ``joints`` (names), ``skeleton`` (pairs of indices), ``input`` (size, mean, std,
-        channels), ``crop`` (padding, udp), ``codec`` and ``flip``.
+        ``version``, ``joints`` (names), ``skeleton`` (pairs of indices), ``input`` (size, mean, std, channels),
+        ``crop`` (padding, udp), ``codec`` and ``flip`` (test, channels, shift, logarithms).
 
     Raises:
         ValueError: The head has no decoder.
     """
     codec = getattr(model.head, 'decoder', None)
     if codec is None:
-        raise ValueError(f'model.head={type(model.head).__name__} has no decoder, which tells the size of the input')
+        raise ValueError(f'model.head={type(model.head).__name__} has no decoder, which defines the size of the input')
     meta = model.dataset_meta
     joints = [meta['keypoint_id2name'][i] for i in range(meta['num_keypoints'])]
     return dict(
@@ -50,14 +53,14 @@ def describe_network(model: nn.Module, cfg: Config) -> dict[str, Any]:
 
 
 def describe_codec(codec: Any) -> dict[str, Any]:
-    """How maps are decoded.
+    """Describe how maps are decoded.
 
     Args:
-        codec: Of the head.
+        codec: Codec of the head.
 
     Returns:
-        dict[str, Any]: ``type`` and ``decode``: 'plain', 'quarter', 'dark', 'udp', 'max_sum' or 'argmax', with what
-        these need; ``None`` for a codec that ``onnx_pose`` does not decode.
+        ``type`` and ``decode``: 'plain', 'quarter', 'dark', 'udp', 'max_sum' or 'argmax', with the parameters of these;
+        ``None`` for a codec that ``onnx_pose`` does not decode.
     """
     kind = type(codec).__name__
     if isinstance(codec, PartScoreMap):
@@ -67,13 +70,13 @@ def describe_codec(codec: Any) -> dict[str, Any]:
     inner = codec.pose_codec if isinstance(codec, OcclusionHeatmap) else codec
     found = dict(type=kind, decode='plain' if plain else _heatmap_decoding(inner), occlusion=with_occlusion)
     if found['decode'] in ('dark', 'udp'):
-        # the weights themselves: OpenCV's way to a sigma from a size is its own
+        # the weights themselves, as OpenCV derives sigma from the size in its own way
         found['kernel'] = cv2.getGaussianKernel(inner.blur_kernel_size, 0)[:, 0].tolist()
     return found
 
 
 def _heatmap_decoding(codec: Any) -> str | None:
-    # no subclass: it may decode otherwise
+    # not a subclass, which may decode differently
     if type(codec) is MSRAHeatmap:
         return 'dark' if codec.unbiased else 'quarter'
     if type(codec) is UDPHeatmap and codec.heatmap_type == 'gaussian':
@@ -106,7 +109,7 @@ def _normalisation(preprocessor: nn.Module) -> dict[str, Any]:
 
 
 def _crop(cfg: Config) -> dict[str, Any]:
-    steps = {step['type']: step for step in cfg.test_dataloader.dataset.pipeline if isinstance(step, Mapping)}
+    steps = {step_name(step): step for step in inference_pipeline(cfg) if isinstance(step, Mapping)}
     return dict(
         padding=float(steps.get('GetBBoxCenterScale', {}).get('padding', 1.25)),
         udp=bool(steps.get('TopdownAffine', {}).get('use_udp', False)),
@@ -114,8 +117,10 @@ def _crop(cfg: Config) -> dict[str, Any]:
 
 
 def _flip(model: nn.Module, codec: Any, indices: list[int]) -> dict[str, Any]:
+    test = bool(model.test_cfg.get('flip_test', False))
     if isinstance(codec, PartScoreMap):
-        return dict(channels=codec.flip_channels, shift=False, logarithms=True)
+        return dict(test=test, channels=codec.flip_channels, shift=False, logarithms=True)
     if isinstance(codec, OcclusionHeatmap) and codec.with_occlusion:
         indices = [*indices, *(index + len(indices) for index in indices)]
-    return dict(channels=indices, shift=bool(model.test_cfg.get('shift_heatmap', False)), logarithms=False)
+    shift = bool(model.test_cfg.get('shift_heatmap', False))
+    return dict(test=test, channels=indices, shift=shift, logarithms=False)

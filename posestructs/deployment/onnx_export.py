@@ -1,8 +1,8 @@
-"""A network as an ONNX file: one graph for any batch, with its description inside.
+"""Export a network to ONNX: one graph for batches of any size, with its description inside.
 
 The graph comes from torch.export (``dynamo=True``). torch's older exporter, a tracer, is faster and gives the same
-maps, but is to be removed. Either can write a graph that holds for one batch only: whether it does is looked up in the
-graph, and :func:`differences` runs it on others.
+maps, but is to be removed. Either can write a graph for one batch size only: the graph is checked for that, and
+:func:`differences` runs it on others.
 
 Shapes: N images, C maps, H x W cells.
 """
@@ -28,12 +28,18 @@ except ImportError as error:
 
 INPUT, OUTPUT = 'images', 'maps'
 KEY = 'posestructs'
-"""Under this key the file's metadata has the description, as json."""
+"""Key of the file's metadata under which the description is stored, as json."""
 OPSET = 18
 
 
 class Difference(NamedTuple):
-    """Between torch and onnxruntime for one batch: size of the batch, largest difference, largest value of torch's."""
+    """Difference between torch and onnxruntime.
+
+    Attributes:
+        batch: Size of the batch.
+        largest: Largest difference.
+        scale: Largest value of torch.
+    """
 
     batch: int
     largest: float
@@ -44,21 +50,21 @@ def export_network(network: nn.Module, size: Sequence[int], description: dict[st
     """Export a network.
 
     Args:
-        network: Takes (N, 3, h, w); in evaluation mode.
+        network: Network that takes (N, 3, h, w), in evaluation mode.
         size: (w, h) of its input.
-        description: Plain values, kept in the file.
+        description: Plain values, stored in the file.
 
     Returns:
-        bytes: The file's content.
+        Content of the file.
 
     Raises:
         torch.onnx.OnnxExporterError: torch cannot export it.
-        ValueError: Its graph is for one size of batch only.
+        ValueError: Its graph is for one batch size only.
     """
-    # not of one image: torch.export takes a size of 1 for a constant
+    # two images, as torch.export takes a size of 1 for a constant
     images = torch.zeros(2, 3, size[1], size[0])
     with torch.no_grad():
-        network(images)  # what is wrong with it is better told by itself than by the exporter
+        network(images)  # its own errors are clearer than those of the exporter
     with _quiet():
         program = torch.onnx.export(
             network,
@@ -82,7 +88,7 @@ def export_network(network: nn.Module, size: Sequence[int], description: dict[st
 
 
 def _forget_sources(graph: onnx.GraphProto) -> None:
-    """Drop what only debugging needs: lines and paths of the code that each node comes from, most of a small file."""
+    """Remove debugging information: the lines and paths of code behind each node, most of a small file."""
     for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
         del part.metadata_props[:]
         part.doc_string = ''
@@ -92,7 +98,7 @@ def _forget_sources(graph: onnx.GraphProto) -> None:
 
 @contextmanager
 def _quiet() -> Any:
-    """Without words on torchvision's operators, which no network here has, and on torch's own use of itself."""
+    """Silence warnings about torchvision's operators, which no network here has, and about torch's own code."""
     logger = logging.getLogger('torch.onnx._internal.exporter._registration')
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -106,14 +112,14 @@ def _quiet() -> Any:
 
 
 def open_session(data: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Open a file's content on the CPU.
+    """Open the content of a file for inference on the CPU.
 
     Args:
-        data: Of :func:`export_network`.
-        threads: By default onnxruntime's choice.
+        data: Result of :func:`export_network`.
+        threads: Number of threads; by default onnxruntime's choice.
 
     Returns:
-        onnxruntime.InferenceSession: Ready to run.
+        The session.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -125,13 +131,13 @@ def differences(network: nn.Module, data: bytes, size: Sequence[int], batches: S
     """Compare torch and onnxruntime on noise.
 
     Args:
-        network: What was exported.
-        data: Its file.
+        network: The network that was exported.
+        data: Content of its file.
         size: (w, h) of its input.
-        batches: Sizes of batches.
+        batches: Batch sizes.
 
     Returns:
-        list[Difference]: One a batch; a NaN on either side is an infinite difference.
+        One difference for each batch; NaN on either side counts as an infinite one.
     """
     session, generator, out = open_session(data), torch.Generator().manual_seed(0), []
     for batch in batches:

@@ -7,8 +7,8 @@
 - Colour: grey, palette and CMYK images become BGR; an alpha channel is dropped.
 - Of an animation or a file of several pages the first image is used.
 
-JPEG and PNG are decoded by OpenCV, the other formats by Pillow, which refuses truncated data where OpenCV does not;
-both give the same pixels. ``tools/deployment/onnx_pose/images.py`` follows the same rules with Pillow alone.
+JPEG (except CMYK) and PNG are decoded by OpenCV, everything else by Pillow, which refuses truncated data where OpenCV
+does not; both give the same pixels. ``tools/deployment/onnx_pose/images.py`` follows the same rules with Pillow alone.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def decode_image(data: bytes, path: str | Path = '') -> np.ndarray:
     try:
         with open_header(data) as image:
             _check_size(image.size)
-            if image.format not in _BY_OPENCV:
+            if image.format not in _BY_OPENCV or image.mode == 'CMYK':
                 return _decode_by_pillow(image)
     except UnidentifiedImageError:
         pass  # a format that OpenCV may know

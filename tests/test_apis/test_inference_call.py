@@ -3,7 +3,7 @@
 import pytest
 
 from posestructs.apis.image_sources import Frame, Source
-from posestructs.apis.inference_call import Item, batches, progress_bar, temporary_item
+from posestructs.apis.inference_call import Item, batches, progress_bar, temporary_items
 
 
 def test_batches_hold_enough_people():
@@ -26,9 +26,9 @@ def test_batches_do_not_read_ahead():
     assert read == [0, 1]
 
 
-def test_a_setting_is_put_back():
+def test_settings_are_restored():
     values = dict(there=1)
-    with pytest.raises(KeyError), temporary_item(values, 'there', 2), temporary_item(values, 'absent', 3):
+    with pytest.raises(KeyError), temporary_items(values, there=2, absent=3):
         assert values == dict(there=2, absent=3)
         raise KeyError
     assert values == dict(there=1)

@@ -38,7 +38,7 @@ def test_input_window_and_mirror():
     assert found['joints'] == ['l', 'r', 'm'] and found['skeleton'] == [[0, 2]]
     assert found['input'] == dict(size=[64, 48], mean=[1, 2, 3.5], std=[4, 5, 6], channels='BGR')
     assert found['crop'] == dict(padding=1.5, udp=True)
-    assert found['flip'] == dict(channels=[1, 0, 2, 4, 3, 5], shift=True, logarithms=False)
+    assert found['flip'] == dict(test=False, channels=[1, 0, 2, 4, 3, 5], shift=True, logarithms=False)
     assert found['codec']['decode'] == 'udp' and found['codec']['occlusion']
     # OpenCV's own blur of one bright cell
     spot = np.zeros((31, 31), np.float32)

@@ -102,7 +102,13 @@ def test_without_mmpose_the_joints_are_mmposes(exported, onnx_pose, capsys, name
     boxes = np.array([[c - 25.6, d - 25.6, c + 25.6, d + 25.6] for c, d in ((40, 60), (90, 100), (140, 20))])
     expected = [sample.pred_instances for sample in inference_topdown(model, image[..., ::-1].copy(), boxes)]
     network = onnx_pose.OnnxPose(out, threads=1)
-    found = network(image, boxes, flip_test=True)
+    found = network(image, boxes)  # with the flip test of the config
+    assert network.metadata['flip']['test'] is model.test_cfg['flip_test'] is True
+    plain = network(image, boxes, flip_test=False)
+    assert np.abs(plain['keypoint_scores'] - found['keypoint_scores']).max() > 1e-3
+    model.test_cfg['flip_test'] = False
+    expected_plain = [sample.pred_instances for sample in inference_topdown(model, image[..., ::-1].copy(), boxes)]
+    np.testing.assert_allclose(plain['keypoint_scores'], [one.keypoint_scores[0] for one in expected_plain], atol=1e-4)
     assert network.joints == [model.dataset_meta['keypoint_id2name'][i] for i in range(len(network.joints))]
     assert set(found) <= set(expected[0].keys())
     occlusion = name in ('adversarial', 'hybrid')
@@ -145,8 +151,8 @@ def test_the_file_holds_the_network_and_nothing_of_its_making(exported):
 def test_joints_of_an_image_file(exported, command, tmp_path):
     out = exported('resnet')[2]
     Image.fromarray(picture()).save(tmp_path / 'image.png')
-    box = ['--box', 20, 30, 100, 120]
-    done = command(PREDICT, out, 'image.png', *box, *box, '--flip-test', cwd=tmp_path)
+    box = [20, 30, 100, 120]
+    done = command(PREDICT, out, 'image.png', '--bbox', *box, '--box', *box, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert len(found['joints']) == 16 and len(found['people']) == 2
@@ -167,6 +173,28 @@ def test_a_photograph_is_turned_as_its_camera_noted(main, exported, tmp_path, ca
         main(PREDICT, out, tmp_path / name, '--out', tmp_path / 'out.json')
         found.append(json.loads((tmp_path / 'out.json').read_text())['people'])
     assert found[0] == found[1] and found[0][0]['bboxes'] == [0, 0, 184, 144]
+
+
+def test_the_flip_test_can_be_switched_off(main, exported, tmp_path):
+    out, found = exported('resnet')[2], {}
+    Image.fromarray(picture()).save(tmp_path / 'image.png')
+    for flags in ((), ('--flip-test',), ('--no-flip-test',)):
+        main(PREDICT, out, tmp_path / 'image.png', '--out', tmp_path / 'out.json', *flags)
+        found[flags] = json.loads((tmp_path / 'out.json').read_text())['people']
+    assert found[()] == found['--flip-test',] != found['--no-flip-test',]
+
+
+def test_a_network_of_nan_gives_no_json(main, exported, onnx_pose, tmp_path):
+    model = onnx.load(exported('resnet')[2])
+    for weights in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(weights)
+        if array.ndim == 4:
+            weights.CopyFrom(onnx.numpy_helper.from_array(np.full_like(array, np.nan), weights.name))
+    onnx.save(model, tmp_path / 'nan.onnx')
+    Image.fromarray(picture()).save(tmp_path / 'image.png')
+    with pytest.raises(SystemExit, match='^predict_onnx.py: error: the network gives values that are not finite'):
+        main(PREDICT, tmp_path / 'nan.onnx', tmp_path / 'image.png', '--out', tmp_path / 'out.json')
+    assert not (tmp_path / 'out.json').exists()
 
 
 def test_what_predict_onnx_cannot_read_is_one_line(main, exported, tmp_path):

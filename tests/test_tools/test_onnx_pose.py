@@ -14,7 +14,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from posestructs.codecs.part_decoding import flip_average as flip_parts
 from posestructs.deployment.metadata import describe_codec
 from posestructs.layers.max_sum import max_sum
+from posestructs.utils.images import read_image
 from tests.helpers import repo_root
+from tests.test_utils.test_images import FILES, REFUSED
 
 FOLDER = repo_root() / 'tools' / 'deployment'
 
@@ -152,6 +154,19 @@ def test_mirrored_maps_are_put_back(onnx_pose, shift):
     np.testing.assert_allclose(found, flip_parts(*logs, indices), atol=1e-6)
 
 
+@pytest.mark.parametrize('name', FILES)
+def test_images_are_read_as_by_the_reader_of_the_project(onnx_pose, tmp_path, name):
+    (tmp_path / 'image').write_bytes(FILES[name][0])
+    np.testing.assert_array_equal(onnx_pose.read_image(tmp_path / 'image'), read_image(tmp_path / 'image')[..., ::-1])
+
+
+@pytest.mark.parametrize('name', set(REFUSED) - {'scans'})  # which only take long
+def test_images_that_the_reader_refuses_are_refused(onnx_pose, tmp_path, name):
+    (tmp_path / 'image').write_bytes(REFUSED[name][0])
+    with pytest.raises(ValueError, match=f'^{tmp_path / "image"}: '):
+        onnx_pose.read_image(tmp_path / 'image')
+
+
 def test_an_unknown_codec_and_bad_images_are_refused(onnx_pose, tmp_path):
     codec = KEYPOINT_CODECS.build(dict(type='MegviiHeatmap', input_size=(64, 64), heatmap_size=(16, 16), kernel_size=3))
     with pytest.raises(ValueError, match='how MegviiHeatmap decodes is not part of onnx_pose'):
@@ -163,6 +178,7 @@ def test_an_unknown_codec_and_bad_images_are_refused(onnx_pose, tmp_path):
         (image[..., 0], None, r'image must be uint8 \(h, w, 3\), got uint8 \(4, 5\)'),
         (image.astype(float), None, 'got float64'),
         (image, [[1, 1, 1, 3]], r'a box must be x1, y1, x2, y2 with .*, got \[1.0, 1.0, 1.0, 3.0\]'),
+        (image, [[0, 0, 1e30, 3]], 'coordinates of at most 1000000, got'),
         (image, [[1, np.nan, 2, 3]], 'a box must be'),
         (image, np.ones((4, 5)), r'boxes must be \(N, 4\).* got the shape \(4, 5\)'),
         (image, [0, 0, 2, 2, 1, 1, 3, 3], r'got the shape \(8,\)'),

@@ -2,21 +2,34 @@
 
 ::
 
-    from onnx_pose import OnnxPose
+    from onnx_pose import OnnxPose, read_image
 
     model = OnnxPose('model.onnx')
-    people = model(image, boxes)    # (h, w, 3) red, green, blue; (N, 4) x1, y1, x2, y2, or none: the whole image
-    people['keypoints']             # (N, K, 2) pixels of the image; model.joints has the names
+    image = read_image('people.jpg')  # (h, w, 3) red, green, blue
+    persons = model(image, boxes)     # (N, 4) x1, y1, x2, y2; by default the whole image
+    persons['keypoints']              # (N, K, 2) pixels of the image; model.joints has the names
 
-An image becomes a crop (:mod:`.crop`), the network turns crops into maps, and maps become joints (:mod:`.decoding`).
-What there is to know of a network (sizes, mean and deviation, codec, names of joints) stands in its file.
+Boxes are cropped (:mod:`.crop`), the network turns crops into maps, and maps become joints (:mod:`.decoding`). All
+properties of a network (sizes, mean and deviation, codec, names of joints) are stored in its file.
 
-Nothing here may import mmpose, torch or the rest of this project.
+Nothing here may import mmpose, torch or the rest of this project. For that reason the decoding of the project's codecs
+and of mmpose's is implemented here a second time; tests compare both.
 """
 
 from .crop import Window, crop_boxes, to_image
 from .decoding import decode, flip_average
+from .images import read_image
 from .max_sum import Placement, max_sum
 from .model import OnnxPose
 
-__all__ = ['OnnxPose', 'Placement', 'Window', 'crop_boxes', 'decode', 'flip_average', 'max_sum', 'to_image']
+__all__ = [
+    'OnnxPose',
+    'Placement',
+    'Window',
+    'crop_boxes',
+    'decode',
+    'flip_average',
+    'max_sum',
+    'read_image',
+    'to_image',
+]

@@ -1,4 +1,4 @@
-"""A network of an ONNX file, from image and boxes to joints."""
+"""Model of an ONNX file, from an image and boxes to joints."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from .decoding import decode, flip_average
 KEY = 'posestructs'
 """The key of the file's metadata under which ``export_onnx.py`` writes json."""
 VERSION = 1
-"""Of that json, which is what is read here."""
+"""Version of that json which is read here."""
+LARGEST = 1e6
+"""Largest coordinate of a box in pixels."""
 
 
 class OnnxPose:
-    """Find the joints of people.
+    """Predict the joints of persons.
 
     Args:
-        path: A file of ``export_onnx.py``.
-        threads: Of onnxruntime; by default its own choice.
-        providers: Of onnxruntime.
+        path: A file written by ``export_onnx.py``.
+        threads: Threads of onnxruntime; by default its own choice.
+        providers: Execution providers of onnxruntime.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: onnxruntime cannot load it, or it is not one of ``export_onnx.py``, or of another version of that.
+        ValueError: onnxruntime cannot load it, or it was not written by ``export_onnx.py``, or by another version.
     """
 
     def __init__(
@@ -45,64 +47,68 @@ class OnnxPose:
             raise ValueError(f'{path}: onnxruntime cannot load it ({error})') from error
         properties = self.session.get_modelmeta().custom_metadata_map
         if KEY not in properties:
-            raise ValueError(f'{path} says nothing of its codec: it was not written by export_onnx.py')
+            raise ValueError(f'{path} does not describe its codec: it was not written by export_onnx.py')
         self.metadata: dict[str, Any] = json.loads(properties[KEY])
         version = self.metadata.get('version')
         if version != VERSION:
             raise ValueError(
-                f'{path} has a description of version {version!r}, this onnx_pose reads {VERSION}: take the one that '
-                'lies beside the export_onnx.py which wrote the file'
+                f'{path} has a description of version {version!r}, this onnx_pose reads {VERSION}: use the onnx_pose '
+                'of the export_onnx.py that wrote the file'
             )
         self.joints: list[str] = self.metadata['joints']
 
     def __call__(
-        self, image: np.ndarray, boxes: np.ndarray | None = None, flip_test: bool = False
+        self, image: np.ndarray, boxes: np.ndarray | None = None, flip_test: bool | None = None
     ) -> dict[str, np.ndarray]:
-        """Find the joints of the people of an image.
+        """Predict the joints of the persons of an image.
 
         Args:
             image: (h, w, 3) uint8: red, green, blue.
-            boxes: (N, 4) x1, y1, x2, y2 in pixels; by default one, the whole image. N may be 0.
-            flip_test: Average with the mirrored image: better and twice as slow.
+            boxes: (N, 4) x1, y1, x2, y2 in pixels. By default one, the whole image. N may be 0.
+            flip_test: Average with the mirrored image, which takes twice as long. By default as in the config that was
+                exported.
 
         Returns:
-            dict[str, np.ndarray]: As :func:`.decoding.decode`, with ``keypoints`` in pixels of the image; and
-            ``bboxes`` (N, 4).
+            The result of :func:`.decoding.decode`, with ``keypoints`` in pixels of the image, and ``bboxes`` (N, 4).
 
         Raises:
-            ValueError: The image or a box is not one, or a box shows nothing of the image.
+            ValueError: The image or a box is not valid, a box is outside the image, or the network gives values that
+                are not finite.
         """
         image, boxes = _checked(image, boxes)
-        asked = self.metadata['input']
-        crops, window = crop_boxes(image, boxes, asked['size'], **self.metadata['crop'])
-        found = self._decoded(crops, flip_test) if len(boxes) else self._nobody()
-        found['keypoints'] = to_image(found['keypoints'], window, asked['size'])
+        spec = self.metadata['input']
+        flip_test = self.metadata['flip'].get('test', False) if flip_test is None else flip_test
+        crops, window = crop_boxes(image, boxes, spec['size'], **self.metadata['crop'])
+        found = self._decoded(crops, flip_test) if len(boxes) else self._no_persons()
+        found['keypoints'] = to_image(found['keypoints'], window, spec['size'])
         return dict(found, bboxes=boxes)
 
     def _decoded(self, crops: np.ndarray, flip_test: bool) -> dict[str, np.ndarray]:
         maps = self.maps(crops)
         if flip_test:
             maps = flip_average(maps, self.maps(crops[:, :, ::-1]), self.metadata['flip'])
+        if np.isnan(maps).any():
+            raise ValueError('the network gives values that are not finite')
         return decode(maps, self.metadata)
 
-    def _nobody(self) -> dict[str, np.ndarray]:
-        """What decoding gives, of no person: none of the one that it makes of flat maps."""
+    def _no_persons(self) -> dict[str, np.ndarray]:
+        """Empty arrays of the shapes and types that decoding gives."""
         maps = np.ones((1, *self.session.get_outputs()[0].shape[1:]), np.float32)
         return {key: value[:0] for key, value in decode(maps, self.metadata).items()}
 
     def maps(self, crops: np.ndarray) -> np.ndarray:
-        """What the network gives.
+        """Run the network.
 
         Args:
             crops: (N, h, w, 3), 0 to 255: red, green, blue.
 
         Returns:
-            np.ndarray: (N, C, H, W).
+            (N, C, H, W) maps.
         """
-        asked = self.metadata['input']
-        if asked['channels'] == 'BGR':
+        spec = self.metadata['input']
+        if spec['channels'] == 'BGR':
             crops = crops[..., ::-1]
-        crops = (crops - np.array(asked['mean'], np.float32)) / np.array(asked['std'], np.float32)
+        crops = (crops - np.array(spec['mean'], np.float32)) / np.array(spec['std'], np.float32)
         batch = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
         return self.session.run(None, {self.session.get_inputs()[0].name: batch})[0]
 
@@ -117,9 +123,12 @@ def _checked(image: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, n
         boxes = boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f'boxes must be (N, 4): x1, y1, x2, y2 of each, got the shape {boxes.shape}')
-    wrong = ~np.isfinite(boxes).all(1) | (boxes[:, 2:] <= boxes[:, :2]).any(1)
+    wrong = ~(np.abs(boxes) <= LARGEST).all(1) | (boxes[:, 2:] <= boxes[:, :2]).any(1)
     if wrong.any():
-        raise ValueError(f'a box must be x1, y1, x2, y2 with x1 < x2 and y1 < y2, got {boxes[wrong][0].tolist()}')
+        raise ValueError(
+            f'a box must be x1, y1, x2, y2 with x1 < x2, y1 < y2 and coordinates of at most {LARGEST:.0f}, got '
+            f'{boxes[wrong][0].tolist()}'
+        )
     outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, 2:] <= 0).any(1)
     if outside.any():
         raise ValueError(
