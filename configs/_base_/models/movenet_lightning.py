@@ -9,6 +9,6 @@ model = dict(
         out_indices=(3,),
         init_cfg=dict(type='Pretrained', checkpoint='data/movenet/movenet-lightning.pth', prefix='backbone'),
     ),
-    head=dict(type='AdversarialHead', in_channels=96, out_channels=14, hidden_channels=64),
+    head=dict(type='AdversarialHead', in_channels=96, out_channels=14, hidden_channels=32),
     test_cfg=dict(flip_test=False),
 )
