@@ -1,16 +1,20 @@
 # MoveNet Lightning's features, messages along the tree of LSP's 14 joints, pose and occlusion maps
-_base_ = './td-hm_movenet-lightning_lspet-mini-192x192.py'
+_base_ = [
+    '../_base_/models/movenet_lightning.py',
+    '../_base_/data/lspet-mini_192x192_occlusion.py',
+    '../_base_/schedules/adam_16e_finetune.py',
+]
 
-# Messages are passed at 1/16 of the image, 12 x 12 cells, where kernels of 11 cells reach from one side to the other.
-# Each is a row and a column of taps.
+# Messages are passed at an eighth of the image, 24 x 24 cells, where kernels of 13 cells reach half across a person.
 model = dict(
     neck=dict(
         type='ResidualMessagePassing',
         in_channels=96,
         tree=dict(metainfo=dict(from_file='lsp.py')),
         part_channels=16,
-        preset=None,
-        transform=[dict(channels=4, kernel_size=(11, 1)), dict(channels=16, kernel_size=(1, 11))],
-        stride=4,
+        preset='separable',
+        stride=2,
     ),
+    head=dict(decoder=_base_.codec),
 )
+randomness = dict(seed=0)
