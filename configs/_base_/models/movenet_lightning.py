@@ -7,7 +7,7 @@ model = dict(
         type='MoveNetBackbone',
         arch='lightning',
         out_indices=(3,),
-        init_cfg=dict(type='Pretrained', checkpoint='data/movenet/movenet-lightning.pth', prefix='backbone'),
+        init_cfg=dict(type='Pretrained', checkpoint='data/movenet/movenet-lightning.pth'),
     ),
     head=dict(type='AdversarialHead', in_channels=96, out_channels=14, hidden_channels=32),
     test_cfg=dict(flip_test=False),

@@ -206,7 +206,8 @@ def _check_complete(module: MoveNetBackbone, state_dict: dict[str, Tensor], pref
             f'the checkpoint does not fit MoveNetBackbone(arch={module.arch!r}): {len(wrong)} of {len(own)} weights '
             f'are missing or have another shape, first {", ".join(wrong[:3])}'
         )
-    # the hidden layer of the heatmaps is in the file whether or not it is built
-    spare = [name for name in state_dict if name.startswith(f'{prefix}heatmap_features.') and name not in own]
+    # the file holds the hidden layer of the heatmaps, whether or not it is built, and MoveNet's output layers
+    known = (f'{prefix}heatmap_features.', f'{prefix}movenet_head.')
+    spare = [name for name in state_dict if name.startswith(known) and name not in own]
     for name in spare:
         del state_dict[name]
