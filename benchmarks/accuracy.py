@@ -1,45 +1,39 @@
-"""Accuracy of all models side by side: same data, same budget, one table.
+"""Accuracy of all models on the same data under the same budget.
 
     python benchmarks/accuracy.py --budget cpu --jobs 2                   # all grids for a CPU
     python benchmarks/accuracy.py --budget cpu --data stick-figure --rows tree-none tree-both
-    python benchmarks/accuracy.py --budget gpu --max-minutes 9 --unpack grid.tar --pack grid.tar --bf16 --workers 14
-    python benchmarks/accuracy.py --report docs/benchmarks.md             # from the results that are there
+    python benchmarks/accuracy.py --budget gpu --max-minutes 9 --bf16 --workers 14
+    python benchmarks/accuracy.py --report docs/benchmarks.md             # from existing results
 
-Each run is a process that trains a row's config (``benchmarks/grid/rows.py``) under the grid's budget
-(``benchmarks/grid/budgets.py``) and scores its last checkpoint, once, on the test people. A run that
-was killed goes on from its last checkpoint; one whose result is there is not done again. Results are one JSON file a
-run, from which tables, plots and intervals are made.
+Each run is a process that trains the config of a row under the budget of its grid (``benchmarks/grid/rows.py``) and
+scores the last checkpoint once on the test samples. Interrupted runs resume from their last checkpoint, finished runs
+are not repeated. Each run writes a JSON file, from which tables, plots and intervals are computed.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.grid.began import BEGAN
-
-# isort: split
 from mmengine.registry import init_default_scope
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
-from benchmarks.grid import archive
-from benchmarks.grid.budgets import GRIDS, Grid
 from benchmarks.grid.experiment import ROOT, Settings, check_config
 from benchmarks.grid.plots import write_plots
 from benchmarks.grid.report import grid_section
 from benchmarks.grid.results import of_settings, read_grid
-from benchmarks.grid.rows import BY_NAME
-from benchmarks.grid.run import Place, Report, name_of, plan, run_all, unfinished, without_twins
-from benchmarks.grid.sections import write_section
-from benchmarks.grid.worker import Task
+from benchmarks.grid.rows import BY_NAME, GRIDS
+from benchmarks.grid.run import Place, name_of, plan, run_all, without_duplicates
+from benchmarks.grid.schema import Grid, Row
+from benchmarks.page import write_section
 from posestructs.utils import cli
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.machine import commit
@@ -48,26 +42,22 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 INTRODUCTION = """## Accuracy
 
 All rows of a table were trained on the same images for the same number of steps, with the same batches, augmentation
-and schedule (Adam at 1e-3, warmed up and annealed; discriminators at 2e-4 where a row says nothing else), and their
-last checkpoints scored, with flip test, on test people; where anything was chosen on those, the table says so. All
-start from scratch but those that say ImageNet, and the mean pose learns nothing but itself. What has not been run is
-open.
+and schedule (Adam at 1e-3 with warm-up and annealing; discriminators at 2e-4 unless a row states otherwise). Their last
+checkpoints were scored with flip test; where anything was selected on the test samples, the table says so. All rows
+start from scratch except those labelled ImageNet, and the mean pose, which has no model. Rows without results are open.
 
 ```bash
 python benchmarks/accuracy.py --budget cpu --jobs 2
 python benchmarks/accuracy.py --report docs/benchmarks.md
 ```
 
-On a GPU that is to be had for minutes only, the grid is made in parts. Each takes over what the tar of the part before
-holds, results and the newest checkpoints, and writes the next one, of 16 MiB at most. A checkpoint that does not go
-into it, such as those of mmpose's models, stays out: its run begins anew, after all others. A copy of the checkout
-without `.git` takes its commit from the environment variable `POSESTRUCTS_COMMIT`.
+With `--max-minutes` a call stops in time, and the next one resumes. To continue on another machine, copy the folders
+`work_dirs/accuracy` (checkpoints of unfinished runs) and `benchmarks/results/accuracy`. A copy of the checkout without
+`.git` takes its commit from the environment variable `POSESTRUCTS_COMMIT`.
 
 ```bash
-python benchmarks/accuracy.py --budget gpu --max-minutes 9 --unpack grid.tar --pack grid.tar --bf16 --workers 14
+python benchmarks/accuracy.py --budget gpu --max-minutes 9 --bf16 --workers 14
 ```"""
-# kept of --max-minutes for the tar and the report
-FOR_PACKING = 20.0
 RESULTS = ROOT / 'benchmarks' / 'results' / 'accuracy'
 
 
@@ -99,60 +89,58 @@ def minutes(text: str) -> float:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--budget', choices=tuple(GRIDS), help='which grids to run')
-    parser.add_argument('--data', nargs='+', metavar='NAME', help='which of the grids; default: all of the budget')
-    parser.add_argument('--rows', nargs='+', metavar='NAME', help=f'default: all of a grid; {" ".join(BY_NAME)}')
-    parser.add_argument('--seeds', nargs='+', type=cli.seed, help="default: the grid's")
+    parser.add_argument('--budget', choices=tuple(GRIDS), help='budget of the grids to run')
+    parser.add_argument('--data', nargs='+', metavar='NAME', help='grids of the budget; default: all')
+    parser.add_argument('--rows', nargs='+', metavar='NAME', help=f'rows; default: all of a grid; {" ".join(BY_NAME)}')
+    parser.add_argument('--seeds', nargs='+', type=cli.seed, help="seeds; default: the grid's")
     parser.add_argument('--jobs', type=positive, default=1, help='runs side by side')
-    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'accuracy', help='checkpoints and logs')
-    parser.add_argument('--out', type=Path, default=RESULTS, help='results')
-    parser.add_argument('--max-minutes', type=minutes, help='stop in time; the next call goes on')
+    parser.add_argument(
+        '--work-dir', type=Path, default=ROOT / 'work_dirs' / 'accuracy', help='folder of checkpoints and logs'
+    )
+    parser.add_argument('--out', type=Path, default=RESULTS, help='folder of the results')
+    parser.add_argument('--max-minutes', type=minutes, help='stop after so many minutes; the next call resumes')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write tables and plots into a Markdown page')
-    parser.add_argument('--unpack', type=Path, metavar='TAR', help='first, take over what --pack wrote')
-    parser.add_argument('--pack', type=Path, metavar='TAR', help='at the end, write results and open checkpoints here')
-    parser.add_argument('--list', action='store_true', help='say what is finished and what is left, and run nothing')
-    sized = parser.add_argument_group('in place of what the grid says, to try it out')
+    parser.add_argument('--list', action='store_true', help='list finished and open runs, and run nothing')
+    sized = parser.add_argument_group("trials: in place of the grid's values")
     for flag in ('epochs', 'epoch-images', 'test-images', 'batch-size'):
         sized.add_argument(f'--{flag}', type=positive)
     sized.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     device = parser.add_argument_group('device')
-    device.add_argument('--workers', type=count, default=0, help='processes that load data, of each run')
-    device.add_argument('--no-cache', action='store_true', help='decode images anew in each epoch')
+    device.add_argument('--workers', type=count, default=0, help='data loading processes of each run')
+    device.add_argument('--no-cache', action='store_true', help='decode images again in each epoch')
     device.add_argument('--bf16', action='store_true', help='train in bfloat16')
-    device.add_argument('--channels-last', action='store_true', help='lay out tensors so')
+    device.add_argument('--channels-last', action='store_true', help='use the channels-last memory format')
     return parser.parse_args()
 
 
-def choose(args: argparse.Namespace) -> list[tuple[str, list]]:
-    """Grids and rows that a command line asks for.
+def choose(args: argparse.Namespace) -> list[tuple[str, list[Row]]]:
+    """Grids and rows of a command line.
 
     Args:
-        args: Of :func:`parse_args`.
+        args: Arguments of :func:`parse_args`.
 
     Returns:
-        list[tuple[str, list]]: Data and rows of each grid.
+        Data and rows of each grid.
 
     Raises:
-        UsageError: There is no such grid, no such row in them, a row's config is absent, or the device is not fit.
+        UsageError: A grid, a row, the config of a row or the GPU does not exist.
     """
     if args.bf16 and not has_accelerator():
         raise UsageError('--bf16 needs a GPU')
     grids = GRIDS[args.budget]
-    unknown = [name for name in args.data or () if name not in grids]
-    if unknown:
-        raise UsageError(f'--data {" ".join(unknown)}: --budget {args.budget} has {" ".join(grids)}')
-    unknown = [name for name in args.rows or () if name not in BY_NAME]
-    if unknown:
-        raise UsageError(f'--rows {" ".join(unknown)}: allowed are {" ".join(BY_NAME)}')
+    if unknown := [name for name in args.data or () if name not in grids]:
+        raise UsageError(f'--data {" ".join(unknown)}, allowed with --budget {args.budget}: {" ".join(grids)}')
+    if unknown := [name for name in args.rows or () if name not in BY_NAME]:
+        raise UsageError(f'--rows {" ".join(unknown)}, allowed: {" ".join(BY_NAME)}')
     wanted = args.data or list(grids)
-    there = {row.name for data in wanted for row in grids[data].rows()}
-    if absent := [name for name in args.rows or () if name not in there]:
-        raise UsageError(f'--rows {" ".join(absent)}: no row of {" ".join(wanted)}')
+    available = [row.name for row in BY_NAME.values() if any(row in grids[data].rows for data in wanted)]
+    if absent := [name for name in args.rows or () if name not in available]:
+        raise UsageError(f'--rows {" ".join(absent)}, allowed with --data {" ".join(wanted)}: {" ".join(available)}')
     chosen = []
     for data in wanted:
         grid = grids[data]
-        rows = [row for row in grid.rows() if args.rows is None or row.name in args.rows]
-        # what decodes a checkpoint needs the row that trains it
+        rows = [row for row in grid.rows if args.rows is None or row.name in args.rows]
+        # a row that decodes a checkpoint needs the row that trains it
         rows += [BY_NAME[row.decode_of] for row in rows if row.decode_of and BY_NAME[row.decode_of] not in rows]
         for row in rows:
             check_config(grid, row)
@@ -161,7 +149,7 @@ def choose(args: argparse.Namespace) -> list[tuple[str, list]]:
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """What the command line changes of a grid."""
+    """Changes to a grid by a command line."""
     return Settings(
         epochs=args.epochs,
         epoch_images=args.epoch_images,
@@ -176,7 +164,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 
 def sizes_of(settings: Settings) -> dict[str, Any]:
-    """Flags that make a run another one than the grid's, and their values."""
+    """Flags that change the result of a run, and their values."""
     return {
         '--epochs': settings.epochs,
         '--epoch-images': settings.epoch_images,
@@ -193,13 +181,13 @@ def say(line: str) -> None:
 
 
 def write_report(page: Path, results: Path, grids: Sequence[Grid], settings: Settings) -> None:
-    """Write the part of a page that tells of accuracy, and its plots beside the page in ``images/benchmarks``.
+    """Write the accuracy part of a page, and its plots beside the page in ``images/benchmarks``.
 
     Args:
-        page: The page's file.
-        results: Folder of results.
-        grids: What to report on.
-        settings: What the calls changed whose results are wanted.
+        page: File of the page.
+        results: Folder of the results.
+        grids: Grids to report.
+        settings: Changes by the command line that the results were made with.
     """
     parts = [INTRODUCTION]
     for grid in grids:
@@ -207,37 +195,18 @@ def write_report(page: Path, results: Path, grids: Sequence[Grid], settings: Set
         runs = of_settings(found, grid, settings)
         own = {name for name, kept in found.items() if any(run.facts['grid'] == grid.name for run in kept)}
         for name in sorted(own - set(runs)):
-            say(f'{grid.name}/{name}: left out of {page.name}, as its result is of another config or other settings')
-        pictures = write_plots(grid, runs, page.parent / 'images' / 'benchmarks')
-        names = {about: path.relative_to(page.parent).as_posix() for about, path in pictures.items()}
+            say(f'{grid.name}/{name}: left out of {page.name}, since its config or settings differ')
+        plots = write_plots(grid, runs, page.parent / 'images' / 'benchmarks')
+        names = {about: path.relative_to(page.parent).as_posix() for about, path in plots.items()}
         parts.append(grid_section(grid, runs, names))
     write_section(page, 'accuracy', '\n\n'.join(parts))
     say(f'{page}: written')
 
 
-def names_of(budget: str) -> list[str]:
-    """Names of a budget's grids."""
-    return [grid.name for grid in GRIDS[budget].values()]
-
-
-def finish(args: argparse.Namespace, place: Place, tasks: Sequence[tuple[Task, bool]], report: Report) -> None:
-    """Report and pack what a call has done.
-
-    Args:
-        args: The command line.
-        place: Where files are.
-        tasks: All runs of the call.
-        report: What became of them.
-    """
-    if args.pack:  # before all that could fail
-        for name in archive.pack(args.pack, place, names_of(args.budget), unfinished(tasks, report)):
-            say(f'--pack: the checkpoint of {name} is too large, its run will begin anew, after all others')
-    write_report(place.results / 'README.md', place.results, list(GRIDS[args.budget].values()), settings_of(args))
-
-
 @report_usage_errors
 def main() -> None:
     """Run the grids."""
+    began = time.time()
     args = parse_args()
     place = Place(args.work_dir.resolve(), args.out.resolve())
     if args.report:
@@ -245,29 +214,27 @@ def main() -> None:
         write_report(args.report, place.results, grids, settings_of(args))
         return
     if args.budget is None:
-        raise UsageError('--budget: give one of ' + ' '.join(GRIDS))
+        raise UsageError(f'--budget is missing, allowed: {" ".join(GRIDS)}')
     init_default_scope('mmpose')
     settings = settings_of(args)
-    tried = {name: value for name, value in sizes_of(settings).items() if value}
+    tried = [name for name, value in sizes_of(settings).items() if value]
     if tried and place.results == RESULTS:
-        raise UsageError(f'{" ".join(tried)} change what the grid says: --out must be another folder than {RESULTS}')
-    if args.unpack:
-        count = archive.unpack(args.unpack, place) if args.unpack.is_file() else 'not there yet, nothing is taken over'
-        say(f'--unpack {args.unpack}: {count}')
+        raise UsageError(
+            f'--out {RESULTS} with {" ".join(tried)}, allowed: another folder, since they change the results'
+        )
     planned = [plan(args.budget, data, rows, args.seeds, place, settings) for data, rows in choose(args)]
-    tasks = without_twins(task for part in planned for task in part)
+    tasks = without_duplicates(task for part in planned for task in part)
     for task, finished in tasks:
         if finished or args.list:
             say(f'{name_of(task)}: {"finished before" if finished else "open"}')
     if args.list:
         return
     if commit().endswith('-dirty'):
-        say('note: files differ from the last commit, and results will say so (-dirty)')
-    end = None if args.max_minutes is None else BEGAN + 60 * args.max_minutes - (FOR_PACKING if args.pack else 0)
-    # a call that is cut off leaves a tar all the same
-    keep = partial(archive.pack, args.pack, place, names_of(args.budget)) if args.pack else lambda folders: None
-    report = run_all(tasks, args.jobs, end, say, keep)
-    finish(args, place, tasks, report)
+        say('note: files differ from the last commit; the results are marked -dirty')
+    end = None if args.max_minutes is None else began + 60 * args.max_minutes
+    report = run_all(tasks, args.jobs, end, say)
+    grids = list(GRIDS[args.budget].values())
+    write_report(place.results / 'README.md', place.results, grids, settings)
     say(f'{len(report.done)} finished, {len(report.left)} left, {len(report.failed)} failed')
     if report.failed:
         raise SystemExit('\n'.join(f'{name} failed, see {log}' for name, log in report.failed.items()))

@@ -23,7 +23,7 @@ from mmengine.registry import init_default_scope
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
-from benchmarks.grid.sections import write_section
+from benchmarks.page import write_section
 from benchmarks.speed.devices import check_device, is_gpu
 from benchmarks.speed.measure import measure_model
 from benchmarks.speed.pipelines import measure_pipelines

@@ -1,4 +1,4 @@
-"""The config of one run: a row's, made comparable to all other rows of its grid."""
+"""Config of a run: that of its row, with the data, pipeline and schedule of its grid."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ from typing import Any
 
 from mmengine.config import Config
 
-from benchmarks.grid.budgets import EVERYWHERE, OCCLUDERS, Grid
-from benchmarks.grid.rows import Row
+from benchmarks.grid.schema import EVERYWHERE, OCCLUDERS, Grid, Row
 from posestructs.utils import cli
 from posestructs.utils.nested import walk_dicts
 from posestructs.utils.usage import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 CROP = 'TopdownAffine'
-# fixed by the seed and the image: every row sees the same patches, whatever the size of its input
+# the patches depend on the seed and the image alone, so that all rows see the same ones at any input size
 TEST_OCCLUDER = dict(type='RandomOccluder', prob=1.0, jitter=1.0, seed=0)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a call changes of a grid, for trying it out and for other machines.
+    """Changes to a grid by the command line: smaller trials, and options of the machine.
 
     Attributes:
-        epochs: In place of the grid's.
-        epoch_images: In place of the grid's.
-        test_images: Score so many people only.
-        batch_size: In place of the grid's.
-        workers: Processes that load data, of each run.
-        cache: Keep decoded images in memory.
-        bf16: Train in bfloat16 where it is safe (a GPU).
-        channels_last: Lay out weights and features so.
-        options: Keys of the config and values, of every row that trains.
+        epochs: Number of epochs in place of the grid's.
+        epoch_images: Images of an epoch in place of the grid's.
+        test_images: Number of test samples; ``None`` scores all.
+        batch_size: Batch size in place of the grid's.
+        workers: Data loading processes of a run.
+        cache: Whether decoded images are kept in memory.
+        bf16: Whether to train in bfloat16; needs a GPU.
+        channels_last: Whether weights and features have the channels-last memory format.
+        options: Dotted keys of the config and their values, for every row.
     """
 
     epochs: int | None = None
@@ -57,14 +56,14 @@ def make_config(grid: Grid, row: Row, seed: int, settings: Settings) -> Config:
     Args:
         grid: The grid.
         row: One of its rows.
-        seed: Of the run.
-        settings: What the call changes.
+        seed: Seed of the run.
+        settings: Changes by the command line.
 
     Returns:
-        Config: Without a work directory.
+        The config, without ``work_dir``.
 
     Raises:
-        UsageError: The row's config file is not there, or an option of the settings does not fit it.
+        UsageError: An option of the settings does not fit the config.
     """
     loaded = cli.load_config(str(ROOT / row.path(grid.data)))
     changes = {**row.changes, **grid.changes.get(row.name, {})}
@@ -91,37 +90,30 @@ def make_config(grid: Grid, row: Row, seed: int, settings: Settings) -> Config:
 
 
 def optimizers(optim_wrapper: dict) -> list[dict]:
-    """Configs of optimizer wrappers: one, or one of each network.
-
-    Args:
-        optim_wrapper: Of a config.
-
-    Returns:
-        list[dict]: Parts of it, not copied.
-    """
+    """Optimizer wrappers in a config, not copied: a single one, or one for each network."""
     if 'optimizer' in optim_wrapper:
         return [optim_wrapper]
     return [part for part in optim_wrapper.values() if isinstance(part, dict)]
 
 
 def enlarged(codec: Mapping[str, Any], factor: int) -> dict[str, Any]:
-    """Sizes of a codec, larger; the width of its Gaussians stays, as in mmpose's configs."""
+    """Scaled sizes of a codec; the width of the Gaussians stays, as in mmpose's configs."""
     return {key: tuple(factor * side for side in codec[key]) for key in ('input_size', 'heatmap_size')}
 
 
 def set_everywhere(part: Any, values: Mapping[str, Any]) -> None:
-    """Set keys wherever a config states them, so that pipelines and decoders agree.
+    """Set keys wherever a config has them, so that pipelines and decoders agree.
 
     Args:
         part: A config as plain dicts and lists; changed in place.
-        values: Such as ``input_size`` and, of codecs, ``heatmap_size`` and ``sigma``.
+        values: Keys such as ``input_size``, ``heatmap_size`` and ``sigma``, with their values.
     """
     for inner in walk_dicts(part):
         inner.update({key: value for key, value in values.items() if key in inner})
 
 
 def _share_pipeline(cfg: dict, grid: Grid) -> None:
-    """Give the row the grid's augmentation, before its own targets."""
+    """Replace the training pipeline up to the targets by the grid's."""
     if grid.pipeline_of is None:
         return
     shared = Config.fromfile(str(ROOT / grid.pipeline_of)).to_dict()['train_pipeline']
@@ -134,10 +126,10 @@ def _share_pipeline(cfg: dict, grid: Grid) -> None:
 
 
 def _load_data(cfg: dict, grid: Grid, settings: Settings) -> None:
-    """Sizes of data sets and loaders, and no validation: nothing is chosen while training."""
+    """Set the sizes of data sets and loaders. There is no validation, since nothing is selected during training."""
     cfg['val_cfg'] = cfg['val_dataloader'] = cfg['val_evaluator'] = None
     train, test = cfg['train_dataloader'], cfg['test_dataloader']
-    # of the data configs, the plain one
+    # without occluders, whatever the data config has
     test['dataset']['pipeline'] = test_pipeline(test['dataset']['pipeline'], with_occluders=False)
     _take(train['dataset'], settings.epoch_images or grid.epoch_images)
     _take(test['dataset'], settings.test_images)
@@ -163,15 +155,7 @@ def _keep_images(dataset: dict) -> None:
 
 
 def test_pipeline(pipeline: list[dict], with_occluders: bool) -> list[dict]:
-    """The pipeline that prepares test people.
-
-    Args:
-        pipeline: Of a test data set.
-        with_occluders: Whether the people are covered by patches.
-
-    Returns:
-        list[dict]: The same steps, with the occluders before the crop or without any.
-    """
+    """A test pipeline with occluders before the crop, or without any."""
     steps = [step for step in pipeline if step['type'] != 'RandomOccluder']
     if with_occluders:
         crop = next(i for i, step in enumerate(steps) if step['type'] == CROP)
@@ -180,15 +164,7 @@ def test_pipeline(pipeline: list[dict], with_occluders: bool) -> list[dict]:
 
 
 def for_test_set(cfg: Config, name: str) -> Config:
-    """The config that scores one of the grid's test sets.
-
-    Args:
-        cfg: Of :func:`make_config`.
-        name: Of the test set.
-
-    Returns:
-        Config: A copy.
-    """
+    """A copy of a config from :func:`make_config` that scores one of the grid's test sets."""
     cfg = copy.deepcopy(cfg)
     dataset = cfg.test_dataloader.dataset
     dataset.pipeline = test_pipeline(list(dataset.pipeline), with_occluders=name == OCCLUDERS)
@@ -196,7 +172,7 @@ def for_test_set(cfg: Config, name: str) -> Config:
 
 
 def _schedule(cfg: dict, epochs: int) -> None:
-    """Warmed up and annealed over the budget's epochs, for all networks of a model."""
+    """Warm up, then anneal over all epochs; the same for all networks of a model."""
     cfg['train_cfg'] = dict(by_epoch=True, max_epochs=epochs, val_interval=epochs + 1)
     cfg['param_scheduler'] = [
         dict(type='LinearLR', begin=0, end=100, start_factor=0.01, by_epoch=False),
@@ -213,35 +189,17 @@ def _schedule(cfg: dict, epochs: int) -> None:
 
 
 def fingerprint(grid: Grid, row: Row, seed: int, settings: Settings) -> str:
-    """Hash what decides a run's outcome, and nothing of the machine.
-
-    Args:
-        grid: The grid.
-        row: One of its rows.
-        seed: Of the run.
-        settings: What the call changes.
-
-    Returns:
-        str: 12 hexadecimal digits.
-    """
+    """Hash of everything that determines the result of a run, 12 hexadecimal digits; the machine is not part of it."""
     cfg = make_config(grid, row, seed, replace(settings, workers=0, cache=False)).to_dict()
     roots = {part.pop('data_root', None) for part in walk_dicts(cfg)} - {None}
     text = json.dumps([cfg, seed, row.decode_of, grid.test_sets], sort_keys=True, default=str)
-    # a folder before those below it
+    # longer paths first, so that none is cut by its parent
     for place in sorted(roots | {str(ROOT)}, key=len, reverse=True):
         text = text.replace(place, '')
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def check_config(grid: Grid, row: Row) -> None:
-    """Refuse a row whose config file is not there, before anything is run.
-
-    Args:
-        grid: The grid.
-        row: One of its rows.
-
-    Raises:
-        UsageError: It is not there.
-    """
+    """Raise a :exc:`UsageError` where the config file of a row does not exist."""
     if not (ROOT / row.path(grid.data)).is_file():
         raise UsageError(f'row {row.name}: {row.path(grid.data)} does not exist')

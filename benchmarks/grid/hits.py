@@ -1,7 +1,7 @@
-"""Which joints and sticks of which test person were right: all that tables, plots and intervals are made of.
+"""Record of the correct joints and sticks of each test sample, from which tables, plots and intervals are computed.
 
-N people, K joints, S sticks. Distances are shares of the torso. Of joints, what each came to is kept at 0.2, at other
-thresholds of the PDJ curve how many were right: packed, a test set of 1,000 people takes 4 to 7 KB.
+N samples, K joints, S sticks. Distances are in torso lengths. Each joint is recorded at a threshold of 0.2; for the
+other thresholds of the PDJ curve only the number of correct joints is. Packed, 1,000 samples take 4 to 7 KB.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Hits:
-    """What a model got right.
+    """Correct joints and sticks of a test set.
 
     Attributes:
-        joints: K names.
-        sticks: S names, left and right apart.
-        measured: (N, K) bool, labelled joints of people with a torso.
-        occluded: (N, K) int8: 1, 0, or -1 where it is not known.
-        right: (N, K) bool, within 0.2.
-        curve: (51,) int64, how many measured joints lie within each threshold of
+        joints: Names of the K joints.
+        sticks: Names of the S sticks, left and right apart.
+        measured: (N, K) bool, labelled joints of samples with a torso.
+        occluded: (N, K) int8: 1, 0, or -1 if unknown.
+        right: (N, K) bool, measured joints within 0.2.
+        curve: (51,) int64, number of measured joints within each threshold of
             :data:`posestructs.evaluation.pdj.CURVE`.
-        stick_measured: (N, S) bool.
-        stick_hits: (N, S) bool, strict PCP at 0.5.
+        stick_measured: (N, S) bool, sticks with both ends labelled.
+        stick_hits: (N, S) bool, correct sticks by strict PCP at 0.5.
     """
 
     joints: tuple[str, ...]
@@ -56,14 +56,7 @@ ARRAYS = dict(measured='bits', occluded='bytes', right='bits', stick_measured='b
 
 
 def pack(hits: Hits) -> dict[str, Any]:
-    """Make hits fit for JSON.
-
-    Args:
-        hits: Of a run.
-
-    Returns:
-        dict[str, Any]: Names, shapes, and arrays as text.
-    """
+    """Convert hits to names, shapes, and arrays as text, for JSON."""
     names = dict(joints=list(hits.joints), sticks=list(hits.sticks))
     out: dict[str, Any] = dict(names, people=len(hits.measured), curve=hits.curve.tolist())
     for name, kind in ARRAYS.items():
@@ -74,14 +67,7 @@ def pack(hits: Hits) -> dict[str, Any]:
 
 
 def unpack(found: Mapping[str, Any]) -> Hits:
-    """Read what :func:`pack` made.
-
-    Args:
-        found: From JSON.
-
-    Returns:
-        Hits: The same as were packed.
-    """
+    """Invert :func:`pack`."""
     joints, sticks = tuple(found['joints']), tuple(found['sticks'])
     arrays = {}
     for name, kind in ARRAYS.items():
@@ -95,20 +81,17 @@ def unpack(found: Mapping[str, Any]) -> Hits:
 
 
 def curve_counts(distance: np.ndarray) -> np.ndarray:
-    """Joints within each threshold of the PDJ curve.
+    """Number of joints within each threshold of the PDJ curve, (51,) int64.
 
     Args:
-        distance: (...) shares of the torso; infinite or NaN is within none.
-
-    Returns:
-        np.ndarray: (51,) int64.
+        distance: Distances in torso lengths, of any shape; infinity and NaN are within no threshold.
     """
     return (distance[..., None] <= np.array(CURVE)).sum(axis=tuple(range(distance.ndim)))
 
 
 @METRICS.register_module()
 class HitRecord(TorsoPCK):
-    """Keep what each test person's joints and sticks came to; ``hits`` holds it once everything is evaluated."""
+    """Metric that records :class:`Hits` in its attribute ``hits`` instead of a score."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(thr=THRESHOLD, **kwargs)
@@ -124,7 +107,7 @@ class HitRecord(TorsoPCK):
         self._sticks = find_sticks(choose(meta, 'sticks', None, self.name, StrictPCP.EXAMPLE), ids, self.name)
 
     def collect(self, sample: Mapping[str, Any]) -> People:
-        """What a PCK needs of a sample, and the occlusion of its joints."""
+        """Collect what a PCK needs of a sample, and the occlusion of its joints."""
         people = super().collect(sample)
         occluded = sample['gt_instances'].get('keypoints_occluded')
         shape = people['labelled'].shape
@@ -132,11 +115,11 @@ class HitRecord(TorsoPCK):
         return people
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Turn distances into hits."""
+        """Threshold the distances."""
         people = join(results)
         measured = people['labelled'] & (people['reference'] > MIN_LENGTH)[:, None]
         reference = np.where(people['reference'] > MIN_LENGTH, people['reference'], np.nan)
-        # as joint_counts computes it, so that at each threshold both agree to the last joint
+        # computed as in joint_counts, so that both agree on joints at a threshold
         delta = np.subtract(people['pred'], people['gt'], dtype=np.float64)
         distance = np.where(measured, np.hypot(delta[..., 0], delta[..., 1]) / reference[:, None], np.inf)
         sticks = [self._stick(people, stick.ends) for stick in self._sticks]
@@ -154,7 +137,7 @@ class HitRecord(TorsoPCK):
 
     @staticmethod
     def _stick(people: People, ends: Any) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) bool twice: whether a stick was measured, and right; by the metric itself, person by person."""
+        """(N,) bool twice: measured and correct sticks, by the metric itself, one sample at a time."""
         counts = [
             strict_pcp(people['pred'][i : i + 1], people['gt'][i : i + 1], people['labelled'][i : i + 1], [ends], 0.5)
             for i in range(len(people['gt']))

@@ -1,4 +1,4 @@
-"""Plots of a grid: PDJ curves, joints, and visible against occluded joints."""
+"""Plots of a grid: PDJ curves, accuracy by joint, and visible against occluded joints."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.grid.budgets import Grid
-from benchmarks.grid.results import Run, hits_of
-from benchmarks.grid.rows import BY_NAME, OCCLUDED, PCK
-from benchmarks.grid.statistics import VISIBLE, curve, per_joint, value
+from benchmarks.grid.results import Runs, curve, hits_of, per_joint, value
+from benchmarks.grid.rows import BY_NAME
+from benchmarks.grid.schema import OCCLUDED, PCK, VISIBLE, Grid
 from posestructs.evaluation.pdj import CURVE
 from posestructs.utils.files import atomic_write
 
-Runs = Mapping[str, Sequence[Run]]
-
 
 def draw_curves(grid: Grid, runs: Runs) -> Figure:
-    """PDJ of each row: mean over seeds, and within one standard deviation where there are several."""
+    """PDJ curve of each row: mean over seeds, with a band of one standard deviation."""
     figure, axes = _figure(9, 5)
     for name, colour in _colours(runs).items():
         curves = [curve(hits) for hits in hits_of(runs[name], grid, PCK)]
@@ -39,7 +36,7 @@ def draw_curves(grid: Grid, runs: Runs) -> Figure:
 
 
 def draw_joints(grid: Grid, runs: Runs) -> Figure:
-    """TorsoPCK@0.2 of each kind of joint, rows side by side."""
+    """TorsoPCK@0.2 by joint, rows side by side."""
     found = {}
     for name in runs:
         joints = [per_joint(hits) for hits in hits_of(runs[name], grid, PCK)]
@@ -67,16 +64,7 @@ PLOTS: Mapping[str, tuple[str, Callable[[Grid, Runs], Figure]]] = {
 
 
 def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
-    """Draw and write all plots of a grid.
-
-    Args:
-        grid: The grid.
-        runs: By row.
-        folder: For the pictures.
-
-    Returns:
-        dict[str, Path]: Pictures by what they show; none without runs.
-    """
+    """Write all plots of a grid; returns the image files by their subject, none without runs."""
     written = {}
     for name, (about, draw) in PLOTS.items():
         if runs:
@@ -86,12 +74,12 @@ def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as png of 256 colours, a third of the size of one of all colours: pictures are committed."""
-    full, picture = io.BytesIO(), io.BytesIO()
+    """Write a figure as a PNG of 256 colours, which is a third of the size of a full-colour one."""
+    full, image = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(full, format='png', dpi=100, bbox_inches='tight')
-    Image.open(full).convert('RGB').quantize(256, dither=Image.Dither.NONE).save(picture, 'png', optimize=True)
-    atomic_write(path, picture.getvalue())
+    Image.open(full).convert('RGB').quantize(256, dither=Image.Dither.NONE).save(image, 'png', optimize=True)
+    atomic_write(path, image.getvalue())
 
 
 def _figure(width: float, height: float) -> tuple[Figure, object]:
@@ -100,14 +88,14 @@ def _figure(width: float, height: float) -> tuple[Figure, object]:
 
 
 def _colours(runs: Runs) -> dict[str, tuple]:
-    """A colour a row, the same in all plots of all grids."""
+    """Colour of each row, the same in all plots of all grids."""
     table = colormaps['tab20']
     order = list(BY_NAME)
     return {name: table(order.index(name) % 20) for name in runs}
 
 
 def _bars(grid: Grid, found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str], label: str) -> Figure:
-    """Groups of bars, a bar a row; thin lines reach from the lowest to the highest seed."""
+    """Groups of bars with a bar for each row; thin lines span the range of the seeds."""
     figure, axes = _figure(max(6, 1.4 * len(groups) + 4), 4.5)
     width = 0.85 / len(found)
     for i, (name, colour) in enumerate(_colours(found).items()):

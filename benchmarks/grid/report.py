@@ -1,4 +1,4 @@
-"""Tables of a grid as Markdown, from what was measured; what was not is shown as open."""
+"""Markdown tables of a grid; rows without results are marked as open."""
 
 from __future__ import annotations
 
@@ -6,30 +6,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.grid.budgets import OCCLUDERS, Grid
 from benchmarks.grid.experiment import Settings, make_config
-from benchmarks.grid.results import Run, hits_of
-from benchmarks.grid.rows import BY_NAME, COMPARISONS, HOURGLASS, MEAN_POSE, OCCLUDED, PCK, PCP, Comparison, Row
-from benchmarks.grid.statistics import VISIBLE, Difference, curve_area, paired_bootstrap, value
+from benchmarks.grid.results import Difference, Run, Runs, curve_area, hits_of, paired_bootstrap, value
+from benchmarks.grid.rows import BY_NAME, COMPARISONS, HOURGLASS
+from benchmarks.grid.schema import OCCLUDED, OCCLUDERS, PCK, PCP, VISIBLE, Comparison, Grid, Row
 from posestructs.evaluation.tables import format_table
 
 OPEN, NONE = 'open', '-'
 SHOWN = (PCK, PCP, VISIBLE, OCCLUDED)
 AREA = 'PDJ, area'
 
-Runs = Mapping[str, Sequence[Run]]
-
 
 def spread(values: Sequence[float | None], digits: int = 1) -> str:
-    """Mean over seeds, and their standard deviation where there are several.
-
-    Args:
-        values: One a seed; ``None`` where there is none.
-        digits: After the point.
-
-    Returns:
-        str: ``12.3`` or ``12.3 ± 0.4``.
-    """
+    """Format the mean over seeds, with the standard deviation of several seeds: ``12.3`` or ``12.3 ± 0.4``."""
     known = [v for v in values if v is not None]
     if not known:
         return NONE
@@ -38,18 +27,10 @@ def spread(values: Sequence[float | None], digits: int = 1) -> str:
 
 
 def main_table(grid: Grid, runs: Runs) -> str:
-    """All rows of a grid.
-
-    Args:
-        grid: The grid.
-        runs: By row.
-
-    Returns:
-        str: Markdown; metrics in percent, rows without a result open.
-    """
+    """Markdown table of all rows of a grid."""
     header = ['', *SHOWN, AREA, 'image', 'maps', 'parameters', 'GMACs', 'images/s', 'minutes', 'seeds']
     lines = []
-    for row in grid.rows():
+    for row in grid.rows:
         if row.name not in runs:
             lines.append([row.label_for(grid.data), *([OPEN] * len(SHOWN)), OPEN, *([NONE] * 7)])
             continue
@@ -74,33 +55,20 @@ def main_table(grid: Grid, runs: Runs) -> str:
 
 
 def sizes(grid: Grid, row: Row) -> list[str]:
-    """What a row's model sees and gives.
-
-    Args:
-        grid: The grid.
-        row: One of its rows.
-
-    Returns:
-        list[str]: Pixels of the image and cells of the maps, such as ``64x64``.
-    """
-    if row.name == MEAN_POSE:
+    """Sizes of the input and of the maps of a row, such as ``64x64``."""
+    if row.is_mean_pose:
         return [NONE, NONE]
     codec = make_config(grid, row, 0, Settings()).codec
     return ['x'.join(map(str, codec[key])) for key in ('input_size', 'heatmap_size')]
 
 
 def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Difference | None] | None]]:
-    """Compare rows on the same people.
-
-    Args:
-        grid: The grid.
-        runs: By row.
+    """Evaluate the comparisons of rows of a grid on the seeds that both rows have.
 
     Returns:
-        list: Each comparison whose rows are in the grid, and differences by measure; ``None`` where a row has no
-        result. The seeds that both rows have are compared.
+        Each comparison with its differences by measure, or with ``None`` if the rows have no seed in common.
     """
-    names = {row.name for row in grid.rows()}
+    names = {row.name for row in grid.rows}
     compared = []
     for comparison in COMPARISONS:
         pair = comparison.row, comparison.against
@@ -117,23 +85,15 @@ def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Diff
 
 
 def interval(found: Difference | None) -> str:
-    """A difference, its deviation over seeds where there are several, and its interval: ``+1.2 ± 0.4 [0.3, 2.1]``."""
+    """Format a difference with its deviation over seeds and its interval: ``+1.2 ± 0.4 [0.3, 2.1]``."""
     if found is None:
         return NONE
     deviation = '' if found.deviation is None else f' ± {found.deviation:.1f}'
     return f'{found.points:+.1f}{deviation} [{found.low:.1f}, {found.high:.1f}]'
 
 
-def verdict(comparison: Comparison, found: Mapping[str, Difference | None] | None) -> str:
-    """What became of a comparison's aims.
-
-    Args:
-        comparison: With aims or without.
-        found: Differences by measure.
-
-    Returns:
-        str: A part for each aim, '-' where there are none.
-    """
+def outcome(comparison: Comparison, found: Mapping[str, Difference | None] | None) -> str:
+    """Format whether the aims of a comparison are reached; ``-`` without aims."""
     parts = []
     for measure, points in comparison.aims.items():
         wanted = f'more than 0 {measure}' if points == 0 else f'at least {points:.1f} {measure}'
@@ -145,23 +105,15 @@ def verdict(comparison: Comparison, found: Mapping[str, Difference | None] | Non
 
 
 def reached(found: Difference, points: float) -> bool:
-    """Whether an aim is reached: by the measured difference itself, whatever its interval."""
+    """Whether the difference itself reaches an aim, whatever its interval."""
     return found.points > 0 if points == 0 else found.points >= points
 
 
 def difference_table(grid: Grid, runs: Runs) -> str:
-    """Differences of rows and their aims, missed aims first.
-
-    Args:
-        grid: The grid.
-        runs: By row.
-
-    Returns:
-        str: Markdown.
-    """
+    """Markdown table of the comparisons of a grid, missed aims first."""
     rows = []
     for comparison, found in differences(grid, runs):
-        text = verdict(comparison, found)
+        text = outcome(comparison, found)
         cells = [OPEN] * 3 if found is None else [interval(found[m]) for m in (PCK, PCP, OCCLUDED)]
         pair = ' - '.join(BY_NAME[name].label_for(grid.data) for name in (comparison.row, comparison.against))
         order = 0 if 'missed' in text else 1 if text != NONE else 2
@@ -174,15 +126,7 @@ def difference_table(grid: Grid, runs: Runs) -> str:
 
 
 def provenance(grid: Grid, runs: Runs) -> str:
-    """Where and with what the runs were made, in a sentence each.
-
-    Args:
-        grid: The grid.
-        runs: By row.
-
-    Returns:
-        str: Text, empty without runs.
-    """
+    """Machine, versions and commit of the runs, in a sentence for each machine; empty without runs."""
     machines: dict[tuple, list[Run]] = {}
     keys = ('gpu', 'cpu', 'threads', 'python', 'torch', 'mmpose', 'commit')
     for found in runs.values():
@@ -199,7 +143,7 @@ def provenance(grid: Grid, runs: Runs) -> str:
         busy = [run.facts['gpu_utilisation'] for run in group if 'gpu_utilisation' in run.facts]
         load = f' The GPU was busy {np.mean(busy):.0f} % of the time.' if busy else ''
         if known['gpu'] and not busy:
-            load = ' How busy the GPU was is not known: nvidia-smi did not tell.'
+            load = ' The load of the GPU is unknown, since nvidia-smi did not report it.'
         sentences.append(
             f'{which}: {device}, Python {known["python"]}, torch {known["torch"]}, mmpose {known["mmpose"]}, '
             f'commit {known["commit"]}.{load}'
@@ -208,67 +152,56 @@ def provenance(grid: Grid, runs: Runs) -> str:
 
 
 def budget_line(grid: Grid, runs: Runs) -> str:
-    """What each row was given.
-
-    Args:
-        grid: The grid.
-        runs: By row.
-
-    Returns:
-        str: A sentence, of the runs where there are any.
-    """
+    """Describe the budget: of the runs, or of the grid if there are none."""
     trained = [run.facts for found in runs.values() for run in found if run.facts['epochs']]
-    told = {
+    budgets = {
         f'{facts["images"]:,} training images in {facts["epochs"]} epochs, batches of {facts["batch_size"]}'
         + (', bfloat16' if facts.get('settings', {}).get('bf16') else '')
         for facts in trained
     }
-    people = {len(hits.measured) for found in runs.values() for run in found for hits in run.hits.values()}
-    if not told:
+    counts = {len(hits.measured) for found in runs.values() for run in found for hits in run.hits.values()}
+    if not budgets:
         return f'{grid.epochs} epochs, batches of {grid.batch_size}.'
-    scored = ' or '.join(f'{count:,}' for count in sorted(people))
+    scored = ' or '.join(f'{count:,}' for count in sorted(counts))
     spent = [run.facts['seconds'] for found in runs.values() for run in found]
     minutes = sum(one.get(part, 0) for one in spent for part in ('train', 'test')) / 60
     return (
-        f'Each row: {"; or ".join(sorted(told))}; the last checkpoint scored on {scored} people. '
-        f'What is shown took {minutes:.0f} minutes of training and scoring, one run at a time.'
+        f'Each row: {"; or ".join(sorted(budgets))}; the last checkpoint is scored on {scored} test samples. '
+        f'Training and scoring took {minutes:.0f} minutes in all, one run at a time.'
     )
 
 
-def grid_section(grid: Grid, runs: Runs, pictures: Mapping[str, str]) -> str:
-    """All there is to say of a grid.
+def grid_section(grid: Grid, runs: Runs, plots: Mapping[str, str]) -> str:
+    """Section of a grid in a Markdown page, without tables if there are no runs.
 
     Args:
         grid: The grid.
-        runs: By row.
-        pictures: Paths, as the page writes them, by what they show.
-
-    Returns:
-        str: Markdown with headings of the third level; of a grid that has not been run, no tables.
+        runs: Runs by row.
+        plots: Paths of the plots relative to the page, by their subject.
     """
     if not runs:
-        names = '; '.join(row.label_for(grid.data) for row in grid.rows())
-        return f'### {grid.name}\n\n{budget_line(grid, runs)} Open, no row has been run yet: {names}.'
+        names = '; '.join(row.label_for(grid.data) for row in grid.rows)
+        return f'### {grid.name}\n\n{budget_line(grid, runs)} Open; no row has been run yet: {names}.'
     parts = [
         f'### {grid.name}',
         ' '.join(filter(None, (budget_line(grid, runs), grid.note))),
         main_table(grid, runs),
         INTERVALS + (UNDER_OCCLUDERS if OCCLUDERS in grid.test_sets else ''),
         difference_table(grid, runs),
-        *(f'![{about}]({path})' for about, path in pictures.items()),
+        *(f'![{about}]({path})' for about, path in plots.items()),
         provenance(grid, runs),
     ]
     return '\n\n'.join(part for part in parts if part)
 
 
 INTERVALS = (
-    'Metrics in percent, mean and standard deviation over seeds; parameters and multiply-adds of what is tested, which '
-    'has no discriminators; minutes of training. Differences are in points, of the seeds that both rows have, with the '
-    'standard deviation of the differences of single seeds and the 95 % interval of a paired bootstrap over the test '
-    'people. The interval covers the choice of people, not the chance of training: with one seed a difference of a '
-    'point or two may be chance all the same.'
+    'Metrics are in percent, as mean and standard deviation over seeds. Parameters and multiply-adds are those of the '
+    'model in testing, without discriminators; minutes are those of training. Differences are in points, over the '
+    'seeds that both rows have, with the standard deviation of the differences of single seeds and the 95 % interval '
+    'of a paired bootstrap over the test samples. The interval covers the choice of the test samples, not the '
+    'randomness of training: with one seed, a difference of a point or two may be chance.'
 )
 UNDER_OCCLUDERS = (
-    ' Visible and occluded joints are those of the same people under artificial occluders, where fewer joints are '
-    'found; all other columns are of the people as they are.'
+    ' The columns of visible and occluded joints are measured on the same images under artificial occluders, where '
+    'fewer joints are found; all other columns on the images as they are.'
 )

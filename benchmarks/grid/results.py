@@ -1,66 +1,66 @@
-"""Results of a grid, read back from their JSON files."""
+"""Results of a grid, read from their JSON files, and their statistics.
+
+N test samples, K joints, S sticks, R resamples.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.grid.budgets import OCCLUDERS, PLAIN, Grid
+import numpy as np
+
 from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.hits import Hits, unpack
-from benchmarks.grid.rows import OCCLUDED, Row
-from benchmarks.grid.statistics import VISIBLE
+from benchmarks.grid.schema import OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, VISIBLE, Grid, Row
+from posestructs.evaluation.pdj import area
 from posestructs.utils.usage import UsageError
+
+RESAMPLES = 2000
+LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Run:
-    """A result.
+    """Result of a run.
 
     Attributes:
-        facts: What its file holds beside the hits.
-        hits: By test set.
+        facts: Content of its file except the hits.
+        hits: Hits by test set.
     """
 
     facts: dict[str, Any]
     hits: dict[str, Hits]
 
 
+Runs = Mapping[str, Sequence[Run]]
+"""Runs of each row that has any, in order of their seeds."""
+
+
 def read_run(path: Path) -> Run:
-    """Read a result.
-
-    Args:
-        path: Its file.
-
-    Returns:
-        Run: The result.
-
-    Raises:
-        UsageError: It is no result.
-    """
+    """Read a result file; raises :exc:`UsageError` if it is not one."""
     try:
         facts = json.loads(path.read_text())
         return Run(facts, {name: unpack(record) for name, record in facts.pop('sets').items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f'{path} is no result of benchmarks/accuracy.py: {error!r}') from error
+        raise UsageError(f'{path} is not a result of benchmarks/accuracy.py: {error!r}') from error
 
 
 def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
-    """Read the results of a grid.
+    """Read the results of a grid, and of the grid that it shares rows with, each run once.
 
     Args:
-        folder: With a folder for each grid.
+        folder: Folder that holds a folder for each grid.
         grid: The grid.
 
     Returns:
-        dict[str, list[Run]]: Runs by row, in order of their seeds; a row without any is not in it. Those of a grid that
-        it shares rows with are among them, after its own of the same seed, each run once.
+        Runs by row. Of one seed, the grid's own runs come first.
     """
     found: dict[str, list[Run]] = {}
-    for row in grid.rows():
+    for row in grid.rows:
         paths = [path for name in grid.folders() for path in (folder / name).glob(f'{row.name}_seed*.json')]
         runs = {(run.facts['seed'], run.facts['fingerprint']): run for run in map(read_run, paths)}
         if runs:
@@ -68,57 +68,175 @@ def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
     return found
 
 
-def of_settings(runs: Mapping[str, Sequence[Run]], grid: Grid, settings: Settings) -> dict[str, list[Run]]:
-    """Pick the results that a grid would get today, so that no trial and no older config stands in its table.
+def of_settings(runs: Runs, grid: Grid, settings: Settings) -> dict[str, list[Run]]:
+    """Select the results that the grid would have today, so that its table holds no trial and no older config.
 
     Args:
-        runs: By row.
+        runs: Runs by row, as of :func:`read_grid`.
         grid: The grid.
-        settings: What a call changes; the flags of the device, which leave a table comparable, are each run's own.
+        settings: Changes by the command line. Options of the device may differ, since they leave results comparable.
 
     Returns:
-        dict[str, list[Run]]: By row, one a seed, the grid's own before that of a grid that it shares rows with; a row
-        without any is not in it.
+        Runs by row, one for each seed.
     """
     found = {}
-    for row in grid.rows():
+    for row in grid.rows:
         kept: dict[int, Run] = {}
         for run in runs.get(row.name, ()):
-            if run.facts['fingerprint'] == _mark(run, row, grid, settings):
+            if run.facts['fingerprint'] == _expected(run, row, grid, settings):
                 kept.setdefault(run.facts['seed'], run)
         if kept:
             found[row.name] = list(kept.values())
     return found
 
 
-def _mark(run: Run, row: Row, grid: Grid, settings: Settings) -> str:
+def _expected(run: Run, row: Row, grid: Grid, settings: Settings) -> str:
     own = run.facts.get('settings', {})
     device = {key: own.get(key, False) for key in ('bf16', 'channels_last')}
     return fingerprint(grid, row, run.facts['seed'], replace(settings, **device))
 
 
-def set_of(grid: Grid, measure: str) -> str:
-    """Which test set a measure is taken on.
-
-    Args:
-        grid: The grid.
-        measure: Of :data:`benchmarks.grid.statistics.MEASURES`.
-
-    Returns:
-        str: The one with occluders, for visible and occluded joints, where there is one.
-    """
-    return OCCLUDERS if measure in (VISIBLE, OCCLUDED) and OCCLUDERS in grid.test_sets else PLAIN
-
-
 def hits_of(runs: Iterable[Run], grid: Grid, measure: str) -> list[Hits]:
-    """Hits that a measure is made of.
+    """Hits of each run on the test set of a measure; visible and occluded joints are measured under occluders."""
+    covered = measure in (VISIBLE, OCCLUDED) and OCCLUDERS in grid.test_sets
+    return [run.hits[OCCLUDERS if covered else PLAIN] for run in runs]
+
+
+# -- measures ----------------------------------------------------------------------------------------------------------
+
+
+class Counts(NamedTuple):
+    """Correct and measured items of each sample in each of G groups; the groups have equal weight in the mean.
+
+    Attributes:
+        right: (N, G) counts, or their means over seeds.
+        measured: (N, G) counts.
+    """
+
+    right: np.ndarray
+    measured: np.ndarray
+
+
+def _pck(hits: Hits, subset: np.ndarray | None = None) -> Counts:
+    """A single group, so that a joint has the weight of its number of labels."""
+    measured = hits.measured if subset is None else hits.measured & subset
+    right = hits.right & measured
+    return Counts(right.sum(1, keepdims=True).astype(float), measured.sum(1, keepdims=True).astype(float))
+
+
+def _pcp(hits: Hits) -> Counts:
+    """A group for each stick."""
+    return Counts(hits.stick_hits.astype(float), hits.stick_measured.astype(float))
+
+
+MEASURES: dict[str, Callable[[Hits], Counts]] = {
+    PCK: _pck,
+    PCP: _pcp,
+    VISIBLE: lambda hits: _pck(hits, hits.occluded == 0),
+    OCCLUDED: lambda hits: _pck(hits, hits.occluded == 1),
+}
+
+
+def rate(counts: Counts) -> float | None:
+    """Mean over the groups of the percentage of correct items; ``None`` if nothing was measured."""
+    measured = counts.measured.sum(0)
+    if not measured.any():
+        return None
+    kept = measured > 0
+    return float(100 * (counts.right.sum(0)[kept] / measured[kept]).mean())
+
+
+def value(hits: Hits, measure: str) -> float | None:
+    """Percentage of a measure of :data:`MEASURES`; ``None`` if nothing was measured."""
+    return rate(MEASURES[measure](hits))
+
+
+def curve(hits: Hits) -> np.ndarray:
+    """PDJ over all joints in percent, (51,), at the thresholds of :data:`posestructs.evaluation.pdj.CURVE`."""
+    return 100 * hits.curve / hits.measured.sum()
+
+
+def curve_area(hits: Hits) -> float:
+    """Area under the PDJ curve in percent."""
+    return area(curve(hits))
+
+
+def per_joint(hits: Hits) -> dict[str, float]:
+    """TorsoPCK@0.2 in percent by joint name without its side; left and right are averaged."""
+    right, measured = (hits.right & hits.measured).sum(0), hits.measured.sum(0)
+    sides: dict[str, list[float]] = {}
+    for name, good, count in zip(hits.joints, right, measured, strict=True):
+        if count:
+            sides.setdefault(name.removeprefix('left_').removeprefix('right_'), []).append(100 * good / count)
+    return {name: float(np.mean(values)) for name, values in sides.items()}
+
+
+# -- differences -------------------------------------------------------------------------------------------------------
+
+
+class Difference(NamedTuple):
+    """Difference of two rows in points, with a confidence interval.
+
+    Attributes:
+        points: First minus second row.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        deviation: Standard deviation of the differences of single seeds; ``None`` with one seed.
+    """
+
+    points: float
+    low: float
+    high: float
+    deviation: float | None = None
+
+
+def over_seeds(runs: Sequence[Hits], measure: str) -> Counts:
+    """Counts averaged over seeds; their :func:`rate` is the mean of the seeds' rates."""
+    counts = [MEASURES[measure](hits) for hits in runs]
+    return Counts(np.mean([c.right for c in counts], axis=0), counts[0].measured)
+
+
+def paired_bootstrap(
+    first: Sequence[Hits], second: Sequence[Hits], measure: str, resamples: int = RESAMPLES, seed: int = 0
+) -> Difference | None:
+    """Difference of two rows with a percentile interval over resampled test samples.
+
+    Samples are drawn with replacement, the same ones for both rows. The interval covers the choice of the test samples;
+    the randomness of training is covered by the deviation over seeds.
 
     Args:
-        runs: Of a row.
-        grid: The grid.
-        measure: What is measured.
+        first: Hits of a row, one for each seed.
+        second: Hits of the other row on the same samples, with the same seeds in the same order.
+        measure: Measure of :data:`MEASURES`.
+        resamples: Number R of resamples.
+        seed: Seed of the resampling.
 
     Returns:
-        list[Hits]: One a seed.
+        The difference; ``None`` if nothing was measured.
+
+    Raises:
+        ValueError: The rows differ in their samples or in the number of seeds.
     """
-    return [run.hits[set_of(grid, measure)] for run in runs]
+    if len(first) != len(second):
+        raise ValueError(f'{len(first)} runs cannot be compared with {len(second)} seed by seed')
+    for hits in (*first[1:], *second):
+        if not all(np.array_equal(getattr(hits, key), getattr(first[0], key)) for key in ('measured', 'occluded')):
+            raise ValueError('runs on different test samples cannot be compared sample by sample')
+    a, b = over_seeds(first, measure), over_seeds(second, measure)
+    if rate(a) is None:
+        return None
+    count = len(a.right)
+    # number of times that each sample is drawn: (R, N)
+    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    differences = _resampled(a, weights) - _resampled(b, weights)
+    low, high = np.nanpercentile(differences, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    by_seed = [value(x, measure) - value(y, measure) for x, y in zip(first, second, strict=True)]
+    deviation = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None
+    return Difference(rate(a) - rate(b), float(low), float(high), deviation)
+
+
+def _resampled(counts: Counts, weights: np.ndarray) -> np.ndarray:
+    """Percentage of each resample, (R,); NaN where it measured nothing."""
+    right, measured = weights @ counts.right, weights @ counts.measured
+    shares = np.divide(right, measured, out=np.full(right.shape, np.nan), where=measured > 0)
+    return 100 * np.nanmean(shares, axis=1)

@@ -1,74 +1,25 @@
-"""What is compared: a config each, what it changes in it, and what it is compared with.
+"""Rows, comparisons and grids of the accuracy benchmark.
 
-``{data}`` in a path stands for the data set's part of the file name, such as ``stick-figure-64x64``.
+Rows of a grid differ in the model alone: data, images, schedule and seeds are the grid's. ``{data}`` in the path of a
+config stands for the data set's part of the file name, such as ``stick-figure-64x64``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
+from benchmarks.grid.schema import EVERYWHERE, OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, Comparison, Grid, Row
+
+STICK_FIGURE = 'stick-figure-64x64'
+LSPET_MINI = 'lspet-mini-128x128'
 TREE = 'configs/structured_feature/sfl-separable_gen64_{data}'
 ADVERSARIAL = 'configs/adversarial_posenet/apn_2x56_{data}'
-
 MEAN_POSE, HOURGLASS = 'mean-pose', 'hourglass'
 
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """A line of the table.
-
-    Attributes:
-        name: Names its files.
-        label: In tables and plots.
-        config: Path with ``{data}``; the mean pose takes only the data set of it.
-        changes: Keys of the config, dotted, and their values.
-        only: Own config, in place of ``config``, where a word is part of the data set's name.
-        labels: Own label, in place of ``label``, where a word is part of the data set's name.
-        data: Part of the name of the data sets that the row is for.
-        decode_of: Row whose checkpoint it scores; it then trains nothing.
-        fit_types: Whether its codec gets mixture types, one a part, that are fitted to the training people.
-        main: Whether small grids have it and large ones give it more seeds.
-    """
-
-    name: str
-    label: str
-    config: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    only: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    data: str = ''
-    decode_of: str | None = None
-    fit_types: bool = False
-    main: bool = False
-
-    def path(self, data: str) -> str:
-        """Config file of the row for a data set.
-
-        Args:
-            data: Data set's part of the file name.
-
-        Returns:
-            str: Path seen from the project's root.
-        """
-        return next((path for key, path in self.only.items() if key in data), self.config).format(data=data)
-
-    def label_for(self, data: str) -> str:
-        """Label of the row in the table of a data set.
-
-        Args:
-            data: Data set's part of the file name.
-
-        Returns:
-            str: In tables and plots.
-        """
-        return next((label for key, label in self.labels.items() if key in data), self.label)
-
-
-# with the paper's weights the terms are a few thousandths of the loss of so short a training
+# the paper's weights make the terms a few thousandths of the loss in so short a training
 _WEIGHTED = {'model.adversarial.alpha': 50 / 220, 'model.adversarial.beta': 50 / 180}
-# as fast as the generator: at a fifth of its rate, P often says nearly the same of everything after so short a training
+# the generator's rate: at a fifth of it, the scores of P often hardly differ between inputs after so short a training
 _QUICK = {f'optim_wrapper.{name}.optimizer.lr': 1e-3 for name in ('pose', 'confidence')}
 
 
@@ -136,25 +87,6 @@ ROWS: tuple[Row, ...] = (
 )
 BY_NAME: Mapping[str, Row] = {row.name: row for row in ROWS}
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """A difference worth an interval.
-
-    Attributes:
-        row: The better one, as one hopes.
-        against: The other.
-        about: What the difference shows.
-        aims: Points by which it should be better, by measure.
-    """
-
-    row: str
-    against: str
-    about: str
-    aims: Mapping[str, float] = field(default_factory=dict)
-
-
-PCK, PCP, OCCLUDED = 'TorsoPCK@0.2', 'StrictPCP@0.5', 'occluded TorsoPCK@0.2'
 BETTER = {PCK: 0.0}
 
 COMPARISONS: tuple[Comparison, ...] = (
@@ -182,3 +114,131 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison('pretrained-hybrid', 'pretrained-single-task', 'structure on top of pretraining'),
     Comparison('pretrained-hybrid', 'pretrained', 'structure, another head and another loss on top of pretraining'),
 )
+
+
+# mmpose fixes the width of its hourglass at full resolution at 256, so that only a smaller input brings it below 1 GMAC
+SMALL_HOURGLASS = {
+    EVERYWHERE: dict(input_size=(80, 80), heatmap_size=(20, 20), sigma=1.25),
+    'model.backbone.downsample_times': 2,
+    'model.backbone.stage_channels': (256, 48, 64),
+    'model.backbone.stage_blocks': (1, 1, 1),
+    'model.backbone.feat_channel': 32,
+    'model.head.in_channels': 32,
+}
+
+# equal cost: input and maps of that hourglass, and the largest width that stays below its 0.993 GMACs
+_EQUAL_SIZE = {EVERYWHERE: SMALL_HOURGLASS[EVERYWHERE], 'model.backbone.depth': 2}
+_EQUAL_TREE = {
+    # the number of negative cells of maps of 32x32
+    EVERYWHERE: dict(SMALL_HOURGLASS[EVERYWHERE], negative_rate=0.05),
+    'model.backbone.depth': 2,
+    'model.backbone.channels': 304,
+    'model.neck.in_channels': 304,
+    'model.head.shared_channels': 304,
+}
+_EQUAL_GENERATOR = {**_EQUAL_SIZE, 'model.backbone.channels': 224, 'model.head.in_channels': 224}
+_EQUAL_DISCRIMINATORS = {
+    'model.discriminators.pose.depth': 2,
+    'model.discriminators.confidence.depth': 2,
+    # the config's share of the norm of a target map
+    'model.adversarial.epsilon': 1.25,
+}
+
+_TREE_256 = {
+    # the number of negative cells at a quarter of the area
+    EVERYWHERE: dict(negative_rate=0.005),
+    'model.backbone.channels': 128,
+    'model.neck.in_channels': 128,
+    'model.neck.part_channels': 16,
+    'model.head.shared_channels': 128,
+}
+# one stack keeps a checkpoint, with both moments of Adam, below 16 MiB
+_GENERATOR_256 = {
+    'model.backbone.channels': 128,
+    'model.backbone.num_stacks': 1,
+    'model.head.in_channels': 128,
+    'model.head.num_stacks': 1,
+}
+
+_ADVERSARIAL = (
+    'single-task',
+    'multi-task',
+    'c',
+    'p',
+    'c-p',
+    'ungated',
+    'non-saturating',
+    'weighted',
+    'quick',
+    'weighted-quick',
+)
+
+
+def _rows(data: str, extra: Iterable[str] | None = None) -> tuple[Row, ...]:
+    """Rows for a data set, main rows first; with ``extra``, only the main rows and those named."""
+    found = [row for row in ROWS if row.data in data and (extra is None or row.main or row.name in extra)]
+    return tuple(sorted(found, key=lambda row: not row.main))
+
+
+_CPU_LSPET_MINI = Grid(
+    name='cpu_lspet-mini-128x128',
+    data=LSPET_MINI,
+    pipeline_of='configs/_base_/dataloaders/lspet-mini_128x128_occlusion.py',
+    epochs=2,
+    batch_size=16,
+    test_sets=(PLAIN, OCCLUDERS),
+    rows=_rows(LSPET_MINI, extra=('pretrained', 'pretrained-single-task', 'pretrained-hybrid')),
+    max_gmacs=1.0,
+    changes={'hourglass': SMALL_HOURGLASS},
+)
+
+GRIDS: Mapping[str, Mapping[str, Grid]] = {
+    'cpu': {
+        'stick-figure': Grid(
+            name='cpu_stick-figure-64x64',
+            data=STICK_FIGURE,
+            rows=_rows(STICK_FIGURE),
+            epoch_images=6000,
+            epochs=3,
+            batch_size=32,
+        ),
+        'lspet-mini': _CPU_LSPET_MINI,
+        'lspet-mini-equal': replace(
+            _CPU_LSPET_MINI,
+            name='cpu_lspet-mini-80x80_equal-cost',
+            rows=_rows(LSPET_MINI, extra=()),
+            changes={
+                'hourglass': SMALL_HOURGLASS,
+                **dict.fromkeys(('tree-none', 'tree-both'), _EQUAL_TREE),
+                'single-task': _EQUAL_GENERATOR,
+                'c-p': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS},
+                'hybrid': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS, 'model.neck.in_channels': 224},
+            },
+            shares=_CPU_LSPET_MINI.name,
+            note='Two trees were scored on these test people before: one of 160 channels at 128x128, after which the '
+            'size was chosen on others, and this one with a rate of negative cells of 0.02 in place of 0.05.',
+        ),
+    },
+    'gpu': {
+        'lspet-mini': Grid(
+            name='gpu_lspet-mini-256x256',
+            data=LSPET_MINI,
+            rows=_rows(LSPET_MINI),
+            pipeline_of='configs/_base_/dataloaders/lspet-mini_128x128_occlusion.py',
+            epochs=30,
+            batch_size=32,
+            test_sets=(PLAIN, OCCLUDERS),
+            main_seeds=(0, 1, 2),
+            enlarge=2,
+            changes={
+                'tree-none': _TREE_256,
+                'tree-up': _TREE_256,
+                'tree-down': _TREE_256,
+                'tree-both': _TREE_256,
+                'tree-both-max-sum': _TREE_256,
+                **dict.fromkeys(_ADVERSARIAL, _GENERATOR_256),
+                'hybrid': {**_GENERATOR_256, 'model.neck.in_channels': 128},
+            },
+        ),
+    },
+}

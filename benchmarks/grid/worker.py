@@ -1,8 +1,8 @@
-"""One run in a process of its own: ``python -m benchmarks.grid.worker '{"budget": ..., "row": ..., ...}'``.
+"""Run one row in a process of its own: ``python -m benchmarks.grid.worker '{"budget": ..., "row": ..., ...}'``.
 
-Trains a row, or goes on where it stopped, scores its last checkpoint on the grid's test sets, and writes its result.
-Rows that only decode another row's checkpoint are scored along with that one. Exit status 75 says that its time was
-over, and that another call goes on; 76 that another process is at the same run.
+It trains the row, or resumes its training, scores the last checkpoint on the test sets of the grid and writes the
+result. Rows that decode the checkpoint of this row are scored with it. Exit status 75: stopped at a checkpoint by the
+deadline; 76: another process is at the same run.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from mmengine.structures import InstanceData
+from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
-from benchmarks.grid import cached_image, mean_pose_row
-from benchmarks.grid.budgets import GRIDS, Grid
-from benchmarks.grid.complexity import complexity
 from benchmarks.grid.experiment import ROOT, Settings, fingerprint, for_test_set, make_config
-from benchmarks.grid.gpu_load import GpuLoad
-from benchmarks.grid.hits import Hits, pack
-from benchmarks.grid.hooks import GpuLoadHook, OutOfTime, TrainingClockHook
-from benchmarks.grid.rows import BY_NAME, MEAN_POSE, ROWS, Row
-from benchmarks.grid.verdicts import verdicts
+from benchmarks.grid.hits import HitRecord, Hits, pack
+from benchmarks.grid.measure import complexity, discriminator_scores
+from benchmarks.grid.rows import BY_NAME, GRIDS
+from benchmarks.grid.schema import Grid, Row
+from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
+from benchmarks.mean_pose import mean_pose, people, place, without_images
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -45,14 +45,14 @@ class Task:
     """A run.
 
     Attributes:
-        budget: Of :data:`GRIDS`.
-        data: Of the budget.
+        budget: Key of :data:`GRIDS`.
+        data: Key of the budget's grids.
         row: Name of the row.
-        seed: Of the run.
-        folder: For checkpoints and logs.
-        results: For the JSON files.
-        deadline: ``time.time()`` at which it should have stopped; ``None`` for none.
-        settings: What the call changes.
+        seed: Seed of the run.
+        folder: Work directory.
+        results: Folder of the result files.
+        deadline: Time at which it should have stopped, as of ``time.time()``; ``None`` for no limit.
+        settings: Changes by the command line.
     """
 
     budget: str
@@ -65,82 +65,68 @@ class Task:
     settings: Settings
 
     def to_json(self) -> str:
-        """For the command line."""
+        """Serialize for the command line."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Task:
-        """From the command line."""
+        """Invert :meth:`to_json`."""
         found = json.loads(text)
         return cls(**{**found, 'settings': Settings(**found['settings'])})
 
     @property
     def grid(self) -> Grid:
-        """The grid it belongs to."""
+        """The grid of the run."""
         return GRIDS[self.budget][self.data]
 
 
 def result_path(results: str | Path, row: Row, seed: int) -> Path:
-    """Where the result of a run goes.
-
-    Args:
-        results: Folder of the grid's results.
-        row: The row.
-        seed: Of the run.
-
-    Returns:
-        Path: Its file.
-    """
+    """Result file of a run in the folder of its grid."""
     return Path(results) / f'{row.name}_seed{seed}.json'
 
 
 def decoders_of(row: Row, grid: Grid) -> list[Row]:
-    """Rows of a grid that score a row's checkpoint in another way."""
-    return [other for other in ROWS if other.decode_of == row.name and other in grid.rows()]
+    """Rows of a grid that decode the checkpoint of a row."""
+    return [other for other in grid.rows if other.decode_of == row.name]
 
 
 def run(task: Task) -> None:
-    """Train and score a row, and those that decode its checkpoint.
-
-    Args:
-        task: What to do.
+    """Train and score a row, and score the rows that decode its checkpoint.
 
     Raises:
-        OutOfTime: Training is to go on in another call.
+        OutOfTime: The deadline is near; another call is to resume the training.
     """
-    row, grid, folder = BY_NAME[task.row], task.grid, Path(task.folder)
-    # before the training: its commit is that of the code that runs, whatever is checked out meanwhile
+    row, grid = BY_NAME[task.row], task.grid
+    # described before the training, as another commit may be checked out meanwhile
     machine = describe_machine()
     cfg = make_config(grid, row, task.seed, task.settings)
-    if row.name == MEAN_POSE:
-        pose = mean_pose_row.fit(cfg)
-        hits = {name: mean_pose_row.score(for_test_set(cfg, name), pose) for name in grid.test_sets}
-        write(task, row, cfg, {}, hits, 0.0, machine)
+    if row.is_mean_pose:
+        write(task, row, cfg, {}, score_mean_pose(cfg, grid), 0.0, machine)
         return
-    cfg.work_dir = str(folder)
+    cfg.work_dir = task.folder
     checkpoint, clock = train(cfg, task)
     for scored in (row, *decoders_of(row, grid)):
         cfg = cfg if scored is row else make_config(grid, scored, task.seed, task.settings)
-        cfg.work_dir = str(folder)
+        cfg.work_dir = task.folder
         if scored.fit_types:
-            fit_types(cfg, folder)
+            fit_types(cfg, Path(task.folder))
         began = time.perf_counter()
         hits = {name: score(for_test_set(cfg, name), checkpoint, name) for name in grid.test_sets}
         write(task, scored, cfg, clock, hits, time.perf_counter() - began, machine)
 
 
 def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:
-    """Train to the end.
+    """Train to the end, from the newest checkpoint of the work directory if there is one.
 
     Args:
-        cfg: With ``work_dir``.
-        task: Gives the deadline.
+        cfg: Config with ``work_dir``.
+        task: The run.
 
     Returns:
-        tuple[str, dict[str, float]]: The last checkpoint; seconds and images of training, and the GPU's load.
+        The last checkpoint; seconds and images of the training, and the GPU's load.
 
     Raises:
-        OutOfTime: Its time was over before.
+        OutOfTime: The deadline is near.
     """
     found, _ = last_good_checkpoint(cfg.work_dir)
     cfg.resume, cfg.load_from = found is not None, None if found is None else str(found)
@@ -148,7 +134,7 @@ def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:
         cfg.custom_hooks = [*cfg.custom_hooks, dict(type='StopInTimeHook', deadline=task.deadline)]
     runner = Runner.from_cfg(cfg)
     if task.settings.cache and task.settings.workers:
-        cached_image.preload(runner.build_dataloader(cfg.train_dataloader).dataset)
+        preload(runner.build_dataloader(cfg.train_dataloader).dataset)
     with GpuLoad() as load:
         runner.register_hook(GpuLoadHook(load))
         runner.train()
@@ -158,31 +144,22 @@ def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:
 
 
 def fit_types(cfg: Config, folder: Path) -> None:
-    """Fit where parts lie, seen from their parents, to a row's training people, and decode with it.
+    """Fit the mean offsets of parts from their parents on the training samples, and decode with them.
 
     Args:
-        cfg: Its decoder is changed in place.
-        folder: For the file.
+        cfg: Config whose decoder is changed in place.
+        folder: Folder for the file of the fit.
     """
     out, config = folder / 'types.json', folder / 'config_of_types.py'
     cfg.dump(str(config))
     command = ('tools/analysis/fit_deformation.py', str(config), '--num-types', '1', '--out', str(out))
     subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
-    # the file's weights, as what a cell more or less means depends on the size of the maps
+    # the fitted weights fit the size of the maps
     cfg.model.head.decoder.update(deformation=str(out), decode='max_sum', deformation_weight='fitted')
 
 
 def score(cfg: Config, checkpoint: str, name: str) -> Hits:
-    """Score a checkpoint.
-
-    Args:
-        cfg: Of :func:`for_test_set`.
-        checkpoint: The file.
-        name: Of the test set.
-
-    Returns:
-        Hits: What it got right.
-    """
+    """Score a checkpoint with a config from :func:`for_test_set`."""
     cfg.load_from, cfg.resume = checkpoint, False
     cfg.experiment_name = f'{Path(cfg.work_dir).name}_{name}_{time.time_ns()}'
     runner = Runner.from_cfg(cfg)
@@ -190,21 +167,39 @@ def score(cfg: Config, checkpoint: str, name: str) -> Hits:
     return runner.test_evaluator.metrics[0].hits
 
 
+def score_mean_pose(cfg: Config, grid: Grid) -> dict[str, Hits]:
+    """Score the average training pose, stretched to the box of each test sample, by test set."""
+    pose = mean_pose(*people(without_images(cfg.train_dataloader.dataset))[:3])
+    hits = {}
+    for name in grid.test_sets:
+        # images are loaded, since occluders are cut from them
+        dataset = DATASETS.build(for_test_set(cfg, name).test_dataloader.dataset)
+        record = HitRecord()
+        record.dataset_meta = dataset.metainfo
+        for i in range(len(dataset)):
+            sample = dataset[i]['data_samples']
+            joints = place(pose, sample.gt_instances.bboxes)
+            sample.pred_instances = InstanceData(keypoints=joints, keypoint_scores=joints[..., 0] * 0 + 1)
+            record.process(None, [sample.to_dict()])
+        record.evaluate(len(dataset))
+        hits[name] = record.hits
+    return hits
+
+
 def write(
     task: Task, row: Row, cfg: Config, clock: dict, hits: dict[str, Hits], test_seconds: float, machine: dict
 ) -> None:
-    """Write the result of a run.
+    """Write a result file.
 
     Args:
         task: The run.
-        row: What was scored.
-        cfg: Of the row.
-        clock: Of the training.
-        hits: By test set.
-        test_seconds: Of all test sets.
-        machine: What did it.
+        row: Row that was scored.
+        cfg: Config of the row.
+        clock: Seconds, images and GPU load of the training; empty without one.
+        hits: Hits by test set.
+        test_seconds: Seconds of scoring.
+        machine: Description of the machine, with the commit.
     """
-    size = {} if row.name == MEAN_POSE else complexity(cfg)
     seconds = {name: round(clock[name], 1) for name in ('train', 'train_cpu') if name in clock}
     found: dict[str, Any] = dict(
         row=row.name,
@@ -217,14 +212,13 @@ def write(
         batch_size=cfg.train_dataloader.batch_size,
         settings={key: value for key, value in dataclasses.asdict(task.settings).items() if value},
         seconds=dict(seconds, test=round(test_seconds, 1)),
-        **size,
+        **({} if row.is_mean_pose else complexity(cfg)),
         **{name: clock[name] for name in clock if name.startswith('gpu_')},
         machine=machine,
         sets={name: pack(record) for name, record in hits.items()},
     )
-    judged = verdicts(Path(task.folder))
-    if judged:
-        found['discriminators'] = judged
+    if scores := discriminator_scores(Path(task.folder)):
+        found['discriminators'] = scores
     if clock:
         found['images_per_second'] = round(clock['images'] / clock['train'], 2)
     path = result_path(task.results, row, task.seed)
@@ -232,15 +226,12 @@ def write(
 
 
 def main() -> None:
-    """Do the task of the command line."""
+    """Run the task of the command line."""
     task = Task.from_json(sys.argv[1])
     init_default_scope('mmpose')
-    # registers them
-    from benchmarks.grid import hits, hooks  # noqa: F401
-
     with (Path(task.folder) / 'lock').open('w') as lock:
         try:
-            # held as long as the process lives, which may be longer than the call that started it
+            # held until the process ends, which may be after the call that started it
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             run(task)
         except BlockingIOError:

@@ -1,24 +1,19 @@
 """Tables and pages from hand-made results; what was not run is open."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.helpers import repo_root
-
-sys.path.insert(0, str(repo_root()))
-
-from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
 from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.hits import Hits, curve_counts, pack
 from benchmarks.grid.plots import write_plots
 from benchmarks.grid.report import difference_table, grid_section, main_table, provenance
 from benchmarks.grid.results import of_settings, read_grid
-from benchmarks.grid.rows import BY_NAME
-from benchmarks.grid.sections import replace_section
+from benchmarks.grid.rows import BY_NAME, GRIDS
+from benchmarks.grid.schema import OCCLUDERS, PLAIN
+from benchmarks.page import replace_section
 from posestructs.utils.usage import UsageError
 
 GRID = GRIDS['cpu']['lspet-mini']
@@ -117,7 +112,7 @@ def test_page_keeps_what_is_written_by_hand(folder, tmp_path):
     text = grid_section(GRID, runs, {about: f'images/{path.name}' for about, path in pictures.items()})
     assert 'All rows: 2 threads of C' in text and 'commit abc1234' in text and '20,000 training images' in text
     # of the one grid whose visible and occluded joints are those of other images
-    assert 'are those of the same people under artificial occluders' in text
+    assert 'on the same images under artificial occluders' in text
     assert ' one run at a time.\n' in text
     noted = grid_section(replace(GRID, note='Mind this.'), runs, {})
     assert ' one run at a time. Mind this.\n' in noted
@@ -154,16 +149,16 @@ def test_results_of_another_config_are_not_reported(folder):
 def test_damaged_result_is_named(folder):
     path = folder / GRID.name / 'tree-none_seed0.json'
     path.write_text('{"row": 1}')
-    with pytest.raises(UsageError, match='tree-none_seed0.json is no result'):
+    with pytest.raises(UsageError, match='tree-none_seed0.json is not a result'):
         read_grid(folder, GRID)
 
 
-def test_how_busy_a_gpu_was_is_told_or_said_to_be_unknown(folder):
+def test_the_load_of_the_gpu_is_reported_or_unknown(folder):
     runs = read_grid(folder, GRID)
-    assert 'busy' not in provenance(GRID, runs)
+    assert 'GPU' not in provenance(GRID, runs)
     for found in runs.values():
         for run in found:
             run.facts['machine']['gpu'] = 'G'
-    assert 'How busy the GPU was is not known' in provenance(GRID, runs)
+    assert 'The load of the GPU is unknown' in provenance(GRID, runs)
     runs['tree-none'][0].facts['gpu_utilisation'] = 83.2
     assert provenance(GRID, runs).count('busy 83 % of the time') == 1

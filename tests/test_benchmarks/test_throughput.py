@@ -13,17 +13,13 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 
-from posestructs.utils.usage import UsageError
-from tests.helpers import repo_root
-
-sys.path.insert(0, str(repo_root()))
-
-from benchmarks.grid.gpu_load import GpuLoad, parse
-from benchmarks.grid.hooks import GpuLoadHook
+from benchmarks.grid.training import GpuLoad, GpuLoadHook, parse_gpu_load
 from benchmarks.speed.measure import endless, rate
 from benchmarks.speed.pipelines import same_data, take_turns
 from benchmarks.speed.report import least_batches, pipeline_table, speed_section
 from benchmarks.throughput import CONFIGS
+from posestructs.utils.usage import UsageError
+from tests.helpers import repo_root
 
 ROOT = repo_root()
 CONFIG = 'configs/demo/td-hm_res18-small_stick-figure-64x64.py'
@@ -164,8 +160,8 @@ def test_table_tells_the_least_number_of_batches():
 
 
 def test_load_of_a_gpu_from_lines_of_nvidia_smi(tmp_path):
-    assert parse('90, 1000\n100, 1500\n5') == [(90, 1000), (100, 1500)]
-    assert parse('[N/A], 3\n') == []
+    assert parse_gpu_load('90, 1000\n100, 1500\n5') == [(90, 1000), (100, 1500)]
+    assert parse_gpu_load('[N/A], 3\n') == []
     fake = tmp_path / 'smi'
     fake.write_text('#!/bin/sh\necho "$@" >&2; while true; do echo "50, 7"; sleep 0.05; done\n')
     fake.chmod(0o755)

@@ -1,7 +1,6 @@
-"""Rows of a grid differ in the model alone, and are as small as the grid says."""
+"""Rows of a grid differ in the model alone, and are as small as the grid demands."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,13 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 
-from tests.helpers import data_root, repo_root
-
-sys.path.insert(0, str(repo_root()))
-
-from benchmarks.grid import hits, hooks  # noqa: F401  registers what configs name
-from benchmarks.grid.archive import LIMIT
-from benchmarks.grid.budgets import GRIDS, OCCLUDERS, PLAIN
-from benchmarks.grid.cached_image import LoadCachedImage, preload
-from benchmarks.grid.complexity import complexity
+from benchmarks.grid import hits, training  # noqa: F401  registers what configs name
 from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, set_everywhere
-from benchmarks.grid.rows import BY_NAME, COMPARISONS, MEAN_POSE
+from benchmarks.grid.measure import complexity
+from benchmarks.grid.rows import BY_NAME, COMPARISONS, GRIDS, MEAN_POSE
+from benchmarks.grid.schema import OCCLUDERS, PLAIN
+from benchmarks.grid.training import LoadCachedImage, preload
+from tests.helpers import data_root
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +30,7 @@ def config_of(budget, data, row, settings=None, seed=0):
 def test_rows_share_data_schedule_and_people(budget, data):
     grid = GRIDS[budget][data]
     shared = []
-    for row in grid.rows():
+    for row in grid.rows:
         cfg = config_of(budget, data, row.name)
         loader, tests = cfg.train_dataloader, [for_test_set(cfg, name).test_dataloader for name in grid.test_sets]
         for dataset in (loader.dataset, *(test.dataset for test in tests)):
@@ -64,7 +59,7 @@ def test_rows_share_data_schedule_and_people(budget, data):
 
 @pytest.mark.parametrize('budget,data', [(b, d) for b, grids in GRIDS.items() for d in grids])
 def test_targets_are_made_by_the_codec_that_reads_the_prediction(budget, data):
-    for row in GRIDS[budget][data].rows():
+    for row in GRIDS[budget][data].rows:
         cfg = config_of(budget, data, row.name)
         (step,) = (step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget')
         # how joints are read off the maps is the decoder's own
@@ -73,7 +68,7 @@ def test_targets_are_made_by_the_codec_that_reads_the_prediction(budget, data):
         assert {k: v for k, v in decoder.items() if k not in own} == step.encoder.to_dict(), row.name
 
 
-SMALL = [(data, row.name) for data in ('lspet-mini', 'lspet-mini-equal') for row in GRIDS['cpu'][data].rows()]
+SMALL = [(data, row.name) for data in ('lspet-mini', 'lspet-mini-equal') for row in GRIDS['cpu'][data].rows]
 
 
 @pytest.mark.parametrize('data,row', [(data, row) for data, row in SMALL if row != MEAN_POSE])
@@ -85,7 +80,7 @@ def test_multiply_adds_are_below_the_limit(data, row):
 
 
 def test_models_of_equal_cost_cost_at_most_as_much_as_the_hourglass_and_most_of_it():
-    names = [row.name for row in GRIDS['cpu']['lspet-mini-equal'].rows() if row.name != MEAN_POSE]
+    names = [row.name for row in GRIDS['cpu']['lspet-mini-equal'].rows if row.name != MEAN_POSE]
     gmacs = {name: complexity(config_of('cpu', 'lspet-mini-equal', name))['gmacs'] for name in names}
     limit = gmacs.pop('hourglass')
     assert all(limit / 2 < found <= limit for found in gmacs.values()), gmacs
@@ -106,13 +101,13 @@ def test_multiply_adds_of_a_hand_made_model():
     assert found['parameters'] == found['train_parameters'] == 11_176_512 + 512 * 14 + 14
 
 
-LARGE = [row.name for row in GRIDS['gpu']['lspet-mini'].rows() if row.name != MEAN_POSE]
-# mmpose's own models are as large as they are; their runs are done within one part, or begin anew in the next
-STAY = {'resnet', 'hourglass', 'hrnet'}
+LARGE = [row.name for row in GRIDS['gpu']['lspet-mini'].rows if row.name != MEAN_POSE]
+# mmpose's own models, whose checkpoints are larger
+LARGE_FILES = {'resnet', 'hourglass', 'hrnet'}
 
 
 @pytest.mark.parametrize('row', LARGE)
-def test_rows_of_the_large_grid_are_twice_the_size_and_our_checkpoints_travel(row):
+def test_rows_of_the_large_grid_have_twice_the_size_and_our_checkpoints_are_small(row):
     large = config_of('gpu', 'lspet-mini', row)
     assert large.codec.input_size == (256, 256) and large.codec.heatmap_size == (64, 64)
     assert large.model.head.decoder.heatmap_size == (64, 64)
@@ -121,8 +116,8 @@ def test_rows_of_the_large_grid_are_twice_the_size_and_our_checkpoints_travel(ro
     found = complexity(large)
     if row == 'hourglass':  # whose config is that of 128 x 128 otherwise, with 2.661
         assert found['gmacs'] == pytest.approx(4 * 2.661, rel=0.001)
-    if row not in STAY:  # weights and both moments of Adam, 4 bytes each, and room for results
-        assert 12 * found['train_parameters'] < 0.9 * LIMIT and 0.5 < found['gmacs'] < 4 * 2.661
+    if row not in LARGE_FILES:  # weights and both moments of Adam, 4 bytes each
+        assert 12 * found['train_parameters'] < 15 * 2**20 and 0.5 < found['gmacs'] < 4 * 2.661
 
 
 def test_people_of_test_sets_are_covered_before_the_crop():
@@ -164,9 +159,7 @@ def test_fingerprint_tells_runs_apart_but_not_machines(monkeypatch):
 def test_rows_that_two_grids_share_are_the_same_run():
     small, wide = GRIDS['cpu']['lspet-mini'], GRIDS['cpu']['lspet-mini-equal']
     same = {
-        row.name
-        for row in wide.rows()
-        if fingerprint(small, row, 0, Settings()) == fingerprint(wide, row, 0, Settings())
+        row.name for row in wide.rows if fingerprint(small, row, 0, Settings()) == fingerprint(wide, row, 0, Settings())
     }
     assert same == {MEAN_POSE, 'resnet', 'hourglass'} and wide.shares == small.name
 

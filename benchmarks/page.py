@@ -1,4 +1,4 @@
-"""Generated parts of a Markdown page: written between two comments, so that what stands around them is kept."""
+"""Write generated parts of a Markdown page between two comments, so that the rest of the page is kept."""
 
 from __future__ import annotations
 
@@ -9,33 +9,26 @@ from posestructs.utils.usage import UsageError
 
 TITLE = """# Benchmarks
 
-Each figure below comes from a raw file under `benchmarks/results/`, made by the command beside it, where nothing else
-is said.
+Each figure below comes from a raw file under `benchmarks/results/`, written by the command beside it, unless stated
+otherwise.
 """
 
 
 def marks(name: str) -> tuple[str, str]:
-    """The comments around a part.
-
-    Args:
-        name: Of the part.
-
-    Returns:
-        tuple[str, str]: Before and after it.
-    """
+    """The comments before and after a part."""
     return f'<!-- {name}: generated, do not edit -->', f'<!-- end of {name} -->'
 
 
 def replace_section(page: str, name: str, text: str) -> str:
-    """Put a part into a page, in place of the older one or at its end.
+    """Replace a part of a page, or append it.
 
     Args:
-        page: Markdown.
-        name: Of the part.
-        text: Its new content.
+        page: Text of the page.
+        name: Name of the part.
+        text: New content of the part.
 
     Returns:
-        str: The page.
+        The new text of the page.
 
     Raises:
         UsageError: The page has one of the part's comments without the other.
@@ -52,12 +45,6 @@ def replace_section(page: str, name: str, text: str) -> str:
 
 
 def write_section(path: Path, name: str, text: str) -> None:
-    """Put a part into a page's file, which is made where it is absent.
-
-    Args:
-        path: The file.
-        name: Of the part.
-        text: Its new content.
-    """
+    """Replace a part in the file of a page, which is created if it does not exist."""
     page = path.read_text() if path.is_file() else TITLE
     atomic_write(path, replace_section(page, name, text).encode())
