@@ -9,7 +9,6 @@ import time
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -80,15 +79,6 @@ class StopInTimeHook(Hook):
         now = time.time()
         if runner.epoch + 1 < runner.max_epochs and now + 1.1 * (now - self._began) > self.deadline:
             raise OutOfTime
-
-
-@HOOKS.register_module()
-class ChannelsLastHook(Hook):
-    """Give the weights, and with them the features of convolutions, the channels-last memory format."""
-
-    def before_train(self, runner: Runner) -> None:
-        """Convert the weights."""
-        runner.model.to(memory_format=torch.channels_last)
 
 
 # -- the GPU's load ----------------------------------------------------------------------------------------------------
