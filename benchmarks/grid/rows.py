@@ -215,8 +215,8 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
                 'hybrid': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS, 'model.neck.in_channels': 224},
             },
             shares=_CPU_LSPET_MINI.name,
-            note='Two trees were scored on these test people before: one of 160 channels at 128x128, after which the '
-            'size was chosen on others, and this one with a rate of negative cells of 0.02 in place of 0.05.',
+            note='Two trees were scored on these test samples before: one of 160 channels at 128x128, after which the '
+            'size was selected on other samples, and this one with a rate of negative cells of 0.02 instead of 0.05.',
         ),
     },
     'gpu': {
