@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from posestructs.layers.heatmaps import argmax, unravel
+
 
 def joint_accuracy(maps: Tensor, cells: Tensor, labelled: Tensor, threshold: float = 0.05) -> Tensor:
     """Share of joints whose greatest value lies near the true cell: per joint, then the mean over joints.
@@ -23,9 +25,8 @@ def joint_accuracy(maps: Tensor, cells: Tensor, labelled: Tensor, threshold: flo
         Tensor: A scalar in [0, 1]; 0 where no joint counts.
     """
     height, width = maps.shape[-2:]
-    found = maps.flatten(2).argmax(dim=2)
-    dx = (found % width - cells % width) / width
-    dy = (found.div(width, rounding_mode='floor') - cells.div(width, rounding_mode='floor')) / height
+    dx, dy = (argmax(maps) - unravel(cells, width)).unbind(2)
+    dx, dy = dx / width, dy / height
     hits = (dx.hypot(dy) < threshold) & labelled
     counts = labelled.sum(dim=0)
     per_joint = hits.sum(dim=0) / counts.clamp(min=1)

@@ -10,6 +10,19 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def argmax(maps: np.ndarray) -> np.ndarray:
+    """Cell with the greatest value of each map.
+
+    Args:
+        maps: (N, K, H, W).
+
+    Returns:
+        np.ndarray: (N, K, 2) int cells.
+    """
+    y, x = np.unravel_index(maps.reshape(*maps.shape[:2], -1).argmax(2), maps.shape[2:])
+    return np.stack([x, y], -1)
+
+
 def peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cell and value of each map's maximum.
 
@@ -19,10 +32,7 @@ def peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         tuple[np.ndarray, np.ndarray]: (N, K, 2) cells, -1 where the maximum is not above 0; (N, K) values.
     """
-    flat = maps.reshape(*maps.shape[:2], -1)
-    y, x = np.unravel_index(flat.argmax(2), maps.shape[2:])
-    values = flat.max(2)
-    cells = np.stack([x, y], -1).astype(np.float32)
+    values, cells = maps.max((2, 3)), argmax(maps).astype(np.float32)
     cells[values <= 0] = -1
     return cells, values
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .heatmaps import at
+from .heatmaps import argmax, at
 from .max_sum import max_sum
 
 
@@ -36,8 +36,7 @@ def decode_parts(log_probs: np.ndarray, codec: Mapping[str, Any], size: tuple[in
         pose_scores = np.array([placement.score for placement in found], np.float32)
     else:
         unary = np.exp(parts) if codec['scores'] == 'probability' else parts
-        y, x = np.unravel_index(parts.reshape(*parts.shape[:2], -1).argmax(2), (height, width))
-        cells = np.stack([x, y], -1)
+        cells = argmax(parts)
         pose_scores = at(unary, cells).sum(1)
     joints = codec['joint_parts']
     maps, cells = parts[:, joints], cells[:, joints]
