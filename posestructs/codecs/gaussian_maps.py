@@ -1,7 +1,7 @@
-"""Gaussians on a grid, one map per joint, with a second copy of some.
+"""Draw Gaussian heatmaps, one per joint, with a second copy of some.
 
-The Gaussians are separable, exp(-(x-u)^2 / 2s^2) exp(-(y-v)^2 / 2s^2), so that one exponential per column and row makes
-all of them: mmpose's generators, whose values these are, take one per cell, joint by joint.
+A Gaussian is separable, exp(-(x-u)^2 / 2s^2) exp(-(y-v)^2 / 2s^2), so that one exponential per column and one per row
+give all of its cells. mmpose's generators, whose values these are, take one per cell, joint by joint.
 
 Shapes: K joints, H x W cells; positions are (x, y) in cells.
 """
@@ -21,19 +21,19 @@ def draw_gaussians(
     copied: np.ndarray | None = None,
     exact: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussians cut off at three sigma, as mmpose's ``generate_gaussian_heatmaps`` and its UDP variant.
+    """Draw Gaussians cut off at three sigma, as mmpose's ``generate_gaussian_heatmaps`` and its UDP variant.
 
     Args:
         size: (W, H).
         cells: (K, 2) joints.
-        drawn: (K,) bool, which to draw.
-        sigma: In cells.
-        copied: (K,) bool, which to draw into the second K maps too; ``None`` for no second maps.
-        exact: Put the centres at the joints (UDP) in place of the nearest cells.
+        drawn: (K,) bool mask of the joints to draw.
+        sigma: Standard deviation in cells.
+        copied: (K,) bool mask of the joints to draw into the second K maps too; None for no second maps.
+        exact: Put the centres at the joints (UDP) rather than at the nearest cells.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: (2K, H, W) or (K, H, W) float32 maps; (K,) bool, which Gaussians have a cell
-        inside, of those drawn.
+        tuple[np.ndarray, np.ndarray]: (2K, H, W) or (K, H, W) float32 maps; (K,) bool mask of the drawn Gaussians that
+        reach into the map.
     """
     (width, height), count = size, len(cells)
     radius = int(3 * sigma)
@@ -48,7 +48,7 @@ def draw_gaussians(
     side = np.exp(offset**2 / np.float32(-2 * sigma**2), dtype=np.float32)
     patches = side[:, -1, :, None] * side[:, 0, None, :]
 
-    # zeros are not written: the system gives them, and only the windows are touched
+    # np.zeros gets its zeros from the system, so that only the windows are written
     maps = np.zeros((count if copied is None else 2 * count, height, width), np.float32)
     for k in np.flatnonzero(inside).tolist():
         x, y = low[k].tolist()
@@ -64,18 +64,18 @@ def draw_gaussians(
 def fill_gaussians(
     size: Sequence[int], cells: np.ndarray, drawn: np.ndarray, sigma: float, copied: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussians at the joints over the whole map, as mmpose's ``generate_unbiased_gaussian_heatmaps`` (DARK).
+    """Draw Gaussians at the joints over the whole map, as mmpose's ``generate_unbiased_gaussian_heatmaps`` (DARK).
 
     Args:
         size: (W, H).
         cells: (K, 2) joints.
-        drawn: (K,) bool, which to draw.
-        sigma: In cells.
-        copied: (K,) bool, which to draw into the second K maps too; ``None`` for no second maps.
+        drawn: (K,) bool mask of the joints to draw.
+        sigma: Standard deviation in cells.
+        copied: (K,) bool mask of the joints to draw into the second K maps too; None for no second maps.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: (2K, H, W) or (K, H, W) float32 maps; (K,) bool, which Gaussians have a cell
-        inside within three sigma, of those drawn.
+        tuple[np.ndarray, np.ndarray]: (2K, H, W) or (K, H, W) float32 maps; (K,) bool mask of the drawn Gaussians that
+        reach into the map within three sigma.
     """
     (width, height), count = size, len(cells)
     cells, radius = np.where(drawn[:, None], cells, 0), 3 * sigma

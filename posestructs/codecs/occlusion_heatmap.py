@@ -1,16 +1,17 @@
-"""Gaussian maps of joints and of occluded joints: the targets of Adversarial PoseNet (Chen et al., ICCV 2017).
+"""Codec of Adversarial PoseNet: Gaussian heatmaps of joints and of occluded joints (Chen et al., ICCV 2017).
 
-Map k is a Gaussian at joint k. Map K + k is the same Gaussian where joint k is known to be occluded, empty where it is
-known to be visible, and left out of the loss where it is not known which. A target of zeros for the last would teach
-that the joint is visible.
+Map k is a Gaussian at joint k. Map K + k is the same Gaussian where joint k is known to be occluded, and empty where it
+is known to be visible. Where neither is known, the map has weight 0 in the loss, since a target of zeros would train
+the model to call the joint visible.
 
-**Probability of occlusion.** With E over what the image leaves open, the maps that minimise the squared error are
-y_k(x) = E[g(x - p_k)] and z_k(x) = E[o_k g(x - p_k)], with p_k the joint, o_k = 1 where it is occluded and g the
-Gaussian. z_k alone is low wherever the joint is hard to place, which occluded joints are; z_k(x) / y_k(x) is the
-probability that the joint is occluded given that it is near x. That ratio, over the cells around the decoded joint, is
-what :meth:`OcclusionHeatmap.decode_occlusion` gives.
+**Probability of occlusion.** The maps that minimise the squared error are y_k(x) = E[g(x - p_k)] and
+z_k(x) = E[o_k g(x - p_k)], with p_k the joint, g the Gaussian, o_k = 1 where the joint is occluded, and the expectation
+over the poses that the image allows. z_k alone is low wherever the joint is hard to locate, as occluded joints are;
+z_k(x) / y_k(x) is the probability that the joint is occluded, given that it is near x.
+:meth:`OcclusionHeatmap.decode_occlusion` returns this ratio over the cells around the decoded joint.
 
-Shapes: K joints, H x W cells; positions are (x, y), in input pixels or in cells, whose centres are whole numbers.
+Shapes: K joints, H x W cells; positions are (x, y) in input pixels or in cells, with cells as points
+(:mod:`posestructs.layers.heatmaps`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ from mmpose.codecs.utils import get_heatmap_maximum
 from mmpose.registry import KEYPOINT_CODECS
 
 from posestructs.codecs.gaussian_maps import draw_gaussians, fill_gaussians
+from posestructs.codecs.person_labels import read_person
 from posestructs.codecs.person_size import PersonSize
+from posestructs.utils.checks import check_choice, check_integer, check_number, check_size, invalid_value
 
-OCCLUDED, UNKNOWN = 1, -1
+OCCLUDED, VISIBLE, UNKNOWN = 1, 0, -1
+"""Values of ``keypoints_occluded``."""
+
 DECODERS = ('argmax_shift', 'dark', 'udp', 'plain')
 
 
@@ -35,29 +40,29 @@ DECODERS = ('argmax_shift', 'dark', 'udp', 'plain')
 class OcclusionHeatmap(BaseKeypointCodec):
     """Encode joints as K pose maps and K occlusion maps, and decode maps to joints.
 
-    ``decode`` chooses both directions, so that they fit:
+    ``decode`` selects matching encoders and decoders:
 
     - ``'argmax_shift'``: Gaussians at whole cells; the maximum, moved a quarter cell to the higher neighbour. As
       ``MSRAHeatmap(unbiased=False)``.
     - ``'plain'``: the same Gaussians; the maximum alone.
-    - ``'dark'``: Gaussians at the exact place; the maximum moved by DARK. As ``MSRAHeatmap(unbiased=True)``.
+    - ``'dark'``: Gaussians at the exact position; the maximum refined by DARK. As ``MSRAHeatmap(unbiased=True)``.
     - ``'udp'``: as ``UDPHeatmap``; use it with ``TopdownAffine(use_udp=True)``.
 
     Args:
-        input_size: (w, h) of the input in pixels.
-        heatmap_size: (W, H) in cells.
-        sigma: Of the Gaussians, in cells. Unpublished; Newell et al. have 1.
-        decode: See above.
+        input_size: Width and height of the input in pixels.
+        heatmap_size: Width and height of the maps in cells.
+        sigma: Standard deviation of the Gaussians in cells. The paper does not give it; Newell et al. use 1.
+        decode: Encoder and decoder, see above.
         with_occlusion: Make and read the K occlusion maps.
-        require_occlusion: Refuse a sample without occlusion labels; by default its occlusion maps weigh nothing.
-        normalize: Reference length of a person: 'box', 'torso' or 'head'. See
-            :class:`~posestructs.codecs.person_size.PersonSize`, also for the next two.
-        pair: The two joints that span it.
-        metainfo: Of the data set, to find joints by name.
-        blur_kernel_size: Of DARK and UDP; 11 for a sigma of 2.
+        require_occlusion: Refuse a sample without occlusion labels; by default its occlusion maps have weight 0.
+        normalize: Reference length of a person, 'box', 'torso' or 'head'. See
+            :class:`~posestructs.codecs.person_size.PersonSize`, also for ``pair`` and ``metainfo``.
+        pair: Two joints whose distance is the reference length.
+        metainfo: Metainfo of the data set, to find joints by name.
+        blur_kernel_size: Size of the blur of DARK and UDP; 11 for a sigma of 2.
 
     Raises:
-        ValueError: An argument is not possible; names it.
+        ValueError: An argument is not allowed.
     """
 
     field_mapping_table = dict(heatmaps='heatmaps')
@@ -82,21 +87,24 @@ class OcclusionHeatmap(BaseKeypointCodec):
         blur_kernel_size: int = 11,
     ) -> None:
         super().__init__()
-        _check(input_size, heatmap_size, sigma, decode, blur_kernel_size)
+        self.input_size = check_size('OcclusionHeatmap.input_size', input_size)
+        self.heatmap_size = check_size('OcclusionHeatmap.heatmap_size', heatmap_size)
+        self.sigma = check_number('OcclusionHeatmap.sigma', sigma, above=0)
+        self.decoding = check_choice('OcclusionHeatmap.decode', decode, DECODERS)
+        if check_integer('OcclusionHeatmap.blur_kernel_size', blur_kernel_size, 1) % 2 == 0:
+            raise invalid_value('OcclusionHeatmap.blur_kernel_size', blur_kernel_size, 'an odd number')
         if require_occlusion and not with_occlusion:
             raise ValueError('OcclusionHeatmap: require_occlusion=True has no use with with_occlusion=False')
-        self.input_size, self.heatmap_size = tuple(input_size), tuple(heatmap_size)
-        self.sigma, self.decoding = sigma, decode
         self.with_occlusion, self.require_occlusion = with_occlusion, require_occlusion
         shared = dict(input_size=self.input_size, heatmap_size=self.heatmap_size, sigma=sigma)
         if decode == 'udp':
             self.pose_codec = UDPHeatmap(blur_kernel_size=blur_kernel_size, **shared)
         else:
             self.pose_codec = MSRAHeatmap(unbiased=decode == 'dark', blur_kernel_size=blur_kernel_size, **shared)
-        # pixels of the input per cell, (x, y)
+        # input pixels per cell, (x, y)
         self.scale_factor = self.pose_codec.scale_factor
         self.person_size = PersonSize(normalize, pair, metainfo)
-        # GenerateTarget takes these from the sample, None where one is absent
+        # keys of a sample that GenerateTarget passes on, None where one is absent
         self.auxiliary_encode_keys = {'keypoints_occluded', *self.person_size.keys}
 
     def keypoints_to_cells(self, keypoints: np.ndarray) -> np.ndarray:
@@ -116,40 +124,32 @@ class OcclusionHeatmap(BaseKeypointCodec):
 
         Args:
             keypoints: (1, K, 2) joints in input pixels.
-            keypoints_visible: (1, K), which joints are labelled (their weight); by default all.
-            keypoints_occluded: (1, K) 1 occluded, 0 visible, -1 not known; ``None`` for none known.
-            bbox: (1, 4) of the person in image pixels, for ``normalize='box'``.
-            head_size: (1,) in image pixels, for ``normalize='head'``.
+            keypoints_visible: (1, K) weights of the joints, above 0 where labelled; by default all are labelled.
+            keypoints_occluded: (1, K) 1 occluded, 0 visible, -1 unknown; None for all unknown.
+            bbox: (1, 4) box of the person in image pixels, for ``normalize='box'``.
+            head_size: (1,) head size in image pixels, for ``normalize='head'``.
             input_scale: (2,) width and height of the input's window in image pixels; by default the input's own size.
 
         Returns:
             dict[str, np.ndarray]: All float32: ``heatmaps`` (2K, H, W), pose maps first, or (K, H, W) without
             occlusion; ``keypoint_weights`` (1, K), 0 where a joint is not labelled or its Gaussian lies outside;
-            ``occlusion_weights`` (1, K), 1 where in addition it is known whether the joint is occluded, else 0;
-            ``keypoint_cells`` (1, K, 2) joints in cells; ``normaliser`` (1,) the person's size in cells, 0 where it is
-            not known.
+            ``occlusion_weights`` (1, K), 1 where in addition the occlusion is known, else 0; ``keypoint_cells``
+            (1, K, 2) joints in cells; ``normaliser`` (1,) the person's size in cells, 0 where it is unknown.
 
         Raises:
             ValueError: More than one person, labels that do not fit the joints, or none where they are required.
         """
-        keypoints = np.asarray(keypoints)
-        if keypoints.ndim != 3 or len(keypoints) != 1 or keypoints.shape[2] < 2:
-            raise ValueError(f'OcclusionHeatmap: keypoints of one person (1, K, 2) expected, got {keypoints.shape}')
-        shape = keypoints.shape[:2]
-        weights = np.ones(shape, np.float32) if keypoints_visible is None else np.array(keypoints_visible, np.float32)
-        if weights.shape != shape:
-            raise ValueError(f'OcclusionHeatmap: keypoints_visible must be {shape}, got {weights.shape}')
-        cells = self.keypoints_to_cells(keypoints)
-        known, occluded = self._read_occlusion(keypoints_occluded, weights > 0)
-
-        size = self.person_size(keypoints[0], weights[0] > 0, bbox, head_size, self._zoom(input_scale))
-        maps, inside = self._draw(cells[0], weights[0] > 0, occluded[0])
-        weights *= inside
+        points, weights = read_person('OcclusionHeatmap', keypoints, keypoints_visible)
+        labelled, cells = weights > 0, self.keypoints_to_cells(points)
+        known, occluded = self._read_occlusion(keypoints_occluded, labelled)
+        size = self.person_size(points, labelled, bbox, head_size, self._zoom(input_scale))
+        maps, inside = self._draw(cells, labelled, occluded)
+        weights = weights * inside
         return dict(
             heatmaps=maps,
-            keypoint_weights=weights,
-            occlusion_weights=(known & (weights > 0)).astype(np.float32),
-            keypoint_cells=cells,
+            keypoint_weights=weights[None],
+            occlusion_weights=(known & (weights > 0)).astype(np.float32)[None],
+            keypoint_cells=cells[None],
             normaliser=np.array([size / self._stride], np.float32),
         )
 
@@ -163,7 +163,7 @@ class OcclusionHeatmap(BaseKeypointCodec):
             tuple[np.ndarray, np.ndarray]: (1, K, 2) joints in input pixels; (1, K) scores, the maxima of the pose maps.
 
         Raises:
-            ValueError: The number of maps is odd where half of them are of occlusion.
+            ValueError: The maps contain NaN, or their number is odd where half of them are of occlusion.
         """
         pose, _ = self.split(encoded)
         if self.decoding != 'plain':
@@ -178,7 +178,7 @@ class OcclusionHeatmap(BaseKeypointCodec):
             encoded: (2K, H, W) maps as :meth:`encode` makes them.
 
         Returns:
-            np.ndarray: (1, K) float32, 0 to 1; 0.5 where the pose map has no positive value, which says nothing.
+            np.ndarray: (1, K) float32, 0 to 1; 0.5 (undecided) where the pose map has no positive value.
 
         Raises:
             ValueError: There are no occlusion maps.
@@ -199,17 +199,19 @@ class OcclusionHeatmap(BaseKeypointCodec):
         return probability.clip(0, 1).astype(np.float32)[None]
 
     def split(self, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Tell pose maps from occlusion maps.
+        """Separate pose maps from occlusion maps.
 
         Args:
             maps: (2K, H, W), or (K, H, W) without occlusion.
 
         Returns:
-            tuple[np.ndarray, np.ndarray | None]: (K, H, W) each; the latter ``None`` without occlusion.
+            tuple[np.ndarray, np.ndarray | None]: (K, H, W) each; the latter None without occlusion.
 
         Raises:
-            ValueError: The number of maps is odd where half of them are of occlusion.
+            ValueError: The maps contain NaN, or their number is odd where half of them are of occlusion.
         """
+        if np.isnan(maps).any():
+            raise ValueError('OcclusionHeatmap: the heatmaps contain NaN, as those of a diverged training')
         if not self.with_occlusion:
             return maps, None
         if len(maps) % 2:
@@ -221,15 +223,15 @@ class OcclusionHeatmap(BaseKeypointCodec):
 
     @property
     def _stride(self) -> float:
-        """Input pixels per cell along a length of no direction: the geometric mean of both."""
+        """Input pixels per cell for lengths in any direction: the geometric mean of both axes."""
         return float(np.sqrt(np.prod(self.scale_factor, dtype=np.float64)))
 
     def _zoom(self, input_scale: np.ndarray | None) -> float:
-        """Input pixels per pixel of the image."""
+        """Input pixels per image pixel."""
         return 1.0 if input_scale is None else self.input_size[0] / float(np.ravel(input_scale)[0])
 
     def _read_occlusion(self, occluded: np.ndarray | None, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where it is known whether a joint is occluded, and where it is; both (1, K) bool."""
+        """(K,) bool masks of the joints whose occlusion is known, and of those that are occluded."""
         if occluded is None:
             if self.require_occlusion:
                 raise ValueError(
@@ -238,34 +240,26 @@ class OcclusionHeatmap(BaseKeypointCodec):
                 )
             none = np.zeros(labelled.shape, bool)
             return none, none
-        occluded = np.asarray(occluded)
-        if occluded.shape != labelled.shape:
-            raise ValueError(f'OcclusionHeatmap: keypoints_occluded must be {labelled.shape}, got {occluded.shape}')
+        occluded, shape = np.asarray(occluded), (1, *labelled.shape)
+        if occluded.shape != shape:
+            raise ValueError(f'OcclusionHeatmap: keypoints_occluded has the shape {occluded.shape}, allowed: {shape}')
+        occluded = occluded[0]
+        if odd := sorted(set(occluded[labelled].tolist()) - {OCCLUDED, VISIBLE, UNKNOWN}):
+            raise ValueError(
+                f'OcclusionHeatmap: keypoints_occluded holds {odd[0]:g}, allowed: 1 (occluded), 0 (visible), -1 '
+                '(unknown)'
+            )
         known = labelled & (occluded != UNKNOWN)
         if self.require_occlusion and labelled.any() and not known.any():
             raise ValueError(
-                'OcclusionHeatmap: require_occlusion=True, and keypoints_occluded of the sample is -1 (not known) for '
+                'OcclusionHeatmap: require_occlusion=True, and keypoints_occluded of the sample is -1 (unknown) for '
                 'each labelled joint'
             )
         return known, known & (occluded == OCCLUDED)
 
     def _draw(self, cells: np.ndarray, labelled: np.ndarray, occluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Maps (2K or K, H, W), and (K,) bool of Gaussians that reach into them."""
+        """Maps (2K or K, H, W), and (K,) bool mask of the Gaussians that reach into them."""
         copies = occluded if self.with_occlusion else None
         if self.decoding == 'dark':
             return fill_gaussians(self.heatmap_size, cells, labelled, self.sigma, copies)
         return draw_gaussians(self.heatmap_size, cells, labelled, self.sigma, copies, exact=self.decoding == 'udp')
-
-
-def _check(
-    input_size: Sequence[int], heatmap_size: Sequence[int], sigma: float, decode: str, blur_kernel_size: int
-) -> None:
-    for key, size in (('input_size', input_size), ('heatmap_size', heatmap_size)):
-        if len(size) != 2 or min(size) < 1:
-            raise ValueError(f'OcclusionHeatmap: {key}={size!r}, allowed: two positive numbers (width, height)')
-    if not sigma > 0:
-        raise ValueError(f'OcclusionHeatmap: sigma={sigma!r}, allowed: a number above 0')
-    if decode not in DECODERS:
-        raise ValueError(f'OcclusionHeatmap: decode={decode!r}, allowed: {DECODERS}')
-    if blur_kernel_size < 1 or blur_kernel_size % 2 == 0:
-        raise ValueError(f'OcclusionHeatmap: blur_kernel_size={blur_kernel_size!r}, allowed: an odd number')

@@ -1,7 +1,7 @@
-"""From maps of log probabilities to cells: flip averaging, the best cells, and what is between cells.
+"""Poses decoded from part score maps, and the flip average of the maps.
 
-Shapes: N images, V parts, T types, C = V*T + 1 channels (part-major, type inner, background last), h x w cells. Cells
-are (x, y).
+Shapes: N batch, K joints, V parts, T types, C = V*T + 1 channels (part-major, type inner, background last), h x w
+cells.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Poses:
     """Decoded poses of a batch, on the device of the scores.
 
     Args:
-        keypoints (Tensor): (N, K, 2) joints in pixels of the input.
-        keypoint_scores (Tensor): (N, K) in [0, 1], the probability that the joint's part is in the cell where it was
-            found: the softmax at that cell, summed over the part's types.
-        scores (Tensor): (N,) what the pose maximises: comparable between poses of one model.
-        part_cells (Tensor): (N, V, 2) int64 cells of all parts, not refined.
-        part_types (Tensor): (N, V) int64.
+        keypoints: (N, K, 2) joints in input pixels.
+        keypoint_scores: (N, K) in [0, 1], probability that the joint's part is in the cell where it was found: the
+            softmax at that cell, summed over the part's types.
+        scores: (N,) scores that the poses maximise, comparable between poses of one model.
+        part_cells: (N, V, 2) int64 cells of all parts, not refined.
+        part_types: (N, V) int64.
     """
 
     keypoints: Tensor
@@ -34,16 +34,31 @@ class Poses:
     part_cells: Tensor
     part_types: Tensor
 
+    def numpy(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Copy joints and scores to the host.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray, np.ndarray]: ``keypoints``, ``keypoint_scores`` and ``scores``.
+
+        Raises:
+            ValueError: The maps contained NaN.
+        """
+        arrays = tuple(x.detach().cpu().numpy() for x in (self.keypoints, self.keypoint_scores, self.scores))
+        if any(np.isnan(array).any() for array in arrays):
+            raise ValueError('PartScoreMap: the score maps contain NaN, as those of a diverged training')
+        return arrays
+
 
 def mirror_channels(mirror: Sequence[int], mirror_types: np.ndarray) -> list[int]:
-    """Which channel of a flipped image each channel of the image is.
+    """Channel permutation under a horizontal flip.
 
     Args:
-        mirror (Sequence[int]): V, the mirror image of each part.
-        mirror_types (np.ndarray): (V, T), the type of that part which each type becomes in a flipped image.
+        mirror: Mirror image of each of the V parts.
+        mirror_types: (V, T), for each type the type of the mirror image that it becomes in a flipped image.
 
     Returns:
-        list[int]: C indices; the background is its own.
+        list[int]: For each of the C channels of the image the channel of the flipped image that corresponds to it; the
+        background stays.
     """
     num_parts, num_types = mirror_types.shape
     channels = np.arange(num_parts * num_types + 1)
@@ -54,15 +69,15 @@ def mirror_channels(mirror: Sequence[int], mirror_types: np.ndarray) -> list[int
 
 
 def flip_average(log_probs: Tensor, flipped: Tensor, channels: Sequence[int]) -> Tensor:
-    """Mean probability of an image and its flipped copy.
+    """Mean probabilities of an image and its flipped copy.
 
     Probabilities are averaged, not their logarithms: the mean is a probability again, and a part that one of the two
-    misses altogether is not lost.
+    misses is not lost.
 
     Args:
-        log_probs (Tensor): (N, C, h, w) of the image.
-        flipped (Tensor): (N, C, h, w) of the flipped image.
-        channels (Sequence[int]): C of :func:`mirror_channels`.
+        log_probs: (N, C, h, w) log probabilities of the image.
+        flipped: (N, C, h, w) log probabilities of the flipped image.
+        channels: C channels from :func:`mirror_channels`.
 
     Returns:
         Tensor: (N, C, h, w) log probabilities.
@@ -75,8 +90,8 @@ def split_parts(log_probs: Tensor, num_parts: int) -> Tensor:
     """Maps of parts and types, without the background.
 
     Args:
-        log_probs (Tensor): (N, C, h, w).
-        num_parts (int): V.
+        log_probs: (N, C, h, w).
+        num_parts: Number of parts, V.
 
     Returns:
         Tensor: (N, V, T, h, w).

@@ -1,12 +1,10 @@
-"""Training targets of structured feature learning: which cells hold parts, and how the others are sampled.
+"""Training targets of structured feature learning: the cells of parts, and the sampling of all others.
 
-Each cell of the feature map is classified (Chu et al., CVPR 2016). A part is at exactly one cell; the cells around it
-are too close to call and ignored; a ring further out makes hard negatives; the rest is background, of which a loss
-takes a small random sample. Here are the geometry and the rates; the sample itself is drawn in the loss.
+Each cell of the feature map is classified (Chu et al., CVPR 2016). A part lies in exactly one cell; the cells around it
+are ambiguous and ignored; a ring further out provides hard negatives; the rest is background, of which the loss draws a
+small random sample. This module holds the geometry and the rates; the loss draws the sample.
 
-Shapes: V parts, K joints, L limbs, h x w cells. Points are (x, y) in pixels of the input, where pixel 0 has its centre
-at 0; cells are (x, y) too. Cell c covers the pixels from c * size to (c + 1) * size - 1, so that cells and pixels turn
-into each other's mirror images in a flipped image, without a shift.
+Shapes: V parts, K joints, L limbs, h x w cells. Cells are (x, y), as areas (:mod:`posestructs.layers.heatmaps`).
 """
 
 from __future__ import annotations
@@ -21,10 +19,10 @@ from posestructs.utils.checks import check_number
 
 
 def tree_limbs(tree: KinematicTree) -> np.ndarray:
-    """Limbs of a tree between joints: each joint with the nearest joint above it, past virtual parts.
+    """Limbs of a tree: pairs of a joint and its nearest ancestor that is a joint, past virtual parts.
 
     Args:
-        tree (KinematicTree): The tree.
+        tree: Tree of parts.
 
     Returns:
         np.ndarray: (L, 2) indices of joints.
@@ -43,20 +41,20 @@ def tree_limbs(tree: KinematicTree) -> np.ndarray:
 def person_scale(joints: np.ndarray, labelled: np.ndarray, limbs: np.ndarray, per_limb: float, minimum: float) -> float:
     """Size of a person, the unit of the rings around parts.
 
-    The release takes the length of the head that it estimates from all limbs: the upper quartile of each limb's length
-    over the ratio, median over the data set, of such a limb to a head. That needs the whole data set at hand; ``0.75 *
-    mean limb`` is the same within 6 % (standard deviation of the logarithm over LSP's 2,000 people; the median limb,
-    the upper quartile, the box and the torso are off by 10 to 20 %).
+    The release uses the head length that it estimates from all limbs: the upper quartile of each limb's length over the
+    median ratio, in the data set, of that limb to a head. This needs the whole data set. ``0.75 * mean limb`` agrees
+    within 6 % (standard deviation of the logarithm over LSP's 2,000 persons); the median limb, the upper quartile, the
+    box and the torso deviate by 10 to 20 %.
 
     Args:
-        joints (np.ndarray): (K, 2) cells.
-        labelled (np.ndarray): (K,) bool.
-        limbs (np.ndarray): (L, 2) of :func:`tree_limbs`.
-        per_limb (float): Scale of a person whose limbs have the mean length 1.
-        minimum (float): Least scale, in cells; also that of a person without a labelled limb.
+        joints: (K, 2) joints in cells.
+        labelled: (K,) bool mask of the labelled joints.
+        limbs: (L, 2) limbs from :func:`tree_limbs`.
+        per_limb: Scale of a person whose limbs have the mean length 1.
+        minimum: Least scale in cells, also that of a person without a labelled limb.
 
     Returns:
-        float: Cells.
+        float: Scale in cells.
     """
     limbs = limbs[labelled[limbs].all(axis=1)]
     if not len(limbs):
@@ -69,11 +67,11 @@ def cell_shares(cells: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Share of each part in its cell: 1/n where n parts are in it.
 
     Args:
-        cells (np.ndarray): (V,) int, which cell.
-        present (np.ndarray): (V,) bool, whether the part has one.
+        cells: (V,) int flat indices of cells.
+        present: (V,) bool mask of the parts that have a cell.
 
     Returns:
-        np.ndarray: (V,) float32, 0 where it has none.
+        np.ndarray: (V,) float32 shares, 0 for a part without a cell.
     """
     same = (cells[:, None] == cells) & present & present[:, None]
     return present / np.maximum(same.sum(axis=1), 1).astype(np.float32)
@@ -82,16 +80,16 @@ def cell_shares(cells: np.ndarray, present: np.ndarray) -> np.ndarray:
 def ring_zones(cells: np.ndarray, inner: float, outer: float, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Cells near parts, and cells of the rings around them.
 
-    A cell near one part is not in the ring of another. Parts off the map count, where their surroundings reach into it.
+    A cell near one part is not in the ring of another. The surroundings of parts off the map count too.
 
     Args:
-        cells (np.ndarray): (V, 2) of the labelled parts, x and y.
-        inner (float): Cells up to this far (in cells, between centres) are near.
-        outer (float): Those from there up to this far are in the ring.
-        size (tuple[int, int]): (w, h) of the map.
+        cells: (V, 2) cells of the labelled parts.
+        inner: Greatest distance, between centres, of a cell that is near a part.
+        outer: Greatest distance of a cell in the ring.
+        size: Width and height of the map, (w, h).
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: (h, w) bool near, (h, w) bool ring.
+        tuple[np.ndarray, np.ndarray]: (h, w) bool masks of the near cells and of the ring.
     """
     width, height = size
     dx = np.arange(width, dtype=np.float64) - cells[:, :1]
@@ -104,19 +102,19 @@ def ring_zones(cells: np.ndarray, inner: float, outer: float, size: tuple[int, i
 
 @dataclass(frozen=True)
 class Sampling:
-    """How cells that hold no part are sampled; lengths in units of the person's scale, see :func:`person_scale`.
+    """Sampling of the cells without a part; lengths are in units of :func:`person_scale`.
 
     Args:
-        ignore_radius (float): Cells up to this far from a labelled part are ignored (rounded down to whole cells).
-        ring_radius (float): Cells from there up to this far (rounded up) are the ring.
-        ring_rate (float): Probability that a cell of the ring is drawn.
-        ring_weight (float): What it weighs in the loss.
-        negative_rate (float): Probability that any other cell of an image with a labelled person is drawn.
-        negative_weight (float): What it weighs.
-        background_rate (float): Probability that a cell of an image without a person is drawn.
-        background_weight (float): What it weighs.
-        scale_per_limb (float): The person's scale is this times the mean length of the labelled limbs.
-        min_scale (float): Its least value, in cells. At 2.5 cells the four neighbours of a part are still ignored.
+        ignore_radius: Cells up to this distance from a labelled part are ignored (rounded down to whole cells).
+        ring_radius: Cells from there up to this distance (rounded up) are the ring.
+        ring_rate: Probability that a cell of the ring is drawn.
+        ring_weight: Weight of such a cell in the loss.
+        negative_rate: Probability that any other cell of an image with a labelled person is drawn.
+        negative_weight: Weight of such a cell.
+        background_rate: Probability that a cell of an image without a person is drawn.
+        background_weight: Weight of such a cell.
+        scale_per_limb: Scale of a person relative to the mean length of the labelled limbs.
+        min_scale: Least scale in cells. At 2.5 cells the four neighbours of a part are still ignored.
 
     Raises:
         ValueError: A value is not allowed.
@@ -138,8 +136,8 @@ class Sampling:
             check_number(f'PartScoreMap.sampling.{key}', value, 0, 1 if key.endswith('_rate') else 1e6)
 
 
-# The release draws no other cells of images with people: it has as many images without. Without those a model never
-# sees the background, so the paper's rate is kept there; `sampling=dict(negative_rate=0)` is the release to the letter.
+# The release draws no other cells of images with persons, since it has as many images without persons. Without those, a
+# model would never see the background, so the paper's rate is kept; `sampling=dict(negative_rate=0)` is the release.
 PRESETS = dict(
     release=Sampling(),
     paper=Sampling(ignore_radius=0.0, ring_radius=0.0, ring_rate=0.0, background_rate=0.0005, background_weight=1.0),
@@ -147,17 +145,17 @@ PRESETS = dict(
 
 
 def build_sampling(preset: str, changes: Mapping[str, float] | None = None) -> Sampling:
-    """A preset, with other values for some keys.
+    """Build the sampling of a preset with changed values.
 
     Args:
-        preset (str): Of :data:`PRESETS`.
-        changes (Mapping, optional): From keys of :class:`Sampling` to values.
+        preset: Key of :data:`PRESETS`.
+        changes: Values that replace those of the preset, by their keys in :class:`Sampling`.
 
     Returns:
-        Sampling: The values.
+        Sampling: The sampling.
 
     Raises:
-        KeyError: There is no such key.
+        KeyError: A key is unknown.
         ValueError: A value is not allowed.
     """
     allowed = [field.name for field in fields(Sampling)]
@@ -170,18 +168,18 @@ def build_sampling(preset: str, changes: Mapping[str, float] | None = None) -> S
 def sampling_maps(
     cells: np.ndarray, scale: float, sampling: Sampling, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """With which probability each cell is drawn as background, and what it weighs then.
+    """Probability that each cell is drawn as background, and its weight.
 
     Args:
-        cells (np.ndarray): (V, 2) of the labelled parts, on the map or off.
-        scale (float): Of the person, in cells.
-        sampling (Sampling): The rates and weights.
-        size (tuple[int, int]): (w, h) of the map.
+        cells: (V, 2) cells of the labelled parts, on or off the map.
+        scale: Scale of the person in cells.
+        sampling: Rates and weights.
+        size: Width and height of the map, (w, h).
 
     Returns:
         tuple[np.ndarray, np.ndarray]: (h, w) float32 rates, 0 near parts; (h, w) float32 weights.
     """
-    # whole cells as in the release: a ring at least one cell wide around people of any size
+    # whole cells as in the release: the ring is at least one cell wide around persons of any size
     inner = np.floor(sampling.ignore_radius * scale)
     outer = np.ceil(sampling.ring_radius * scale)
     near, ring = ring_zones(cells, inner, outer, size)

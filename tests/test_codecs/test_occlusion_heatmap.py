@@ -157,8 +157,8 @@ def test_normaliser_in_cells():
     ('kwargs', 'match'),
     [
         (dict(decode='megvii'), "decode='megvii', allowed: "),
-        (dict(sigma=0), 'sigma=0, allowed: a number above 0'),
-        (dict(heatmap_size=(24, 0)), r'heatmap_size=\(24, 0\), allowed: two positive'),
+        (dict(sigma=0), 'sigma=0, allowed: a finite number above 0'),
+        (dict(heatmap_size=(24, 0)), r'heatmap_size=\(24, 0\), allowed: .width, height.'),
         (dict(blur_kernel_size=4), 'blur_kernel_size=4, allowed: an odd'),
         (dict(require_occlusion=True, with_occlusion=False), 'require_occlusion=True has no use'),
         (dict(normalize='torso'), "normalize='torso' needs pair"),
@@ -172,9 +172,14 @@ def test_refusals_at_build_time(kwargs, match):
 @pytest.mark.parametrize(
     ('kwargs', 'match'),
     [
-        (dict(keypoints=np.zeros((2, 6, 2))), r'one person \(1, K, 2\) expected, got \(2, 6, 2\)'),
-        (dict(keypoints_visible=np.ones((1, 5))), r'keypoints_visible must be \(1, 6\), got \(1, 5\)'),
-        (dict(keypoints_occluded=np.ones((1, 5))), r'keypoints_occluded must be \(1, 6\), got \(1, 5\)'),
+        (dict(keypoints=np.zeros((2, 6, 2))), r'keypoints has the shape \(2, 6, 2\), allowed: one person, \(1, K, 2\)'),
+        (dict(keypoints_visible=np.ones((1, 5))), r'keypoints_visible has the shape \(1, 5\), allowed: \(1, 6\)'),
+        (
+            dict(keypoints_occluded=np.full((1, 6), 2)),
+            r'keypoints_occluded holds 2, allowed: 1 \(occluded\), 0 \(visible\), -1',
+        ),
+        (dict(keypoints_occluded=np.full((1, 6), np.nan)), 'keypoints_occluded holds nan'),
+        (dict(keypoints_occluded=np.ones((1, 5))), r'keypoints_occluded has the shape \(1, 5\), allowed: \(1, 6\)'),
     ],
 )
 def test_refusals_of_labels(kwargs, match):
@@ -190,6 +195,16 @@ def test_occlusion_labels_can_be_demanded():
         strict.encode(person(), keypoints_occluded=np.full((1, 6), -1.0))
     strict.encode(person(), keypoints_occluded=np.zeros((1, 6)))
     strict.encode(person(), np.zeros((1, 6)), np.full((1, 6), -1.0))  # nobody is labelled: nothing is missing
+
+
+@pytest.mark.parametrize('decode', ['plain', 'argmax_shift', 'dark', 'udp'])
+def test_maps_with_nan_are_refused(decode):
+    maps = np.zeros((12, 16, 24), np.float32)
+    maps[3, 4, 5] = np.nan
+    with pytest.raises(ValueError, match='OcclusionHeatmap: the heatmaps contain NaN'):
+        codec(decode=decode).decode(maps)
+    with pytest.raises(ValueError, match='OcclusionHeatmap: the heatmaps contain NaN'):
+        codec(decode=decode).decode_occlusion(maps)
 
 
 def test_odd_number_of_maps():

@@ -37,12 +37,12 @@ def small(**kwargs):
     return codec(SMALL, **dict(SMALL_SIZES, **kwargs))
 
 
-def people(count, seed=0):
+def people(count, seed=0, spread=0.25):
     """(N, 14, 2) in crops of side 1: limbs turned at random."""
     rng = np.random.default_rng(seed)
     poses = np.tile(STANDING, (count, 1, 1))
     for joint, above in tree_limbs(LSP)[::-1]:
-        angle = rng.normal(0, 0.25, count)
+        angle = rng.normal(0, spread, count)
         turn = np.stack([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 0, 1)
         limb = STANDING[joint] - STANDING[above]
         poses[:, joint] = poses[:, above] + (turn @ limb)
@@ -174,7 +174,7 @@ def test_people_of_another_size_in_the_crops(thirteen):
 
 @pytest.mark.parametrize('value', [0.0, -1, True, np.inf, '1'])
 def test_sizes_that_are_none(value, thirteen):
-    with pytest.raises(ValueError, match='PartScoreMap.offset_scale=.*, allowed: a number above 0'):
+    with pytest.raises(ValueError, match='PartScoreMap.offset_scale=.*, allowed: a finite number above 0'):
         codec(LSP, input_size=(96, 96), heatmap_size=(12, 12), deformation=thirteen, offset_scale=value)
     with pytest.raises(ValueError, match='PartScoreMap.offset_scale'):
         small(offset_scale=value)
@@ -183,12 +183,14 @@ def test_sizes_that_are_none(value, thirteen):
 @pytest.mark.parametrize('decode', ['argmax', 'max_sum'])
 @pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
 def test_maps_of_a_model_that_has_run_away(decode, bad, thirteen):
-    """Each joint gets a place on the map, so that an evaluation goes on; the others' scores are probabilities."""
+    """On the device each joint has a position on the map; what is copied to the host is refused."""
     made = codec(LSP, input_size=(96, 128), heatmap_size=(12, 16), deformation=thirteen, decode=decode)
     logits = torch.randn(2, 339, 16, 12, generator=torch.Generator().manual_seed(0))
     logits[0] = bad
     logits[1, 40, 3] = -np.inf
     poses = made.decode_poses(logits.log_softmax(dim=1))
+    with pytest.raises(ValueError, match='PartScoreMap: the score maps contain NaN'):
+        made.batch_decode(logits.log_softmax(dim=1))
     assert poses.part_cells.min() >= 0
     assert (poses.part_cells[..., 0] < 12).all() and (poses.part_cells[..., 1] < 16).all()
     assert poses.keypoints.isfinite().all()
@@ -246,12 +248,47 @@ def test_presets_and_their_changes():
     rates = paper.encode(np.array([[[33.0, 10], [60, 10], [6, 10], [33, 40]]]))['negative_rates']
     assert (rates == 0).sum() == 5
     assert (rates == 0.25).sum() == 16 * 12 - 5
-    assert (small().scores, paper.scores) == ('probability', 'log_probability')
+
+
+# -- decode ------------------------------------------------------------------------------------------------------------
+
+
+def test_max_sum_adds_log_probabilities_by_default():
+    sizes, one = dict(input_size=(64, 64), heatmap_size=(16, 16)), deformation(1)
+    for preset in ('release', 'paper'):
+        assert codec(LSP, deformation=one, preset=preset, **sizes).scores == 'log_probability'
+        assert codec(LSP, deformation=one, deformation_weight='fitted', preset=preset, **sizes).scores == (
+            'log_probability'
+        )
+    assert codec(LSP, deformation=one, scores='probability', **sizes).scores == 'probability'
+    # arg-max does not depend on it, but for the score of the pose
+    assert (small().scores, small(preset='paper').scores) == ('probability', 'log_probability')
     assert small(deformation_weight='fitted').scores == 'log_probability'
     assert small(deformation_weight='fitted', scores='probability').scores == 'probability'
 
 
-# -- decode ------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize('peak', [0.1, 0.37])
+def test_the_default_leaves_well_centred_parts_of_an_unsure_model_in_place(peak):
+    """Gaussians of a low peak at the true cells: the poses are plausible, so that nothing has to be moved."""
+    sizes, one = dict(input_size=(256, 256), heatmap_size=(32, 32)), deformation(1)
+    default = codec(LSP, deformation=one, **sizes)
+    literal = codec(LSP, deformation=one, scores='probability', **sizes)
+    y, x = np.mgrid[:32, :32]
+    moved = {default: 0, literal: 0}
+    for pose in people(40, seed=3, spread=0.5):
+        cells = default.encode((pose * 256)[None])['part_cells'][0]
+        square = (x - cells[:, None, None] % 32) ** 2 + (y - cells[:, None, None] // 32) ** 2
+        parts = 1e-6 + peak * np.exp(-square / 2)
+        # parts that share a cell share its probability
+        parts /= np.maximum(parts.sum(0) / 0.98, 1)
+        log_probs = torch.from_numpy(np.concatenate([parts, 1 - parts.sum(0, keepdims=True)])).log()[None]
+        for made in moved:
+            found = made.decode_poses(log_probs).part_cells[0].numpy()
+            moved[made] += (np.abs(found - np.stack([cells % 32, cells // 32], 1)).max(1) > 1).sum()
+    share = {made.scores: count / (40 * 26) for made, count in moved.items()}
+    assert share['log_probability'] <= 0.002
+    # the release's sum moves more, the less sure the model is
+    assert share['probability'] > (0.1 if peak == 0.1 else 0.02)
 
 
 @pytest.mark.parametrize('scores', ['probability', 'log_probability'])
@@ -396,7 +433,7 @@ def test_deformation_of_another_tree(thirteen, tmp_path):
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(preset='slides'), "preset='slides', allowed: .'release', 'paper'"),
+        (dict(preset='slides'), "preset='slides', allowed: 'release', 'paper'"),
         (dict(decode='nms'), "decode='nms', allowed"),
         (dict(decode='max_sum'), "decode='max_sum' needs the offsets of a deformation file"),
         (dict(scores='logits'), "scores='logits', allowed"),
@@ -404,7 +441,7 @@ def test_deformation_of_another_tree(thirteen, tmp_path):
         (dict(unlabelled='drop'), "unlabelled='drop', allowed"),
         (dict(deformation_weight='free'), "deformation_weight='free', allowed"),
         (dict(deformation_weight=-1), 'deformation_weight=-1, allowed'),
-        (dict(heatmap_size=16), 'heatmap_size=16, allowed: .w, h.'),
+        (dict(heatmap_size=16), 'heatmap_size=16, allowed: .width, height.'),
         (dict(input_size=(64, 0)), r'input_size=\(64, 0\), allowed'),
     ],
 )
@@ -420,11 +457,14 @@ def test_unknown_sampling_key():
 
 def test_bad_keypoints():
     made = small()
-    with pytest.raises(ValueError, match=r'needs the keypoints of one person, \(1, 4, 2\) for the 4 joints .*got'):
+    with pytest.raises(
+        ValueError,
+        match=r'\(1, 5, 2\), allowed: one person, \(1, 4, 2\) for the joints neck, right_hand.*KeypointConverter',
+    ):
         made.encode(np.zeros((1, 5, 2)))
-    with pytest.raises(ValueError, match='of one person'):
+    with pytest.raises(ValueError, match=r'\(2, 4, 2\), allowed: one person'):
         made.encode(np.zeros((2, 4, 2)))
-    with pytest.raises(ValueError, match="labelled joints without a finite place: .'right_hand'"):
+    with pytest.raises(ValueError, match="labelled joints at a position that is not finite: .'right_hand'"):
         made.encode(np.array([[[1.0, 1], [np.nan, 2], [3, 3], [4, 4]]]))
     with pytest.raises(ValueError, match=r'decodes \(N, 6, h, w\) maps: 5 parts .* x 1 types \+ 1; got'):
         made.decode_poses(torch.zeros(1, 7, 4, 4))

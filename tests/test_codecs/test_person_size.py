@@ -60,6 +60,12 @@ def test_refusals(args, match):
         PersonSize(*args)
 
 
+def test_a_pair_named_by_other_joints():
+    """A pair by name means nothing once KeypointConverter has put other joints in the place of the data set's."""
+    with pytest.raises(ValueError, match=r'pair=\(9, 2\): named by metainfo with 14 joints, but the sample has 17'):
+        PersonSize('torso', ('left_shoulder', 'right_hip'), LSP)(np.zeros((17, 2)), np.ones(17, bool), None, None, 1)
+
+
 def test_a_pair_beyond_the_joints():
     with pytest.raises(ValueError, match=r'pair=\(9, 2\): there are only 3 joints'):
         PersonSize('torso', (9, 2))(KEYPOINTS, ALL, None, None, 1)

@@ -284,9 +284,9 @@ class PartScoreHead(BaseHead):
 
         Raises:
             RuntimeError: The head was built without a decoder.
+            ValueError: The log probabilities contain NaN.
         """
-        poses = self._codec().decode_poses(batch_outputs)
-        arrays = (x.detach().cpu().numpy() for x in (poses.keypoints, poses.keypoint_scores, poses.scores))
+        arrays = self._codec().decode_poses(batch_outputs).numpy()
         return [
             InstanceData(keypoints=points[None], keypoint_scores=scores[None], pose_scores=pose_score[None])
             for points, scores, pose_score in zip(*arrays, strict=True)
