@@ -7,8 +7,13 @@ _base_ = './lsp_448x448.py'
 #   python tools/analysis/fit_deformation.py configs/_base_/dataloaders/lsp_336x336.py --augment 4 \
 #       --out configs/_base_/deformations/lsp-26_13types.json
 # people are of the same size in both, as large as in a crop of 336 pixels padded by 1.25
+# the release's max-sum adds probabilities; an unsure model does better with the codec's default, log probabilities
 part_codec = dict(
-    type='PartScoreMap', tree=dict(from_file='lsp-26.py'), deformation='lsp-26_13types.json', preset='release'
+    type='PartScoreMap',
+    tree=dict(from_file='lsp-26.py'),
+    deformation='lsp-26_13types.json',
+    preset='release',
+    scores='probability',
 )
 train_codec = dict(part_codec, input_size=(336, 336), heatmap_size=(42, 42))
 codec = dict(part_codec, input_size=(448, 448), heatmap_size=(56, 56), offset_scale=336 / 448)
