@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.engine.hooks import OcclusionTruthHook
+from posestructs.engine.hooks import CheckpointCheckHook, OcclusionTruthHook
 from posestructs.utils import cli
 from posestructs.utils.files import atomic_write
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
@@ -89,8 +89,9 @@ def main() -> None:
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
     runner = Runner.from_cfg(cfg)
-    # not in the config, whose text stands for what a run does: this only looks beforehand
+    # not in the config, whose text stands for what a run does: these only look beforehand
     runner.register_hook(OcclusionTruthHook())
+    runner.register_hook(CheckpointCheckHook())
     metrics = runner.test()
     if args.out and is_main_process():
         text = mmengine.dump(metrics, file_format=Path(args.out).suffix[1:])

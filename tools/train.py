@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.engine.hooks import OcclusionTruthHook
+from posestructs.engine.hooks import CheckpointCheckHook, OcclusionTruthHook
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
@@ -30,6 +30,11 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='go on from this checkpoint; without a value, from the last good one in the work dir',
+    )
+    parser.add_argument(
+        '--load-from',
+        metavar='CHECKPOINT',
+        help='start from the weights of this checkpoint, at epoch 0 with a new optimizer and schedule (load_from=...)',
     )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision; bfloat16 on a CPU')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
@@ -57,6 +62,10 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.default_hooks.visualization.out_dir = args.show_dir
     if args.tensorboard:
         cfg.tensorboard = True
+    if args.load_from:
+        if args.resume:
+            raise UsageError('--load-from starts anew and --resume goes on: give one of them')
+        cfg.load_from, cfg.resume = args.load_from, False
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -126,8 +135,9 @@ def main() -> None:
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
     runner = Runner.from_cfg(cfg)
-    # not in the config, whose text stands for what a run does: this only looks beforehand
+    # not in the config, whose text stands for what a run does: these only look beforehand
     runner.register_hook(OcclusionTruthHook())
+    runner.register_hook(CheckpointCheckHook())
     for note in notes:
         runner.logger.warning(note)
     runner.train()

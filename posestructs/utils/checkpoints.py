@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -108,7 +109,7 @@ def last_good_checkpoint(
 ) -> tuple[Path | None, list[str]]:
     """Find the newest checkpoint of a work directory that a run can go on from.
 
-    The file that ``last_checkpoint`` names comes first, then the others from the newest to the oldest.
+    The file that ``last_checkpoint`` names comes first, then the others from the most iterations to the fewest.
 
     Args:
         work_dir: Where a run was.
@@ -132,21 +133,36 @@ def last_good_checkpoint(
 
 
 def _candidates(work_dir: Path, patterns: Iterable[str]) -> list[Path]:
-    named = _named_by_pointer(work_dir)
+    named = _named_by_pointer(work_dir, patterns)
     folders = {work_dir} if named is None else {work_dir, named.parent}
     others = {file for folder in folders for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
-    newest_first = sorted(others - {named}, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    newest_first = sorted(others - {named}, key=_progress, reverse=True)
     return newest_first if named is None else [named, *newest_first]
 
 
-def _named_by_pointer(work_dir: Path) -> Path | None:
-    """What mmengine's ``last_checkpoint`` names, also after the folder was moved."""
+def _named_by_pointer(work_dir: Path, patterns: Iterable[str]) -> Path | None:
+    """The file that mmengine's ``last_checkpoint`` names.
+
+    The pointer holds an absolute path, which stays behind where a work directory is copied: a file of that name in the
+    directory itself comes first, and a file elsewhere counts only where the directory has no checkpoint of its own.
+    """
     pointer = work_dir / 'last_checkpoint'
     name = pointer.read_text().strip() if pointer.is_file() else ''
-    for path in (Path(name), work_dir / Path(name).name):
-        if name and path.is_file():
-            return path
-    return None
+    if not name:
+        return None
+    own = work_dir / Path(name).name
+    if own.is_file():
+        return own
+    has_others = any(file.is_file() for pattern in patterns for file in work_dir.glob(pattern))
+    return Path(name) if Path(name).is_file() and not has_others else None
+
+
+def _progress(path: Path) -> tuple[float, int]:
+    """Iterations that a checkpoint has; one that cannot be read comes first, to be passed over with a note."""
+    try:
+        return float(read_meta(path)['iter']), 0
+    except Exception:  # what a damaged file raises is not documented
+        return float('inf'), max(map(int, re.findall(r'\d+', path.stem)), default=0)
 
 
 def _load(path: str | Path) -> Any:

@@ -1,6 +1,7 @@
 """Which checkpoint a run goes on from."""
 
 import os
+import shutil
 import zipfile
 
 import pytest
@@ -74,27 +75,49 @@ def test_meta(tmp_path):
     assert read_meta(tmp_path / 'weights.pth') == {}
 
 
-def test_pointer_comes_first_then_the_newest(tmp_path):
-    epoch = {n: save(tmp_path / f'epoch_{n}.pth', age=100 - n) for n in (8, 9, 10)}
-    save(tmp_path / 'best_PCK_epoch_10.pth', age=0)
+def meta(number):
+    return dict(meta=dict(epoch=number, iter=number * 3, seed=9))
+
+
+def test_pointer_comes_first_then_the_most_iterations(tmp_path):
+    # written in another order, as by a run that was started anew in the folder or a copy without times
+    epoch = {n: save(tmp_path / f'epoch_{n}.pth', age=n, **meta(n)) for n in (8, 9, 10)}
+    save(tmp_path / 'best_PCK_epoch_10.pth', **meta(10))
     assert last_good_checkpoint(tmp_path) == (epoch[10], [])
     (tmp_path / 'last_checkpoint').write_text(str(epoch[8]))
     assert last_good_checkpoint(tmp_path) == (epoch[8], [])
     cut(epoch[8], 50)
     cut(epoch[10], 0)
-    os.utime(epoch[10], (10**9, 10**9))
     found, notes = last_good_checkpoint(tmp_path)
     assert found == epoch[9]
     assert [note.split(' is passed over: ')[0] for note in notes] == [f'checkpoint {epoch[n]}' for n in (8, 10)]
 
 
+def test_epochs_and_iterations_are_compared(tmp_path):
+    save(tmp_path / 'epoch_9.pth', meta=dict(epoch=9, iter=90))
+    newer = save(tmp_path / 'iter_95.pth', age=50, meta=dict(epoch=9, iter=95))
+    assert last_good_checkpoint(tmp_path) == (newer, [])
+
+
 def test_pointer_into_another_folder(tmp_path):
     (tmp_path / 'out').mkdir()
-    newer, older = (save(tmp_path / 'out' / f'iter_{n}.pth', age=100 - n) for n in (20, 10))
+    newer, older = (save(tmp_path / 'out' / f'iter_{n}.pth', **meta(n)) for n in (20, 10))
     (tmp_path / 'last_checkpoint').write_text(str(newer))
     assert last_good_checkpoint(tmp_path)[0] == newer
     cut(newer, 10)
     assert last_good_checkpoint(tmp_path)[0] == older
+
+
+def test_a_copied_work_dir_stays_by_itself(tmp_path):
+    first, copy = tmp_path / 'first', tmp_path / 'copy'
+    first.mkdir()
+    for number in (1, 2):
+        save(first / f'epoch_{number}.pth', **meta(number))
+    (first / 'last_checkpoint').write_text(str(first / 'epoch_2.pth'))
+    shutil.copytree(first, copy)
+    assert last_good_checkpoint(copy) == (copy / 'epoch_2.pth', [])
+    (copy / 'epoch_2.pth').unlink()  # left out of the copy
+    assert last_good_checkpoint(copy) == (copy / 'epoch_1.pth', [])
 
 
 def test_nothing_and_nothing_good(tmp_path):

@@ -3,6 +3,7 @@
 from posestructs.engine.hooks.adversarial_schedule_hook import AdversarialScheduleHook
 from posestructs.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from posestructs.engine.hooks.channels_last_hook import ChannelsLastHook
+from posestructs.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
 from posestructs.engine.hooks.discriminator_balance_hook import DiscriminatorBalanceHook
 from posestructs.engine.hooks.fake_label_hook import FakeLabelHook
 from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
@@ -18,6 +19,7 @@ __all__ = [
     'AdversarialScheduleHook',
     'AtomicCheckpointHook',
     'ChannelsLastHook',
+    'CheckpointCheckHook',
     'DiscriminatorBalanceHook',
     'FakeLabelHook',
     'FiniteLossHook',

@@ -1,0 +1,148 @@
+"""Refuse a checkpoint that is of another model, or that a run cannot go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from mmpose.registry import HOOKS
+
+from posestructs.utils import resume_check
+from posestructs.utils.usage import UsageError
+from posestructs.utils.weights_fit import compare_weights, weights_of
+
+ANEW = 'to start anew from its weights, use --load-from in the place of --resume'
+_LEAST_SHARE = 0.5  # of a model's weights, to start training from a file
+
+
+@HOOKS.register_module()
+class CheckpointCheckHook(Hook):
+    """Compare a checkpoint with the model and, where a run is resumed, with its schedule, optimizer and data.
+
+    mmengine warns of weights that do not fit and goes on with random ones; and it replaces the schedule and the
+    optimizer settings of the config by those of the checkpoint. ``tools/train.py`` and ``tools/test.py`` have the hook
+    by themselves; elsewhere name it in ``custom_hooks``.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self._extended: list[Any] = []
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check the content of a checkpoint before it is used.
+
+        Args:
+            runner: The runner.
+            checkpoint: The content; ends of schedules that training is continued beyond are changed in place.
+
+        Raises:
+            UsageError: It is of another model, or resuming makes no sense.
+        """
+        trains = isinstance(runner._train_loop, BaseLoop)  # a config where the runner only tests
+        self._check_weights(runner, checkpoint, trains and not runner._resume)
+        if trains and runner._resume:
+            self._check_resume(runner, checkpoint)
+
+    def before_train(self, runner: Runner) -> None:
+        """Take the step at which an extended schedule had ended.
+
+        Args:
+            runner: The runner that trains.
+        """
+        for scheduler, end in self._extended:
+            if scheduler._global_step == end:
+                scheduler._global_step -= 1
+                scheduler.step()
+        self._extended = []
+
+    def _check_weights(self, runner: Runner, checkpoint: Mapping, start: bool) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        misfit = compare_weights(model.state_dict(), weights_of(checkpoint))
+        if not misfit:
+            return
+        name = runner._load_from or 'the checkpoint'
+        if start and misfit.share >= _LEAST_SHARE:
+            runner.logger.warning(
+                f'{name} has {misfit.share:.0%} of the weights of this model; the others start at random values. '
+                f'Weights {misfit.describe()}'
+            )
+            return
+        raise UsageError(f'{name} is of another model than the config. Weights {misfit.describe()}')
+
+    def _check_resume(self, runner: Runner, checkpoint: dict) -> None:
+        meta = checkpoint['meta']
+        self._check_length(runner, meta)
+        refused = []
+        for scheduler, state in self._schedulers(runner, checkpoint):
+            name, new = type(scheduler).__name__, scheduler.state_dict()
+            if resume_check.is_extension(name, state, new):
+                self._extended.append((scheduler, state['end']))
+                runner.logger.info(
+                    f'{name} of the checkpoint ended at step {state["end"]}, it now ends at {new["end"]}'
+                )
+                state['end'] = new['end']
+            refused += resume_check.scheduler_changes(name, state, new)
+        notes = []
+        for name, old, new in self._optimizers(runner, checkpoint):
+            changes, other = resume_check.optimizer_changes(old, new)
+            if other:
+                refused.append(f'the {name} in the checkpoint is of another class')
+            notes += [f'{name} {change}' for change in changes]
+        if refused:
+            raise UsageError(f'--resume: {resume_check.shortened(refused)} (checkpoint -> config); {ANEW}')
+        if notes:
+            runner.logger.warning(
+                f'the checkpoint overrides the config: {resume_check.shortened(notes)} (checkpoint -> config, not used)'
+            )
+        changes = resume_check.shortened(resume_check.config_changes(meta.get('cfg') or '', runner.cfg.pretty_text))
+        if changes:
+            runner.logger.warning(f'the config differs from that of the checkpoint: {changes} (checkpoint -> config)')
+
+    def _check_length(self, runner: Runner, meta: Mapping) -> None:
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop) or not meta.get('epoch'):
+            return
+        now, before = len(runner.train_dataloader), meta['iter'] / meta['epoch']
+        if now != before:
+            raise UsageError(
+                f'--resume: an epoch of the checkpoint has {before:g} iterations, one of this run {now}: batch size, '
+                f'number of ranks and data have to be the same, as learning rates follow the count; {ANEW}'
+            )
+        if meta['epoch'] >= runner.max_epochs:
+            runner.logger.warning(
+                f'nothing is left to train: the checkpoint has {meta["epoch"]} epochs, and '
+                f'train_cfg.max_epochs={runner.max_epochs}'
+            )
+
+    @staticmethod
+    def _schedulers(runner: Runner, checkpoint: Mapping) -> Iterator[tuple[Any, dict]]:
+        own, states = runner.param_schedulers or [], checkpoint.get('param_schedulers')
+        if states is None:
+            return
+        if isinstance(own, dict) != isinstance(states, dict):
+            raise UsageError(f'--resume: the checkpoint has param_scheduler for other networks; {ANEW}')
+        names = sorted({*own, *states}) if isinstance(own, dict) else [None]
+        for name in names:
+            mine, theirs = (own, states) if name is None else (own.get(name, []), states.get(name, []))
+            if len(mine) != len(theirs):
+                key = 'param_scheduler' if name is None else f'param_scheduler.{name}'
+                raise UsageError(
+                    f'--resume: {key} has {len(theirs)} entries in the checkpoint, {len(mine)} now; {ANEW}'
+                )
+            yield from zip(mine, theirs, strict=True)
+
+    @staticmethod
+    def _optimizers(runner: Runner, checkpoint: Mapping) -> Iterator[tuple[str, list, list]]:
+        saved = checkpoint.get('optimizer')
+        if saved is None:
+            return
+        wrappers = runner.optim_wrapper
+        if hasattr(wrappers, 'optim_wrappers'):
+            for name, wrapper in wrappers.items():
+                if name in saved:  # other names are refused when they are loaded
+                    yield f'optimizer of {name}', saved[name]['param_groups'], wrapper.optimizer.param_groups
+        else:
+            yield 'optimizer', saved['param_groups'], wrappers.optimizer.param_groups

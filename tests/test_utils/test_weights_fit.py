@@ -1,0 +1,28 @@
+"""Differences between the weights of a file and a model."""
+
+import torch
+
+from posestructs.utils.weights_fit import compare_weights, weights_of
+
+OWN = {
+    'a': torch.ones(2),
+    'b': torch.ones(2, 3),
+    'norm.num_batches_tracked': torch.tensor(0),
+    'discriminators.pose.w': torch.ones(1),
+}
+
+
+def test_a_file_that_fits():
+    state = weights_of(dict(state_dict={'module.a': torch.zeros(2), 'module.b': torch.zeros(2, 3)}))
+    misfit = compare_weights(OWN, {**state, 'discriminators.confidence.w': torch.ones(1)})
+    assert not misfit and misfit.share == 1
+
+
+def test_each_difference_is_counted_and_named():
+    misfit = compare_weights(OWN, weights_of({'b': torch.ones(3, 2), 'c': 1, 'd': 2, 'e': 3, 'f': 4}))
+    assert misfit and misfit.share == 0
+    assert misfit.describe() == (
+        'of another shape (1): b (3, 2) in the file, (2, 3) in the model; missing in the file (1): a; '
+        'not of this model (4): c, d, e, ...'
+    )
+    assert compare_weights(OWN, {'a': torch.ones(2)}).share == 0.5
