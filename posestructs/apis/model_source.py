@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from mmpose.apis.inferencers.utils import default_det_models
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
-from torch import Tensor, nn
+from torch import nn
 
 from posestructs.apis.shipped_models import shipped_models
 from posestructs.structures.joint_conversion import pipeline_metainfo
@@ -22,8 +21,8 @@ from posestructs.structures.metainfo import raw_metainfo
 from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint, load_config, require_keys
 from posestructs.utils.plain_values import restore
-from posestructs.utils.release import PREFIX
 from posestructs.utils.usage import UsageError
+from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
 from posestructs.visualization.browsing import step_name
 
 _SHOWN = 3  # names listed in an error
@@ -130,32 +129,22 @@ def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], name: str, con
     Raises:
         UsageError: It belongs to another config, or holds weights that are not finite. Names the first such weights.
     """
-    state = checkpoint.get('state_dict', checkpoint)
-    metadata = getattr(state, '_metadata', None)
-    state = OrderedDict((re.sub(r'^module\.', '', key), value) for key, value in state.items())
+    metadata = getattr(checkpoint.get('state_dict', checkpoint), '_metadata', None)
+    state = OrderedDict(weights_of(checkpoint))
     own = model.state_dict()
-    known = [key for key in state if key in own and isinstance(state[key], Tensor)]
-    differ = [key for key in known if state[key].shape != own[key].shape]
-    shapes = [f'{key} {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the model' for key in differ]
-    for key in differ:
-        del state[key]
+    misfit = compare_weights(own, state)
+    if misfit:
+        raise UsageError(f'checkpoint {name} is of another config than {config}. Weights {misfit.describe()}')
     state._metadata = metadata or OrderedDict()
     try:
-        missing, unexpected = model.load_state_dict(state, strict=False)
+        model.load_state_dict(state, strict=False)
     except RuntimeError as error:  # an entry that is not a tensor
         raise UsageError(f'checkpoint {name} does not fit the config {config}: {error}') from error
-    missing = [key for key in missing if key not in differ and not key.endswith('num_batches_tracked')]
-    unexpected = [key for key in unexpected if not key.startswith(PREFIX)]
-    if shapes or missing or unexpected:
-        kinds = (('of another shape', shapes), ('missing in the file', missing), ('not of this model', unexpected))
-        found = '; '.join(f'{what} {_count(names)}' for what, names in kinds if names)
-        raise UsageError(f'checkpoint {name} is of another config than {config}. Weights {found}')
     _check_finite(model, name)
 
 
 def _check_finite(model: nn.Module, name: str) -> None:
-    odd = [key for key, value in model.named_parameters() if not value.isfinite().all()]
-    odd += [key for key, value in model.named_buffers() if value.is_floating_point() and value.isnan().any()]
+    odd = non_finite(model.state_dict(), [key for key, _ in model.named_parameters()])
     if odd:
         raise UsageError(
             f'checkpoint {name} holds NaN or infinity, as a diverged training leaves. Weights {_count(odd)}'

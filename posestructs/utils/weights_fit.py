@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -79,6 +79,20 @@ def compare_weights(own: Mapping[str, Tensor], state: Mapping[str, Any]) -> Misf
     missing = [name for name in own if name not in state and not _optional(name)]
     unexpected = [name for name in state if name not in own and not _optional(name)]
     return Misfit(shapes, missing, unexpected, len(both) - len(differ))
+
+
+def non_finite(state: Mapping[str, Any], parameters: Collection[str]) -> list[str]:
+    """Find weights that no prediction can be made with.
+
+    Args:
+        state: Weights by name.
+        parameters: Names of weights that infinity spoils too; a buffer may hold it.
+
+    Returns:
+        list[str]: Names of those that hold NaN or, as a parameter, infinity.
+    """
+    floats = {name: v for name, v in state.items() if isinstance(v, Tensor) and v.is_floating_point()}
+    return [name for name, v in floats.items() if (~v.isfinite() if name in parameters else v.isnan()).any()]
 
 
 def _optional(name: str) -> bool:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import torch
+from mmpose.registry import MODELS
 
 from tests.helpers import needs_data, repo_root
 
@@ -111,3 +112,54 @@ def test_resume_from_a_named_checkpoint(finished, main, tiny, tmp_path, capfd):
     again, straight = (torch.load(d / 'epoch_2.pth', weights_only=True) for d in (tmp_path / 'b', finished))
     for name, value in straight['state_dict'].items():
         torch.testing.assert_close(again['state_dict'][name], value, rtol=1e-4, atol=1e-6)
+
+
+FIGURES = """
+_base_ = ['{tiny}']
+crop = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale')]
+encode = [dict(type='TopdownAffine', input_size=(64, 64)), dict(type='GenerateTarget', encoder={{{{_base_.codec}}}})]
+augment = [dict(type='RandomFlip', prob=0.5), dict(type='RandomBBoxTransform')]
+model = dict(head=dict(out_channels=14), neck=dict(type='DropoutNeck'))
+train_dataloader = dict(
+    num_workers={workers},
+    persistent_workers={workers} > 0,
+    dataset=dict(
+        _delete_=True,
+        type='StickFigureDataset',
+        num_samples=6,
+        image_size=64,
+        pipeline=[*crop, *augment, *encode, dict(type='PackPoseInputs')],
+    ),
+)
+"""
+
+
+@MODELS.register_module()
+class DropoutNeck(torch.nn.Module):
+    """Draws random numbers in a training step, as several layers and losses do."""
+
+    def forward(self, features):
+        return tuple(torch.nn.functional.dropout(feature, 0.3, self.training) for feature in features)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_resumed_augmentation_and_dropout_are_those_of_a_straight_run(workers, main, tiny, tmp_path):
+    config = tmp_path / 'figures.py'
+    config.write_text(FIGURES.format(tiny=tiny, workers=workers))
+    options = ['--no-validate', '--cfg-options', 'optim_wrapper.optimizer.type=SGD']
+    main('train.py', config, '--work-dir', tmp_path / 'straight', '--seed', 5, *options, 'train_cfg.max_epochs=2')
+    main('train.py', config, '--work-dir', tmp_path / 'w', '--seed', 5, *options, 'train_cfg.max_epochs=1')
+    torch.rand(7)  # another process has other random states
+    main('train.py', config, '--work-dir', tmp_path / 'w', '--resume', *options, 'train_cfg.max_epochs=2')
+    resumed, straight = (torch.load(tmp_path / d / 'epoch_2.pth', weights_only=True) for d in ('w', 'straight'))
+    for name, value in straight['state_dict'].items():
+        torch.testing.assert_close(resumed['state_dict'][name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_a_resumed_run_with_another_batch_size_is_refused(finished, main, tiny, tmp_path):
+    flags = ['--work-dir', tmp_path / 'w', '--no-validate']
+    more = ['--cfg-options', 'train_dataloader.batch_size=5', 'train_cfg.max_epochs=3']
+    with pytest.raises(SystemExit, match='an epoch of the checkpoint has 3 iterations, one of this run 1.*--load-from'):
+        main('train.py', tiny, '--resume', finished / 'epoch_2.pth', *flags, *more)
+    main('train.py', tiny, '--load-from', finished / 'epoch_2.pth', *flags, *more[:2], 'train_cfg.max_epochs=1')
+    assert torch.load(tmp_path / 'w' / 'epoch_1.pth', weights_only=True)['meta']['iter'] == 1

@@ -141,3 +141,17 @@ def test_a_plain_state_dict_is_enough(main, tiny, trained, tmp_path):
     torch.save(weights, tmp_path / 'weights.pth')
     main('test.py', tiny, tmp_path / 'weights.pth', '--work-dir', tmp_path / 'w', '--out', tmp_path / 'm.json')
     assert json.loads((tmp_path / 'm.json').read_text()) == pytest.approx(trained[1], rel=1e-6)
+
+
+def test_the_checkpoint_of_another_model_is_refused(main, tiny, trained, tmp_path):
+    wider = ['--cfg-options', 'model.backbone.base_channels=16', 'model.head.in_channels=128']
+    with pytest.raises(SystemExit, match=r'epoch_1.pth is of another model than the config. Weights of another shape'):
+        main('test.py', tiny, trained[0], '--work-dir', tmp_path / 'w', *wider)
+
+
+def test_weights_that_are_not_finite_are_refused(main, tiny, trained, tmp_path):
+    content = torch.load(trained[0], weights_only=True)
+    content['state_dict']['head.final_layer.weight'][0] = float('nan')
+    torch.save(content, tmp_path / 'nan.pth')
+    with pytest.raises(SystemExit, match=r'nan.pth holds NaN or infinity.* 1 weights: head.final_layer.weight'):
+        main('test.py', tiny, tmp_path / 'nan.pth', '--work-dir', tmp_path / 'w')

@@ -2,7 +2,7 @@
 
 import torch
 
-from posestructs.utils.weights_fit import compare_weights, weights_of
+from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
 
 OWN = {
     'a': torch.ones(2),
@@ -26,3 +26,9 @@ def test_each_difference_is_counted_and_named():
         'not of this model (4): c, d, e, ...'
     )
     assert compare_weights(OWN, {'a': torch.ones(2)}).share == 0.5
+
+
+def test_weights_that_are_not_finite():
+    nan, inf = torch.tensor([1, float('nan')]), torch.tensor([float('inf')])
+    state = dict(a=nan, b=inf, c=inf, d=nan, e=torch.ones(1), f=torch.tensor(3), g='text')
+    assert non_finite(state, {'a', 'b', 'e'}) == ['a', 'b', 'd']

@@ -12,7 +12,7 @@ from mmpose.registry import HOOKS
 
 from posestructs.utils import resume_check
 from posestructs.utils.usage import UsageError
-from posestructs.utils.weights_fit import compare_weights, weights_of
+from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
 
 ANEW = 'to start anew from its weights, use --load-from in the place of --resume'
 _LEAST_SHARE = 0.5  # of a model's weights, to start training from a file
@@ -61,10 +61,15 @@ class CheckpointCheckHook(Hook):
 
     def _check_weights(self, runner: Runner, checkpoint: Mapping, start: bool) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        misfit = compare_weights(model.state_dict(), weights_of(checkpoint))
+        state, name = weights_of(checkpoint), f'checkpoint {runner._load_from}'
+        odd = non_finite(state, {key for key, _ in model.named_parameters()})
+        if odd:
+            raise UsageError(
+                f'{name} holds NaN or infinity, as a diverged training leaves, in {len(odd)} weights: {odd[0]}, ...'
+            )
+        misfit = compare_weights(model.state_dict(), state)
         if not misfit:
             return
-        name = runner._load_from or 'the checkpoint'
         if start and misfit.share >= _LEAST_SHARE:
             runner.logger.warning(
                 f'{name} has {misfit.share:.0%} of the weights of this model; the others start at random values. '

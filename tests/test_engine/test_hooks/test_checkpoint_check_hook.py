@@ -57,9 +57,7 @@ def run(folder, epochs, *, model=None, batch_size=2, data=None, schedule=STEPS, 
     runner = Runner(
         model=model or Line(),
         work_dir=str(folder),
-        train_dataloader=dict(
-            dataset=data or Points(), batch_size=batch_size, sampler=dict(type='DefaultSampler', shuffle=False)
-        ),
+        train_dataloader=dict(dataset=data or Points(), batch_size=batch_size, sampler=SAMPLER),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(optimizer)),
         param_scheduler=schedule and [dict(schedule)],
