@@ -1,9 +1,9 @@
-"""A page on this machine that shows what a model makes of a picture: ``python demo/web.py [flags]``.
+"""Local web page that shows a model's predictions for an image: ``python demo/web.py [flags]``.
 
-Drop a picture: the page shows the skeleton, occluded joints hollow, heatmaps, occlusion maps, what neighbouring parts
-tell each other (models with ``TreeMessagePassing``), and a table and json of the joints. It needs gradio, which the
-extra ``demo`` brings: ``pip install ".[demo]"``. The page is to be seen from this machine only, nothing leaves it, and
-what was uploaded is deleted at the end.
+Drop an image: the page shows the skeleton with occluded joints hollow, heatmaps, occlusion maps, messages between
+neighbouring parts (models with ``TreeMessagePassing``), and the joints as a table and json. It needs gradio, from the
+extra ``demo``: ``pip install ".[demo]"``. The page is visible on this machine only, nothing leaves it, and uploads are
+deleted at the end.
 """
 
 from __future__ import annotations
@@ -16,38 +16,39 @@ import tempfile
 import threading
 from pathlib import Path
 
-# a checkout works without being installed, and web_layout is found however this file is run
+# a checkout works without installation, and the files beside this one are found however it is run
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from uploads import Limits
+
 from posestructs.apis import PoseInferencer, shipped_models
-from posestructs.apis.uploads import Limits
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='A page on this machine: drop a picture, see the pose.')
+    parser = argparse.ArgumentParser(description='Local web page: drop an image, see the pose.')
     pairs = dict(action='append', default=[], metavar='FILE')
-    parser.add_argument('--config', **pairs, help='of a model to choose beside the shipped ones; may be repeated')
-    parser.add_argument('--checkpoint', **pairs, help='of the same model, once for each --config')
+    parser.add_argument('--config', **pairs, help='config of a further model to choose from; may be repeated')
+    parser.add_argument('--checkpoint', **pairs, help='its checkpoint, once for each --config')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; default: a GPU where there is one')
     parser.add_argument('--port', type=int, help='default: the first free one from 7860')
     parser.add_argument(
-        '--kpt-thr', type=float, default=0.3, help='joints with a smaller score are not drawn, at first'
+        '--kpt-thr', type=float, default=0.3, help='initial value: joints with a lower score are not drawn'
     )
-    parser.add_argument('--max-mb', type=float, default=Limits().megabytes, help='of an upload; default: %(default)s')
+    parser.add_argument('--max-mb', type=float, default=Limits().megabytes, help='largest file; default: %(default)s')
     parser.add_argument(
-        '--max-megapixels', type=float, default=Limits().megapixels, help='of a picture; default: %(default)s'
+        '--max-megapixels', type=float, default=Limits().megapixels, help='largest image; default: %(default)s'
     )
     return parser.parse_args()
 
 
 class Models:
-    """The models that can be chosen; each is built when it is first asked for.
+    """Models to choose from; each is built when it is first used.
 
     Args:
-        args: Of the command line. The models that they name are built at once and come first.
+        args: Parsed command line. Its models are built at once and come first.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -56,8 +57,8 @@ class Models:
         self._built: dict[str, PoseInferencer] = {}
         if len(args.config) != len(args.checkpoint):
             raise UsageError(
-                f'{len(args.config)} --config and {len(args.checkpoint)} --checkpoint: they belong together, give both '
-                'for each model, or neither for the shipped models'
+                f'{len(args.config)} --config and {len(args.checkpoint)} --checkpoint: give both for each model, or '
+                'neither for the shipped models'
             )
         for config, checkpoint in zip(args.config, args.checkpoint, strict=True):
             name = Path(config).stem
@@ -70,14 +71,14 @@ class Models:
             raise UsageError('no trained model is shipped with this copy: give --config and --checkpoint')
 
     def __getitem__(self, name: str) -> PoseInferencer:
-        with self._lock:  # several visitors may ask for it at once
+        with self._lock:  # several visitors may request it at once
             if name not in self._built:
                 self._built[name] = PoseInferencer(name, device=self._device)
             return self._built[name]
 
 
 def check_numbers(args: argparse.Namespace) -> None:
-    """Refuse numbers that make no sense."""
+    """Refuse numbers out of range."""
     for flag, value in (('--max-mb', args.max_mb), ('--max-megapixels', args.max_megapixels)):
         if not value > 0:
             raise UsageError(f'{flag} {value:g}: it must be above 0')
@@ -87,13 +88,21 @@ def check_numbers(args: argparse.Namespace) -> None:
         raise UsageError(f'--port {args.port}: allowed are 1 to 65535')
 
 
+def _stop(*_: object) -> None:
+    """End the program with its cleanup, which further signals do not interrupt."""
+    for name in ('SIGINT', 'SIGTERM', 'SIGHUP'):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    sys.exit(0)
+
+
 @report_usage_errors
 def main() -> None:
     """Serve the page until it is interrupted."""
     args = parse_args()
     check_numbers(args)
     try:
-        import web_layout  # beside this file; the only one that needs gradio
+        import web_layout  # the only file that needs gradio
     except ImportError as error:
         if not (error.name or '').startswith('gradio'):
             raise
@@ -102,8 +111,9 @@ def main() -> None:
             'posestructs brings it'
         ) from error
     models, limits = Models(args), Limits(args.max_mb, args.max_megapixels)
-    for number in (signal.SIGINT, signal.SIGTERM):  # else the folder of uploads would stay
-        signal.signal(number, lambda *_: sys.exit(0))
+    for name in ('SIGINT', 'SIGTERM', 'SIGHUP'):  # by default the last two would leave the folder of uploads behind
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
     with tempfile.TemporaryDirectory(prefix='posestructs-web-') as folder:
         os.environ['GRADIO_TEMP_DIR'] = folder
         page = web_layout.build_page(models, limits, args.kpt_thr)

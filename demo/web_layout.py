@@ -1,8 +1,8 @@
-"""Layout and server of the demo's page: all that needs gradio. What it shows is made in ``posestructs.apis.web_page``.
+"""Layout and server of the demo's page: everything that needs gradio. The results come from ``web_page``.
 
-The server listens on 127.0.0.1 only and answers to no other name, so that no other machine and no other site in the
-same browser can ask it; the page loads nothing from elsewhere (its Content-Security-Policy would not let it), and
-gradio's telemetry is off.
+The server listens on 127.0.0.1 only, answers to no other host name and refuses requests that another site's page sends
+(by their ``Origin``), so that neither other machines nor other sites in the same browser can use it. The page loads
+nothing from elsewhere, which its Content-Security-Policy enforces, and gradio's telemetry is off.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from typing import Any
 os.environ.update(GRADIO_ANALYTICS_ENABLED='False', HF_HUB_DISABLE_TELEMETRY='1')
 
 import gradio as gr
+import web_page
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
+from uploads import Limits, read_upload
 
-from posestructs.apis import web_page
-from posestructs.apis.uploads import Limits, read_upload
 from posestructs.utils.usage import UsageError
 
 HOST = '127.0.0.1'
 HOSTS = [HOST, 'localhost']
-# gradio's page has scripts and styles of its own within it
+# gradio's page has inline scripts and styles
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
     "img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; "
@@ -42,18 +43,35 @@ HEADERS = {
 }
 STYLE = '#message p {padding: .4em .8em; border-left: 4px solid #2e7d32} #message p.bad {border-color: #c62828}'
 INTRODUCTION = (
-    '# posestructs\nDrop a picture of a person. A filled disc is a joint that the model thinks visible, a ring one '
-    'that it thinks occluded, and a dashed limb ends in one. Without a box, and without a detector (mmdet), the whole '
-    'picture is taken for one person. Nothing that you upload leaves this machine.'
+    '# posestructs\nDrop an image of a person. A disc is a joint predicted visible, a ring one predicted '
+    'occluded; a limb that ends in a ring is dashed. Without a box, and without a detector (mmdet), the whole image is '
+    'taken as one person. Nothing that you upload leaves this machine.'
 )
-HEATMAPS = 'Where each joint may be. Beside its name is the highest value; all maps have one scale.'
-OCCLUSION = 'Where each joint may be if it is occluded. Beside its name is the highest value; all maps have one scale.'
-NO_OCCLUSION = 'This model does not tell what is occluded.'
+HEATMAPS = 'Heatmap of each joint, with its highest value. All maps share one scale.'
+OCCLUSION = 'Map of each joint where it is occluded, with its highest value. All maps share one scale.'
+NO_OCCLUSION = 'This model does not predict occlusion.'
 NO_MESSAGES = 'This model passes no messages between parts (`TreeMessagePassing` with `PartScoreHead`).'
 
 
+class SameOrigin:
+    """ASGI middleware that refuses requests from pages of other sites; browsers name the site in ``Origin``."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
+        headers = dict(scope.get('headers') or ())
+        origin, own = headers.get(b'origin'), b'http://' + headers.get(b'host', b'')
+        if (origin is None or origin == own) and headers.get(b'sec-fetch-site') != b'cross-site':
+            await self.app(scope, receive, send)
+        elif scope['type'] == 'websocket':
+            await send(dict(type='websocket.close', code=1008))
+        else:
+            await PlainTextResponse('requests from other sites are refused', 403)(scope, receive, send)
+
+
 class Headers:
-    """ASGI middleware that adds headers to every answer."""
+    """ASGI middleware that adds headers to every response."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -68,18 +86,18 @@ class Headers:
 
 
 class Handlers:
-    """What happens when something is chosen on the page.
+    """Event handlers of the page.
 
     Args:
         models: Inferencers by name, with ``about``, a sentence for each name.
-        limits: Of uploads.
+        limits: Largest upload.
     """
 
     def __init__(self, models: Mapping[str, Any], limits: Limits) -> None:
         self.models, self.limits = models, limits
 
     def predict(self, path: str | None, model: str, box: str, threshold: float) -> tuple:
-        """Values of the message, pose, heatmaps, occlusion note and maps, part, messages note, table and file."""
+        """Predict: message, pose, heatmaps, occlusion note and maps, part, messages note, table and file."""
         if path is None:
             return _nothing('')
         try:
@@ -91,9 +109,11 @@ class Handlers:
             return _nothing(_message(str(error), bad=True))
         seconds, count = time.perf_counter() - started, len(found.people)
         parts = web_page.messaging_parts(inferencer)
-        told = f'{count} {"person" if count == 1 else "people"} in {seconds:.2f} s. {self.models.about[model]}'
+        report = f'{count} {"person" if count == 1 else "persons"} in {seconds:.2f} s. {self.models.about[model]}'
+        if count and not any(joint['score'] >= threshold for person in found.people for joint in person['joints']):
+            report += f' No joint has a score of at least {threshold:g}: nothing is drawn.'
         return (
-            _message(told),
+            _message(report),
             found.pose,
             found.heatmaps,
             NO_OCCLUSION if found.occlusion is None else OCCLUSION,
@@ -105,20 +125,20 @@ class Handlers:
         )
 
     def messages(self, path: str | None, model: str, box: str, part: str | None) -> Any:
-        """The picture of messages; none where the model has none, or where the upload was refused."""
+        """Draw the messages; ``None`` if the model has none, or if the upload was refused."""
         if path is None or part is None:
             return None
         try:
             image, inferencer = read_upload(path, self.limits), self.models[model]
             if part not in web_page.messaging_parts(inferencer):
                 return None
-            return web_page.message_picture(inferencer, image, part, web_page.parse_box(box))
-        except UsageError:  # told already
+            return web_page.message_image(inferencer, image, part, web_page.parse_box(box))
+        except UsageError:  # reported by predict
             return None
 
 
 def _nothing(message: str) -> tuple:
-    """What :meth:`Handlers.predict` gives where there is no answer."""
+    """Return values of :meth:`Handlers.predict` without a result."""
     return message, None, None, '', None, _choice([]), '', None, gr.DownloadButton(value=None, interactive=False)
 
 
@@ -131,15 +151,15 @@ def _message(text: str, bad: bool = False) -> str:
 
 
 def _json_file(model: str, shape: tuple[int, ...], people: list[dict]) -> str:
-    """A file for downloading, in the folder that is deleted at the end."""
+    """Write the file for download, in the folder that is deleted at the end."""
     content = dict(model=model, width=shape[1], height=shape[0], people=people)
     file = Path(tempfile.mkdtemp(dir=os.environ['GRADIO_TEMP_DIR']), 'joints.json')
     file.write_text(json.dumps(content, indent=1) + '\n')
     return str(file)
 
 
-def _picture(name: str) -> gr.Image:
-    """A picture without gradio's label, which would cover its corner."""
+def _image(name: str) -> gr.Image:
+    """An image without gradio's label, which would cover its corner."""
     buttons = ['download', 'fullscreen']
     return gr.Image(elem_id=name, show_label=False, format='png', interactive=False, buttons=buttons)
 
@@ -149,25 +169,25 @@ def build_page(models: Mapping[str, Any], limits: Limits, threshold: float) -> g
 
     Args:
         models: Inferencers by name, with ``about``, a sentence for each name.
-        limits: Of uploads.
-        threshold: Joints with a smaller score are not drawn, unless the visitor chooses another number.
+        limits: Largest upload.
+        threshold: Initial value: joints with a lower score are not drawn.
 
     Returns:
-        gr.Blocks: The page.
+        The page.
     """
     handlers, names = Handlers(models, limits), list(models.about)
-    # what was uploaded or shown an hour ago is deleted every ten minutes
+    # files older than an hour are deleted every ten minutes
     with gr.Blocks(title='posestructs', analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column(scale=1):
                 upload = gr.Image(
-                    label=f'Picture, up to {limits.megabytes:g} MB and {limits.megapixels:g} megapixels',
+                    label=f'Image, up to {limits.megabytes:g} MB and {limits.megapixels:g} megapixels',
                     elem_id='upload',
                     sources=['upload', 'clipboard'],
                     buttons=[],
                 )
-                # the file as it came: what is wrong with it is told by read_upload, in the page
+                # the file as it was uploaded: read_upload validates it and reports errors in the page
                 upload.preprocess = lambda payload: payload and payload.path
                 model = gr.Dropdown(names, value=names[0], label='Model', elem_id='model')
                 box = gr.Textbox(label='Box of a person: left top right bottom, in pixels', elem_id='box', max_lines=1)
@@ -176,22 +196,22 @@ def build_page(models: Mapping[str, Any], limits: Limits, threshold: float) -> g
             with gr.Column(scale=2):
                 message = gr.Markdown(elem_id='message')
                 with gr.Tab('Pose'):
-                    pose = _picture('pose')
+                    pose = _image('pose')
                 with gr.Tab('Heatmaps'):
                     gr.Markdown(HEATMAPS)
-                    heatmaps = _picture('heatmaps')
+                    heatmaps = _image('heatmaps')
                 with gr.Tab('Occlusion'):
                     occlusion_note = gr.Markdown(elem_id='occlusion-note')
-                    occlusion = _picture('occlusion')
+                    occlusion = _image('occlusion')
                 with gr.Tab('Messages'):
                     messages_note = gr.Markdown(elem_id='messages-note')
                     part = gr.Dropdown([], label='Part', elem_id='part', visible=False)
-                    messages = _picture('messages')
+                    messages = _image('messages')
                 with gr.Tab('Joints'):
                     table = gr.Dataframe(headers=list(web_page.COLUMNS), interactive=False, elem_id='table')
                     file = gr.DownloadButton('Download joints.json', interactive=False, elem_id='json')
         results = [message, pose, heatmaps, occlusion_note, occlusion, part, messages_note, table, file]
-        # a later choice is never lost: it counts once the one before is done
+        # a later choice is never lost: it is handled after the one before
         last = dict(trigger_mode='always_last', api_visibility='private')
         triggers = [upload.input, upload.clear, model.input, button.click, box.submit, kpt_thr.release]
         done = gr.on(triggers, handlers.predict, [upload, model, box, kpt_thr], results, **last)
@@ -206,19 +226,20 @@ def serving(page: gr.Blocks, limits: Limits, port: int | None) -> Iterator[str]:
 
     Args:
         page: Of :func:`build_page`.
-        limits: Of uploads.
+        limits: Largest upload.
         port: ``None`` for the first free one from 7860.
 
     Yields:
-        str: Its address.
+        The address.
 
     Raises:
-        UsageError: There is no such port free.
+        UsageError: The port is not free.
     """
-    # a proxy has no way to this machine's own address, where gradio looks whether the server is up
+    # gradio checks at this machine's own address whether the server is up; a proxy cannot reach it
     for key in ('NO_PROXY', 'no_proxy'):
         os.environ[key] = ','.join([*filter(None, [os.environ.get(key)]), *HOSTS])
-    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Headers)]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(SameOrigin), Middleware(Headers)]
+    page.queue(default_concurrency_limit=4)  # a slow image does not hold up the others
     try:
         page.launch(
             server_name=HOST,

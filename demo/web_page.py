@@ -1,6 +1,6 @@
-"""What the demo's page shows of a picture: pure functions from an image to pictures and tables, without a server.
+"""Results that the demo's page shows: functions from an image to drawn images and tables, without a server.
 
-Shapes: P people, K joints, H x W pixels of the image, h x w cells of a map.
+Shapes: P persons, K joints, H x W pixels of the image, h x w cells of a map.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 
-from posestructs.apis.boxes import is_outside
+from posestructs.apis.boxes import LARGEST, is_outside
 from posestructs.apis.pose_inferencer import PoseInferencer
 from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
@@ -26,16 +26,17 @@ from posestructs.visualization.pose_drawing import enlarge
 
 COLUMNS = ('person', 'joint', 'x', 'y', 'score', 'occluded')
 _TILE = 192  # longer side of a joint's map
+_MOST_SHOWN = 4e6  # pixels of the drawn image; encoding a larger one takes the server seconds
 
 
 class Answer(NamedTuple):
-    """What is shown of one picture.
+    """Results for one image.
 
     Attributes:
-        pose: (H, W, 3) uint8 RGB, the picture with the skeletons.
-        heatmaps: Sheet of a tile per joint, uint8 RGB; ``None`` where the model has no heatmaps.
-        occlusion: The same of occlusion maps.
-        rows: Of a table, see ``COLUMNS``; P * K of them.
+        pose: (H, W, 3) uint8 RGB, the image with the skeletons; scaled down if it is very large.
+        heatmaps: Sheet of a tile per joint, uint8 RGB; ``None`` if the model has no heatmaps.
+        occlusion: The same for occlusion maps.
+        rows: P * K rows of a table, see ``COLUMNS``.
         people: The same as dicts, for a file.
     """
 
@@ -49,28 +50,29 @@ class Answer(NamedTuple):
 def answer(
     inferencer: PoseInferencer, image: np.ndarray, box: Sequence[float] | None = None, threshold: float = 0.3
 ) -> Answer:
-    """Find the people of a picture.
+    """Predict the persons of an image.
 
     Args:
         inferencer: The model.
         image: (H, W, 3) uint8 BGR.
-        box: x1, y1, x2, y2 of one person in pixels. By default what the inferencer's detector finds, or without one the
-            whole picture.
-        threshold: Joints with a smaller score are not drawn.
+        box: x1, y1, x2, y2 of one person in pixels. By default the boxes of the inferencer's detector, or without one
+            the whole image.
+        threshold: Joints with a lower score are not drawn.
 
     Returns:
-        Answer: The pictures and tables.
+        Drawn images and tables.
 
     Raises:
-        UsageError: The box is outside the picture.
+        UsageError: The box is outside the image.
     """
     check_box(box, image)
     boxes = None if box is None else [list(box)]
     (result,) = inferencer(image, bboxes=boxes, return_vis=True, return_maps=True, kpt_thr=threshold)
     names, maps = joint_names(inferencer), result.get('maps', {})
     people = [person_entry(person, names) for person in result['predictions'][0]]
+    pose = result['visualization'][0]
     return Answer(
-        result['visualization'][0],
+        enlarge(pose, min(1.0, math.sqrt(_MOST_SHOWN / (pose.shape[0] * pose.shape[1])))),
         map_sheet(image, maps.get('heatmaps'), names),
         map_sheet(image, maps.get('occlusion'), names),
         [row for i, person in enumerate(people) for row in table_rows(i, person)],
@@ -79,16 +81,16 @@ def answer(
 
 
 def parse_box(text: str) -> list[float] | None:
-    """Read a box that somebody typed.
+    """Parse a box typed by a visitor.
 
     Args:
-        text: 'x1 y1 x2 y2' in pixels, with blanks or commas between; empty for none.
+        text: 'x1 y1 x2 y2' in pixels, separated by spaces or commas; empty for none.
 
     Returns:
-        list[float] | None: The numbers.
+        The numbers.
 
     Raises:
-        UsageError: It is something else, or the box has no size.
+        UsageError: It is not a box, or the box has no size or is too large.
     """
     words = text.replace(',', ' ').split()
     if not words:
@@ -97,7 +99,7 @@ def parse_box(text: str) -> list[float] | None:
         box = [float(word) for word in words]
     except ValueError:
         box = []
-    if len(box) != 4 or not all(map(math.isfinite, box)):
+    if len(box) != 4 or not all(abs(value) <= LARGEST for value in box):
         raise UsageError(f'The box "{text.strip()}" is not four numbers: left, top, right and bottom in pixels.')
     if box[0] >= box[2] or box[1] >= box[3]:
         raise UsageError(f'The box "{text.strip()}" has no size: left must be less than right, top less than bottom.')
@@ -105,7 +107,7 @@ def parse_box(text: str) -> list[float] | None:
 
 
 def check_box(box: Sequence[float] | None, image: np.ndarray) -> None:
-    """Refuse a box that shows nothing of a picture.
+    """Refuse a box outside the image.
 
     Args:
         box: x1, y1, x2, y2 in pixels, or ``None``.
@@ -117,32 +119,29 @@ def check_box(box: Sequence[float] | None, image: np.ndarray) -> None:
     height, width = image.shape[:2]
     if box is not None and is_outside(box, (width, height)):
         corners = ' '.join(f'{value:g}' for value in box)
-        raise UsageError(f'The box "{corners}" is outside the picture, which has {width} x {height} pixels.')
+        raise UsageError(f'The box "{corners}" is outside the image, which has {width} x {height} pixels.')
 
 
 def joint_names(inferencer: PoseInferencer) -> list[str]:
-    """Names of a model's joints.
+    """Names of the K joints of a model.
 
     Args:
         inferencer: The model.
-
-    Returns:
-        list[str]: K names.
     """
     names = inferencer.model.dataset_meta['keypoint_id2name']
     return [names[k] for k in range(len(names))]
 
 
 def person_entry(person: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """A person for a file that people read too.
+    """Convert a person to a readable form, for a file.
 
     Args:
-        person: Of the inferencer's predictions.
-        names: Of the joints.
+        person: Prediction of the inferencer.
+        names: Names of the joints.
 
     Returns:
-        dict[str, Any]: ``box``, where there is one, and ``joints``: dicts of ``name``, ``x``, ``y``, ``score`` and,
-        where the model tells, ``occluded``, a probability.
+        ``box``, if there is one, and ``joints``: dicts of ``name``, ``x``, ``y``, ``score`` and, if the model predicts
+        it, ``occluded``, a probability.
     """
     occluded = person.get('keypoints_occluded')
     joints = []
@@ -156,31 +155,31 @@ def person_entry(person: dict[str, Any], names: Sequence[str]) -> dict[str, Any]
 
 
 def table_rows(index: int, person: dict[str, Any]) -> list[list[Any]]:
-    """Rows of a table.
+    """Rows of the table for one person.
 
     Args:
-        index: Of the person.
-        person: Of :func:`person_entry`.
+        index: Index of the person.
+        person: Result of :func:`person_entry`.
 
     Returns:
-        list[list[Any]]: K rows in the order of ``COLUMNS``; the last is ``None`` where the model does not tell.
+        K rows with the columns ``COLUMNS``; the last one is ``None`` if the model does not predict occlusion.
     """
     return [[index, j['name'], j['x'], j['y'], j['score'], j.get('occluded')] for j in person['joints']]
 
 
 def map_sheet(image: np.ndarray, maps: np.ndarray | None, names: Sequence[str]) -> np.ndarray | None:
-    """A tile per joint, with its map over the picture.
+    """Draw a tile per joint, with its map over the image.
 
-    All maps have one scale: what is highest on any of them is shown in full. The number beside a name is the joint's
-    own maximum.
+    All maps share one scale: the highest value of any map is shown in full. The number beside a name is the maximum of
+    that joint's map.
 
     Args:
         image: (H, W, 3) uint8 BGR.
-        maps: (K, h, w), laid over the whole image; ``None`` gives ``None``.
+        maps: (K, h, w) over the whole image; ``None`` gives ``None``.
         names: K names.
 
     Returns:
-        np.ndarray | None: The sheet, uint8 RGB.
+        The sheet, uint8 RGB.
     """
     if maps is None:
         return None
@@ -197,8 +196,7 @@ def messaging_parts(inferencer: PoseInferencer) -> list[str]:
         inferencer: The model.
 
     Returns:
-        list[str]: Joints first, then virtual parts; empty where the model has no ``TreeMessagePassing`` before a
-        ``PartScoreHead``.
+        Joints first, then virtual parts; empty if the model has no ``TreeMessagePassing`` before a ``PartScoreHead``.
     """
     neck, head = (getattr(inferencer.model, key, None) for key in ('neck', 'head'))
     if not isinstance(neck, TreeMessagePassing) or not isinstance(head, PartScoreHead):
@@ -208,22 +206,22 @@ def messaging_parts(inferencer: PoseInferencer) -> list[str]:
 
 
 @torch.no_grad()
-def message_picture(
+def message_image(
     inferencer: PoseInferencer, image: np.ndarray, part: str, box: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Draw what a part's neighbours tell it.
+    """Draw the messages that a part receives from its neighbours.
 
     Args:
-        inferencer: A model with :func:`messaging_parts`.
+        inferencer: Model with :func:`messaging_parts`.
         image: (H, W, 3) uint8 BGR.
-        part: One of them.
-        box: Of the person; by default the whole picture.
+        part: One of these parts.
+        box: Box of the person; by default the whole image.
 
     Returns:
-        np.ndarray: (height, width, 3) uint8 RGB.
+        (height, width, 3) uint8 RGB.
 
     Raises:
-        UsageError: The box is outside the picture.
+        UsageError: The box is outside the image.
     """
     check_box(box, image)
     model, (height, width) = inferencer.model, image.shape[:2]

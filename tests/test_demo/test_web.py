@@ -24,7 +24,8 @@ import cv2
 import numpy as np
 import pytest
 
-from posestructs.apis import PoseInferencer, shipped_models, web_page
+from demo import web_page
+from posestructs.apis import PoseInferencer, shipped_models
 from posestructs.datasets import StickFigureDataset
 from tests.helpers import data_root, free_port, repo_root
 
@@ -38,6 +39,8 @@ in_browser = pytest.mark.skipif(
     bool(ABSENT),
     reason=f'no {", no ".join(ABSENT)} (pip install -r requirements/demo.txt, apt install chromium chromium-driver)',
 )
+
+with_gradio = pytest.mark.skipif('gradio' in ABSENT, reason='no gradio (pip install -r requirements/demo.txt)')
 
 
 # ---------------------------------------------------------------------------------------------------- the server
@@ -246,7 +249,7 @@ def test_the_other_pictures(page, photo):
     choose(page, 'part', 'right_elbow')
     wait_for(lambda: source(page, 'messages') not in (None, first))
     page.tab('Occlusion')
-    assert 'does not tell what is occluded' in page.one('#occlusion-note').text
+    assert 'does not predict occlusion' in page.one('#occlusion-note').text
     assert not page.all('#occlusion img')
 
 
@@ -273,13 +276,13 @@ def test_bad_uploads_get_a_message(page, photo, tmp_path):
     assert source(page, 'pose')
     page.upload(text)
     wait_for(lambda: page.message('p.bad'))
-    assert 'no picture that can be read here, whatever its name says. It looks like text.' in page.message()
+    assert 'not an image that can be read here, whatever its name says. It looks like text.' in page.message()
     assert source(page, 'pose') is None  # the answer before is not taken for this one's
 
     wide = tmp_path / 'wide.png'
     cv2.imwrite(str(wide), np.zeros((1500, 1500, 3), np.uint8))
     page.upload(wide)
-    wait_for(lambda: '1500 x 1500 pixels; at most 2 million are taken' in page.message('p.bad'))
+    wait_for(lambda: '1500 x 1500 pixels; at most 2 million are accepted' in page.message('p.bad'))
 
     heavy = tmp_path / 'heavy.png'
     cv2.imwrite(str(heavy), np.random.default_rng(0).integers(0, 255, (700, 700, 3), np.uint8))
@@ -309,7 +312,7 @@ def test_nothing_comes_from_elsewhere(page, server, outside):
         outside.accept()
 
 
-@in_browser
+@with_gradio
 def test_the_server_is_for_this_machine_only(server):
     """It listens on 127.0.0.1, takes no other name for its own, and keeps the size limit without a browser too."""
     port = urlsplit(server.address).port
@@ -318,11 +321,26 @@ def test_the_server_is_for_this_machine_only(server):
     assert {address for address in local if address.endswith(f':{port:04X}')} == {f'0100007F:{port:04X}'}
     assert ask(server.address)[0] == 200
     assert ask(server.address, headers={'Host': 'elsewhere.example'})[0] == 400
-    head = b'Content-Disposition: form-data; name="files"; filename="a.png"'
-    body = b'--x\r\n' + head + b'\r\n\r\n' + bytes(1_200_000) + b'\r\n--x--\r\n'
-    code, answer = ask(server.address + 'gradio_api/upload', body, {'Content-Type': 'multipart/form-data; boundary=x'})
+    own = server.address.rstrip('/')
+    assert ask(server.address, headers={'Origin': own})[0] == 200
+    for headers in ({'Origin': 'https://elsewhere.example'}, {'Origin': 'null'}, {'Sec-Fetch-Site': 'cross-site'}):
+        assert ask(server.address, headers=headers)[0] == 403
+        files = list(server.temporary.rglob('*'))
+        assert ask(server.address + 'gradio_api/upload', form(100), {**MULTIPART, **headers})[0] == 403
+        assert list(server.temporary.rglob('*')) == files
+    assert ask(server.address + 'gradio_api/upload', form(100), {**MULTIPART, 'Origin': own})[0] == 200
+    code, answer = ask(server.address + 'gradio_api/upload', form(1_200_000), MULTIPART)
     assert code == 413, answer
     assert 'public' not in server.log.read_text()  # gradio's word for its share links
+
+
+MULTIPART = {'Content-Type': 'multipart/form-data; boundary=x'}
+
+
+def form(size):
+    """An upload of zeros."""
+    head = b'Content-Disposition: form-data; name="files"; filename="a.png"'
+    return b'--x\r\n' + head + b'\r\n\r\n' + bytes(size) + b'\r\n--x--\r\n'
 
 
 def ask(url, body=None, headers=None):
@@ -334,11 +352,12 @@ def ask(url, body=None, headers=None):
         return error.code, error.read()
 
 
-@in_browser
-def test_what_was_uploaded_is_deleted_at_the_end(server, page):
+@with_gradio
+def test_what_was_uploaded_is_deleted_at_the_end(server):
     (folder,) = server.temporary.glob('posestructs-web-*')
+    assert ask(server.address + 'gradio_api/upload', form(100), MULTIPART)[0] == 200
     assert any(file.suffix in ('.jpg', '.png') for file in folder.rglob('*'))
-    server.process.send_signal(signal.SIGTERM)
+    server.process.send_signal(signal.SIGHUP)  # as a closed terminal does; SIGTERM is handled alike
     assert server.process.wait(PATIENCE) == 0, server.log.read_text()
     assert not list(server.temporary.glob('posestructs-web-*'))
 
@@ -404,15 +423,15 @@ def test_numbers_that_make_no_sense(run, flags, message):
     assert run(*flags) == f'web.py: error: {message}'
 
 
-@pytest.mark.skipif('gradio' in ABSENT, reason='no gradio (pip install -r requirements/demo.txt)')
+@with_gradio
 def test_models_that_are_none(run, apn, sfl, tmp_path):
-    assert '1 --config and 0 --checkpoint: they belong together' in run('--config', apn.config)
+    assert '1 --config and 0 --checkpoint: give both' in run('--config', apn.config)
     assert 'no such file' in run('--config', apn.config, '--checkpoint', tmp_path / 'none.pth')
     # before a page is shown, not when somebody asks it
     assert 'is of another config than' in run('--config', apn.config, '--checkpoint', sfl.checkpoint)
 
 
-@pytest.mark.skipif('gradio' in ABSENT, reason='no gradio (pip install -r requirements/demo.txt)')
+@with_gradio
 def test_a_port_that_is_taken(run, apn):
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))

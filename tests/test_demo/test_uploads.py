@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from posestructs.apis.uploads import LEAST_SIDE, Limits, read_upload
+from demo.uploads import LEAST_SIDE, Limits, read_upload
 from posestructs.utils.usage import UsageError
 
 
@@ -84,6 +84,13 @@ def many(picture, kind):
     return encoded(picture, kind, save_all=True, append_images=[Image.fromarray(255 - picture)], duration=100)
 
 
+def many_scans(picture, count):
+    """A progressive JPEG of 2 MB that would be decoded thousands of times."""
+    data = encoded(picture, 'JPEG', progressive=True)
+    last = data[data.rindex(b'\xff\xda') : -2]
+    return data[:-2] + last * count + b'\xff\xd9'
+
+
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
@@ -91,19 +98,20 @@ def many(picture, kind):
         (lambda p: b'hello, I am a picture\n' * 9, 'whatever its name says. It looks like text. Allowed: JPEG, PNG'),
         (lambda p: b'<?xml version="1.0"?><svg width="9" height="9"></svg>', 'It looks like an SVG drawing.'),
         (lambda p: b'%PDF-1.7\n' + bytes(99), 'It looks like a PDF.'),
-        (lambda p: b'\0\0\0\x18ftypheic' + bytes(99), 'It looks like a HEIC or AVIF picture or a video.'),
+        (lambda p: b'\0\0\0\x18ftypheic' + bytes(99), 'It looks like a HEIC or AVIF image or a video.'),
         (lambda p: b'PK\x03\x04' + bytes(99), 'It looks like a zip archive.'),
-        (lambda p: bytes(range(256)), 'no picture that can be read here, whatever its name says. Allowed:'),
-        (lambda p: encoded(p, 'JPEG')[:-200], 'The picture is damaged: truncated JPEG'),
-        (lambda p: encoded(p, 'PNG')[:-20], 'The picture is damaged: truncated PNG'),
+        (lambda p: bytes(range(256)), 'not an image that can be read here, whatever its name says. Allowed:'),
+        (lambda p: encoded(p, 'JPEG')[:-200], 'The image is damaged: truncated JPEG'),
+        (lambda p: encoded(p, 'PNG')[:-20], 'The image is damaged: truncated PNG'),
         (lambda p: encoded(p, 'WEBP', lossless=True)[:60], 'damaged'),
-        (lambda p: many(p, 'GIF'), 'The file holds 2 pictures, an animation or pages; save the one that you mean.'),
-        (lambda p: many(p, 'WEBP'), 'The file holds 2 pictures'),
-        (lambda p: many(p, 'PNG'), 'The file holds 2 pictures'),
-        (lambda p: many(p, 'TIFF'), 'The file holds 2 pictures'),
+        (lambda p: many(p, 'GIF'), 'The file holds several images, an animation or pages; save the one that you mean.'),
+        (lambda p: many(p, 'WEBP'), 'The file holds several images'),
+        (lambda p: many(p, 'PNG'), 'The file holds several images'),
+        (lambda p: many(p, 'TIFF'), 'The file holds several images'),
         (lambda p: encoded(p[:15], 'PNG'), f'has 60 x 15 pixels; each side must have at least {LEAST_SIDE}.'),
-        (lambda p: huge_png(6000, 5000), 'The picture has 6000 x 5000 pixels; at most 25 million are taken.'),
-        (lambda p: huge_png(60000, 50000), 'The picture has too many pixels; at most 25 million are taken.'),
+        (lambda p: many_scans(p, 40_000), 'The image is damaged: JPEG of more than 100 scans'),
+        (lambda p: huge_png(6000, 5000), 'The image has 6000 x 5000 pixels; at most 25 million are accepted.'),
+        (lambda p: huge_png(60000, 50000), 'The image has too many pixels; at most 25 million are accepted.'),
     ],
 )
 def test_what_is_no_picture_is_told_in_words(read, picture, make, message):
@@ -116,7 +124,7 @@ def test_what_is_no_picture_is_told_in_words(read, picture, make, message):
 def test_limits_are_exact(read, picture):
     data = encoded(picture, 'PNG')
     read(data, megabytes=len(data) / 2**20, megapixels=2400 / 1e6)
-    with pytest.raises(UsageError, match=r'The file has 0\.0 MB; at most 0\.000\d+ MB are taken'):
+    with pytest.raises(UsageError, match=r'The file has 0\.0 MB; at most 0\.000\d+ MB are accepted'):
         read(data, megabytes=(len(data) - 1) / 2**20)
-    with pytest.raises(UsageError, match=r'The picture has 60 x 40 pixels; at most 0\.002399 million'):
+    with pytest.raises(UsageError, match=r'The image has 60 x 40 pixels; at most 0\.002399 million'):
         read(data, megapixels=2399 / 1e6)

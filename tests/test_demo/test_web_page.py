@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from posestructs.apis import PoseInferencer, web_page
+from demo import web_page
+from posestructs.apis import PoseInferencer
 from posestructs.structures import build_tree
 from posestructs.utils.usage import UsageError
 
@@ -64,6 +65,11 @@ def test_maps_are_shown_where_they_are_high():
     assert web_page.map_sheet(image, None, ['a', 'b']) is None
 
 
+def test_a_very_large_image_is_drawn_smaller(inferencer):
+    found = web_page.answer(inferencer, np.zeros((3000, 2000, 3), np.uint8))
+    assert found.pose.shape == (2449, 1633, 3) and found.people[0]['box'] == [0, 0, 2000, 3000]
+
+
 def test_a_large_picture_has_small_tiles():
     sheet = web_page.map_sheet(np.zeros((2000, 1000, 3), np.uint8), np.ones((3, 256, 128), np.float32), list('abc'))
     assert sheet.shape == (20 + 192 + 8, 3 * 96 + 4 * 4, 3)
@@ -77,9 +83,9 @@ def test_parts_with_messages(inferencer, messenger):
 
 
 def test_messages_are_those_of_the_box(messenger, images):
-    whole = web_page.message_picture(messenger, images[0], 'right_elbow')
-    boxed = web_page.message_picture(messenger, images[0], 'right_elbow', BOX)
-    given = web_page.message_picture(messenger, images[0], 'right_elbow', [0, 0, 80, 96])
+    whole = web_page.message_image(messenger, images[0], 'right_elbow')
+    boxed = web_page.message_image(messenger, images[0], 'right_elbow', BOX)
+    given = web_page.message_image(messenger, images[0], 'right_elbow', [0, 0, 80, 96])
     np.testing.assert_array_equal(whole, given)
     assert whole.shape == boxed.shape and (whole != boxed).mean() > 0.05
     assert not any(parameter.grad is not None for parameter in messenger.model.parameters())
@@ -107,6 +113,7 @@ def test_boxes_that_people_type(text, box):
         ('a b c d', 'is not four numbers'),
         ('1 2 3 nan', 'is not four numbers'),
         ('1 2 3 inf', 'is not four numbers'),
+        ('1 2 3 1e30', 'is not four numbers'),
         ('5 1 5 9', 'The box "5 1 5 9" has no size'),
         ('1 9 5 2', 'has no size'),
     ],
@@ -119,8 +126,8 @@ def test_boxes_that_are_none(text, message):
 
 @pytest.mark.parametrize('box', [[80, 0, 90, 9], [0, 96, 9, 99], [-9, 0, 0, 9], [0, -9, 9, 0]])
 def test_boxes_outside_the_picture(inferencer, messenger, images, box):
-    message = r'The box "[-\d ]+" is outside the picture, which has 80 x 96 pixels'
+    message = r'The box "[-\d ]+" is outside the image, which has 80 x 96 pixels'
     with pytest.raises(UsageError, match=message):
         web_page.answer(inferencer, images[0], box)
     with pytest.raises(UsageError, match=message):
-        web_page.message_picture(messenger, images[0], 'neck', box)
+        web_page.message_image(messenger, images[0], 'neck', box)
