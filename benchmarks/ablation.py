@@ -1,12 +1,11 @@
-"""Configs that differ in one thing, trained with the same seed and budget, side by side in one table.
+"""Compare configs that are trained with the same seed and budget.
 
     python benchmarks/ablation.py configs/structured_feature/sfl-separable_gen64_stick-figure-64x64*.py \
         --out benchmarks/results/structured_feature_stick-figure-64x64.json
 
-Each config is trained by ``tools/train.py`` and its last checkpoint scored by ``tools/test.py``. A run that was cut off
-goes on where it stopped; one that is finished is not done again. Figures are the last checkpoint's, never the best
-one's: the test people choose nothing. Where a config tests on other data than it validates on, such as people under
-occluders, the same checkpoint is scored on both.
+Each config is trained by ``tools/train.py`` and its last checkpoint is scored by ``tools/test.py``; nothing is selected
+on the test samples. An interrupted run resumes, a finished one is not repeated. If a config tests on other data than it
+validates on, such as images with occluders, the checkpoint is scored on both.
 """
 
 from __future__ import annotations
@@ -58,52 +57,34 @@ def parse_options(words: list[str]) -> dict:
 
 
 def fingerprint(config: Config, seed: int) -> str:
-    """Hash what decides a run's outcome.
-
-    Args:
-        config: The config.
-        seed: Of the run.
-
-    Returns:
-        str: 12 hexadecimal digits.
-    """
+    """Hash of everything that determines the result of a run, 12 hexadecimal digits."""
     return hashlib.sha256(f'{config.pretty_text}{seed}'.encode()).hexdigest()[:12]
 
 
 def read_config(path: str, options: list[str]) -> Config:
-    """A config as its run gets it."""
+    """Read a config with its options."""
     config = cli.load_config(path)
     cli.merge_options(config, parse_options(options))
     return config
 
 
 def run_folder(path: str, config: Config, seed: int, work_dir: Path) -> Path:
-    """Where a run leaves its files: another config, option or seed is another folder.
-
-    Args:
-        path: The config file.
-        config: Of :func:`read_config`.
-        seed: Of the run.
-        work_dir: Folder of all runs.
-
-    Returns:
-        Path: A folder in it.
-    """
+    """Work directory of a run; config, options and seed are part of its name."""
     return work_dir / f'{Path(path).stem}_seed{seed}_{fingerprint(config, seed)}'
 
 
 def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> dict:
-    """Train a config and score its last checkpoint, or read what an earlier call found.
+    """Train a config and score its last checkpoint, or read the result of an earlier call.
 
     Args:
-        path: The config file.
+        path: Config file.
         options: ``--cfg-options`` of both commands.
-        seed: Of the run.
-        work_dir: Folder of all runs; that of a finished one holds ``result.json``.
+        seed: Seed of the run.
+        work_dir: Folder of all runs; that of a finished run holds ``result.json``.
 
     Returns:
-        dict: The config, options, seed, hash, epochs, size, machine and metrics; ``val_metrics`` where the validation
-        data are not the test data.
+        Config, options, seed, hash, epochs, number of parameters, machine and metrics; ``val_metrics`` if the
+        validation data differ from the test data.
     """
     init_default_scope('mmpose')
     config = read_config(path, options)
@@ -138,20 +119,17 @@ def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> 
 
 
 def cell(value: float | None) -> str:
-    """A percentage, or a dash where there is none."""
+    """Format a percentage; ``-`` if there is none."""
     return '-' if value is None else f'{value:.1f}'
 
 
 def table(results: list[dict], columns: tuple[str, ...] = COLUMNS) -> str:
-    """Set runs side by side.
+    """Markdown table of runs, metrics in percent.
 
     Args:
-        results: As :func:`train_and_test` gives them.
-        columns: Metrics that are shown where a run has them: the first one also for visible and for occluded joints,
-            the first two also on the validation data where those are others.
-
-    Returns:
-        str: A table in Markdown, metrics in percent.
+        results: Results of :func:`train_and_test`.
+        columns: Metrics to show if a run has them. The first one is also shown for visible and for occluded joints, the
+            first two also on the validation data if these differ from the test data.
     """
     found = {key for result in results for key in result['metrics']}
     split = [f'{half}/{column}' for column in columns[:1] for half in ('visible', 'occluded')]
@@ -176,12 +154,12 @@ def main() -> None:
     parser.add_argument('configs', nargs='+')
     parser.add_argument('--seed', type=cli.seed, default=0)
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'ablation')
-    parser.add_argument('--out', type=Path, help='json file for the results')
+    parser.add_argument('--out', type=Path, help='JSON file of the results')
     parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to each run')
     args = parser.parse_args()
     names = [Path(path).stem for path in args.configs]
     if len(set(names)) != len(names):
-        raise UsageError(f'two configs of one name: {names}')
+        raise UsageError(f'configs {" ".join(names)}, allowed: files of different names')
     results = [train_and_test(path, args.cfg_options, args.seed, args.work_dir.resolve()) for path in args.configs]
     sys.stdout.write('\n' + table(results) + '\n')
     if args.out:

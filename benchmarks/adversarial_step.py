@@ -1,15 +1,15 @@
-"""What training with discriminators costs beside supervised training of the same generator, and what inference costs.
+"""Cost of training with discriminators relative to supervised training of the same generator, and cost of inference.
 
     python benchmarks/adversarial_step.py --out benchmarks/results/adversarial_step_cpu.json
     python benchmarks/adversarial_step.py --device cuda --batch-size 16 --rounds 30 --out ...
 
-Training steps, optimizers included, on the same random images and people, one joint in ten not labelled: supervised;
-with both discriminators, stepped jointly; the same with discriminators 512 wide; by Algorithm 1 to the letter, which
-steps the generator twice. Inference: mmpose's plain estimator with the weights that ``strip_discriminators`` keeps,
-and the adversarial estimator with the whole and with the stripped weights.
+Training steps, optimizers included, run on the same random images with one joint in ten unlabelled: supervised; with
+both discriminators in a joint step; the same with discriminators of 512 channels; and by the literal Algorithm 1, which
+steps the generator twice. Inference compares mmpose's plain estimator, with the weights that ``strip_discriminators``
+keeps, with the adversarial estimator with all weights and with the stripped ones.
 
-The variants take turns in one process, in another order each round, so that other work on the machine meets all alike.
-The figure is the median over rounds: CPU time on a CPU, time until the device is done on a GPU.
+The variants alternate in one process, in a different order each round, so that load on the machine affects all alike.
+Results are medians over rounds: CPU time on a CPU, time until the device is done on a GPU.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from posestructs.utils.release import strip_discriminators
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'adversarial_posenet' / 'apn_4x512_mpii-256x256.py'
 WITHOUT = {'model.discriminators': None, 'optim_wrapper.pose': None, 'optim_wrapper.confidence': None}
 WIDE = {f'model.discriminators.{name}.preset': 'paper' for name in ('pose', 'confidence')}
-# what a variant changes in the config, and what its time may be of the supervised step's
+# changes to the config of each variant, and limits of the time relative to the supervised step
 STEPS: dict[str, dict[str, Any]] = {
     'supervised': WITHOUT,
     'joint': {},
@@ -61,15 +61,15 @@ PLAIN, WHOLE, STRIPPED = 'plain estimator, stripped', 'adversarial estimator, wh
 
 
 def make_batch(cfg: Config, count: int, seed: int = 0) -> dict[str, list]:
-    """Images and people as a data loader gives them.
+    """Random images and samples as a data loader returns them.
 
     Args:
-        cfg: Has ``codec``, and ``model.head.out_channels`` joints.
-        count: How many.
-        seed: Of the random numbers.
+        cfg: Config with ``codec`` and ``model.head.out_channels``.
+        count: Number of images.
+        seed: Seed of the random numbers.
 
     Returns:
-        dict[str, list]: ``inputs``, (3, h, w) uint8 each, and ``data_samples`` with the codec's targets.
+        ``inputs``, a list of (3, H, W) uint8, and ``data_samples`` with the targets of the codec.
     """
     rng = np.random.default_rng(seed)
     codec = KEYPOINT_CODECS.build(cfg.codec)
@@ -90,16 +90,16 @@ def make_batch(cfg: Config, count: int, seed: int = 0) -> dict[str, list]:
 
 
 def make_step(cfg: Config, changes: Mapping[str, Any], batch: Mapping, device: str) -> tuple[Callable[[], Any], Any]:
-    """A training step of one variant.
+    """Build the training step of a variant.
 
     Args:
-        cfg: Of the adversarial model; not changed.
-        changes: Values by dotted key.
-        batch: See :func:`make_batch`.
-        device: Where to run.
+        cfg: Config of the adversarial model; not changed.
+        changes: Values by dotted key of the config.
+        batch: Batch of :func:`make_batch`.
+        device: Device to run on.
 
     Returns:
-        tuple[Callable[[], Any], nn.Module]: The step, and its model.
+        The step, and its model.
     """
     cfg = copy.deepcopy(cfg)
     cfg.merge_from_dict(dict(changes))
@@ -109,21 +109,21 @@ def make_step(cfg: Config, changes: Mapping[str, Any], batch: Mapping, device: s
     optim = build_optim_wrapper(model, cfg.optim_wrapper)
     optim.initialize_count_status(model, 0, 10**6)
     model.train()
-    # the estimator moves the samples in place
+    # the estimator modifies the samples in place
     return lambda: model.train_step(copy.deepcopy(batch), optim), model
 
 
 def make_inference(cfg: Config, trained: torch.nn.Module, batch: Mapping, device: str) -> dict[str, Callable[[], Any]]:
-    """Inference of a trained model in each form in which it may be loaded.
+    """Build the inference of a trained model for each estimator and checkpoint.
 
     Args:
-        cfg: Of the adversarial model.
-        trained: That model with its discriminators.
-        batch: See :func:`make_batch`.
-        device: Where to run.
+        cfg: Config of the adversarial model.
+        trained: The model with its discriminators.
+        batch: Batch of :func:`make_batch`.
+        device: Device to run on.
 
     Returns:
-        dict[str, Callable[[], Any]]: By form, images to the maps of all stacks.
+        Functions that compute the maps of all stacks, by variant.
     """
     whole = dict(meta={}, state_dict={name: value.cpu() for name, value in trained.state_dict().items()})
     stripped = strip_discriminators(whole)
@@ -149,7 +149,7 @@ def make_inference(cfg: Config, trained: torch.nn.Module, batch: Mapping, device
 
 
 def clock(device: str) -> float:
-    """Seconds, after all that was asked of the device is done."""
+    """Seconds, read after the device has finished all work."""
     if device == 'cpu':
         return time.process_time()
     torch.cuda.synchronize()
@@ -157,16 +157,15 @@ def clock(device: str) -> float:
 
 
 def rows_of(times: Mapping[str, Sequence[float]], images: int, kind: str) -> list[dict[str, Any]]:
-    """Rows of the table, the first of them the reference.
+    """Rows of the table; the first one is the reference.
 
     Args:
-        times: Of :func:`benchmarks.speed.pipelines.take_turns`.
-        images: Of a call.
+        times: Times of :func:`benchmarks.speed.pipelines.take_turns`.
+        images: Number of images of a call.
         kind: 'step' or 'inference'.
 
     Returns:
-        list[dict[str, Any]]: ``kind``, ``variant``, ``ms_per_image`` and ``ratio`` to the first, with its quartiles
-        over rounds.
+        ``kind``, ``variant``, ``ms_per_image``, and the ``ratio`` to the first row with its quartiles over rounds.
     """
     reference = next(iter(times.values()))
     rows = []
@@ -187,18 +186,18 @@ def rows_of(times: Mapping[str, Sequence[float]], images: int, kind: str) -> lis
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--config', default=str(CONFIG), help='an adversarial config')
+    parser.add_argument('--config', default=str(CONFIG), help='config with discriminators')
     parser.add_argument('--device', default='cpu', help='cpu or cuda')
     parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument('--rounds', type=int, default=3, help='of training steps; twice as many of inference')
+    parser.add_argument('--rounds', type=int, default=3, help='rounds of training steps; inference has twice as many')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision in training')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
-    parser.add_argument('--out', type=Path, help='json file for the figures')
+    parser.add_argument('--out', type=Path, help='JSON file of the results')
     return parser.parse_args()
 
 
 def print_table(rows: list[dict[str, Any]], title: str) -> None:
-    """Print all figures, and beside them what they should be."""
+    """Print the table with the aims."""
     literal = next((row for row in rows if row['variant'] == 'literal'), None)
     table = Table('', 'variant', 'ms an image', 'ratio', 'quartiles', 'aim', title=title)
     for row in rows:
@@ -215,12 +214,12 @@ def print_table(rows: list[dict[str, Any]], title: str) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and report."""
     args = parse_args()
     cfg = cli.load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope('mmpose')
-    MMLogger.get_current_instance().setLevel('WARNING')  # init_weights tells of each parameter
+    MMLogger.get_current_instance().setLevel('WARNING')  # init_weights logs each parameter
     if args.amp:
         cli.use_amp(cfg.optim_wrapper)
     batch = make_batch(cfg, args.batch_size)
@@ -230,7 +229,7 @@ def main() -> None:
     rows = rows_of(times, args.batch_size, 'step')
     trained = made['joint'][1]
     made.clear()
-    # cheap, and so alike that one round's chance would show
+    # twice as many rounds, since the differences are small
     times = take_turns(make_inference(cfg, trained, batch, args.device), 2 * args.rounds, now)
     rows += rows_of(times, args.batch_size, 'inference')
 

@@ -1,11 +1,11 @@
-"""Which delta and epsilon to train Adversarial PoseNet with, found on people held out of the training ids.
+"""Search for the thresholds delta and epsilon of Adversarial PoseNet on samples held out of the training set.
 
     python benchmarks/label_thresholds.py --out benchmarks/results/label_thresholds.json
 
-The paper publishes neither. Labels of predicted joints are all 0 until the generator has learned something, so a
-generator is trained first without discriminators, once; each pair of delta and epsilon then trains on from it, and so
-does one run without discriminators, for comparison. All see the same people in the same order, none the people that
-they are judged on. The validation ids are not read.
+The paper publishes neither. Until the generator has converged somewhat, the labels of all predicted joints are 0.
+Therefore a generator is first trained without discriminators; each pair of delta and epsilon continues from it, and so
+does one run without discriminators, for comparison. All runs see the same samples in the same order. The validation
+samples of the data set are not read.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs' / 'adversarial_posenet' / 'apn_2x56_lspet-mini-128x128.py'
-JUDGED_BY = ('TorsoPCK@0.2', 'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2', 'StrictPCP@0.5')
+METRICS = ('TorsoPCK@0.2', 'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2', 'StrictPCP@0.5')
 
 
 def split_ids(ids: list[str], held_out: int, seed: int = 0) -> tuple[list[str], list[str]]:
-    """Part people at random.
+    """Split samples at random.
 
     Args:
-        ids: All.
-        held_out: How many to hold out.
-        seed: Of the draw.
+        ids: Ids of all samples.
+        held_out: Number of samples to hold out.
+        seed: Seed of the split.
 
     Returns:
-        tuple: Those to train on and those held out, each in the order of ``ids``.
+        Ids to train on and ids held out, each in the order of ``ids``.
 
     Raises:
-        UsageError: Nobody would be left on one side.
+        UsageError: One of the two would be empty.
     """
     if not 0 < held_out < len(ids):
-        raise UsageError(f'--held-out {held_out}: allowed are 1 to {len(ids) - 1} of the {len(ids)} training people')
+        raise UsageError(f'--held-out {held_out}, allowed: 1 to {len(ids) - 1} of the {len(ids)} training samples')
     out = set(np.random.default_rng(seed).permutation(len(ids))[:held_out].tolist())
     return [i for n, i in enumerate(ids) if n not in out], [i for n, i in enumerate(ids) if n in out]
 
 
 def base_config(args: argparse.Namespace, folder: Path) -> Config:
-    """The small config at the experiment's size and with its people."""
+    """The small config with the input size and the samples of the experiment."""
     cfg = cli.load_config(str(CONFIG))
     data = Path(cfg.train_dataloader.dataset.data_root)
     ids = (data / cfg.train_dataloader.dataset.id_file).read_text().split()
-    # named after how many, so that a run on other people is another run
+    # the number is part of the name, so that another split is another run
     fit, held_out = (folder / f'{name}_{args.held_out}.txt' for name in ('fit', 'held_out'))
     for file, part in zip((fit, held_out), split_ids(ids, args.held_out), strict=True):
         atomic_write(file, '\n'.join([*part, '']).encode())
@@ -77,12 +77,12 @@ def base_config(args: argparse.Namespace, folder: Path) -> Config:
 
 
 def sigma_of(size: int) -> float:
-    """Standard deviation of a true map in cells: 2 at 128 pixels, the same share of a person at any size."""
+    """Standard deviation of a target map in cells: 2 at 128 pixels, in proportion to the input size."""
     return 2 * size / 128
 
 
 def with_budget(cfg: Config, epochs: int, lr: float) -> Config:
-    """A copy that trains for some epochs, each network's rate in the config's proportion to the generator's."""
+    """A copy that trains for some epochs; learning rates keep their proportions to that of the generator."""
     cfg = Config(ConfigDict(cfg.to_dict()))
     cfg.train_cfg.update(max_epochs=epochs, val_interval=epochs)
     cfg.default_hooks.checkpoint.interval = 1
@@ -106,7 +106,7 @@ def without_discriminators(cfg: Config) -> Config:
 
 
 def shares(folder: Path) -> dict[str, dict[str, float]]:
-    """How often a predicted joint had the label 1, over a run and in its last tenth."""
+    """Share of predicted joints with label 1, over a run and over its last tenth."""
     curves = read_curves(find_logs(folder))
     found = {}
     for name in ('pose', 'confidence'):
@@ -118,7 +118,7 @@ def shares(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def one_run(cfg: Config, name: str, folder: Path, seed: int) -> dict:
-    """Train and judge, or read what an earlier call found."""
+    """Train and test, or read the result of an earlier call."""
     path = folder / f'{name}.py'
     cfg.dump(path)
     result = train_and_test(str(path), [], seed, folder)
@@ -130,36 +130,40 @@ def one_run(cfg: Config, name: str, folder: Path, seed: int) -> dict:
 
 
 def table(runs: list[dict]) -> str:
-    """Set the runs side by side, in Markdown."""
+    """Markdown table of the runs."""
 
     def share(run: dict, name: str) -> str:
         values = run['share_of_label_1'].get(name)
         return '-' if values is None else f'{100 * values["last"]:.0f} %'
 
     rows = [
-        [run['name'], share(run, 'pose'), share(run, 'confidence'), *(cell(run['metrics'].get(m)) for m in JUDGED_BY)]
+        [run['name'], share(run, 'pose'), share(run, 'confidence'), *(cell(run['metrics'].get(m)) for m in METRICS)]
         for run in runs
     ]
-    return format_table(['run', 'P: label 1', 'C: label 1', *JUDGED_BY], rows)
+    return format_table(['run', 'P: label 1', 'C: label 1', *METRICS], rows)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--deltas', type=float, nargs='+', default=[0.1, 0.2, 0.4], help='in torsos')
+    parser.add_argument('--deltas', type=float, nargs='+', default=[0.1, 0.2, 0.4], help='in torso lengths')
     parser.add_argument(
-        '--epsilons', type=float, nargs='+', default=[0.3, 0.6, 0.9], help='in norms of a true map, 1.77 sigma'
+        '--epsilons',
+        type=float,
+        nargs='+',
+        default=[0.3, 0.6, 0.9],
+        help='in norms of a target map, 1.77 sigma',
     )
-    parser.add_argument('--size', type=int, default=64, help='of the images in pixels, a multiple of 32')
-    parser.add_argument('--held-out', type=int, default=3000, help='people of train.txt to judge on')
+    parser.add_argument('--size', type=int, default=64, help='side of the images in pixels, a multiple of 32')
+    parser.add_argument('--held-out', type=int, default=3000, help='samples of train.txt to test on')
     parser.add_argument('--first', type=int, default=8, help='epochs without discriminators')
     parser.add_argument('--epochs', type=int, default=2, help='epochs of each pair')
     parser.add_argument('--seed', type=cli.seed, default=0)
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'label_thresholds')
-    parser.add_argument('--out', type=Path, help='json file for the results')
+    parser.add_argument('--out', type=Path, help='JSON file of the results')
     args = parser.parse_args()
     if args.size % 32 or args.size < 32:
-        raise UsageError(f'--size {args.size}: allowed are multiples of 32')
+        raise UsageError(f'--size {args.size}, allowed: multiples of 32')
     return args
 
 
@@ -183,7 +187,7 @@ def main() -> None:
         run = one_run(base, f'delta{delta:g}_epsilon{share:g}', folder, args.seed)
         runs.append(dict(run, delta=delta, epsilon_in_norms=share, epsilon=base.model.adversarial.epsilon))
     text = table(runs)
-    sys.stdout.write(f'\n{args.held_out} people held out of train.txt, {args.size}x{args.size}\n\n{text}\n')
+    sys.stdout.write(f'\n{args.held_out} samples held out of train.txt, {args.size}x{args.size}\n\n{text}\n')
     if args.out:
         found = dict(size=args.size, held_out=args.held_out, first=args.first, epochs=args.epochs, runs=runs)
         args.out.parent.mkdir(parents=True, exist_ok=True)

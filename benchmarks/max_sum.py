@@ -1,14 +1,13 @@
-"""Exact inference over LSP's 26 parts with 13 types on maps of 56 x 56: ours, linear-time C++, and NumPy map by map.
+"""Exact inference over LSP's 26 parts with 13 types on maps of 56 x 56: this library, linear-time C++, and NumPy.
 
     python benchmarks/max_sum.py --out benchmarks/results/max_sum.json
 
-The C++ (``max_sum.cpp``) is compiled by ``g++ -O3`` at the start. NumPy does the obvious: for every part and type all
-pairs of cells of a line by broadcasting, along x and along y; on the way back it looks for arguments only at the cells
-of the parents. All get the same scores and have to agree in score, positions and types.
+The C++ (``max_sum.cpp``) is compiled by ``g++ -O3`` at the start. NumPy takes the direct approach: for each part and
+type it broadcasts over all pairs of cells of a line, along x and along y; on the way back it evaluates the cells of the
+parents only. All implementations get the same scores and must agree in score, positions and types.
 
-On the CPU each has one core. They take turns, and the figure is the median of the CPU time of an image, so that other
-work on the machine disturbs it little; what it does to the caches still slows down what goes through more memory. Where
-there is a GPU ours runs there too, timed by the clock.
+On the CPU each uses one core. They alternate, and the result is the median CPU time of an image, so that load on the
+machine has little effect, except on caches. If there is a GPU, this library also runs there, by wall time.
 """
 
 from __future__ import annotations
@@ -59,18 +58,18 @@ class Pose(NamedTuple):
 
 
 def make_case(kind: str, parents: Sequence[int], types: int, size: tuple[int, int], seed: int = 0) -> Case:
-    """Draw scores and a deformation.
+    """Generate scores and a deformation.
 
     Args:
-        kind: 'noise': log softmax of noise. 'peaked': a few cells stand out for each part and type, the rest is
+        kind: 'noise': log softmax of noise. 'peaked': for each part and type a few cells stand out and the rest is
             background, as after training.
-        parents: V, -1 for the root.
-        types: T.
-        size: H, W.
-        seed: Of the random numbers.
+        parents: V parents, -1 for the root.
+        types: Number T of types.
+        size: Height and width of the maps.
+        seed: Seed of the random numbers.
 
     Returns:
-        Case: Offsets of some 5 cells, the release's weights of 0.03.
+        The image, with offsets of about 5 cells and the authors' weights of 0.03.
     """
     rng = np.random.default_rng(seed)
     shape = (len(parents), types)
@@ -94,28 +93,28 @@ def by_ours(case: Case) -> Pose:
 
 
 def by_numpy(case: Case) -> Pose:
-    """The best placement, map by map."""
+    """The best placement, one map at a time."""
     scores, parents, offsets, weights = case
     h, w = scores.shape[2:]
     along_x, along_y = (np.arange(n, dtype=np.float32)[:, None] - np.arange(n, dtype=np.float32) for n in (w, h))
     order = [k for level in tree_levels(tuple(parents))[::-1] for k in level]
-    told = np.zeros((len(parents), h, w), np.float32)
+    message = np.zeros((len(parents), h, w), np.float32)
     for k in order[:-1]:
         best = np.full((h, w), -np.inf, np.float32)
         for u, offset, weight in zip(scores[k], offsets[k], weights[k], strict=True):
             lost_x, lost_y = -weight[0] * (along_x - offset[0]) ** 2, -weight[1] * (along_y - offset[1]) ** 2
-            rows = ((u + told[k])[:, :, None] + lost_x).max(1)
+            rows = ((u + message[k])[:, :, None] + lost_x).max(1)
             np.maximum(best, (rows[:, None] + lost_y[:, :, None]).max(0), out=best)
-        told[parents[k]] += best
-    return _numpy_way_back(case, told, order[::-1])
+        message[parents[k]] += best
+    return _numpy_backtrack(case, message, order[::-1])
 
 
-def _numpy_way_back(case: Case, told: np.ndarray, order: Sequence[int]) -> Pose:
+def _numpy_backtrack(case: Case, message: np.ndarray, order: Sequence[int]) -> Pose:
     scores, parents, offsets, weights = case
     y, x = np.indices(scores.shape[2:])
     positions, types, score = np.zeros((len(parents), 2), int), np.zeros(len(parents), int), 0.0
     for k in order:
-        sums = scores[k] + told[k]
+        sums = scores[k] + message[k]
         if parents[k] >= 0:
             px, py = positions[parents[k]]
             (ox, oy), (wx, wy) = offsets[k].T[..., None, None], weights[k].T[..., None, None]
@@ -127,14 +126,7 @@ def _numpy_way_back(case: Case, told: np.ndarray, order: Sequence[int]) -> Pose:
 
 
 def compile_cpp(folder: Path) -> Callable[[Case], Pose]:
-    """Compile ``max_sum.cpp``.
-
-    Args:
-        folder: For the library.
-
-    Returns:
-        Callable[[Case], Pose]: The best placement by it.
-    """
+    """Compile ``max_sum.cpp`` into a folder; returns a function that finds the best placement."""
     library = folder / 'max_sum.so'
     source = Path(__file__).with_suffix('.cpp')
     subprocess.run(['g++', '-O3', '-shared', '-fPIC', str(source), '-o', str(library)], check=True)
@@ -157,11 +149,11 @@ def compile_cpp(folder: Path) -> Callable[[Case], Pose]:
 
 
 def check_agreement(case: Case, poses: dict[str, Pose]) -> None:
-    """Compare poses of different ways.
+    """Compare the poses of the implementations.
 
     Args:
         case: Scores and deformation.
-        poses: By name.
+        poses: Poses by implementation.
 
     Raises:
         RuntimeError: Scores differ by more than rounding in float32, or a placement is not the best one.
@@ -172,44 +164,44 @@ def check_agreement(case: Case, poses: dict[str, Pose]) -> None:
         placement = [torch.from_numpy(np.asarray(a, np.int64))[None] for a in (pose.positions, pose.types)]
         true_score = placement_score(exact[0], case.parents, *exact[1:], *placement).item()
         same = np.array_equal(pose.positions, first.positions) and np.array_equal(pose.types, first.types)
-        # another placement is right where it scores the same but for rounding
+        # another placement of the same score is correct as well
         if not np.allclose([pose.score, true_score], first.score, rtol=2e-6, atol=1e-5):
-            raise RuntimeError(f'{name}: score {pose.score}, of its placement {true_score}, others: {first.score}')
+            raise RuntimeError(f'{name}: score {pose.score}, of its placement {true_score}, expected: {first.score}')
         if not same:
             sys.stderr.write(f'{name}: another placement of the same score, {true_score}\n')
 
 
-def median_times(ways: dict[str, Callable[[Case], Pose]], case: Case, rounds: int) -> dict[str, dict[str, float]]:
-    """CPU time of each way, by turns.
+def median_times(backends: dict[str, Callable[[Case], Pose]], case: Case, rounds: int) -> dict[str, dict[str, float]]:
+    """CPU time of each implementation; they alternate.
 
     Args:
-        ways: By name.
+        backends: Implementations by name.
         case: The image.
-        rounds: How often.
+        rounds: Number of rounds.
 
     Returns:
-        dict[str, dict[str, float]]: By name ``median`` and ``least`` milliseconds.
+        ``median`` and ``least`` milliseconds by name.
     """
-    check_agreement(case, {name: way(case) for name, way in ways.items()})
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    check_agreement(case, {name: backend(case) for name, backend in backends.items()})
+    times: dict[str, list[float]] = {name: [] for name in backends}
     for _ in range(rounds):
-        for name, way in ways.items():
+        for name, backend in backends.items():
             start = time.process_time()
-            way(case)
+            backend(case)
             times[name].append(1e3 * (time.process_time() - start))
     return {name: dict(median=float(np.median(t)), least=min(t)) for name, t in times.items()}
 
 
 def gpu_time(case: Case, batch: int, rounds: int) -> dict[str, float]:
-    """Time of ours on a GPU.
+    """Time of this library on a GPU.
 
     Args:
-        case: The image, of which a batch is made.
-        batch: N.
-        rounds: How often.
+        case: The image, which is repeated to a batch.
+        batch: Batch size.
+        rounds: Number of rounds.
 
     Returns:
-        dict[str, float]: ``median`` and ``least`` milliseconds an image, ``peak_mib`` of memory.
+        ``median`` and ``least`` milliseconds of an image, and ``peak_mib`` of memory.
     """
     scores = torch.from_numpy(case.scores).cuda().repeat(batch, 1, 1, 1, 1)
     tables = [torch.from_numpy(a).cuda() for a in (case.offsets, case.weights)]
@@ -232,17 +224,17 @@ def measure(case: Case, rounds: int, batches: Sequence[int]) -> list[dict[str, A
 
     Args:
         case: The image.
-        rounds: How often each way runs.
-        batches: Sizes of batches on a GPU, if there is one.
+        rounds: Number of rounds.
+        batches: Batch sizes on a GPU, if there is one.
 
     Returns:
-        list[dict[str, Any]]: Way, device, batch, milliseconds an image and ratios of the medians.
+        Implementation, device, batch, milliseconds of an image, and ratios of the medians.
     """
     with tempfile.TemporaryDirectory() as folder:
-        ways = {OURS: by_ours, NUMPY: by_numpy}
+        backends = {OURS: by_ours, NUMPY: by_numpy}
         if shutil.which('g++'):
-            ways[CPP] = compile_cpp(Path(folder))
-        found = [(name, 'CPU', 1, times) for name, times in median_times(ways, case, rounds).items()]
+            backends[CPP] = compile_cpp(Path(folder))
+        found = [(name, 'CPU', 1, times) for name, times in median_times(backends, case, rounds).items()]
     if torch.cuda.is_available():
         found += [(OURS, 'GPU', batch, gpu_time(case, batch, rounds)) for batch in batches]
     medians = {name: times['median'] for name, device, _, times in found if device == 'CPU'}
@@ -256,13 +248,14 @@ def measure(case: Case, rounds: int, batches: Sequence[int]) -> list[dict[str, A
 
 
 def main() -> None:
+    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--tree', default='lsp-26.py', help='a file of configs/_base_/trees, or a path')
     parser.add_argument('--types', type=int, default=13)
-    parser.add_argument('--size', type=int, nargs=2, default=[56, 56], metavar=('H', 'W'), help='of a map, in cells')
+    parser.add_argument('--size', type=int, nargs=2, default=[56, 56], metavar=('H', 'W'), help='map size in cells')
     parser.add_argument('--rounds', type=int, default=21)
-    parser.add_argument('--batches', type=int, nargs='+', default=[1, 32], help='on a GPU')
-    parser.add_argument('--out', type=Path, help='json file for the figures')
+    parser.add_argument('--batches', type=int, nargs='+', default=[1, 32], help='batch sizes on a GPU')
+    parser.add_argument('--out', type=Path, help='JSON file of the results')
     args = parser.parse_args()
     torch.set_num_threads(1)
     parents = build_tree(dict(from_file=args.tree)).parents

@@ -1,6 +1,6 @@
-"""The mean-pose predictor: everybody is the average training person, stretched to the box.
+"""Mean-pose predictor: the average training pose, stretched to the box.
 
-What any model has to beat. It reads the data sets and metrics of a config, and no image:
+It is the baseline of every model, and uses the data sets and metrics of a config, but no image:
 
     python benchmarks/mean_pose.py configs/baseline/td-hm_res18_lspet-mini-128x128.py
 """
@@ -26,20 +26,20 @@ import posestructs  # noqa: F401
 from posestructs.evaluation.tables import metrics_table
 from posestructs.visualization.browsing import map_pipelines
 
-# what a metric may read of a person, under the names that mmpose packs it
-TRUTH = dict(PackPoseInputs.instance_mapping_table, keypoints_occluded='keypoints_occluded')
+# fields that a metric may read, by their names in mmpose's data samples
+TARGETS = dict(PackPoseInputs.instance_mapping_table, keypoints_occluded='keypoints_occluded')
 
 
 def mean_pose(keypoints: np.ndarray, labelled: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Average people in the frame of their boxes.
+    """Average poses in the frames of their boxes.
 
     Args:
         keypoints: (N, K, 2) joints in pixels.
-        labelled: (N, K), whether a joint counts.
+        labelled: (N, K), whether a joint is labelled.
         boxes: (N, 4) x1, y1, x2, y2 in pixels.
 
     Returns:
-        np.ndarray: (K, 2) mean joints, 0 to 1 over the box.
+        (K, 2) mean joints, 0 to 1 over the box.
     """
     sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
     # m_k = sum_n v_nk (p_nk - corner_n) / size_n  /  sum_n v_nk
@@ -56,20 +56,20 @@ def place(pose: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         boxes: (N, 4) x1, y1, x2, y2 in pixels.
 
     Returns:
-        np.ndarray: (N, K, 2) joints in pixels.
+        (N, K, 2) joints in pixels.
     """
     return boxes[:, None, :2] + pose * (boxes[:, 2:] - boxes[:, :2])[:, None]
 
 
 def without_images(cfg: dict):
-    """Build a data set, or several in one, whose pipelines do nothing."""
+    """Build a data set, or a combined one, with empty pipelines."""
     cfg = deepcopy(cfg)
     map_pipelines(cfg, lambda pipeline: [])
     return DATASETS.build(cfg)
 
 
-def people(dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict]]:
-    """Read joints (N, K, 2), labels (N, K) and boxes (N, 4) of a data set, and its annotations."""
+def read_samples(dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict]]:
+    """Read the joints (N, K, 2), labels (N, K) and boxes (N, 4) of a data set, and its annotations."""
     infos = [dataset[i] for i in range(len(dataset))]
     keypoints, labelled, boxes = (
         np.concatenate([info[key] for info in infos]).astype(np.float64)
@@ -79,33 +79,34 @@ def people(dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict]]:
 
 
 def evaluate(config: Config) -> dict[str, float]:
-    """Fit on the training people of a config, measure on its validation people with its metrics.
+    """Fit on the training samples of a config, and evaluate on its validation samples.
 
     Args:
-        config: A config with ``train_dataloader``, ``val_dataloader`` and ``val_evaluator``.
+        config: Config with ``train_dataloader``, ``val_dataloader`` and ``val_evaluator``.
 
     Returns:
-        dict[str, float]: The metrics.
+        The metrics.
     """
     init_default_scope('mmpose')
     train, val = (without_images(config[f'{part}_dataloader'].dataset) for part in ('train', 'val'))
-    keypoints, labelled, boxes, _ = people(train)
+    keypoints, labelled, boxes, _ = read_samples(train)
     pose = mean_pose(keypoints, labelled, boxes)
-    *_, boxes, infos = people(val)
+    *_, boxes, infos = read_samples(val)
     evaluator = Evaluator(config.val_evaluator)
     evaluator.dataset_meta = val.metainfo
     for info, joints in zip(infos, place(pose, boxes), strict=True):
-        truth = {packed: info[key] for key, packed in TRUTH.items() if info.get(key) is not None}
-        guess = dict(keypoints=joints[None], keypoint_scores=np.ones((1, len(pose))))
-        sample = dict(id=info['id'], img_id=info['img_id'], gt_instances=truth, pred_instances=guess)
+        targets = {packed: info[key] for key, packed in TARGETS.items() if info.get(key) is not None}
+        prediction = dict(keypoints=joints[None], keypoint_scores=np.ones((1, len(pose))))
+        sample = dict(id=info['id'], img_id=info['img_id'], gt_instances=targets, pred_instances=prediction)
         evaluator.process([sample])
     return evaluator.evaluate(len(infos))
 
 
 def main() -> None:
+    """Fit, evaluate and report."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', nargs='?', default='configs/baseline/td-hm_res18_lspet-mini-128x128.py')
-    parser.add_argument('--out', type=Path, help='json file for the metrics')
+    parser.add_argument('--out', type=Path, help='JSON file of the metrics')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     args = parser.parse_args()
     config = Config.fromfile(args.config)

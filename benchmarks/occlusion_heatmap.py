@@ -1,11 +1,11 @@
-"""What OcclusionHeatmap's 2K maps cost beside the K maps of mmpose's codecs.
+"""Cost of OcclusionHeatmap's 2K maps relative to the K maps of mmpose's codecs.
 
     python benchmarks/occlusion_heatmap.py --out benchmarks/results/occlusion_heatmap.json
 
-Each codec encodes the same people: joints anywhere in the input, one in ten not labelled, each labelled one occluded,
-so that all 2K maps are drawn, which is the dearest case. OcclusionHeatmap also gives the joints' cells and the person's
-size. Codecs take turns in one process, so that other work on the machine meets all alike; the figure is the median over
-rounds of the CPU time of a call.
+Each codec encodes the same samples: joints anywhere in the input, one in ten unlabelled, each labelled one occluded, so
+that all 2K maps are drawn, the most expensive case. OcclusionHeatmap also returns the cells of the joints and the size
+of the person. The codecs alternate in one process, so that load on the machine affects all alike; the result is the
+median over rounds of the CPU time of a call.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rich.table import Table
 
 from posestructs.codecs import OcclusionHeatmap
 
-# our decode, and the codec of mmpose whose maps it has
+# value of decode, and mmpose's codec with the same maps
 PAIRS = {
     'argmax_shift': lambda **kwargs: MSRAHeatmap(**kwargs),
     'dark': lambda **kwargs: MSRAHeatmap(unbiased=True, **kwargs),
@@ -37,45 +37,45 @@ PAIRS = {
 SIZES = ((64, 64), (48, 64), (96, 128))
 
 
-def make_people(count: int, joints: int, input_size: tuple[int, int], seed: int = 0) -> list[dict[str, np.ndarray]]:
-    """People to encode.
+def make_samples(count: int, joints: int, input_size: tuple[int, int], seed: int = 0) -> list[dict[str, np.ndarray]]:
+    """Random samples to encode.
 
     Args:
-        count: How many.
-        joints: K.
-        input_size: (w, h) in pixels.
-        seed: Of the random numbers.
+        count: Number of samples.
+        joints: Number K of joints.
+        input_size: Width and height in pixels.
+        seed: Seed of the random numbers.
 
     Returns:
-        list[dict[str, np.ndarray]]: Each with ``keypoints`` (1, K, 2) and ``keypoints_visible`` (1, K).
+        ``keypoints`` (1, K, 2) and ``keypoints_visible`` (1, K) of each sample.
     """
     rng = np.random.default_rng(seed)
-    people = []
+    samples = []
     for _ in range(count):
         keypoints = rng.uniform((0, 0), input_size, (1, joints, 2)).astype(np.float32)
         visible = (rng.random((1, joints)) > 0.1).astype(np.float32)
-        people.append(dict(keypoints=keypoints, keypoints_visible=visible))
-    return people
+        samples.append(dict(keypoints=keypoints, keypoints_visible=visible))
+    return samples
 
 
-def median_times(calls: dict[str, Callable[[dict], dict]], people: list[dict], rounds: int) -> dict[str, float]:
-    """Median CPU time of a call, by turns.
+def median_times(calls: dict[str, Callable[[dict], dict]], samples: list[dict], rounds: int) -> dict[str, float]:
+    """Median CPU time of each function; they alternate.
 
     Args:
-        calls: What to time, by name.
-        people: Arguments of each call; a round runs all of them.
-        rounds: How many rounds.
+        calls: Functions by name.
+        samples: Arguments of the calls; a round runs all of them.
+        rounds: Number of rounds.
 
     Returns:
-        dict[str, float]: Microseconds by name.
+        Microseconds of a call by name.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
             start = time.process_time()
-            for person in people:
-                call(person)
-            times[name].append((time.process_time() - start) / len(people))
+            for sample in samples:
+                call(sample)
+            times[name].append((time.process_time() - start) / len(samples))
     return {name: 1e6 * float(np.median(values)) for name, values in times.items()}
 
 
@@ -83,25 +83,25 @@ def measure(heatmap_size: tuple[int, int], decode: str, joints: int, sigma: floa
     """One row of the table.
 
     Args:
-        heatmap_size: (W, H) in cells; the input is four times as large.
-        decode: A key of :data:`PAIRS`.
-        joints: K.
-        sigma: In cells.
-        num: People a round.
-        rounds: How many rounds.
+        heatmap_size: Width and height in cells; the input is four times as large.
+        decode: Key of :data:`PAIRS`.
+        joints: Number K of joints.
+        sigma: Standard deviation of the Gaussians in cells.
+        num: Samples of a round.
+        rounds: Number of rounds.
 
     Returns:
-        dict: Sizes, microseconds of both, and their ratio.
+        Sizes, microseconds of both codecs, and their ratio.
     """
     input_size = (4 * heatmap_size[0], 4 * heatmap_size[1])
     shared = dict(input_size=input_size, heatmap_size=heatmap_size, sigma=sigma)
     theirs, ours = PAIRS[decode](**shared), OcclusionHeatmap(decode=decode, **shared)
     occluded = np.ones((1, joints), np.float32)
     extra = dict(keypoints_occluded=occluded, bbox=np.array([[0, 0, 90, 180.0]]), input_scale=np.array(input_size))
-    calls = dict(mmpose=lambda person: theirs.encode(**person), ours=lambda person: ours.encode(**person, **extra))
-    people = make_people(num, joints, input_size)
-    median_times(calls, people, 1)
-    times = median_times(calls, people, rounds)
+    calls = dict(mmpose=lambda sample: theirs.encode(**sample), ours=lambda sample: ours.encode(**sample, **extra))
+    samples = make_samples(num, joints, input_size)
+    median_times(calls, samples, 1)
+    times = median_times(calls, samples, rounds)
     return dict(
         heatmap_size=list(heatmap_size),
         joints=joints,
@@ -115,12 +115,13 @@ def measure(heatmap_size: tuple[int, int], decode: str, joints: int, sigma: floa
 
 
 def main() -> None:
+    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--joints', type=int, default=16)
     parser.add_argument('--sigmas', type=float, nargs='+', default=[1.0, 2.0])
-    parser.add_argument('--num', type=int, default=200, help='people a round')
+    parser.add_argument('--num', type=int, default=200, help='samples a round')
     parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--out', type=Path, help='json file for the figures')
+    parser.add_argument('--out', type=Path, help='JSON file of the results')
     args = parser.parse_args()
 
     table = Table(

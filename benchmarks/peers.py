@@ -31,7 +31,7 @@ from mmpose.structures.bbox import get_warp_matrix
 from torch import Tensor, nn
 
 import posestructs  # noqa: F401
-from benchmarks.mean_pose import TRUTH, without_images
+from benchmarks.mean_pose import TARGETS, without_images
 from posestructs.utils.images import read_image
 from tools.model_converters.movenet_to_mmpose import convert, read_weights
 
@@ -191,7 +191,7 @@ def score(evaluator_cfg: Any, metainfo: dict, infos: list[dict], joints: np.ndar
     evaluator = Evaluator(evaluator_cfg)
     evaluator.dataset_meta = metainfo
     for info, pose, sure in zip(infos, joints, scores, strict=True):
-        truth = {packed: info[key] for key, packed in TRUTH.items() if info.get(key) is not None}
+        truth = {packed: info[key] for key, packed in TARGETS.items() if info.get(key) is not None}
         guess = dict(keypoints=pose[None], keypoint_scores=sure[None])
         evaluator.process([dict(id=info['id'], img_id=info['img_id'], gt_instances=truth, pred_instances=guess)])
     return evaluator.evaluate(len(infos))

@@ -1,8 +1,8 @@
-"""How fast stick figures are drawn on one core, and how hard they are.
+"""Speed at which stick figures are drawn on one core, and their difficulty.
 
     python benchmarks/stick_figure.py
 
-Speed is the best of several runs by the CPU time of this process, so that other work on the machine disturbs it little.
+Speed is the best of several runs by CPU time, so that load on the machine has little effect.
 """
 
 from __future__ import annotations
@@ -27,17 +27,14 @@ from posestructs.datasets.stick_figure.people import joint_numbers
 
 
 def images_per_second(dataset: StickFigureDataset, count: int, runs: int) -> float:
-    """Best speed at which a data set gives samples, in images per second of CPU time.
+    """Best speed of a data set in images per second of CPU time.
 
     Args:
-        dataset: Without a pipeline.
-        count: Images a run.
-        runs: How many runs.
-
-    Returns:
-        float: Images per second.
+        dataset: Data set without a pipeline.
+        count: Images of a run.
+        runs: Number of runs.
     """
-    dataset[0]  # the textures are made once a process
+    dataset[0]  # textures are made once per process
     best = float('inf')
     for run in range(runs):
         start = time.process_time()
@@ -47,16 +44,13 @@ def images_per_second(dataset: StickFigureDataset, count: int, runs: int) -> flo
     return count / best
 
 
-def hardness(options: SceneOptions, count: int, joints: Sequence[int]) -> tuple[float, float]:
-    """What part of the joints is occluded, and of the pictures has a look-alike limb near its twin.
+def difficulty(options: SceneOptions, count: int, joints: Sequence[int]) -> tuple[float, float]:
+    """Share of occluded joints, and of images with a look-alike limb near its twin, both in percent.
 
     Args:
-        options: Of the pictures.
-        count: How many pictures.
-        joints: Which joints count.
-
-    Returns:
-        tuple[float, float]: Both in percent.
+        options: Options of the images.
+        count: Number of images.
+        joints: Joints that count.
     """
     scenes = [draw_scene(0, index, options=options) for index in range(count)]
     labelled = np.stack([scene.labelled[joints] for scene in scenes])
@@ -66,10 +60,11 @@ def hardness(options: SceneOptions, count: int, joints: Sequence[int]) -> tuple[
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--sizes', type=int, nargs='+', default=[64, 128, 256], help='sides of the images, in pixels')
-    parser.add_argument('--num', type=int, default=200, help='images a run')
-    parser.add_argument('--runs', type=int, default=5, help='runs a size; the best counts')
+    parser.add_argument('--sizes', type=int, nargs='+', default=[64, 128, 256], help='sides of the images in pixels')
+    parser.add_argument('--num', type=int, default=200, help='images of a run')
+    parser.add_argument('--runs', type=int, default=5, help='runs of each size; the best counts')
     args = parser.parse_args()
     cv2.setNumThreads(1)
 
@@ -83,12 +78,12 @@ def main() -> None:
         'no occluders': SceneOptions(occluder_prob=0.0),
         'always occluders': SceneOptions(occluder_prob=1.0),
     }
-    hard = Table('pictures', 'LSP joints occluded', 'MPII joints occluded', 'look-alike limb near its twin')
+    hard = Table('images', 'LSP joints occluded', 'MPII joints occluded', 'look-alike limb near its twin')
     for name, options in kinds.items():
         shares = {}
         for joint_set in ('lsp', 'mpii'):
             names = StickFigureDataset(1, joint_set=joint_set).metainfo['keypoint_id2name']
-            shares[joint_set], confusing = hardness(options, args.num, joint_numbers(names))
+            shares[joint_set], confusing = difficulty(options, args.num, joint_numbers(names))
         hard.add_row(name, f'{shares["lsp"]:.1f} %', f'{shares["mpii"]:.1f} %', f'{confusing:.1f} %')
     console = Console(width=100)
     console.print(speed)

@@ -1,11 +1,11 @@
-"""Images a second in training: the data pipeline alone, the step alone, and both, with several numbers of workers.
+"""Images per second in training: data pipeline alone, step alone, and both with several numbers of workers.
 
     python benchmarks/throughput.py --out benchmarks/results/throughput.json
-    python benchmarks/throughput.py --report docs/benchmarks.md           # from the file that is there
+    python benchmarks/throughput.py --report docs/benchmarks.md           # from an existing result
 
-Each method's main config stands beside mmpose's hourglass. The cost of a pipeline is measured against mmpose's top-down
-heatmap pipeline of the same data set: images of both are prepared in turns within one process, so that other work on
-the machine meets both alike, and the median of the rounds' ratios is taken.
+The main config of each method is compared with mmpose's hourglass. The cost of a pipeline is relative to mmpose's
+top-down heatmap pipeline on the same data set: images of both are prepared alternately in one process, so that load on
+the machine affects both alike, and the result is the median over rounds of the ratio.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / 'benchmarks' / 'results' / 'throughput.json'
-# mmpose's model, whose pipeline is the measure of the others, first
+# mmpose's model first: its pipeline is the reference
 CONFIGS = (
     'configs/baseline/td-hm_hourglass-small_lspet-mini-128x128.py',
     'configs/structured_feature/sfl-separable_gen64_lspet-mini-128x128.py',
@@ -47,13 +47,13 @@ CONFIGS = (
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--configs', nargs='+', default=list(CONFIGS), help="the first one's pipeline is the measure")
-    parser.add_argument('--workers', nargs='+', type=int, default=[0, 2, 4, 8], help='processes that load data')
-    parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement, at least')
-    parser.add_argument('--rounds', type=int, default=40, help='of pipelines in turns')
-    parser.add_argument('--images', type=int, default=64, help='that a pipeline prepares in a round')
+    parser.add_argument('--configs', nargs='+', default=list(CONFIGS), help='the first one is the reference')
+    parser.add_argument('--workers', nargs='+', type=int, default=[0, 2, 4, 8], help='data loading processes')
+    parser.add_argument('--seconds', type=float, default=10.0, help='minimum duration of each measurement')
+    parser.add_argument('--rounds', type=int, default=40, help='rounds of the pipelines')
+    parser.add_argument('--images', type=int, default=64, help='images of a round')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda or cuda:N')
-    parser.add_argument('--out', type=Path, default=RESULT, help='json file for the figures')
+    parser.add_argument('--out', type=Path, default=RESULT, help='JSON file of the results')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write the tables into a Markdown page')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     args = parser.parse_args()
@@ -63,11 +63,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def report(page: Path, result: Path) -> None:
-    """Write the part of a page that tells of speed.
+    """Write the throughput part of a page.
 
     Args:
-        page: The page's file.
-        result: Of an earlier call; where it is absent the page says so.
+        page: File of the page.
+        result: Result of an earlier call; if it does not exist, the page says so.
     """
     found = json.loads(result.read_text()) if result.is_file() else None
     write_section(page, 'throughput', speed_section(found))
@@ -76,28 +76,28 @@ def report(page: Path, result: Path) -> None:
 
 @report_usage_errors
 def main() -> None:
-    """Measure."""
+    """Measure and report."""
     args = parse_args()
     if args.report:
         report(args.report, args.out)
         return
     check_device(args.device)
-    machine = describe_machine()  # the commit is that of the beginning
+    machine = describe_machine()  # before the measurement, since another commit may be checked out meanwhile
     if is_gpu(args.device):
-        machine['gpu'] = torch.cuda.get_device_name(args.device)  # which need not be the first one
+        machine['gpu'] = torch.cuda.get_device_name(args.device)  # not necessarily the first one
     init_default_scope('mmpose')
     configs = {}
     for path in args.configs:
         cfg = cli.load_config(path)
         cli.merge_options(cfg, args.cfg_options)
         if Path(path).stem in configs:
-            raise UsageError(f'two configs of one name: {Path(path).stem}')
+            raise UsageError(f'--configs {path}, allowed: files of different names')
         configs[Path(path).stem] = cfg
     pipelines = measure_pipelines(configs, args.rounds, args.images)
     sys.stdout.write(pipeline_table(pipelines) + '\n')
     models = []
     for path, name in zip(args.configs, configs, strict=True):
-        # in a process of its own, for a peak of memory of its own
+        # in a process of its own, to measure its peak memory
         models.append(measure_model(path, args.cfg_options, args.workers, args.seconds, args.device))
         sys.stdout.write(f'{name}: measured\n')
         sys.stdout.flush()

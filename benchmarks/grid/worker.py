@@ -32,7 +32,7 @@ from benchmarks.grid.measure import complexity, discriminator_scores
 from benchmarks.grid.rows import BY_NAME, GRIDS
 from benchmarks.grid.schema import Grid, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
-from benchmarks.mean_pose import mean_pose, people, place, without_images
+from benchmarks.mean_pose import mean_pose, place, read_samples, without_images
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -169,7 +169,7 @@ def score(cfg: Config, checkpoint: str, name: str) -> Hits:
 
 def score_mean_pose(cfg: Config, grid: Grid) -> dict[str, Hits]:
     """Score the average training pose, stretched to the box of each test sample, by test set."""
-    pose = mean_pose(*people(without_images(cfg.train_dataloader.dataset))[:3])
+    pose = mean_pose(*read_samples(without_images(cfg.train_dataloader.dataset))[:3])
     hits = {}
     for name in grid.test_sets:
         # images are loaded, since occluders are cut from them

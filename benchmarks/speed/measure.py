@@ -1,4 +1,4 @@
-"""Speed of one config in a process of its own: ``python -m benchmarks.speed.measure '{"config": ..., ...}'``."""
+"""Speed of a config in a process of its own: ``python -m benchmarks.speed.measure '{"config": ..., ...}'``."""
 
 from __future__ import annotations
 
@@ -16,28 +16,18 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 MARK = 'measured: '
 WARM_UP = 3
-"""Batches that do not count."""
+"""Batches before the clock starts."""
 LEAST = 8
-"""Batches that count, at least."""
+"""Minimum number of measured batches."""
 
 
 def measure_model(
     config: str, options: Mapping[str, Any], workers: Sequence[int], seconds: float, device: str
 ) -> dict[str, Any]:
-    """Measure a config in another process.
-
-    Args:
-        config: Its file.
-        options: Keys of it and values.
-        workers: Numbers of processes that load data.
-        seconds: Of each measurement.
-        device: 'cpu', 'cuda' or 'cuda:N'.
-
-    Returns:
-        dict[str, Any]: See :func:`measure`.
+    """Run :func:`measure` in another process; the arguments are the same.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: The process failed.
     """
     task = json.dumps(dict(config=config, options=options, workers=list(workers), seconds=seconds, device=device))
     command = [sys.executable, '-m', 'benchmarks.speed.measure', task]
@@ -53,16 +43,16 @@ def measure(config: str, options: Mapping[str, Any], workers: Sequence[int], sec
     """Measure a config in this process.
 
     Args:
-        config: Its file.
-        options: Keys of it and values.
-        workers: Numbers of processes that load data.
-        seconds: Of each measurement, which takes longer where batches are slow.
+        config: Config file.
+        options: Dotted keys of the config and their values.
+        workers: Numbers of data loading processes.
+        seconds: Minimum duration of each measurement.
         device: 'cpu', 'cuda' or 'cuda:N'.
 
     Returns:
-        dict: ``name``, ``batch_size``, ``memory_mib`` (peak of the process without those that load data, or of the
-        GPU), and what :func:`rate` gives of ``step`` (alone), ``step_again`` (after all others, which shows how steady
-        the machine was), ``pipeline`` and ``both`` (by number of workers).
+        ``name``, ``batch_size``, ``memory_mib`` (peak of the GPU, or of the process without its workers), and results
+        of :func:`rate`: ``step`` (alone), ``step_again`` (after all others, which shows how steady the machine was),
+        ``pipeline`` and ``both`` (by number of workers).
     """
     from mmengine.registry import init_default_scope
 
@@ -91,7 +81,7 @@ def measure(config: str, options: Mapping[str, Any], workers: Sequence[int], sec
 
 
 def endless(loader: Any) -> Iterator[Any]:
-    """Batches, epoch after epoch."""
+    """Batches of a loader, epoch after epoch."""
     while True:
         yield from loader
 
@@ -103,20 +93,20 @@ def rate(
     wait: Callable[[], None],
     ready: int = 0,
 ) -> dict[str, float | int]:
-    """Count images a second, once things are under way.
+    """Measure images per second after a warm-up.
 
-    What a loader holds ready when it is asked for the first time counts for nobody: as many batches are used before
-    the clock starts. From then on it prepares one for each that is used. More than it can hold are counted.
+    Batches that a loader has prefetched when the clock starts would be too fast. As many batches are therefore used
+    before the clock starts, and more than the loader can prefetch are measured.
 
     Args:
-        batches: Without an end; each has ``inputs``, an image each.
-        use: What is done with a batch.
-        seconds: How long, but at least :data:`LEAST` batches and more than are ``ready``.
-        wait: Until the device is done.
-        ready: Batches that are prepared before they are asked for, at most.
+        batches: Endless batches with ``inputs``.
+        use: Function that uses a batch.
+        seconds: Minimum duration; at least :data:`LEAST` batches, and more than ``ready``, are measured.
+        wait: Function that waits until the device is done.
+        ready: Largest number of prefetched batches.
 
     Returns:
-        dict[str, float | int]: ``speed`` in images a second, ``batches`` that it rests on.
+        ``speed`` in images per second, and the number of measured ``batches``.
     """
     for _ in range(max(WARM_UP, ready)):
         use(next(batches))

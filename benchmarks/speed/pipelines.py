@@ -1,4 +1,4 @@
-"""Cost of data pipelines beside each other, image by image, without data loaders."""
+"""Cost of data pipelines relative to each other, one image at a time, without data loaders."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Name = TypeVar('Name', bound=Hashable)
 
 
 def measure_pipelines(configs: Mapping[str, Config], rounds: int, images: int) -> list[dict[str, Any]]:
-    """Time the training pipelines of configs in turns.
+    """Time the training pipelines of configs alternately.
 
     Args:
-        configs: By name; the first one is what the others are compared with.
-        rounds: How often each has its turn.
-        images: That each prepares in a turn, the same ones.
+        configs: Configs by name; the first one is the reference.
+        rounds: Number of rounds.
+        images: Images that each pipeline prepares in a round, the same ones for all.
 
     Returns:
-        list[dict[str, Any]]: For each pipeline, and for those with artificial occluders once more without: ``names`` of
-        the configs that have it, ``occluders`` (``False`` where they were taken away), CPU ``ms`` an image (median of
-        the rounds), ``ratio`` to the first config (median of the rounds' ratios) and ``ratio_quartiles``.
+        For each pipeline, and again without artificial occluders if it has them: ``names`` of the configs that have it,
+        ``occluders`` (``False`` if they were removed), CPU ``ms`` of an image (median over rounds), ``ratio`` to the
+        first config (median over rounds) and ``ratio_quartiles``.
     """
     alike = same_data({name: cfg.train_dataloader.dataset for name, cfg in configs.items()})
     cases = [(names, True, dataset) for names, dataset in alike]
@@ -52,13 +52,13 @@ def measure_pipelines(configs: Mapping[str, Config], rounds: int, images: int) -
 
 
 def same_data(datasets: Mapping[str, Mapping[str, Any]]) -> list[tuple[list[str], Mapping[str, Any]]]:
-    """Bring together what is one and the same, pipelines included.
+    """Group identical data sets, pipelines included.
 
     Args:
         datasets: Configs of data sets by name.
 
     Returns:
-        list[tuple[list[str], Mapping[str, Any]]]: Names, and the config that they share, in the order of the first.
+        Names, and the config that they share, in order of the first name.
     """
     alike: list[tuple[list[str], Mapping[str, Any]]] = []
     for name, dataset in datasets.items():
@@ -71,22 +71,22 @@ def same_data(datasets: Mapping[str, Mapping[str, Any]]) -> list[tuple[list[str]
 
 
 def without_occluders(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """A data set's config, less the artificial occluders."""
+    """Config of a data set without artificial occluders."""
     return dict(dataset, pipeline=[step for step in dataset['pipeline'] if step['type'] != OCCLUDER])
 
 
 def take_turns(
     turns: Mapping[Name, Callable[[], None]], rounds: int, clock: Callable[[], float] = time.process_time
 ) -> dict[Name, np.ndarray]:
-    """Time functions in turns, in another order each round, after one round that does not count.
+    """Time functions alternately, in a different order each round, after an unmeasured round.
 
     Args:
-        turns: By name.
-        rounds: That count.
-        clock: In seconds.
+        turns: Functions by name.
+        rounds: Number of measured rounds.
+        clock: Clock in seconds.
 
     Returns:
-        dict[Name, np.ndarray]: (rounds,) seconds of each.
+        (rounds,) seconds of each function.
     """
     names = list(turns)
     times: dict[Name, list[float]] = {name: [] for name in names}
@@ -101,7 +101,7 @@ def take_turns(
 
 
 def _turn(dataset: Any, images: int) -> Callable[[], None]:
-    # the people of a large set are drawn or decoded alike for all configs
+    # spread evenly over the data set, the same for all configs
     indices = np.linspace(0, len(dataset) - 1, min(images, len(dataset))).astype(int).tolist()
     indices = (indices * (images // len(indices) + 1))[:images]
 

@@ -1,4 +1,4 @@
-"""A config's training step and its data loader, by themselves."""
+"""Training step and data loader of a config."""
 
 from __future__ import annotations
 
@@ -14,30 +14,14 @@ from torch.utils.data import DataLoader
 
 
 def make_loader(cfg: Config, workers: int) -> DataLoader:
-    """Build the loader of a config's training data.
-
-    Args:
-        cfg: The config.
-        workers: Processes that load.
-
-    Returns:
-        DataLoader: Shuffled with seed 0.
-    """
+    """Build the training data loader of a config, shuffled with seed 0."""
     loader = dict(cfg.train_dataloader, num_workers=workers, persistent_workers=workers > 0)
     return Runner.build_dataloader(loader, seed=0)
 
 
 def make_step(cfg: Config, device: str) -> Callable[[Any], None]:
-    """Build a config's model and optimizers.
-
-    Args:
-        cfg: The config.
-        device: 'cpu' or 'cuda'.
-
-    Returns:
-        Callable[[Any], None]: One step of training, optimizers included, given a batch of the loader.
-    """
-    MMLogger.get_current_instance().setLevel('WARNING')  # init_weights tells of each parameter
+    """Build the model and the optimizers of a config; returns a function that runs a training step on a batch."""
+    MMLogger.get_current_instance().setLevel('WARNING')  # init_weights logs each parameter
     model = MODELS.build(cfg.model)
     model.init_weights()
     model.to(device).train()

@@ -18,7 +18,7 @@ spec.loader.exec_module(benchmark)
 def test_both_sides_make_the_same_pose_maps(decode):
     shared = dict(input_size=(96, 64), heatmap_size=(24, 16), sigma=2)
     theirs, ours = benchmark.PAIRS[decode](**shared), benchmark.OcclusionHeatmap(decode=decode, **shared)
-    for person in benchmark.make_people(3, 5, (96, 64)):
+    for person in benchmark.make_samples(3, 5, (96, 64)):
         maps = ours.encode(**person, keypoints_occluded=np.ones((1, 5)))['heatmaps']
         np.testing.assert_allclose(maps[:5], theirs.encode(**person)['heatmaps'], atol=3e-7)
         np.testing.assert_array_equal(maps[5:], maps[:5])  # the dearest case: all of them are drawn

@@ -209,7 +209,7 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_measured(devic
     monkeypatch.setattr(sys, 'argv', ['throughput.py', '--device', device, '--out', str(out)])
     with pytest.raises(SystemExit) as stopped:
         throughput.main()
-    assert f'--device {device}: this machine has cpu' in stopped.value.code
+    assert f'--device {device}, allowed: cpu' in stopped.value.code
     assert not measured and not out.exists()
 
 
@@ -226,7 +226,7 @@ def test_every_gpu_is_waited_for_and_tells_its_own_memory(monkeypatch):
         devices.wait_for(device)
     assert calls == ['cuda', 'cuda:1']
     assert (devices.peak_mib('cuda'), devices.peak_mib('cuda:1')) == (3, 7) and devices.peak_mib('cpu') > 100
-    with pytest.raises(UsageError, match='--device cuda:2: this machine has cpu, cuda, cuda:0, cuda:1$'):
+    with pytest.raises(UsageError, match='--device cuda:2, allowed: cpu, cuda, cuda:0, cuda:1$'):
         devices.check_device('cuda:2')
 
 
