@@ -84,6 +84,7 @@ def main() -> None:
     cli.check_checkpoint(args.checkpoint, 'checkpoint')
     merge_args(cfg, args)
     cli.require_keys(cfg, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    cli.check_data(cfg, ['test'])
     cli.complete_randomness(cfg)
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)

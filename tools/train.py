@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 # a checkout works without being installed
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.engine.hooks import CheckpointCheckHook, OcclusionTruthHook
+from posestructs.engine.hooks import CheckpointCheckHook, InterruptHook, OcclusionTruthHook
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
 from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.utils.work_dir_lock import work_dir_lock
 
 
 def parse_args() -> argparse.Namespace:
@@ -130,19 +133,33 @@ def main() -> None:
     if args.wandb:
         cli.use_wandb(cfg)
     notes = choose_checkpoint(cfg, start)
+    cli.check_data(cfg, ['train'] if cfg.get('val_dataloader') is None else ['train', 'val'])
     cli.complete_randomness(cfg)
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
+    with work_dir_lock(cfg.work_dir) if is_main_process() else nullcontext():
+        train(cfg, notes)
+    disconnect_ranks()
+
+
+def train(cfg: Config, notes: list[str]) -> None:
+    """Build the runner and train.
+
+    Args:
+        cfg: The final config.
+        notes: Warnings for the log.
+    """
     runner = Runner.from_cfg(cfg)
     # not in the config, whose text stands for what a run does: these only look beforehand
     runner.register_hook(OcclusionTruthHook())
     runner.register_hook(CheckpointCheckHook())
     for note in notes:
         runner.logger.warning(note)
-    runner.train()
-    del runner
-    disconnect_ranks()
+    interrupt = InterruptHook()
+    runner.register_hook(interrupt)
+    with interrupt.watching(runner):
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ import inspect
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mmengine.runner import Runner
 from posestructs.engine.checkpoint_loaders import local_copy
 from posestructs.utils.checkpoints import damage, refusal
 from posestructs.utils.config_bases import current_path
+from posestructs.utils.data_files import describe_missing, missing_data
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
@@ -162,6 +164,21 @@ def merge_common(cfg: Config, args: argparse.Namespace) -> None:
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     if args.show and not has_display():
         raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --show-dir')
+
+
+def check_data(cfg: Config, phases: Sequence[str]) -> None:
+    """Refuse a run whose annotation files or image folders do not exist.
+
+    Args:
+        cfg: The config.
+        phases: Those of ``train``, ``val`` and ``test`` that are run.
+
+    Raises:
+        UsageError: Something is missing.
+    """
+    missing = missing_data(cfg, phases)
+    if missing:
+        raise UsageError(describe_missing(missing))
 
 
 def complete_randomness(cfg: Config) -> None:

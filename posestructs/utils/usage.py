@@ -41,8 +41,8 @@ def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:
                 raise
             where = f'{error.filename}: ' if error.filename else ''
             sys.exit(f'{program}: error: {where}{error.strerror}')
-        except KeyboardInterrupt:
-            print(f'{program}: stopped by Ctrl-C', file=sys.stderr)
+        except KeyboardInterrupt as error:
+            print(' '.join(filter(None, [f'{program}: stopped by Ctrl-C', str(error)])), file=sys.stderr)
             sys.exit(130)
 
     return wrapped

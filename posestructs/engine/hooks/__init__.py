@@ -7,6 +7,7 @@ from posestructs.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
 from posestructs.engine.hooks.discriminator_balance_hook import DiscriminatorBalanceHook
 from posestructs.engine.hooks.fake_label_hook import FakeLabelHook
 from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
+from posestructs.engine.hooks.interrupt_hook import InterruptHook
 from posestructs.engine.hooks.occlusion_truth_hook import OcclusionTruthHook
 from posestructs.engine.hooks.progress_hook import ProgressHook
 from posestructs.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
@@ -23,6 +24,7 @@ __all__ = [
     'DiscriminatorBalanceHook',
     'FakeLabelHook',
     'FiniteLossHook',
+    'InterruptHook',
     'OcclusionTruthHook',
     'ProgressHook',
     'SafeCheckpointHook',

@@ -1,0 +1,110 @@
+"""Training that is stopped by Ctrl-C, that lacks its data, or that another run stands in the way of."""
+
+import os
+import signal
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmpose.registry import HOOKS
+
+from posestructs.utils.work_dir_lock import work_dir_lock
+from tests.helpers import needs_data
+
+pytestmark = needs_data
+STEPS = dict(type='StepLR', step_size=1, gamma=0.5, by_epoch=False)
+
+
+@HOOKS.register_module()
+class PressCtrlC(Hook):
+    """Presses Ctrl-C in a step."""
+
+    def __init__(self, step, times=1):
+        self.step, self.times = step, times
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.step:
+            for _ in range(self.times):
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+def write_config(folder, tiny, **changes):
+    path = folder / f'{"-".join(changes) or "plain"}.py'
+    lines = [f'{key} = {value!r}' for key, value in changes.items()]
+    path.write_text('\n'.join([f"_base_ = ['{tiny}']", 'val_cfg = val_dataloader = val_evaluator = None', *lines]))
+    return path
+
+
+def load(path):
+    return torch.load(path, weights_only=True)
+
+
+def test_within_an_epoch(main, tiny, tmp_path, capfd):
+    flags = ['--work-dir', tmp_path / 'w', '--seed', 1]
+    config = write_config(tmp_path, tiny, param_scheduler=STEPS, custom_hooks=[dict(type='PressCtrlC', step=5)])
+    with pytest.raises(SystemExit) as stopped:
+        main('train.py', config, *flags)
+    assert stopped.value.code == 130
+    output = capfd.readouterr()
+    assert 'after 5 iterations' in output.err and 'Go on with --resume, which repeats epoch 2' in output.err
+    assert 'Traceback' not in output.err and 'stopping after this step' in output.out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    content, before = load(tmp_path / 'w' / 'iter_5.pth'), load(tmp_path / 'w' / 'epoch_1.pth')
+    assert (content['meta']['epoch'], content['meta']['iter']) == (1, 3)
+    # the learning rate of the start of the epoch, and weights of two steps more
+    assert content['optimizer']['param_groups'][0]['lr'] == before['optimizer']['param_groups'][0]['lr'] == 1e-3 / 8
+    assert not torch.equal(*(each['state_dict']['head.final_layer.weight'] for each in (content, before)))
+    assert not list((tmp_path / 'w').glob('.*'))
+
+    main('train.py', write_config(tmp_path, tiny, param_scheduler=STEPS), '--resume', *flags)
+    assert 'resumed epoch: 1, iter: 3' in capfd.readouterr().out
+    assert load(tmp_path / 'w' / 'epoch_2.pth')['meta']['iter'] == 6
+
+
+def test_training_by_iterations_goes_on_exactly(main, tiny, tmp_path):
+    loops = dict(
+        train_cfg=dict(_delete_=True, by_epoch=False, max_iters=5),
+        train_dataloader=dict(sampler=dict(type='InfiniteSampler')),
+        default_hooks=dict(checkpoint=dict(by_epoch=False, interval=5)),
+        log_processor=dict(by_epoch=False),
+    )
+    straight = write_config(tmp_path, tiny, **loops)
+    main('train.py', straight, '--work-dir', tmp_path / 'straight', '--seed', 1)
+    pressed = write_config(tmp_path, tiny, custom_hooks=[dict(type='PressCtrlC', step=2)], **loops)
+    with pytest.raises(SystemExit):
+        main('train.py', pressed, '--work-dir', tmp_path / 'w', '--seed', 1)
+    assert (tmp_path / 'w' / 'last_checkpoint').read_text().endswith('iter_2.pth')
+    main('train.py', straight, '--work-dir', tmp_path / 'w', '--resume')
+    one, other = (load(tmp_path / name / 'iter_5.pth')['state_dict'] for name in ('straight', 'w'))
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_a_second_press_stops_at_once(main, tiny, tmp_path, capfd):
+    config = write_config(tmp_path, tiny, custom_hooks=[dict(type='PressCtrlC', step=2, times=2)])
+    with pytest.raises(SystemExit) as stopped:
+        main('train.py', config, '--work-dir', tmp_path / 'w')
+    assert stopped.value.code == 130 and 'no checkpoint was written' in capfd.readouterr().err
+    assert not list((tmp_path / 'w').glob('*.pth'))
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
+def test_missing_data_are_one_line_and_nothing_is_written(tool, main, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
+    options = ['--cfg-options']
+    for phase in ('train', 'val', 'test'):
+        options += [f'{phase}_dataloader.dataset.data_root=gone/mpii', f'{phase}_dataloader.num_workers=0']
+    words = [tiny] if tool == 'train.py' else [tiny, 'weights.pth']
+    with pytest.raises(
+        SystemExit, match='error: data: gone/mpii/test_mpii.json does not exist .*POSESTRUCTS_DATA'
+    ) as error:
+        main(tool, *words, *options)
+    assert '\n' not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ['weights.pth']
+
+
+def test_two_runs_in_one_work_dir(main, tiny, tmp_path):
+    with work_dir_lock(tmp_path), pytest.raises(SystemExit, match=f'in use by another run .process {os.getpid()}'):
+        main('train.py', tiny, '--work-dir', tmp_path)
+    assert not list(tmp_path.iterdir())
