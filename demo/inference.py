@@ -1,33 +1,40 @@
-"""Poses of people in your own pictures: ``python demo/inference.py IMAGE|FOLDER|VIDEO|webcam [flags]``.
+"""Predict poses in your own images: ``python demo/inference.py IMAGE|FOLDER|PATTERN|VIDEO|webcam ... [flags]``.
 
-Without further flags the model that comes with the project is used, and each image is one person. Drawn pictures go to
-``DIR/visualizations`` (of a video a video), predictions to ``DIR/predictions`` as json. An image of a folder that
-cannot be used is reported and left out; the exit status is 1 then.
+Without flags the shipped model is used, and each image is one person. Drawn images go to ``DIR/visualizations`` (a
+video for a video), predictions to ``DIR/predictions`` as json. An image of several that cannot be used is reported and
+left out; the exit status is 1 then.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
-# a checkout works without being installed
+# a checkout works without installation
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from posestructs.apis import PoseInferencer
+from posestructs.apis.image_sources import expand_inputs, gives_frames
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Poses of people in pictures.')
-    parser.add_argument('inputs', help='an image, a folder of images, a video, or webcam (webcam:1 for another)')
+    parser = argparse.ArgumentParser(description='Predict poses in images.')
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        help="images, folders, patterns such as '*.jpg'; or one video, stream or webcam (webcam:1 for another)",
+    )
+    parser.add_argument('--recursive', action='store_true', help='search folders of folders')
     parser.add_argument('--config', help='a config file or the name of a shipped model; default: the shipped model')
     parser.add_argument('--checkpoint', help='its checkpoint file')
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/inference'), help='default: %(default)s')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; default: a GPU where there is one')
-    parser.add_argument('--batch-size', type=int, default=8, help='people that share a forward pass')
+    parser.add_argument('--batch-size', type=int, default=8, help='persons that share a forward pass')
     boxes = parser.add_mutually_exclusive_group()
     boxes.add_argument(
         '--bbox',
@@ -35,14 +42,19 @@ def parse_args() -> argparse.Namespace:
         nargs=4,
         action='append',
         metavar=('X1', 'Y1', 'X2', 'Y2'),
-        help='box of a person in pixels, in every image; may be given several times',
+        help='box of a person in pixels, in every image; may be repeated',
     )
     boxes.add_argument('--bbox-file', type=Path, help='json of {"name.jpg": [[x1, y1, x2, y2], ...], ...}')
     parser.add_argument(
-        '--det-model', help='a detector of mmdet, or whole_image; default: with mmdet one for what the data shows'
+        '--det-model', help='a detector of mmdet, or whole_image; default: with mmdet one for the objects of the data'
     )
     parser.add_argument('--det-weights', help='its checkpoint')
-    parser.add_argument('--kpt-thr', type=float, default=0.3, help='joints with a smaller score are not drawn')
+    parser.add_argument('--kpt-thr', type=float, default=0.3, help='joints with a lower score are not drawn')
+    parser.add_argument(
+        '--flip-test',
+        action=argparse.BooleanOptionalAction,
+        help='average with the mirrored image; default: as in the config',
+    )
     parser.add_argument('--draw-bbox', action='store_true', help='draw boxes too')
     parser.add_argument('--draw-heatmap', action='store_true', help='draw heatmaps and occlusion maps below')
     parser.add_argument('--show', action='store_true', help='open a window')
@@ -54,8 +66,8 @@ def read_boxes(args: argparse.Namespace) -> list | dict | None:
     if args.bbox_file is None:
         return args.bbox
     try:
-        boxes = json.loads(args.bbox_file.read_text())
-    except (OSError, ValueError) as error:
+        boxes = json.loads(args.bbox_file.read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f'--bbox-file {args.bbox_file}: {error}') from error
     if not isinstance(boxes, dict):
         raise UsageError(
@@ -64,26 +76,62 @@ def read_boxes(args: argparse.Namespace) -> list | dict | None:
     return boxes
 
 
+class Summary:
+    """Counts for the last lines of the output."""
+
+    def __init__(self, kpt_thr: float) -> None:
+        self.kpt_thr = kpt_thr
+        self.images = self.persons = self.not_drawn = 0
+        self.errors: list[str] = []
+
+    def add(self, result: dict) -> None:
+        """Count one result."""
+        persons = result['predictions'][0]
+        self.images += 1
+        self.persons += len(persons)
+        self.not_drawn += sum(max(person['keypoint_scores']) < self.kpt_thr for person in persons)
+        self.errors += [result['error']] if 'error' in result else []
+
+    def describe(self, unit: str, out_dir: Path) -> str:
+        """Lines for the screen."""
+        images = counted(self.images - len(self.errors), unit)
+        text = f'{counted(self.persons, "person")} in {images}: {out_dir}\n'
+        if self.not_drawn:
+            text += f'{self.not_drawn} without a joint of a score of at least {self.kpt_thr:g} (--kpt-thr): not drawn\n'
+        return text
+
+
+def counted(number: int, noun: str) -> str:
+    """'1 image', '2 images'."""
+    return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
 @report_usage_errors
 def main() -> None:
     """Predict."""
     args = parse_args()
-    boxes = read_boxes(args)
+    boxes, inputs = read_boxes(args), expand_inputs(args.inputs, args.recursive)
     inferencer = PoseInferencer(
         args.config, args.checkpoint, args.device, args.det_model, args.det_weights, show_progress=True
     )
-    flags = {key: getattr(args, key) for key in ('batch_size', 'kpt_thr', 'draw_bbox', 'draw_heatmap', 'show')}
-    images, people, errors = 0, 0, []
+    names = ('batch_size', 'kpt_thr', 'flip_test', 'draw_bbox', 'draw_heatmap', 'show')
+    flags = {key: getattr(args, key) for key in names}
+    summary = Summary(args.kpt_thr)
+    for name in ('SIGTERM', 'SIGHUP'):  # end as with Ctrl+C, so that a video is completed
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    results = inferencer(inputs, boxes, out_dir=args.out_dir, **flags)
     try:
-        for result in inferencer(args.inputs, boxes, out_dir=args.out_dir, **flags):
-            images += 1
-            people += len(result['predictions'][0])
-            errors += [result['error']] if 'error' in result else []
+        for result in results:
+            summary.add(result)
     except KeyboardInterrupt:  # the way to end a camera; what was seen is saved
+        results.close()
         sys.stdout.write('\nstopped\n')
-    sys.stdout.write(f'{people} people in {images - len(errors)} images: {args.out_dir}\n')
-    if errors:
-        raise UsageError(f'{len(errors)} of {images} images were left out:\n  ' + '\n  '.join(errors))
+    unit = 'frame' if gives_frames(inputs) else 'image'
+    sys.stdout.write(summary.describe(unit, args.out_dir))
+    if summary.errors:
+        left_out = f'{len(summary.errors)} of {counted(summary.images, unit)} were left out:'
+        raise UsageError('\n  '.join([left_out, *summary.errors]))
 
 
 if __name__ == '__main__':

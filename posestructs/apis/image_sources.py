@@ -120,11 +120,16 @@ def expand_inputs(words: Sequence[str], recursive: bool = False) -> str | list[s
     for path in paths:
         if Path(path).is_dir():
             images += images_of_folder(path, recursive)
-        elif is_video(path) or _is_camera(path) or _is_stream(path):
+        elif gives_frames(path):
             raise UsageError(f'input {path}: a video or camera must be the only input, there are {len(paths)}')
         else:
             images.append(path)
     return images
+
+
+def gives_frames(inputs: Any) -> bool:
+    """Tell whether an input is a video, a camera or a stream."""
+    return isinstance(inputs, str) and (is_video(inputs) or _is_camera(inputs) or _is_stream(inputs))
 
 
 def images_of_folder(folder: str, recursive: bool = False) -> list[str]:

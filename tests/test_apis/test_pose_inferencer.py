@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 from mmpose.apis import MMPoseInferencer, inference_topdown
 from mmpose.apis.inferencers import base_mmpose_inferencer
@@ -354,6 +355,36 @@ def test_a_detector_without_mmdet_is_refused(apn):
         pytest.skip('mmdet is here')
     with pytest.raises(ValueError, match="det_model='rtmdet-m' needs mmdet"):
         PoseInferencer(*apn, device='cpu', det_model='rtmdet-m')
+
+
+def test_a_hint_where_there_are_no_boxes_and_no_detector(apn, images, caplog):
+    if base_mmpose_inferencer.has_mmdet:
+        pytest.skip('mmdet is here')
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        inferencer = PoseInferencer(*apn, device='cpu')
+        for call in (dict(bboxes=BOXES), {}, {}):
+            list(inferencer(images[0], **call))
+        list(PoseInferencer(*apn, device='cpu', det_model='whole_image')(images[0]))
+    finally:
+        logger.removeHandler(caplog.handler)
+    hints = [r.getMessage() for r in caplog.records if 'each image is taken as one person' in r.getMessage()]
+    assert len(hints) == 1 and 'bboxes, --bbox' in hints[0]
+
+
+def test_flip_test_as_in_the_config_or_as_asked(apn, images):
+    cfg = Config.fromfile(apn.config)
+    found = {}
+    for configured in (False, True):
+        cfg.model.test_cfg = dict(flip_test=configured, flip_mode='heatmap')
+        inferencer = PoseInferencer(cfg, apn.checkpoint, device='cpu')
+        for asked in (None, False, True):
+            (people,) = people_of(inferencer(images[0], flip_test=asked))
+            found[configured, asked] = people[0]['keypoint_scores']
+        assert inferencer.model.test_cfg['flip_test'] is configured
+    assert found[False, None] == found[False, False] == found[True, False]
+    assert found[True, None] == found[True, True] == found[False, True] != found[False, None]
 
 
 # ------------------------------------------------------------------------------------------------ bad input

@@ -3,8 +3,10 @@
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -65,7 +67,7 @@ def test_a_bad_image_of_a_folder_costs_itself_only(folder, checkpoint, tmp_path)
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert 'Traceback' not in done.stderr
-    assert f'2 people in 2 images: {tmp_path / "out"}' in done.stdout and '3/3' in done.stdout
+    assert f'2 persons in 2 images: {tmp_path / "out"}' in done.stdout and '3/3' in done.stdout
     assert done.stderr.splitlines()[-2] == 'inference.py: error: 1 of 3 images were left out:'
     assert done.stderr.splitlines()[-1].startswith(f'  {folder / "b.png"} is not an image that can be read')
     written = sorted(str(file.relative_to(tmp_path / 'out')) for file in (tmp_path / 'out').rglob('*.*'))
@@ -78,14 +80,14 @@ def test_a_bad_image_of_a_folder_costs_itself_only(folder, checkpoint, tmp_path)
 def test_boxes_and_pictures(demo, folder, checkpoint, tmp_path):
     model = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out']
     out, error = demo(folder / 'a.png', *model, '--bbox', 0, 0, 40, 50, '--bbox', 30, 20, 80, 90, '--draw-heatmap')
-    assert not error and '2 people in 1 images' in out
+    assert not error and '2 persons in 1 image' in out
     assert cv2.imread(str(tmp_path / 'out/visualizations/a.png')).shape == (300, 80, 3)  # heat, occlusion below
     people = json.loads((tmp_path / 'out/predictions/a.json').read_text())
     assert [person['bbox'] for person in people] == [[[0, 0, 40, 50]], [[30, 20, 80, 90]]]
     boxes = tmp_path / 'boxes.json'
     boxes.write_text(json.dumps({'a.png': [[0, 0, 40, 50]], 'b.png': []}))
     out, error = demo(folder, *model, '--bbox-file', boxes)
-    assert not error and '2 people in 3 images' in out
+    assert not error and '2 persons in 3 images' in out
     boxes.write_text('[1, 2]')
     assert '--bbox-file' in demo(folder, *model, '--bbox-file', boxes)[1]
     assert 'has no size' in demo(folder, *model, '--bbox', 5, 5, 5, 9)[1]
@@ -96,7 +98,7 @@ def test_the_shipped_model_is_the_default(demo, folder, checkpoint, tmp_path, mo
     monkeypatch.setattr('posestructs.apis.model_source.shipped_models', lambda: shipped)
     for flags in ([], ['--config', 'tiny']):
         out, error = demo(folder, '--out-dir', tmp_path / 'out', *flags)
-        assert not error and '3 people in 3 images' in out
+        assert not error and '3 persons in 3 images' in out
     monkeypatch.setattr('posestructs.apis.model_source.shipped_models', dict)
     assert 'no trained model is shipped' in demo(folder)[1]
 
@@ -110,5 +112,53 @@ def test_what_cannot_be(demo, folder, checkpoint, tmp_path):
         ([folder, '--checkpoint', checkpoint], 'is given without a config'),
         ([folder, *model, '--batch-size', 0], 'batch_size=0, allowed: an integer of at least 1'),
         ([folder, *model, '--out-dir', checkpoint], 'is a file, not a folder'),
+        ([folder, *model, '--kpt-thr', 2], 'kpt_thr=2.0, allowed: a number from 0 to 1'),
+        ([folder, *model, '--kpt-thr', 'nan'], 'kpt_thr=nan, allowed'),
+        ([folder / 'a.png', *model, '--bbox', 0, 0, '1e30', 9], 'allowed: coordinates from'),
+        ([folder / '*.xyz', *model], 'no file matches this pattern'),
     ):
         assert message in demo(*args)[1]
+
+
+def test_several_inputs_and_what_is_said_of_them(demo, folder, checkpoint, tmp_path):
+    model = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out']
+    out, error = demo(folder / 'a.png', folder / '[bc].png', *model, '--kpt-thr', 1)
+    assert not error and '3 persons in 3 images' in out
+    assert '3 without a joint of a score of at least 1 (--kpt-thr): not drawn' in out
+    (folder / 'deep').mkdir()
+    (folder / 'a.png').rename(folder / 'deep' / 'a.png')
+    out, error = demo(folder, *model, '--recursive', '--no-flip-test')
+    assert not error and '3 persons in 3 images' in out
+
+
+def test_weights_that_diverged_give_no_result(demo, folder, checkpoint, tmp_path):
+    content = torch.load(checkpoint)
+    content['state_dict'] = {
+        key: torch.full_like(value, torch.nan) if value.is_floating_point() else value
+        for key, value in content['state_dict'].items()
+    }
+    torch.save(content, tmp_path / 'nan.pth')
+    _, error = demo(folder, '--config', TINY, '--checkpoint', tmp_path / 'nan.pth', '--out-dir', tmp_path / 'out')
+    assert 'holds NaN or infinity' in error and not (tmp_path / 'out').exists()
+
+
+def test_a_video_that_is_stopped_by_a_signal_is_complete(folder, checkpoint, tmp_path):
+    """As a scheduler or a closed terminal ends it."""
+    writer = cv2.VideoWriter(str(tmp_path / 'walk.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 10, (80, 100))
+    for _ in range(2000):
+        writer.write(np.full((100, 80, 3), 90, np.uint8))
+    writer.release()
+    flags = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out', '--batch-size', 1]
+    command = [sys.executable, *map(str, [COMMAND, tmp_path / 'walk.mp4', *flags])]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    partial = tmp_path / 'out/visualizations/walk.partial.mkv'
+    while not partial.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    out, error = process.communicate(timeout=120)
+    assert 'stopped' in out and ' frame' in out and 'Traceback' not in error
+    capture = cv2.VideoCapture(str(tmp_path / 'out/visualizations/walk.mp4'))
+    frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    rows = json.loads((tmp_path / 'out/predictions/walk.json').read_text())
+    assert 0 < frames == len(rows) < 2000 and not partial.exists()
