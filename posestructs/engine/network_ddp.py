@@ -1,8 +1,8 @@
-"""Distributed training of a model whose networks are stepped apart.
+"""Distributed training of a model whose networks take separate optimizer steps.
 
-Plain ``DistributedDataParallel`` around such a model waits for gradients of networks that a step leaves out.
-``MMSeparateDistributedDataParallel`` renames what is in a checkpoint, so that it resumes wrongly without an error. Here
-the model keeps its names, and each network has a DDP view of its own, which averages its gradients over ranks.
+Plain ``DistributedDataParallel`` around such a model waits for the gradients of networks that a step leaves out.
+``MMSeparateDistributedDataParallel`` renames the entries of checkpoints, which then resume wrongly without an error.
+Here the model keeps its names, and each network has a DDP view of its own, which averages gradients over ranks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-# buffers are each rank's own in training, as in mmengine's wrapper; torch 2.13 gave the option a new name
+from posestructs.engine.network_optim import training_networks
+
+# each rank keeps its own buffers in training, as with mmengine's wrapper; torch 2.13 renamed the option
 _SYNC_BUFFERS = next(
     name
     for name in ('forward_sync_buffers', 'broadcast_buffers')
@@ -23,20 +25,21 @@ _SYNC_BUFFERS = next(
 )
 
 
-# in mmengine's own registry: its runner looks nowhere else for the class
+# in mmengine's own registry, the only one in which its runner looks for wrappers
 @MODEL_WRAPPERS.register_module()
 class NetworkDistributedDataParallel(nn.Module):
-    """Hold a model and a DDP view of each of its networks.
+    """Wrap a model and a DDP view of each of its networks.
 
-    The views are made for the first training step, when all ranks have the same weights; testing makes none.
+    The views are created at the first training step, when all ranks have the same weights; testing needs none.
 
     Args:
-        module: A model with ``networks()``, its networks by name, and ``train_step(data, optim_wrapper, networks)``.
+        module: Model with the methods ``networks()``, which returns its networks by name, and ``train_step(data,
+            optim_wrapper, networks)``.
         find_unused_parameters: As in DDP, for all networks.
-        **kwargs: Of :class:`torch.nn.parallel.DistributedDataParallel`, for all networks.
+        **kwargs: Arguments of :class:`torch.nn.parallel.DistributedDataParallel`, for all networks.
 
     Raises:
-        TypeError: The model does not consist of networks.
+        TypeError: The model has no method ``networks``.
     """
 
     def __init__(self, module: nn.Module, find_unused_parameters: bool = False, **kwargs: Any) -> None:
@@ -44,29 +47,29 @@ class NetworkDistributedDataParallel(nn.Module):
         if not hasattr(module, 'networks'):
             raise TypeError(
                 f"model_wrapper_cfg.type='NetworkDistributedDataParallel' is for a model of several networks, and "
-                f'{type(module).__name__} is one: leave model_wrapper_cfg out'
+                f'{type(module).__name__} is a single one: leave model_wrapper_cfg out'
             )
         self.module = module
         default = {} if 'broadcast_buffers' in kwargs else {_SYNC_BUFFERS: False}
         self._options = default | dict(find_unused_parameters=find_unused_parameters) | kwargs
-        # in a plain dict, lest their parameters show up a second time
+        # a plain dict, so that nn.Module does not register the parameters a second time
         self._views: dict[str, nn.Module] = {}
 
     @property
     def views(self) -> Mapping[str, nn.Module]:
-        """DDP views by name; a network without trained parameters as it is."""
+        """DDP views by name; a network without trainable parameters is not wrapped."""
         if not self._views:
-            for name, network in self.module.networks().items():
+            for name, network in training_networks(self.module).items():
                 trained = any(p.requires_grad for p in network.parameters())
                 self._views[name] = DistributedDataParallel(network, **self._options) if trained else network
         return self._views
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The model's forward pass; gradients of it are this rank's own."""
+        """The model's forward pass, without averaging gradients."""
         return self.module(*args, **kwargs)
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict:
-        """The model's training step, by the views."""
+        """The model's training step, with the views."""
         return self.module.train_step(data, optim_wrapper, networks=self.views)
 
     def val_step(self, data: Any) -> list:

@@ -1,7 +1,7 @@
 """One optimizer wrapper per network of a model, such as generator, pose and confidence.
 
-mmengine's ``OptimWrapperDict`` holds several, but does not tell them how long training is, and nothing in mmengine
-builds one from a config. Here::
+mmengine's ``OptimWrapperDict`` holds several wrappers, but does not pass on the length of training, and mmengine cannot
+build one from a config. With this constructor::
 
     optim_wrapper = dict(
         constructor='NetworkOptimWrapperConstructor',
@@ -10,10 +10,10 @@ builds one from a config. Here::
         confidence=None,  # for a model without this network
     )
 
-A config for a network that the model's own config sets to ``None`` (``discriminators=dict(confidence=None)``, or
-``discriminators=None``) is passed over, so that a network is left out by one edit.
+The config of a network that the model's config sets to ``None`` (``discriminators=dict(confidence=None)``, or
+``discriminators=None``) is ignored, so that one edit is enough to leave a network out.
 
-A schedule per network is mmengine's own: ``param_scheduler=dict(generator=[...], pose=[...])``.
+Schedules by network are a feature of mmengine: ``param_scheduler=dict(generator=[...], pose=[...])``.
 """
 
 from __future__ import annotations
@@ -32,8 +32,28 @@ from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside a distributed wrapper, or the model itself."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def training_networks(model: nn.Module) -> dict[str, nn.Module]:
+    """Networks of a model that is about to be trained, with its discriminators attached.
+
+    Args:
+        model: Model, wrapped or not, with the method ``networks`` and, optionally, ``attach_discriminators``.
+
+    Returns:
+        dict[str, nn.Module]: Networks by name.
+    """
+    model = unwrapped(model)
+    if hasattr(model, 'attach_discriminators'):
+        model.attach_discriminators()
+    return model.networks()
+
+
 def finish_step(optim: OptimWrapper) -> None:
-    """Step and clear gradients, where enough batches are accumulated: ``update_params`` without its backward pass.
+    """Step and clear gradients if enough batches are accumulated: ``update_params`` after a ``backward`` of its own.
 
     Args:
         optim: Wrapper of one network, whose ``backward`` was called.
@@ -44,12 +64,12 @@ def finish_step(optim: OptimWrapper) -> None:
 
 
 def skip_step(optim: OptimWrapper) -> None:
-    """Let an iteration pass without a step; what is left of an accumulated batch is dropped.
+    """Count an iteration without a step; gradients left from an accumulated batch are dropped.
 
     Args:
         optim: Wrapper of one network.
     """
-    optim._inner_count += 1  # as mmengine asks of whatever stands in for ``backward``
+    optim._inner_count += 1  # mmengine counts calls of ``backward``
     if optim.should_update():
         optim.zero_grad()
 
@@ -58,26 +78,26 @@ class NetworkOptimWrapperDict(OptimWrapperDict):
     """Optimizer wrappers by name of the network."""
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
-        """Tell each member where training stands, which accumulation of gradients needs.
+        """Pass the position in training to each wrapper, which accumulation of gradients needs.
 
         Args:
-            model: The model, wrapped or not, whose ``networks`` are meant.
-            cur_iter: Iterations done.
-            max_iters: Iterations in all.
+            model: Model, wrapped or not, to whose ``networks`` the wrappers belong.
+            cur_iter: Number of iterations done.
+            max_iters: Total number of iterations.
         """
         networks = unwrapped(model).networks()
         for name, member in self.items():
             member.initialize_count_status(networks[name], cur_iter, max_iters)
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Load each member's state.
+        """Load the state of each wrapper.
 
         Args:
             state_dict: States by name.
 
         Raises:
-            KeyError: The checkpoint is of a run with other networks.
-            ValueError: A network has other parameters there, or other groups of them; nothing is loaded then.
+            KeyError: The checkpoint belongs to a run with other networks.
+            ValueError: The parameters or parameter groups of a network differ; nothing is loaded then.
         """
         if set(state_dict) != set(self.keys()):
             raise KeyError(
@@ -90,10 +110,10 @@ class NetworkOptimWrapperDict(OptimWrapperDict):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Refuse: only a member's has a meaning."""
+        """Refuse to treat all networks as one; each wrapper has a context of its own."""
         raise RuntimeError(
             f"{type(model).__name__} treats several networks as one: set model_wrapper_cfg=dict(type='"
-            "NetworkDistributedDataParallel'), and use a model that trains its networks apart"
+            "NetworkDistributedDataParallel'), and use a model that trains its networks separately"
         )
         yield
 
@@ -103,9 +123,10 @@ class NetworkOptimWrapperConstructor:
     """Build one optimizer wrapper per network.
 
     Args:
-        optim_wrapper_cfg: A config of mmengine's kind by name of the network: ``optimizer``, and optionally ``type``,
-            ``clip_grad``, ``accumulative_counts``, ``paramwise_cfg``, ``constructor``. ``None`` stands for none.
-        paramwise_cfg: Not for all networks at once.
+        optim_wrapper_cfg: Configs by name of the network, as for mmengine's own constructor: ``optimizer``, and
+            optionally ``type``, ``clip_grad``, ``accumulative_counts``, ``paramwise_cfg``, ``constructor``. ``None``
+            for a network that the model does not have.
+        paramwise_cfg: Not allowed here, as it would be for all networks at once.
 
     Raises:
         ValueError: ``paramwise_cfg`` stands beside the networks.
@@ -113,31 +134,31 @@ class NetworkOptimWrapperConstructor:
 
     def __init__(self, optim_wrapper_cfg: Mapping[str, Any], paramwise_cfg: Any = None) -> None:
         if paramwise_cfg is not None:
-            raise ValueError('optim_wrapper.paramwise_cfg: give it in the config of each network that it is meant for')
+            raise ValueError('optim_wrapper.paramwise_cfg: set it in the config of each network that it is meant for')
         self._members = {name: part for name, part in optim_wrapper_cfg.items() if part is not None}
 
     def __call__(self, model: nn.Module) -> NetworkOptimWrapperDict:
-        """Build.
+        """Build the wrappers. This attaches the model's discriminators.
 
         Args:
-            model: Wrapped or not, with a method ``networks`` that gives its networks by name. Its attribute
-                ``left_out``, where it has one, names networks that its config sets to ``None``; its method
-                ``check_optim``, where it has one, may refuse the result.
+            model: Model, wrapped or not, with a method ``networks``. Optional are ``attach_discriminators``; the
+                attribute ``left_out``, names of networks that the model's config sets to ``None``; and the method
+                ``check_optim``, which may refuse the result.
 
         Returns:
             NetworkOptimWrapperDict: One wrapper per network, in the order of the networks.
 
         Raises:
-            ValueError: A network has no config, a config has no network, or a config is not one.
-            TypeError: The model does not consist of networks.
+            ValueError: A network has no config, a config has no network, or a config is not a dict with an optimizer.
+            TypeError: The model has no method ``networks``.
         """
         model = unwrapped(model)
         if not hasattr(model, 'networks'):
             raise TypeError(
                 f"optim_wrapper.constructor='NetworkOptimWrapperConstructor' is for a model of several networks, and "
-                f'{type(model).__name__} is one'
+                f'{type(model).__name__} is a single one'
             )
-        networks = model.networks()
+        networks = training_networks(model)
         self._check(networks, getattr(model, 'left_out', ()))
         wrappers = NetworkOptimWrapperDict(**{name: self._build(name, network) for name, network in networks.items()})
         if hasattr(model, 'check_optim'):
@@ -162,7 +183,7 @@ class NetworkOptimWrapperConstructor:
                 raise ValueError(f'optim_wrapper.{name}={part!r}, needed: a dict with optimizer=dict(type=..., lr=...)')
 
     def _build(self, name: str, network: nn.Module) -> OptimWrapper:
-        # networks may share a part of a config, of which mmengine pops keys (clip_grad.type)
+        # a deep copy: networks may share a part of a config, and mmengine pops keys of it (clip_grad.type)
         cfg = copy.deepcopy(dict(self._members[name]))
         cfg.setdefault('type', 'OptimWrapper')
         wrapper = build_optim_wrapper(network, cfg)
@@ -171,13 +192,8 @@ class NetworkOptimWrapperConstructor:
         return wrapper
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside a distributed wrapper, or the model itself."""
-    return model.module if is_model_wrapper(model) else model
-
-
 def _check_groups(name: str, found: Sequence[Mapping], wanted: Sequence[Mapping]) -> None:
-    """Refuse what torch refuses, groups of other sizes, but name the network and say what to do."""
+    """Refuse parameter groups of other sizes, as torch does, but name the network and say what to do."""
     sizes = [[len(group['params']) for group in groups] for groups in (found, wanted)]
     if sizes[0] != sizes[1]:
         has, needs = (f'{sum(each)} parameter tensors (per group: {reprlib.repr(each)})' for each in sizes)

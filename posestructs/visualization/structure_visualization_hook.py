@@ -65,12 +65,13 @@ class StructureVisualizationHook(PoseVisualizationHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping) -> None:
         """Make the discriminators that the checkpoint holds part of the model, which tests without them."""
         model = _bare(runner.model)
-        if not (self.enable and self.maps and hasattr(model, 'networks')):
+        if not (self.enable and self.maps and hasattr(model, 'attach_discriminators')):
             return
         weights = checkpoint.get('state_dict', checkpoint)
         held = discriminators_in(weights)
         names = [name for name in LETTERS if name in held]
         if names:
+            model.attach_discriminators()
             self._judges = [name for name in names if name in model.networks()]
 
     def before_val(self, runner: Runner) -> None:

@@ -56,7 +56,8 @@ def build(seed: int = 0, train: bool = True, **changes):
     for name, parameter in model.head.named_parameters():
         if name.endswith('3.weight'):  # the last convolutions, which mmpose starts near 0
             torch.nn.init.normal_(parameter, std=0.4)
-    model.networks()
+    if hasattr(model, 'attach_discriminators'):
+        model.attach_discriminators()
     return model.train(train)
 
 

@@ -53,8 +53,8 @@ def make_files(folder: Path, name: str, text: str) -> Files:
     for weight in model.parameters():
         if weight.ndim == 4:
             torch.nn.init.kaiming_normal_(weight)
-    if hasattr(model, 'networks'):
-        model.networks()
+    if hasattr(model, 'attach_discriminators'):
+        model.attach_discriminators()
     torch.save(dict(state_dict=model.state_dict(), meta={}), files.checkpoint)
     return files
 

@@ -30,7 +30,7 @@ def checkpoint(tmp_path_factory):
     init_default_scope('mmpose')
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(str(CONFIG)).model)
-    model.networks()
+    model.attach_discriminators()
     named = dict(dataset_name='named', num_keypoints=14, flip_indices=list(range(14)))
     meta = dict(epoch=1, iter=7, seed=0, cfg='x', experiment_name='host', dataset_meta=named)
     state = model.state_dict()

@@ -53,7 +53,7 @@ def checkpoint(tmp_path_factory):
     init_default_scope('mmpose')
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(TINY).model)
-    model.networks()
+    model.attach_discriminators()
     for weight in model.parameters():
         if weight.ndim == 4:
             torch.nn.init.kaiming_normal_(weight)

@@ -30,7 +30,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.models.pose_estimators.head_maps import read_truth, supervise
+from posestructs.models.pose_estimators.head_maps import losses_and_maps, read_targets
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
 from posestructs.utils.release import discriminators_in
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -59,7 +59,9 @@ def load_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, li
     """The model with its weights, and the discriminators that the checkpoint holds."""
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
-    names = [name for name in getattr(model, 'networks', dict)() if name != 'generator']
+    if hasattr(model, 'attach_discriminators'):
+        model.attach_discriminators()
+    names = [name for name in getattr(model, 'networks', dict)() if name in LETTERS]
     state = _load_checkpoint(checkpoint, map_location='cpu')
     state = state.get('state_dict', state)
     held = discriminators_in(state)
@@ -94,14 +96,15 @@ def judge(model: nn.Module, names: Sequence[str], maps: Tensor, data: Mapping) -
     """Verdicts on the predicted maps of one person, as in training."""
     if not names:
         return {}
-    truth = read_truth(data['data_samples'], maps)
-    joints = truth.num_joints
+    targets = read_targets(data['data_samples'], maps)
+    joints = targets.num_joints
+    args = maps[:, :joints], targets.maps[:, :joints], targets.cells, targets.sizes
     verdicts = {}
     for name in names:
-        scores = model.discriminators[name](maps * truth.known, data['inputs']).sigmoid()
-        labels = model.adversarial_loss.labels(name, maps[:, :joints], truth.maps[:, :joints], truth.cells, truth.sizes)
-        known = truth.labelled > 0 if name == 'confidence' else (truth.labelled * truth.sizes[:, None]) > 0
-        labels = labels.masked_fill(~known, float('nan'))
+        rule = model.label_rules[name]
+        scores = model.discriminator_logits(name, targets.masked(maps), data['inputs']).sigmoid()
+        labels = model.adversarial_loss.labels(rule, *args)
+        labels = labels.masked_fill(targets.weights(rule) == 0, float('nan'))
         verdicts[LETTERS[name]] = Verdicts(scores[0].cpu().numpy(), labels[0].cpu().numpy())
     return verdicts
 
@@ -110,7 +113,7 @@ def judge(model: nn.Module, names: Sequence[str], maps: Tensor, data: Mapping) -
 def draw(model: nn.Module, names: Sequence[str], sample: Mapping, metainfo: Mapping, min_side: int) -> np.ndarray:
     """The picture of one person."""
     data = model.data_preprocessor(pseudo_collate([sample]), False)
-    _, maps = supervise(model.head, model.extract_feat(data['inputs']), data['data_samples'], {})
+    _, maps = losses_and_maps(model.head, model.extract_feat(data['inputs']), data['data_samples'], {})
     predicted, truth = model.head.decode(maps)[0], data['data_samples'][0].gt_instances
     verdicts = judge(model, names, maps, data)
     joints, maps = metainfo['num_keypoints'], maps[0].cpu().numpy()

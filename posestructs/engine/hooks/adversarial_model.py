@@ -1,61 +1,62 @@
-"""The model that the adversarial hooks steer, out of a runner."""
+"""Access to the model that the adversarial hooks control."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
-# what a hook reads and sets; see AdversarialPoseEstimator
-_STEERED = ('alpha', 'beta', 'frozen', 'skip_steps', 'networks')
+from posestructs.engine.network_optim import unwrapped
+
+# attributes that hooks read and set; see AdversarialPoseEstimator
+_CONTROLLED = ('adversarial_weights', 'frozen', 'skip_steps', 'networks')
 
 
 def adversarial_model(runner: Runner, hook: str) -> Any:
     """Take the model out of its distributed wrapper.
 
     Args:
-        runner: The runner that trains.
-        hook: Name of the hook that asks, for the error.
+        runner: Runner of the training.
+        hook: Name of the calling hook, for the error.
 
     Returns:
-        AdversarialPoseEstimator: Or another model that has its ``alpha``, ``beta``, ``frozen``, ``skip_steps`` and
+        AdversarialPoseEstimator: Or another model with ``adversarial_weights``, ``frozen``, ``skip_steps`` and
         ``networks()``.
 
     Raises:
-        TypeError: The model has no networks to steer.
+        TypeError: The model has none of these.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    if not all(hasattr(model, name) for name in _STEERED):
+    model = unwrapped(runner.model)
+    if not all(hasattr(model, name) for name in _CONTROLLED):
         raise TypeError(
-            f'custom_hooks: {hook} steers AdversarialPoseEstimator, and model.type is {type(model).__name__}: leave '
+            f'custom_hooks: {hook} controls AdversarialPoseEstimator, and model.type is {type(model).__name__}: leave '
             'the hook out'
         )
     return model
 
 
 def discriminator_names(model: Any) -> tuple[str, ...]:
-    """Networks of a model beside its generator.
+    """Names of a model's discriminators.
 
     Args:
-        model: See :func:`adversarial_model`.
+        model: Model with the method ``networks``.
 
     Returns:
-        tuple[str, ...]: Of 'pose' and 'confidence'; none where there are no discriminators.
+        tuple[str, ...]: Names of its networks without 'generator'.
     """
     return tuple(name for name in model.networks() if name != 'generator')
 
 
 def batch_begins(runner: Runner, name: str) -> bool:
-    """Tell whether a network may be stopped or let go now: not amid a batch whose gradients are accumulated.
+    """Tell whether a network may be stopped or released now, that is not within an accumulated batch.
 
     Args:
-        runner: The runner that trains, before an iteration.
-        name: Of the network.
+        runner: Runner of the training, before an iteration.
+        name: Name of the network.
 
     Returns:
-        bool: Always true without accumulation.
+        bool: Always True without accumulation.
     """
     optim = runner.optim_wrapper
     member = optim[name] if isinstance(optim, OptimWrapperDict) else optim
@@ -63,18 +64,18 @@ def batch_begins(runner: Runner, name: str) -> bool:
 
 
 def nothing_counted(runner: Runner, name: str, window: int = 1) -> bool:
-    """Tell whether no joint counted for a discriminator: none is labelled, or none is of a person of known size.
+    """Tell whether no joint counted for a discriminator: none is labelled, or no person's size is known.
 
-    Then all is logged as 0, which is not what a discriminator without success gets: a true joint that it takes for a
-    predicted one costs at least log 2.
+    All its values are then logged as 0. A discriminator that is wrong everywhere has an accuracy of 0 too, but not a
+    loss of 0: a real joint that it scores below 0.5 costs at least log 2.
 
     Args:
-        runner: The runner that trains, after an iteration.
-        name: Of the discriminator, which was run.
-        window: Iterations to look back on.
+        runner: Runner of the training, after an iteration.
+        name: Name of the discriminator, which was run.
+        window: Number of iterations to look back.
 
     Returns:
-        bool: Whether it was so in each of them.
+        bool: Whether no joint counted in any of them.
     """
     logged = (runner.message_hub.get_scalar(f'train/{name}.{key}') for key in ('acc_real', 'loss_real'))
     return all(scalar.mean(window) == 0 for scalar in logged)

@@ -1,7 +1,7 @@
-"""When the discriminators begin, how their weight grows, and which network rests when.
+"""Schedule of adversarial training: start of the discriminators, growth of their weights, and frozen networks.
 
-The paper (Chen et al., ICCV 2017) names no schedule: all three networks are trained from the first iteration, with
-fixed alpha and beta. Without arguments the hook does just that.
+The paper (Chen et al., ICCV 2017) states no schedule: all three networks are trained from the first iteration, with
+fixed alpha and beta. This is what the hook does without arguments.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
 from posestructs.engine.hooks.adversarial_model import adversarial_model, batch_begins, discriminator_names
+from posestructs.utils.checks import check_bool, check_integer
 
 Interval = tuple[int, float]
+# names under which the weights of the paper's discriminators are logged
+_LOG_KEYS = dict(confidence='alpha', pose='beta')
 
 
 def ramp_factor(position: int, warmup: int, ramp: int) -> float:
-    """Share of alpha and beta that counts at a position.
+    """Factor of the discriminators' weights at a position.
 
     Args:
-        position: Epochs or iterations done.
-        warmup: How many of them have no adversarial term.
-        ramp: Over how many after these the term grows by equal steps; the first of them is not without it, the last
-            not yet whole.
+        position: Number of epochs or iterations done.
+        warmup: Number of them without adversarial terms.
+        ramp: Number after these over which the weights grow in equal steps. The weights are not 0 in the first of them
+            and reach their full values after the last.
 
     Returns:
         float: 0 to 1.
@@ -39,25 +42,27 @@ def ramp_factor(position: int, warmup: int, ramp: int) -> float:
 
 @HOOKS.register_module()
 class AdversarialScheduleHook(Hook):
-    """Warm the generator up alone, let alpha and beta grow, and freeze networks for a time.
+    """Train the generator alone first, let the weights of the discriminators grow, and freeze networks for a time.
 
-    In the warm-up the discriminators are not run, so that an iteration costs what supervised training costs. All is a
-    function of the epochs or iterations done and of the model's own ``alpha`` and ``beta``, so that a resumed run goes
-    on as a straight one. Learning-rate schedules go on for a frozen network too.
+    Discriminators are not run in the warm-up, so that an iteration costs as much as a supervised one. The schedule is a
+    function of the number of epochs or iterations done and of the model's own weights, so that a resumed run equals an
+    uninterrupted one. Learning-rate schedules continue for frozen networks.
 
-    It logs ``train/alpha`` and ``train/beta``. A model without discriminators it leaves alone.
+    The hook logs ``train/alpha`` and ``train/beta``, and ``train/NAME.weight`` of other discriminators. It does nothing
+    for a model without discriminators.
 
     Args:
-        warmup: Epochs or iterations in which only the generator is trained.
-        ramp: Epochs or iterations after these in which alpha and beta grow to the model's own values. By epoch they
-            stay the same within one.
-        by_epoch: Whether the counts are epochs; ``False`` for iterations.
-        freeze: When a network takes no step, as (begin, end) by its name: 'generator', 'pose' or 'confidence'. ``end``
-            ``None`` is for good, and begin counts from 0. A frozen discriminator still teaches the generator.
+        warmup: Number of epochs or iterations in which only the generator is trained.
+        ramp: Number of epochs or iterations after these in which the weights grow to the model's own values. With
+            ``by_epoch`` they are constant within an epoch.
+        by_epoch: Count epochs; False to count iterations.
+        freeze: Intervals (begin, end) in which a network takes no step, by name: 'generator', 'pose', 'confidence' or
+            any other network of the model. ``begin`` counts from 0; an ``end`` of ``None`` is the end of training. A
+            frozen discriminator still contributes to the generator's loss.
 
     Raises:
-        ValueError: A number is not possible, or a network has no such name (at build time) or is none of the model
-            (when training begins); names the key.
+        ValueError: A number is not allowed (when built), or the model has no network of that name (when training
+            begins); names the key.
 
     Example:
         >>> custom_hooks = [dict(type='AdversarialScheduleHook', warmup=10, ramp=20, freeze=dict(pose=(200, None)))]
@@ -73,70 +78,68 @@ class AdversarialScheduleHook(Hook):
         by_epoch: bool = True,
         freeze: Mapping[str, Sequence[int | None]] | None = None,
     ) -> None:
-        for key, value in (('warmup', warmup), ('ramp', ramp)):
-            if not _is_count(value):
-                raise ValueError(f'AdversarialScheduleHook: {key}={value!r}, allowed: a whole number of at least 0')
-        self.warmup, self.ramp, self.by_epoch = warmup, ramp, by_epoch
+        self.warmup = check_integer('AdversarialScheduleHook.warmup', warmup, 0)
+        self.ramp = check_integer('AdversarialScheduleHook.ramp', ramp, 0)
+        self.by_epoch = check_bool('AdversarialScheduleHook.by_epoch', by_epoch)
         self.freeze = {name: _interval(name, times) for name, times in (freeze or {}).items()}
         self._model: Any = None
         self._networks: tuple[str, ...] = ()
-        # the model's own alpha and beta
-        self._whole = (0.0, 0.0)
+        self._full_weights: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Find the model, and note its own alpha and beta.
+        """Find the model, and store its own weights.
 
         Args:
-            runner: The runner that trains.
+            runner: Runner of the training.
 
         Raises:
-            TypeError: The model has no networks to steer.
-            ValueError: It counts epochs and the loop iterations, or a network is none of the model.
+            TypeError: The model has no networks to control.
+            ValueError: The hook counts epochs and the loop iterations, or the model lacks a network of ``freeze``.
         """
         model = adversarial_model(runner, type(self).__name__)
         discriminators = discriminator_names(model)
         if not discriminators:
-            runner.logger.info(f'{type(self).__name__} has nothing to do: the model has no discriminators')
+            runner.logger.info(f'{type(self).__name__} has no effect: the model has no discriminators')
             return
-        counts = self.warmup or self.ramp or self.freeze
-        if counts and self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+        scheduled = self.warmup or self.ramp or self.freeze
+        if scheduled and self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError(
-                'AdversarialScheduleHook: by_epoch=True, and train_cfg.by_epoch=False counts iterations: set '
+                'AdversarialScheduleHook: by_epoch=True, but train_cfg.by_epoch=False counts iterations: set '
                 'by_epoch=False and give warmup, ramp and freeze in iterations'
             )
         networks = ('generator', *discriminators)
         unknown = [name for name in self.freeze if name not in networks]
         if unknown:
             raise ValueError(
-                f'AdversarialScheduleHook: freeze names {", ".join(unknown)}, and the model has {", ".join(networks)}'
+                f'AdversarialScheduleHook: freeze names {", ".join(unknown)}, but the model has {", ".join(networks)}'
             )
-        self._model, self._networks, self._whole = model, networks, (model.alpha, model.beta)
+        self._model, self._networks, self._full_weights = model, networks, dict(model.adversarial_weights)
         model.frozen = self.frozen_at(self._position(runner))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Set what holds for the next iteration.
+        """Set weights and frozen networks for the next iteration.
 
         Args:
-            runner: The runner that trains.
-            batch_idx: Not read.
-            data_batch: Not read.
+            runner: Runner of the training.
+            batch_idx: Not used.
+            data_batch: Not used.
         """
         if self._model is None:
             return
         position = self._position(runner)
         factor = ramp_factor(position, self.warmup, self.ramp)
-        self._model.alpha, self._model.beta = (factor * whole for whole in self._whole)
+        self._model.adversarial_weights = {name: factor * weight for name, weight in self._full_weights.items()}
         frozen = self.frozen_at(position)
-        # amid an accumulated batch a network would step by a part of it
+        # within an accumulated batch a network would step by a part of the batch
         waiting = {name for name in self._networks if not batch_begins(runner, name)}
         self._model.frozen = (frozen - waiting) | (self._model.frozen & waiting)
-        runner.message_hub.update_scalar('train/alpha', self._model.alpha)
-        runner.message_hub.update_scalar('train/beta', self._model.beta)
+        for name, weight in self._model.adversarial_weights.items():
+            runner.message_hub.update_scalar(f'train/{_LOG_KEYS.get(name, f"{name}.weight")}', weight)
 
     def after_train(self, runner: Runner) -> None:
-        """Give the model its own alpha and beta back."""
+        """Restore the model's own weights, and release all networks."""
         if self._model is not None:
-            self._model.alpha, self._model.beta = self._whole
+            self._model.adversarial_weights = dict(self._full_weights)
             self._model.frozen = set()
 
     def _position(self, runner: Runner) -> int:
@@ -146,7 +149,7 @@ class AdversarialScheduleHook(Hook):
         """Networks that take no step at a position.
 
         Args:
-            position: Epochs or iterations done.
+            position: Number of epochs or iterations done.
 
         Returns:
             set[str]: Their names.
@@ -155,18 +158,16 @@ class AdversarialScheduleHook(Hook):
         return frozen | {name for name, (begin, end) in self.freeze.items() if begin <= position < end}
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _interval(name: str, times: Any) -> Interval:
-    """(begin, end), the end infinite where it is None."""
+    """(begin, end), with an infinite end for ``None``."""
     pair = isinstance(times, Sequence) and not isinstance(times, str) and len(times) == 2
     if not pair or not _is_count(times[0]) or not (times[1] is None or _is_count(times[1]) and times[1] > times[0]):
         raise ValueError(
-            f'AdversarialScheduleHook: freeze[{name!r}]={times!r}, allowed: (begin, end), whole numbers of at least 0 '
-            'with end above begin, or None for an end that never comes'
+            f'AdversarialScheduleHook: freeze[{name!r}]={times!r}, allowed: (begin, end), integers of at least 0 with '
+            'end above begin, or None for the end of training'
         )
-    if name not in ('generator', 'pose', 'confidence'):
-        raise ValueError(f"AdversarialScheduleHook: freeze names {name!r}, allowed: 'generator', 'pose', 'confidence'")
     return times[0], math.inf if times[1] is None else times[1]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,17 +1,16 @@
-"""Watch whether a discriminator wins against the generator, or collapses.
+"""Watch whether a discriminator dominates the generator or collapses.
 
-What is watched is how often it is right: on true maps, whose joints have the label 1, and on predicted ones, whose
-joints have the label 1 or 0 (:mod:`posestructs.models.losses.adversarial_loss`). Where it is nearly always right on
-both, its verdict is flat and teaches the generator little. Where it is hardly ever right on one, or its mean verdicts
-of the two are alike, it says nearly the same of everything; accuracies alone do not tell that, as what says "true" of
-every joint is right on as many predicted joints as have the label 1.
+The hook watches accuracies: on real maps, whose joints have the label 1, and on predicted maps, whose joints have the
+label 1 or 0 (:mod:`posestructs.models.losses.adversarial_loss`). If a discriminator is nearly always right on both, its
+output saturates, so that the generator's gradient vanishes. If it is hardly ever right on one of them, or its mean
+scores on the two are equal, its output is nearly constant. Accuracies alone do not show the latter: a discriminator
+that scores every joint as real is right on all predicted joints with the label 1.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from numbers import Real
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -24,7 +23,8 @@ from posestructs.engine.hooks.adversarial_model import (
     discriminator_names,
     nothing_counted,
 )
-from posestructs.engine.hooks.fake_label_hook import KEYS
+from posestructs.engine.hooks.fake_label_hook import THRESHOLDS
+from posestructs.utils.checks import check_bool, check_integer, check_number
 
 BALANCED, WINS, COLLAPSED = 'balanced', 'wins', 'collapsed'
 STATE_KEY = 'discriminator_balance'
@@ -32,13 +32,13 @@ STATE_KEY = 'discriminator_balance'
 
 @dataclass
 class Balance:
-    """How one discriminator does.
+    """Running statistics of one discriminator.
 
     Attributes:
-        real: Running share of true joints that it takes for true.
-        fake: Running share of predicted joints whose label it finds.
-        gap: Running distance between its mean verdicts, 0 to 1, of true and of predicted joints.
-        count: Iterations that it was scored in.
+        real: Running accuracy on real joints.
+        fake: Running accuracy on predicted joints.
+        gap: Running difference of its mean scores on real and predicted joints, 0 to 1.
+        count: Number of iterations in which it was scored.
         status: 'balanced', 'wins' or 'collapsed'.
     """
 
@@ -49,13 +49,13 @@ class Balance:
     status: str = BALANCED
 
     def update(self, real: float, fake: float, gap: float, window: int) -> None:
-        """Take in one iteration: the plain mean of the first ``window``, from then on an exponential one.
+        """Add one iteration: the plain mean of the first ``window`` iterations, an exponential mean from then on.
 
         Args:
-            real: Its accuracy on true maps, 0 to 1.
-            fake: On predicted ones.
-            gap: Distance between its mean verdicts of the two.
-            window: Iterations.
+            real: Accuracy on real maps, 0 to 1.
+            fake: Accuracy on predicted maps, 0 to 1.
+            gap: Difference of the mean scores on the two.
+            window: Number of iterations.
         """
         self.count += 1
         rate = 1 / min(self.count, window)
@@ -63,17 +63,17 @@ class Balance:
         self.fake += rate * (fake - self.fake)
         self.gap += rate * (gap - self.gap)
 
-    def judge(self, wins: float, collapses: float, flat: float, margin: float) -> bool:
-        """Set the status anew.
+    def classify(self, wins: float, collapses: float, flat: float, margin: float) -> bool:
+        """Update the status.
 
         Args:
-            wins: It wins where both accuracies are at least this.
-            collapses: It has collapsed where one of them is at most this.
-            flat: Or where its mean verdicts are at most so far apart; from twice that on they are apart again.
-            margin: How far its accuracies must get away from a limit to be balanced again.
+            wins: Least value of both accuracies at which it wins.
+            collapses: Greatest value of one of them at which it has collapsed.
+            flat: Greatest gap at which it has collapsed as well; it recovers at twice this gap.
+            margin: Distance of the accuracies from a limit at which it is balanced again.
 
         Returns:
-            bool: Whether the status is another than before.
+            bool: Whether the status has changed.
         """
         low, before = min(self.real, self.fake), self.status
         down = before == COLLAPSED
@@ -88,23 +88,24 @@ class Balance:
 
 @HOOKS.register_module()
 class DiscriminatorBalanceHook(Hook):
-    """Warn when a discriminator wins or collapses; on request let one that wins wait for the generator.
+    """Warn if a discriminator wins or collapses; optionally stop one that wins until the generator has caught up.
 
-    Accuracies and verdicts are those that the model logs, of all ranks together, so that every rank decides alike. The
-    running means go into the checkpoint as plain numbers, and a resumed run decides as a straight one. It says so once
-    when the status changes. A model without discriminators it leaves alone.
+    Accuracies and scores are those that the model logs, averaged over ranks, so that all ranks take the same decisions.
+    The running means are saved in checkpoints as plain numbers, so that a resumed run equals an uninterrupted one. A
+    change of the status is logged once. The hook does nothing for a model without discriminators.
 
     Args:
-        window: Iterations that the running means look back; nothing is judged before so many.
-        wins: A discriminator wins where both of its accuracies are at least this.
-        collapses: It has collapsed where one of them is at most this.
-        flat: It has collapsed, too, where its mean verdicts of true and of predicted joints are at most so far apart.
-        margin: Distance from ``wins`` or ``collapses`` at which it is balanced again; from ``flat`` it is ``flat``.
-        skip: Whether one that wins takes no step until it is balanced. It is still scored, and its verdict still
-            teaches the generator. It logs ``train/<name>.skipped``, 1 or 0.
+        window: Number of iterations of the running means; the status is 'balanced' before as many were seen.
+        wins: Least value of both accuracies at which a discriminator wins.
+        collapses: Greatest value of one of them at which it has collapsed.
+        margin: Distance from ``wins`` or ``collapses`` at which it is balanced again.
+        skip: Let a discriminator that wins take no step until it is balanced. It is still scored, and still contributes
+            to the generator's loss. ``train/NAME.skipped``, 1 or 0, is logged.
+        flat: Greatest difference of the mean scores on real and predicted joints at which it has collapsed as well; it
+            recovers at twice this value.
 
     Raises:
-        ValueError: A number is not possible; names the key.
+        ValueError: A number is not allowed; names the key.
     """
 
     # after mmengine's hook that reads what the model logs, before those that write it
@@ -119,26 +120,24 @@ class DiscriminatorBalanceHook(Hook):
         skip: bool = False,
         flat: float = 0.02,
     ) -> None:
-        if not isinstance(window, int) or isinstance(window, bool) or window < 1:
-            raise ValueError(f'DiscriminatorBalanceHook: window={window!r}, allowed: a whole number of at least 1')
+        self.window = check_integer('DiscriminatorBalanceHook.window', window, 1)
         for key, value in (('wins', wins), ('collapses', collapses), ('margin', margin), ('flat', flat)):
-            if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-                raise ValueError(f'DiscriminatorBalanceHook: {key}={value!r}, allowed: 0 to 1')
+            check_number(f'DiscriminatorBalanceHook.{key}', value, 0, 1)
         if collapses + margin >= wins - margin:
             raise ValueError(
-                f'DiscriminatorBalanceHook: collapses={collapses}, wins={wins}, margin={margin} leave nothing between '
-                'them: allowed are collapses + margin < wins - margin'
+                f'DiscriminatorBalanceHook: collapses={collapses}, wins={wins}, margin={margin}, allowed: collapses + '
+                'margin < wins - margin'
             )
-        self.window, self.skip = window, skip
+        self.skip = check_bool('DiscriminatorBalanceHook.skip', skip)
         self.limits = dict(wins=wins, collapses=collapses, flat=flat, margin=margin)
         self.balances: dict[str, Balance] = {}
         self._model: Any = None
 
     def before_train(self, runner: Runner) -> None:
-        """Find the discriminators; what a checkpoint said of them is kept.
+        """Find the discriminators; the state of a checkpoint is kept.
 
         Args:
-            runner: The runner that trains.
+            runner: Runner of the training.
 
         Raises:
             TypeError: The model has no networks.
@@ -150,12 +149,12 @@ class DiscriminatorBalanceHook(Hook):
             self._model.skip_steps |= {name for name, balance in self.balances.items() if balance.status == WINS}
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Stop those that win, and let the others go on.
+        """Stop the discriminators that win, and release the others.
 
         Args:
-            runner: The runner that trains.
-            batch_idx: Not read.
-            data_batch: Not read.
+            runner: Runner of the training.
+            batch_idx: Not used.
+            data_batch: Not used.
         """
         if not self.skip:
             return
@@ -168,55 +167,55 @@ class DiscriminatorBalanceHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Take in accuracies and verdicts of the iteration.
+        """Update the running means with accuracies and scores of the iteration.
 
         Args:
-            runner: The runner that trains.
-            batch_idx: Not read.
-            data_batch: Not read.
-            outputs: Names of what was logged; a discriminator that was not run is not among them.
+            runner: Runner of the training.
+            batch_idx: Not used.
+            data_batch: Not used.
+            outputs: Logged values; a discriminator that was not run has none.
         """
         for name, balance in self.balances.items():
             keys = [f'{name}.{key}' for key in ('acc_real', 'acc_fake', 'score_real', 'score_fake')]
             if not all(key in (outputs or ()) for key in keys):
                 continue
-            # mmengine has read them from the device already
+            # mmengine has already copied them from the device
             real, fake, *scores = (float(runner.message_hub.get_scalar(f'train/{key}').current()) for key in keys)
             gap = abs(scores[0] - scores[1])
             if nothing_counted(runner, name) or not math.isfinite(real + fake + gap):
                 continue
             balance.update(real, fake, gap, self.window)
-            if balance.count >= self.window and balance.judge(**self.limits):
-                self._tell(runner, name, balance)
+            if balance.count >= self.window and balance.classify(**self.limits):
+                self._report(runner, name, balance)
 
     def after_train(self, runner: Runner) -> None:
-        """Let all networks go."""
+        """Release all networks."""
         if self.skip:
             self._model.skip_steps -= set(self.balances)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Put the running means into a checkpoint.
+        """Save the running means.
 
         Args:
-            runner: The runner that saves.
-            checkpoint: What will be written; changed in place.
+            runner: Runner that saves.
+            checkpoint: Content of the checkpoint; changed in place.
         """
         checkpoint[STATE_KEY] = {name: asdict(balance) for name, balance in self.balances.items()}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Go on from the running means of a checkpoint, where a run is resumed.
+        """Restore the running means if a run is resumed.
 
         Args:
-            runner: The runner that resumes.
-            checkpoint: What was read.
+            runner: Runner that resumes.
+            checkpoint: Content of the checkpoint.
         """
         if runner._resume:
             self.balances = {name: Balance(**state) for name, state in checkpoint.get(STATE_KEY, {}).items()}
 
-    def _tell(self, runner: Runner, name: str, balance: Balance) -> None:
+    def _report(self, runner: Runner, name: str, balance: Balance) -> None:
         figures = (
-            f'in about the last {self.window} iterations it was right on {balance.real:.1%} of the true joints and on '
-            f'{balance.fake:.1%} of the predicted ones, and its mean verdicts of the two were {balance.gap:.3f} apart'
+            f'in about the last {self.window} iterations it was right on {balance.real:.1%} of the real joints and on '
+            f'{balance.fake:.1%} of the predicted ones, and its mean scores on the two differed by {balance.gap:.3f}'
         )
         if balance.status == BALANCED:
             runner.logger.info(f'discriminator {name} is balanced again: {figures}')
@@ -224,11 +223,15 @@ class DiscriminatorBalanceHook(Hook):
             advice = (
                 'it takes no step until that changes'
                 if self.skip
-                else f'DiscriminatorBalanceHook.skip=True or a lower learning rate of optim_wrapper.{name} would help'
+                else f'try DiscriminatorBalanceHook.skip=True or a lower learning rate of optim_wrapper.{name}'
             )
-            runner.logger.warning(f'discriminator {name} wins, so that it teaches little: {figures}; {advice}')
-        else:
             runner.logger.warning(
-                f'discriminator {name} has collapsed, it says nearly the same of everything: {figures}; see the '
-                f'learning rate of optim_wrapper.{name}, and the share of labels 1 that adversarial.{KEYS[name]} makes'
+                f"discriminator {name} wins, so that the generator's gradient vanishes: {figures}; {advice}"
+            )
+        else:
+            threshold = getattr(self._model, 'label_thresholds', THRESHOLDS).get(name)
+            labels = f', and the share of labels 1 that adversarial.{threshold} gives' if threshold else ''
+            runner.logger.warning(
+                f'discriminator {name} has collapsed, its output is nearly constant: {figures}; check the learning '
+                f'rate of optim_wrapper.{name}{labels}'
             )

@@ -1,4 +1,4 @@
-"""Tell when the labels of predicted joints are all the same, so that delta or epsilon teaches nothing."""
+"""Warn if the labels of predicted joints are all equal, so that delta or epsilon distinguishes nothing."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from posestructs.engine.hooks.adversarial_model import nothing_counted
+from posestructs.engine.network_optim import unwrapped
+from posestructs.utils.checks import check_integer
 
-# discriminator: the key that its labels hang on
-KEYS = dict(pose='delta', confidence='epsilon')
+# threshold of each discriminator's labels, for models that do not provide ``label_thresholds``
+THRESHOLDS = dict(pose='delta', confidence='epsilon')
 
 
 @HOOKS.register_module()
 class FakeLabelHook(Hook):
-    """Warn once per discriminator where ``window`` iterations in a row gave each predicted joint the same label.
+    """Warn once per discriminator if all predicted joints had the same label in ``window`` consecutive iterations.
 
-    With all labels 1 the gate cuts the discriminator off from the generator; with all labels 0 it is an ordinary GAN,
-    which knows no joint that is right. An untrained generator has all labels 0 for a while.
+    With labels of 1 only, the gate removes the discriminator from the generator's loss. With labels of 0 only, it is an
+    ordinary GAN, which does not know correct joints. The labels of an untrained generator are all 0 for a while.
 
     Args:
-        window: Iterations, at least 1.
+        window: Number of iterations, at least 1.
 
     Raises:
         ValueError: The window is too small.
@@ -29,44 +31,42 @@ class FakeLabelHook(Hook):
     priority = 'BELOW_NORMAL'
 
     def __init__(self, window: int = 500) -> None:
-        if not isinstance(window, int) or isinstance(window, bool) or window < 1:
-            raise ValueError(f'FakeLabelHook: window={window!r}, allowed: an integer of at least 1')
-        self.window = window
-        self._told: set[str] = set()
+        self.window = check_integer('FakeLabelHook.window', window, 1)
+        self._warned: set[str] = set()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Look at the labels of the last ``window`` iterations, once they are done.
+        """Check the labels after every ``window`` iterations.
 
         Args:
-            runner: The runner that trains.
-            batch_idx: Not read.
-            data_batch: Not read.
-            outputs: Names of what was logged; shares are of all ranks.
+            runner: Runner of the training.
+            batch_idx: Not used.
+            data_batch: Not used.
+            outputs: Logged values, averaged over ranks; a discriminator that was not run has none.
         """
         if (runner.iter + 1) % self.window:
             return
-        for name in KEYS:
+        for name, threshold in getattr(unwrapped(runner.model), 'label_thresholds', THRESHOLDS).items():
             share = f'{name}.share_right'
-            if name in self._told or share not in (outputs or ()):
+            if threshold is None or name in self._warned or share not in (outputs or ()):
                 continue
             logged = runner.message_hub.get_scalar(f'train/{share}')
             mean = logged.mean(self.window)
-            # fewer where the discriminators have only begun, after a warm-up
+            # fewer values are logged if the discriminators have started only recently, after a warm-up
             if len(logged.data[0]) >= self.window and mean in (0, 1):
-                self._told.add(name)
-                self._tell(runner, name, mean)
+                self._warned.add(name)
+                self._warn(runner, name, threshold, mean)
 
-    def _tell(self, runner: Runner, name: str, mean: float) -> None:
+    def _warn(self, runner: Runner, name: str, threshold: str, mean: float) -> None:
         if nothing_counted(runner, name, self.window):
             runner.logger.warning(
-                f'{name}: in the last {self.window} iterations no joint counted, so it learns nothing: none has a '
-                "label, or for 'pose' no person has the length that normalize of the codec names"
+                f'{name}: in the last {self.window} iterations no joint counted, so that it is not trained: no joint '
+                "has a label or, with label_rule='p_fake', no person has the reference length of the codec's normalize"
             )
             return
         runner.logger.warning(
-            f'{name}: in the last {self.window} iterations {mean:.0%} of the predicted joints had the label 1, so '
-            f'adversarial.{KEYS[name]} tells none from another; {"smaller" if mean else "larger"} values do, unless '
-            'the generator is not there yet'
+            f'{name}: in the last {self.window} iterations {mean:.0%} of the predicted joints had the label 1, so that '
+            f'adversarial.{threshold} distinguishes nothing; try a {"smaller" if mean else "larger"} value, unless the '
+            'generator is still untrained'
         )

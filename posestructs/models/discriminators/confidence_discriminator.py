@@ -1,6 +1,6 @@
-"""C of Adversarial PoseNet (Chen et al., ICCV 2017, section 3.3): which joints' maps are as confident as true ones.
+"""Confidence discriminator C of Adversarial PoseNet (Chen et al., ICCV 2017, section 3.3): are maps as sharp as targets?
 
-C sees the pose maps and the occlusion maps, 2K channels, and no image.
+C reads the pose maps and the occlusion maps, 2K channels, and no image.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from posestructs.models.discriminators.map_discriminator import MapDiscriminator
 
 @MODELS.register_module()
 class ConfidenceDiscriminator(MapDiscriminator):
-    """Judge joints by their maps alone.
+    """Score joints by their maps only.
 
     Args:
         num_joints: K.
-        with_occlusion: Whether it gets occlusion maps too.
-        **kwargs: Of :class:`~posestructs.models.discriminators.map_discriminator.MapDiscriminator`: ``channels``,
-            ``depth``, ``num_stacks``, ``pooling``, ``map_size``, ``norm_cfg``, ``spectral_norm``, ``preset``.
+        with_occlusion: Read occlusion maps too.
+        **kwargs: Other arguments of :class:`~posestructs.models.discriminators.map_discriminator.MapDiscriminator`:
+            ``channels``, ``depth``, ``num_stacks``, ``pooling``, ``map_size``, ``map_scale``, ``map_sigma``,
+            ``norm_cfg``, ``spectral_norm``, ``preset``.
     """
 
     def __init__(self, num_joints: int, with_occlusion: bool = True, **kwargs: Any) -> None:

@@ -1,57 +1,91 @@
-"""What both discriminators of Adversarial PoseNet share: an encoder-decoder over heatmaps, one logit per joint.
+"""Encoder-decoder over heatmaps with one logit per joint, the base of both discriminators of Adversarial PoseNet.
 
-Chen et al., ICCV 2017, section 3.2 and 3.3: encoder-decoders with skips, of the generator's residuals. v2 leaves open
-how their maps become a vector; here a 1x1 convolution makes one map of logits per joint, and either its mean is the
-joint's logit ('global', any size of map), or a fully connected layer reads all of them ('fc', one size of map)::
+Chen et al., ICCV 2017, sections 3.2 and 3.3: encoder-decoders with skip connections, made of the generator's residuals.
+Version 2 of the paper does not say how their maps become a vector. Here a 1x1 convolution gives one map of logits m_k
+per joint, which is pooled to the joint's logit::
 
-    x = R(conv3x3(in)),  x = E_n(...E_1(x)),  m = conv1x1(relu(norm(x))),  logit_k = mean(m_k)  or  W m + b
+    x = R(conv3x3(in)),  x = E_n(...E_1(x)),  m = conv1x1(relu(norm(x)))
+    'global'  logit_k = mean(m_k)                                        maps of any size
+    'joint'   logit_k = (sum(w_k m_k) + mean(m_k)) / (sum(w_k) + 1)      w_k = max(y_k, 0), y_k the joint's pose map
+    'fc'      logit = W m + b                                            maps of one size
 
-Normalisation is by groups, not by batches: D sees true and predicted maps in its own step but only predicted ones in
-the generator's, so that batch statistics would tell it which step it is in, and would differ between ranks.
+'joint' reads the logit where the joint's own map is high. An empty map gives the mean; the Gaussian of a target has a
+sum of 2 pi sigma^2 = 6.3 for a sigma of 1, and so 86 % of the weight. Gradients reach the maps through w_k as well.
 
-Shapes: B images, K joints, C channels of the maps (K, or 2K with occlusion), H x W cells.
+**Scale of the maps.** A Gaussian of height 1 on H x W cells has a root mean square (RMS) of sigma sqrt(pi / (H W)):
+0.11 on 16 x 16 cells and 0.028 on 64 x 64 with a sigma of 1. A normalised image has about 1, so that P's first layer
+hardly sees the maps beside it. ``map_scale='unit_rms'`` multiplies the maps by sqrt(H W / pi) / sigma, which gives the
+map of a target an RMS of 1.
+
+Normalisation is by groups, not by batches: D sees real and predicted maps in its own step but predicted ones only in
+the generator's, so that batch statistics would reveal the step, and would differ between ranks.
+
+Shapes: N batch, K joints, C channels of the maps (K, or 2K with occlusion), H x W cells.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as add_spectral_norm
 
 from posestructs.layers.hourglass import EncoderDecoder, Residual, build_norm
+from posestructs.utils.checks import check_choice, check_integer, check_number
 
-# preset: width. v2 says that all residuals have 512 maps
+# preset: width; version 2 of the paper says that all residuals have 512 maps
 WIDTHS = {None: 256, 'paper': 512}
-POOLINGS = ('global', 'fc')
-# nothing can change it
+POOLINGS = ('global', 'joint', 'fc')
+UNIT_RMS = 'unit_rms'
+# immutable, as it is a default argument
 GROUP_NORM: Mapping[str, Any] = MappingProxyType(dict(type='GN', num_groups=32))
 
 
+def pool_at_joints(logits: Tensor, maps: Tensor) -> Tensor:
+    """Mean of each joint's map of logits, weighted by the joint's pose map.
+
+    Args:
+        logits: (N, K, H, W) m.
+        maps: (N, K, H, W) pose maps.
+
+    Returns:
+        Tensor: (N, K).
+    """
+    weights = maps.clamp(min=0).to(logits)
+    # logit_k = (sum(w_k m_k) + mean(m_k)) / (sum(w_k) + 1)
+    return ((weights * logits).sum((2, 3)) + logits.mean((2, 3))) / (weights.sum((2, 3)) + 1)
+
+
 class MapDiscriminator(BaseModule):
-    """Judge heatmaps joint by joint.
+    """Score heatmaps joint by joint.
 
     Args:
         num_joints: K.
-        with_occlusion: Whether the maps are K pose maps and K occlusion maps, or K pose maps alone.
-        extra_channels: Channels that it gets beside the maps.
-        channels: Width, even; by default the preset's.
-        depth: How often an encoder-decoder halves the maps; H and W must be multiples of ``2 ** depth``.
-        num_stacks: Encoder-decoders in a row, at least 1.
-        pooling: 'global' or 'fc'.
+        with_occlusion: Read K pose maps and K occlusion maps; False for K pose maps.
+        extra_channels: Channels of the input beside the maps.
+        channels: Width, an even number; by default that of the preset.
+        depth: Number of times that an encoder-decoder halves the maps. H and W must be multiples of ``2 ** depth``.
+        num_stacks: Number of consecutive encoder-decoders, at least 1.
+        pooling: 'global', 'joint' or 'fc'; see the module's description.
         map_size: (W, H) in cells, for 'fc' only.
-        norm_cfg: Normalisation, by default ``dict(type='GN', num_groups=32)``; ``None`` for none.
-        spectral_norm: Divide each weight by its spectral norm (Miyato et al., ICLR 2018). Its estimate gets better with
-            each forward pass in training, so that accumulated batches are no longer exactly one large one.
-        preset: ``None``, 256 wide; 'paper', 512 wide.
-        init_cfg: mmengine's; by default He initialisation, and small weights of the last layer, so that first verdicts
-            are near a half.
+        map_scale: Factor of the maps at the first layer, or 'unit_rms' for the one that gives targets an RMS of 1; see
+            the module's description.
+        map_sigma: Standard deviation of the targets' Gaussians in cells, for 'unit_rms' only;
+            :class:`~posestructs.models.AdversarialPoseEstimator` sets that of the head's codec.
+        norm_cfg: Normalisation layer; ``None`` for none.
+        spectral_norm: Divide each weight by its spectral norm (Miyato et al., ICLR 2018). Its estimate is refined in
+            each forward pass of training, so that accumulated batches are not exactly equal to one large batch.
+        preset: 'paper' for a width of 512; ``None`` for 256.
+        init_cfg: mmengine's ``init_cfg``; by default He initialisation, with small weights in the last layer, so that
+            the first scores are near 0.5.
 
     Raises:
-        ValueError: A value is not possible; names the key.
+        ValueError: A value is not allowed; names the key.
     """
 
     def __init__(
@@ -64,6 +98,8 @@ class MapDiscriminator(BaseModule):
         num_stacks: int = 1,
         pooling: str = 'global',
         map_size: Sequence[int] | None = None,
+        map_scale: float | str = 1.0,
+        map_sigma: float | None = None,
         norm_cfg: Mapping[str, Any] | None = GROUP_NORM,
         spectral_norm: bool = False,
         preset: str | None = None,
@@ -71,16 +107,14 @@ class MapDiscriminator(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         name = type(self).__name__
-        if preset not in WIDTHS:
-            raise ValueError(f'{name}: preset={preset!r}, allowed: {tuple(WIDTHS)}')
+        check_choice(f'{name}.preset', preset, WIDTHS)
         channels = WIDTHS[preset] if channels is None else channels
         for key, value in (('num_joints', num_joints), ('channels', channels), ('num_stacks', num_stacks)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f'{name}: {key}={value!r}, allowed: an integer of at least 1')
-        if pooling not in POOLINGS:
-            raise ValueError(f'{name}: pooling={pooling!r}, allowed: {POOLINGS}')
+            check_integer(f'{name}.{key}', value, 1)
+        self.pooling = check_choice(f'{name}.pooling', pooling, POOLINGS)
         if (pooling == 'fc') != (map_size is not None):
             raise ValueError(f"{name}: map_size={map_size!r} with pooling={pooling!r}, and 'fc' alone needs one (W, H)")
+        self.map_scale, self.map_sigma = _check_scale(name, map_scale, map_sigma)
         self.num_joints, self.with_occlusion = num_joints, with_occlusion
         self.map_channels = (1 + with_occlusion) * num_joints
         self.stem = nn.Sequential(
@@ -88,12 +122,13 @@ class MapDiscriminator(BaseModule):
             Residual(channels, norm_cfg=norm_cfg),
         )
         self.stacks = nn.Sequential(*(EncoderDecoder(channels, depth, norm_cfg=norm_cfg) for _ in range(num_stacks)))
+        # 'judge' is the name of the classifier in checkpoints
         self.judge = nn.Sequential(
             build_norm(norm_cfg, channels), nn.ReLU(inplace=True), nn.Conv2d(channels, num_joints, 1)
         )
         self.map_size = None if map_size is None else tuple(map_size)
         self.fc = None if map_size is None else nn.Linear(num_joints * map_size[0] * map_size[1], num_joints)
-        # here, not by init_cfg: spectral norm hides the weights from it
+        # not by init_cfg, for which spectral norm hides the weights
         self._initialise()
         if spectral_norm:
             for module in self.modules():
@@ -102,35 +137,50 @@ class MapDiscriminator(BaseModule):
 
     @property
     def multiple(self) -> int:
-        """What has to divide the height and width of the maps."""
+        """Number that must divide the height and width of the maps."""
         return self.stacks[0].multiple
 
+    @property
+    def classifier(self) -> nn.Sequential:
+        """Layers from features to one map of logits per joint."""
+        return self.judge
+
     def forward(self, maps: Tensor, images: Tensor | None = None) -> Tensor:
-        """Judge maps.
+        """Score maps.
 
         Args:
-            maps: (B, C, H, W), pose maps first.
-            images: Not read; for a common interface.
+            maps: (N, C, H, W), pose maps first.
+            images: Ignored; an argument of all discriminators.
 
         Returns:
-            Tensor: (B, K) logits, above 0 for a joint that is taken for true.
+            Tensor: (N, K) logits, above 0 for a joint that is scored as real.
 
         Raises:
-            ValueError: The maps are not as many, or not as large, as this discriminator was built for.
+            ValueError: The number or the size of the maps is not that of this discriminator.
         """
         self._check(maps)
-        return self._judge(maps)
+        return self._logits(maps)
 
-    def _judge(self, x: Tensor) -> Tensor:
-        """(B, C + extra, H, W) to logits (B, K)."""
-        x = self.judge(self.stacks(self.stem(x)))
-        # logit_k = mean(m_k), or W m + b
-        return x.mean((2, 3)) if self.fc is None else self.fc(x.flatten(1))
+    def _logits(self, maps: Tensor, extra: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) maps and (N, E, H, W) extra channels, which come first, to (N, K) logits."""
+        x = self._scaled(maps)
+        x = x if extra is None else torch.cat([extra, x], dim=1)
+        x = self.classifier(self.stacks(self.stem(x)))
+        if self.fc is not None:
+            return self.fc(x.flatten(1))
+        return pool_at_joints(x, maps[:, : self.num_joints]) if self.pooling == 'joint' else x.mean((2, 3))
+
+    def _scaled(self, maps: Tensor) -> Tensor:
+        scale = self.map_scale
+        if scale == UNIT_RMS:
+            height, width = maps.shape[2:]
+            scale = math.sqrt(height * width / math.pi) / self.map_sigma
+        return maps if scale == 1 else maps * scale
 
     def _check(self, maps: Tensor) -> None:
         if maps.shape[1] != self.map_channels:
             raise ValueError(
-                f'{type(self).__name__}: got {maps.shape[1]} maps, num_joints={self.num_joints} and '
+                f'{type(self).__name__}: got {maps.shape[1]} maps, but num_joints={self.num_joints} and '
                 f'with_occlusion={self.with_occlusion} mean {self.map_channels}'
             )
         if self.map_size is not None and tuple(maps.shape[:1:-1]) != self.map_size:
@@ -145,5 +195,14 @@ class MapDiscriminator(BaseModule):
                 nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        last = self.judge[-1] if self.fc is None else self.fc
+        last = self.classifier[-1] if self.fc is None else self.fc
         nn.init.normal_(last.weight, std=0.01)
+
+
+def _check_scale(name: str, scale: float | str, sigma: float | None) -> tuple[float | str, float | None]:
+    if isinstance(scale, str):
+        check_choice(f'{name}.map_scale', scale, (UNIT_RMS,))
+        if sigma is None:
+            raise ValueError(f"{name}.map_sigma=None with map_scale='{UNIT_RMS}', needed: the sigma of the codec in cells")
+        return scale, check_number(f'{name}.map_sigma', sigma, above=0)
+    return check_number(f'{name}.map_scale', scale, above=0), sigma

@@ -1,44 +1,52 @@
-"""A top-down estimator that discriminators teach while it trains (Adversarial PoseNet, Chen et al., ICCV 2017).
+"""Top-down estimator trained with adversarial losses (Adversarial PoseNet, Chen et al., ICCV 2017).
 
-Training: image -> backbone, neck, head -> maps; P judges maps and image, C judges maps, each joint by joint. An
-iteration is in :mod:`~posestructs.models.pose_estimators.adversarial_step`, the losses in
-:mod:`~posestructs.models.losses.adversarial_loss`. Everything else is ``TopdownPoseEstimator``: P and C join the model
-when it is about to be trained and not before, so that testing, mmpose's Inferencer and its FLOPs counter see the
+Training: image -> backbone, neck, head -> maps; P scores the maps given the image, C the maps alone, joint by joint.
+One iteration is in :mod:`~posestructs.models.pose_estimators.adversarial_step`, the losses are in
+:mod:`~posestructs.models.losses.adversarial_loss`, the configs of discriminators in
+:mod:`~posestructs.models.pose_estimators.discriminator_config`. Everything else is ``TopdownPoseEstimator``.
+
+Discriminators become part of the model when its training is set up, by
+:meth:`AdversarialPoseEstimator.attach_discriminators`. Tests, mmpose's Inferencer and its FLOPs counter see the
 generator only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Real
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import torch
-from mmengine.dist import get_world_size
-from mmengine.model import ModuleDict, revert_sync_batchnorm
+from mmengine.model import ModuleDict
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmpose.models import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from posestructs.models.discriminators import MapDiscriminator
-from posestructs.models.pose_estimators.adversarial_step import ALGORITHMS, AdversarialStep
-from posestructs.models.pose_estimators.head_maps import supervise, warn_of_scale
+from posestructs.models.losses.adversarial_loss import LABEL_RULES
+from posestructs.models.pose_estimators.adversarial_step import ALGORITHMS, AdversarialStep, Discriminator
+from posestructs.models.pose_estimators.discriminator_config import (
+    PAPER,
+    build_discriminators,
+    named_configs,
+    read_weights,
+)
+from posestructs.models.pose_estimators.head_maps import losses_and_maps, warn_of_loss_scale
+from posestructs.utils.checks import check_choice, check_keys, invalid_value
 
-TYPES = dict(pose='PoseDiscriminator', confidence='ConfidenceDiscriminator')
 LOSS_KEYS = ('delta', 'epsilon', 'gate', 'generator_loss')
+KEYS = ('alpha', 'beta', 'weights', 'algorithm', *LOSS_KEYS)
 _PREFIX = 'discriminators.'
-# unlike None, which says that optimizers for discriminators are not to be minded
-_NOT_GIVEN: Mapping[str, Any] = MappingProxyType({})
+# tells an omitted argument from None, which switches off the discriminators of a base config
+_OMITTED: Mapping[str, Any] = MappingProxyType({})
 
 
 class GeneratorNetwork(nn.Module):
     """The generator's parameters as one module, and its forward pass for training.
 
     Args:
-        parts: Modules by name, backbone, neck and head.
-        run: Images and samples to losses and maps.
+        parts: Modules by name: backbone, neck and head.
+        run: The forward pass, :meth:`AdversarialPoseEstimator.generator_forward`.
     """
 
     def __init__(self, parts: Iterable[tuple[str, nn.Module]], run: Callable[[Tensor, list], tuple]) -> None:
@@ -48,7 +56,7 @@ class GeneratorNetwork(nn.Module):
         self.run = run
 
     def forward(self, inputs: Tensor, samples: list) -> tuple[dict, Tensor | None]:
-        """(B, 3, h, w) images and their samples to what :meth:`AdversarialPoseEstimator.supervise` gives."""
+        """(N, 3, h, w) images and their samples to losses and final maps."""
         return self.run(inputs, samples)
 
 
@@ -60,27 +68,30 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
     confidence=...)``.
 
     Attributes:
-        alpha: Weight of C's term in the generator's loss from now on; a hook may set it.
-        beta: Likewise of P's term.
-        skip_steps: Names of networks that take no step; discriminators are still scored for the log. A hook may change
-            it; all ranks alike, and with accumulated gradients where a batch begins.
+        adversarial_weights: Weights of the discriminators' terms in the generator's loss, by name. A hook may change
+            them.
+        skip_steps: Names of networks that take no step. Discriminators among them are still scored, for the log. A hook
+            may change it, in the same way on all ranks, and only where no accumulated batch is under way.
         frozen: Likewise; a frozen discriminator whose weight is 0 is not run at all.
-        left_out: Names of networks that the config sets to ``None``; an optimizer for one is no mistake.
+        left_out: Names of networks that the config sets to ``None``; an optimizer config for one of them is ignored.
+        label_rules: Label rule of each discriminator, by name.
 
     Args:
-        backbone: As in mmpose.
-        neck: As in mmpose.
-        head: :class:`~posestructs.models.heads.AdversarialHead`, or any head of mmpose that yields heatmaps.
-        discriminators: Configs by name, 'pose' and 'confidence'; either, both or none. ``None``, of one or of all,
-            leaves out what a base config has. ``type``, ``num_joints``, ``with_occlusion`` and, for ``pooling='fc'``,
-            ``map_size`` follow from the name and the head by default.
-        adversarial: ``alpha`` (1/220) and ``beta`` (1/180), weights of C's and P's terms; ``algorithm``, 'joint',
-            'alternating' or 'literal'; ``delta``, ``epsilon``, ``gate``, ``generator_loss``, see
-            :class:`~posestructs.models.losses.AdversarialLoss`. Not read without discriminators.
-        **kwargs: As in mmpose: ``train_cfg``, ``test_cfg``, ``data_preprocessor``, ``init_cfg``, ``metainfo``.
+        backbone: Config of the backbone.
+        neck: Config of the neck.
+        head: Config of the head: :class:`~posestructs.models.heads.AdversarialHead`, or any heatmap head of mmpose.
+        discriminators: Configs by name: 'pose' (P), 'confidence' (C) or any other, see
+            :mod:`~posestructs.models.pose_estimators.discriminator_config`. ``None``, for one or for all, switches off
+            those of a base config. ``type`` and ``label_rule`` of P and C, and ``num_joints``, ``with_occlusion``,
+            ``map_sigma`` and, with ``pooling='fc'``, ``map_size`` of our classes are set by default.
+        adversarial: Losses and their weights. ``alpha`` (1/220) and ``beta`` (1/180): weights of C and P; ``weights``:
+            those of other discriminators, by name. ``algorithm``: 'joint', 'alternating' or 'literal'. ``delta``,
+            ``epsilon``, ``gate``, ``generator_loss``: see :class:`~posestructs.models.losses.AdversarialLoss`. Not used
+            without discriminators.
+        **kwargs: ``train_cfg``, ``test_cfg``, ``data_preprocessor``, ``init_cfg`` and ``metainfo``, as in mmpose.
 
     Raises:
-        ValueError: A key or value is not possible, or the joints of head and discriminators differ in number.
+        ValueError: A key or a value is not allowed, or head and discriminators differ in the number of joints.
     """
 
     # read by posestructs.utils.launch
@@ -91,7 +102,7 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
         backbone: Mapping,
         neck: Mapping | None = None,
         head: Mapping | None = None,
-        discriminators: Mapping[str, Mapping | None] | None = _NOT_GIVEN,
+        discriminators: Mapping[str, Mapping | None] | None = _OMITTED,
         adversarial: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -99,111 +110,170 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
         self.frozen: set[str] = set()
         self.skip_steps: set[str] = set()
         self.discriminators: ModuleDict | None = None
-        _check_dicts(discriminators=discriminators, adversarial=adversarial)
-        named = dict.fromkeys(TYPES) if discriminators is None else discriminators
-        self.left_out = tuple(name for name in TYPES if named.get(name, {}) is None)
-        configs = {name: cfg for name, cfg in named.items() if cfg is not None}
-        _check_dicts(**{f'discriminators.{name}': cfg for name, cfg in configs.items()})
-        self._read_adversarial(dict(adversarial or {}), bool(configs))
-        # in a tuple, lest they count as parts of the model
-        self._waiting = (self._build_discriminators(configs),) if configs else ()
+        for key, value in dict(discriminators=discriminators, adversarial=adversarial).items():
+            if value is not None and not isinstance(value, Mapping):
+                raise invalid_value(key, value, 'a dict or None')
+        named = dict.fromkeys(PAPER) if discriminators is None else discriminators
+        self.left_out = tuple(name for name, cfg in named.items() if cfg is None)
+        configs = named_configs(named)
+        adversarial = dict(adversarial or {})
+        check_keys('adversarial', adversarial, KEYS)
+        self.algorithm = check_choice('adversarial.algorithm', adversarial.get('algorithm', 'joint'), ALGORITHMS)
+        # a tuple, so that nn.Module does not register them
+        self._detached: tuple[ModuleDict, ...] = ()
+        self.adversarial_loss: nn.Module | None = None
+        self._inputs = {}
         if configs:
-            warn_of_scale(self.head)
+            loss = {key: value for key, value in adversarial.items() if key in LOSS_KEYS}
+            self.adversarial_loss = MODELS.build(dict(type='AdversarialLoss', **loss))
+            modules, self._inputs = build_discriminators(configs, self.head)
+            self._detached = (modules,)
+            warn_of_loss_scale(self.head)
+        ignored = adversarial.get('weights') or () if discriminators is None else self.left_out
+        self.adversarial_weights = read_weights(adversarial, configs, ignored)
+        self.label_rules = {name: inputs.label_rule for name, inputs in self._inputs.items()}
 
-    # ------------------------------------------------------------------------------------------------ building
+    @property
+    def alpha(self) -> float:
+        """Weight of C's term in the generator's loss."""
+        return self.adversarial_weights['confidence']
 
-    def _read_adversarial(self, adversarial: dict, used: bool) -> None:
-        own = dict(alpha=1 / 220, beta=1 / 180, algorithm='joint')
-        unknown = sorted(set(adversarial) - set(own) - set(LOSS_KEYS))
-        if unknown:
-            raise ValueError(f'adversarial: unknown {", ".join(unknown)}, allowed: {", ".join([*own, *LOSS_KEYS])}')
-        loss = {key: value for key, value in adversarial.items() if key in LOSS_KEYS}
-        own |= {key: value for key, value in adversarial.items() if key in own}
-        for key in ('alpha', 'beta'):
-            if not isinstance(own[key], Real) or isinstance(own[key], bool) or not 0 <= own[key] < float('inf'):
-                raise ValueError(f'adversarial.{key}={own[key]!r}, allowed: a number of at least 0')
-        if own['algorithm'] not in ALGORITHMS:
-            raise ValueError(f'adversarial.algorithm={own["algorithm"]!r}, allowed: {ALGORITHMS}')
-        self.alpha, self.beta, self.algorithm = float(own['alpha']), float(own['beta']), own['algorithm']
-        self.adversarial_loss = MODELS.build(dict(type='AdversarialLoss', **loss)) if used else None
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        self.adversarial_weights['confidence'] = value
 
-    def _build_discriminators(self, configs: Mapping[str, Mapping]) -> ModuleDict:
-        unknown = [name for name in configs if name not in TYPES]
-        if unknown:
-            raise ValueError(f'discriminators: unknown network {", ".join(unknown)}, allowed: {", ".join(TYPES)}')
-        # whatever they draw, the generator and the order of the images are those of the same seed without them
-        with torch.random.fork_rng(devices=[]):
-            return ModuleDict({n: self._build_discriminator(n, configs[n]) for n in TYPES if n in configs})
+    @property
+    def beta(self) -> float:
+        """Weight of P's term in the generator's loss."""
+        return self.adversarial_weights['pose']
 
-    def _build_discriminator(self, name: str, cfg: Mapping) -> nn.Module:
-        cfg = dict(type=TYPES[name]) | dict(cfg)
-        if isinstance(cfg.get('map_size'), list):  # as yaml and json configs have it
-            cfg['map_size'] = tuple(cfg['map_size'])
-        kind = cfg['type'] if isinstance(cfg['type'], type) else MODELS.get(cfg['type'])
-        own = isinstance(kind, type) and issubclass(kind, MapDiscriminator)
-        for key, value in self._facts_of_head(cfg).items() if own else ():
-            if cfg.setdefault(key, value) != value:
-                raise ValueError(f'discriminators.{name}.{key}={cfg[key]!r}, but the maps of head have {value!r}')
-        try:
-            network = MODELS.build(cfg)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f'discriminators.{name}: {error}') from error
-        size = self._map_size()
-        if own and size is not None and any(side % network.multiple for side in size):
-            raise ValueError(
-                f'discriminators.{name}: its depth needs maps whose sides are multiples of {network.multiple}, those '
-                f'of head are {size[0]} x {size[1]} (width x height)'
-            )
-        return network
+    @beta.setter
+    def beta(self, value: float) -> None:
+        self.adversarial_weights['pose'] = value
 
-    def _facts_of_head(self, cfg: Mapping) -> dict[str, Any]:
-        """What a discriminator has to be built for, as far as the head tells."""
-        facts, head, size = {}, self.head, self._map_size()
-        if isinstance(getattr(head, 'out_channels', None), int):
-            facts = dict(num_joints=head.out_channels, with_occlusion=bool(getattr(head, 'multi_task', False)))
-        if cfg.get('pooling') == 'fc' and size is not None:
-            facts['map_size'] = size
-        return facts
-
-    def _map_size(self) -> tuple[int, int] | None:
-        """(W, H) of the head's maps in cells, where its decoder tells."""
-        size = getattr(getattr(self.head, 'decoder', None), 'heatmap_size', None)
-        return None if size is None else (int(size[0]), int(size[1]))
+    @property
+    def label_thresholds(self) -> dict[str, str | None]:
+        """Key of ``adversarial`` that the labels of each discriminator depend on: 'delta', 'epsilon' or ``None``."""
+        return {name: LABEL_RULES[rule] for name, rule in self.label_rules.items()}
 
     # ------------------------------------------------------------------------------------------------ networks
 
     def networks(self) -> dict[str, nn.Module]:
-        """The networks that are trained apart; from the first call on the discriminators are part of the model.
+        """The networks that are trained separately.
 
         Returns:
-            dict[str, nn.Module]: 'generator' (backbone, neck and head), then 'pose' and 'confidence' where there are.
+            dict[str, nn.Module]: 'generator' (backbone, neck and head), then the discriminators by name, attached or
+            not.
         """
-        self._attach()
-        parts = [(n, m) for n, m in self.named_children() if n in ('backbone', 'neck', 'head')]
-        networks = dict(generator=GeneratorNetwork(parts, self.supervise))
-        return networks | dict(self.discriminators.items() if self.discriminators is not None else ())
+        parts = [(name, part) for name, part in self.named_children() if name in ('backbone', 'neck', 'head')]
+        return dict(generator=GeneratorNetwork(parts, self.generator_forward), **self._all_discriminators())
 
-    def coefficient(self, name: str) -> float:
-        """Present weight of a discriminator's term in the generator's loss: alpha of 'confidence', beta of 'pose'."""
-        return self.beta if name == 'pose' else self.alpha
+    def attach_discriminators(self) -> None:
+        """Make the discriminators part of the model, on the device and in the precision of the backbone.
 
-    def supervise(self, inputs: Tensor, samples: list) -> tuple[dict, Tensor | None]:
+        Called when training is set up; further calls have no effect.
+        """
+        if self._detached:
+            (modules,), self._detached = self._detached, ()
+            weight = next(self.backbone.parameters())
+            self.discriminators = modules.to(weight.device, weight.dtype).train(self.training)
+
+    def _all_discriminators(self) -> dict[str, nn.Module]:
+        modules = self._detached[0] if self._detached else self.discriminators
+        return {} if modules is None else dict(modules.items())
+
+    def generator_forward(self, inputs: Tensor, samples: list) -> tuple[dict, Tensor | None]:
         """One forward pass of the generator with labels.
 
         Args:
-            inputs: (B, 3, h, w) images.
+            inputs: (N, 3, h, w) images.
             samples: Their samples.
 
         Returns:
-            tuple[dict, Tensor | None]: Losses of the head; (B, C, H, W), its final maps, if discriminators want them.
+            tuple[dict, Tensor | None]: Losses of the head; (N, C, H, W) its final maps, ``None`` without
+            discriminators.
         """
         feats = self.extract_feat(inputs)
-        if self._waiting or self.discriminators is not None:
-            return supervise(self.head, feats, samples, self.train_cfg)
+        if self._all_discriminators():
+            return losses_and_maps(self.head, feats, samples, self.train_cfg)
         return self.head.loss(feats, samples, train_cfg=self.train_cfg), None
 
+    def discriminator_logits(self, name: str, maps: Tensor, images: Tensor) -> Tensor:
+        """Score maps with an attached discriminator, for visualization.
+
+        Args:
+            name: Name of the discriminator.
+            maps: (N, C, H, W) maps of the head; those of unlabelled joints should be zero, as in training.
+            images: (N, 3, h, w) preprocessed images.
+
+        Returns:
+            Tensor: (N, K) logits.
+        """
+        if self._inputs[name].maps == 'pose' and getattr(self.head, 'multi_task', False):
+            maps = maps[:, : maps.shape[1] // 2]
+        return self.discriminators[name](maps, images)
+
+    # ------------------------------------------------------------------------------------------------ training
+
+    def train_step(
+        self, data: Any, optim_wrapper: OptimWrapper, networks: Mapping[str, nn.Module] | None = None
+    ) -> dict[str, Tensor]:
+        """One iteration.
+
+        Args:
+            data: A batch of the data loader.
+            optim_wrapper: One wrapper per network; a single one is enough without discriminators.
+            networks: DDP views of :meth:`networks`, which average gradients over ranks.
+
+        Returns:
+            dict[str, Tensor]: Values to log. ``loss`` is the generator's whole loss, ``loss_adv_NAME`` the weighted
+            term of a discriminator in it. ``NAME.loss_real`` and ``NAME.loss_fake`` are the discriminator's own losses;
+            ``NAME.score_real``, ``NAME.acc_real`` and so on its mean score and its accuracy, and ``NAME.share_right``
+            is the share of predicted joints with the label 1.
+
+        Raises:
+            TypeError: There is one optimizer for several networks.
+        """
+        if not isinstance(optim_wrapper, OptimWrapperDict):
+            if len(self.networks()) > 1:
+                raise TypeError(
+                    "optim_wrapper: discriminators need optimizers of their own; set constructor='"
+                    f"NetworkOptimWrapperConstructor' and one config each for {', '.join(self.networks())}"
+                )
+            optim_wrapper = dict(generator=optim_wrapper)
+        return self.build_step(data, optim_wrapper, networks).run(self.algorithm)
+
+    def build_step(
+        self, data: Any, optim: Mapping[str, OptimWrapper], networks: Mapping[str, nn.Module] | None = None
+    ) -> AdversarialStep:
+        """Collect what an iteration needs; arguments as for :meth:`train_step`."""
+        self.attach_discriminators()
+        own = self.networks()
+        discriminators = {name: self._discriminator(name, net) for name, net in own.items() if name != 'generator'}
+        return AdversarialStep(
+            data=self.data_preprocessor(data, True),
+            generator=own['generator'],
+            discriminators=discriminators,
+            networks=own if networks is None else networks,
+            optim=optim,
+            parse_losses=self.parse_losses,
+            stopped=self.frozen | self.skip_steps,
+            unused={name for name in discriminators if name in self.frozen and self.adversarial_weights[name] == 0},
+        )
+
+    def _discriminator(self, name: str, network: nn.Module) -> Discriminator:
+        rule, maps = self._inputs[name]
+        return Discriminator(
+            network=network,
+            loss=getattr(network, 'adversarial_loss', self.adversarial_loss),
+            labels=partial(self.adversarial_loss.labels, rule),
+            label_rule=rule,
+            pose_maps_only=maps == 'pose',
+            weight=self.adversarial_weights[name],
+        )
+
     def check_optim(self, optim: OptimWrapperDict) -> None:
-        """Refuse to accumulate gradients where a step comes amid an iteration.
+        """Refuse accumulated gradients with an algorithm that steps within an iteration.
 
         Args:
             optim: Wrapper of each network.
@@ -215,64 +285,20 @@ class AdversarialPoseEstimator(TopdownPoseEstimator):
             if self.algorithm != 'joint' and member._accumulative_counts > 1:
                 raise ValueError(
                     f'optim_wrapper.{name}.accumulative_counts={member._accumulative_counts}: with '
-                    f'adversarial.algorithm={self.algorithm!r} the batches of one step would be scored by different '
-                    "networks; only 'joint' accumulates"
+                    f'adversarial.algorithm={self.algorithm!r}, the batches of one step would be scored by different '
+                    "networks; only 'joint' can accumulate gradients"
                 )
 
-    def train_step(
-        self, data: Any, optim_wrapper: OptimWrapper, networks: Mapping[str, nn.Module] | None = None
-    ) -> dict[str, Tensor]:
-        """One iteration.
-
-        Args:
-            data: A batch of the data loader.
-            optim_wrapper: One wrapper per network; without discriminators a plain one will do.
-            networks: Views of :meth:`networks` that average gradients over ranks.
-
-        Returns:
-            dict[str, Tensor]: What to log. ``loss`` is the generator's whole loss and ``loss_adv_NAME`` the part of a
-            discriminator, weighted; ``NAME.loss_real`` and ``NAME.loss_fake`` are a discriminator's own, beside its
-            score, its accuracy (``score_real``, ``acc_real``, ...) and the share of labels that are 1
-            (``share_right``).
-
-        Raises:
-            TypeError: There is one optimizer for several networks.
-        """
-        networks = self.networks() if networks is None else networks
-        if not isinstance(optim_wrapper, OptimWrapperDict):
-            if len(networks) > 1:
-                raise TypeError(
-                    "optim_wrapper: discriminators need optimizers of their own; set constructor='"
-                    f"NetworkOptimWrapperConstructor' and one config each for {', '.join(networks)}"
-                )
-            optim_wrapper = dict(generator=optim_wrapper)
-        data = self.data_preprocessor(data, True)
-        return AdversarialStep(self, data, networks, optim_wrapper).run()
-
-    def _attach(self) -> None:
-        """Make the discriminators part of the model, where its weights are."""
-        if not self._waiting:
-            return
-        (discriminators,), self._waiting = self._waiting, ()
-        if get_world_size() == 1:
-            discriminators = revert_sync_batchnorm(discriminators)
-        weight = next(self.backbone.parameters())
-        self.discriminators = discriminators.to(weight.device, weight.dtype).train(self.training)
+    # ------------------------------------------------------------------------------------------------ checkpoints
 
     def _load_state_dict_pre_hook(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
-        """Take what is of discriminators out of a checkpoint, where they are no part of the model (yet)."""
+        """Remove discriminators from a checkpoint while the model has none; detached ones load what fits them."""
         super()._load_state_dict_pre_hook(state_dict, prefix, *args, **kwargs)
         if self.discriminators is not None:
             return
         names = [name for name in state_dict if name.startswith(prefix + _PREFIX)]
         found = {name.removeprefix(prefix + _PREFIX): state_dict.pop(name) for name in names}
-        if self._waiting and found:
-            own = self._waiting[0].state_dict()
+        if self._detached and found:
+            own = self._detached[0].state_dict()
             fitting = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
-            self._waiting[0].load_state_dict(fitting, strict=False)
-
-
-def _check_dicts(**values: Any) -> None:
-    for key, value in values.items():
-        if value is not None and not isinstance(value, Mapping):
-            raise ValueError(f'{key}={value!r}, allowed: a dict or None')
+            self._detached[0].load_state_dict(fitting, strict=False)

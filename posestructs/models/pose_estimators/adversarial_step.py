@@ -1,25 +1,28 @@
 """One training iteration of Adversarial PoseNet (Chen et al., ICCV 2017, Algorithm 1), in three forms.
 
-Algorithm 1 lists: G by L_G; P on predicted maps, P on true maps; C likewise; G by the whole objective. ``literal``
-does so, with a step of the optimizer for each, and runs G twice. The whole objective holds L_G, so the other two step
-G once:
+Algorithm 1 lists the steps: G by L_G; P on predicted maps, P on real maps; C likewise; G by the whole objective.
+``literal`` takes an optimizer step for each and runs G twice. The whole objective contains L_G, so that the other two
+step G once:
 
-- ``joint`` (default): G predicts once; P, C and G take their gradients, all at the weights that the iteration began
-  with; then all have stepped. So one P and one C score all parts of an accumulated batch, and accumulating two batches
-  equals one of twice the size. A deviation: in Algorithm 1, P and C step before they score for G.
-- ``alternating``: in that order; otherwise as ``joint``. It cannot accumulate.
+- ``joint`` (default): G predicts once, and all networks take their gradients at the weights that the iteration started
+  with; then all of them step. The same P and C score all parts of an accumulated batch, so that accumulating two
+  batches equals one of twice the size. This deviates from Algorithm 1, where P and C step before they score for G.
+- ``alternating``: P and C step before they score for G. It cannot accumulate gradients.
 
-P and C see a joint's predicted map only where they would see a true one: maps of joints without a label are empty in
-the truth, and a discriminator would learn to tell predictions by them.
+One iteration, from top to bottom: :meth:`AdversarialStep.generator_forward` gives L_G and the maps,
+:meth:`~AdversarialStep.discriminator_backward` the gradients of a discriminator on real and predicted maps,
+:meth:`~AdversarialStep.generator_step` steps G by L_G and the discriminators' terms, and
+:meth:`~AdversarialStep.optimizer_step` steps a discriminator. The losses are those of
+:mod:`~posestructs.models.losses.adversarial_loss`.
 
-Shapes: B images, K joints, C channels of the maps, H x W cells.
+Shapes: N batch, K joints, C channels of the maps, H x W cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -27,215 +30,287 @@ from torch import Tensor, nn
 
 from posestructs.engine.network_optim import finish_step, skip_step
 from posestructs.models.losses.adversarial_loss import per_image
-from posestructs.models.pose_estimators.head_maps import Truth, read_truth
+from posestructs.models.pose_estimators.head_maps import MapTargets, read_targets
 from posestructs.models.pose_estimators.step_log import StepLog
 
-if TYPE_CHECKING:
-    from posestructs.models.pose_estimators.adversarial_pose_estimator import AdversarialPoseEstimator
-
 ALGORITHMS = ('joint', 'alternating', 'literal')
+
+
+class Discriminator(NamedTuple):
+    """A discriminator and its part in an iteration.
+
+    Attributes:
+        network: Module that is called with maps and images and returns (N, K) logits.
+        loss: Its losses: :class:`~posestructs.models.losses.AdversarialLoss`, or a module with methods ``real``,
+            ``fake`` and ``generator`` of the same signatures.
+        labels: Labels of predicted joints, from predicted pose maps, target pose maps, positions and sizes; see
+            :meth:`AdversarialLoss.labels`.
+        label_rule: Rule of these labels, one of ``LABEL_RULES``.
+        pose_maps_only: Leave out the occlusion maps.
+        weight: Weight of its term in the generator's loss.
+    """
+
+    network: nn.Module
+    loss: nn.Module
+    labels: Callable[..., Tensor]
+    label_rule: str
+    pose_maps_only: bool
+    weight: float
 
 
 class AdversarialStep:
     """The parts of an iteration, and their order.
 
     Args:
-        model: The estimator.
-        data: ``inputs`` (B, 3, h, w) and ``data_samples``, preprocessed.
-        networks: Of the model by name, 'generator' and its discriminators; under DDP their views, by which gradients
-            are averaged over ranks.
-        optim: Optimizer wrapper of each.
+        data: Preprocessed batch: ``inputs`` (N, 3, h, w) and ``data_samples`` with labels.
+        generator: Generator, called with images and samples; returns the losses of the head and the final maps.
+        discriminators: Discriminators by name, in the same order on all ranks.
+        networks: What is called for gradients, by name: 'generator' and the discriminators themselves, or their DDP
+            views, which average gradients over ranks.
+        optim: Optimizer wrapper of each network.
+        parse_losses: mmengine's ``BaseModel.parse_losses``.
+        stopped: Names of networks that take no step.
+        unused: Names of discriminators that are not run at all.
     """
 
     def __init__(
         self,
-        model: AdversarialPoseEstimator,
-        data: Mapping,
+        data: Mapping[str, Any],
+        generator: nn.Module,
+        discriminators: Mapping[str, Discriminator],
         networks: Mapping[str, nn.Module],
         optim: Mapping[str, OptimWrapper],
+        parse_losses: Callable[[dict], tuple[Tensor, Mapping[str, Tensor]]],
+        stopped: Collection[str] = (),
+        unused: Collection[str] = (),
     ) -> None:
-        self.model, self.networks, self.optim = model, networks, optim
+        self.generator, self.discriminators = generator, discriminators
+        self.networks, self.optim, self.parse_losses = networks, optim, parse_losses
+        self.stopped = stopped
+        self.active = [name for name in discriminators if name not in unused]
         self.inputs, self.samples = data['inputs'], data['data_samples']
-        self.discriminators = [name for name in networks if name != 'generator']
-        # not to be stepped in this iteration
-        self.stopped = model.frozen | model.skip_steps
         self.log = StepLog()
-        self._truth: Truth | None = None
+        self._targets: MapTargets | None = None
 
-    def run(self) -> dict[str, Tensor]:
-        """Do all of it.
+    # ------------------------------------------------------------------------------------------------ iterations
+
+    def run(self, algorithm: str = 'joint') -> dict[str, Tensor]:
+        """Run the iteration.
+
+        Args:
+            algorithm: One of :data:`ALGORITHMS`.
 
         Returns:
-            dict[str, Tensor]: What to log, the same on all ranks.
+            dict[str, Tensor]: Values to log, the same on all ranks.
         """
-        if self.model.algorithm == 'literal':
-            self._literal()
-        else:
-            self._joint(steps_first=self.model.algorithm == 'alternating')
+        dict(joint=self._joint, alternating=self._alternating, literal=self._literal)[algorithm]()
         return self.log.reduce()
 
-    def _joint(self, steps_first: bool) -> None:
-        losses, maps = self._generate()
-        labels = self._labels(maps)
-        active = self._active()
-        for name in active:
-            self._teach(name, maps.detach(), labels[name])
-            if steps_first:
-                self._finish(name)
-        self._improve(losses, maps, labels)
+    def _joint(self) -> None:
+        losses, maps = self.generator_forward()
+        labels = self.joint_labels(maps)
+        for name in self.active:
+            self.discriminator_backward(name, maps.detach(), labels[name])
+        self.generator_step(losses, maps, labels)
         for name in self.discriminators:
-            if not steps_first or name not in active:
-                self._finish(name)
+            self.optimizer_step(name)
+
+    def _alternating(self) -> None:
+        losses, maps = self.generator_forward()
+        labels = self.joint_labels(maps)
+        for name in self.discriminators:
+            if name in self.active:
+                self.discriminator_backward(name, maps.detach(), labels[name])
+            self.optimizer_step(name)
+        self.generator_step(losses, maps, labels)
 
     def _literal(self) -> None:
-        losses, maps = self._generate()
+        losses, maps = self.generator_forward()
         if 'generator' not in self.stopped:
-            # G by L_G
-            self.optim['generator'].update_params(self.model.parse_losses(losses)[0])
-        labels = self._labels(maps)
-        for name in self._active():
-            self._teach_in_turn(name, maps.detach(), labels[name])
-        # G by the whole objective
-        losses, maps = self._generate()
-        self._improve(losses, maps, self._labels(maps))
-
-    def _active(self) -> list[str]:
-        """Discriminators that have to be run: a frozen one that says nothing to the generator is not."""
-        return [n for n in self.discriminators if n not in self.model.frozen or self.model.coefficient(n) != 0]
+            self.optim['generator'].update_params(self.parse_losses(losses)[0])
+        labels = self.joint_labels(maps)
+        for name in self.active:
+            self.discriminator_steps(name, maps.detach(), labels[name])
+        losses, maps = self.generator_forward()
+        self.generator_step(losses, maps, self.joint_labels(maps))
 
     # ------------------------------------------------------------------------------------------------ generator
 
-    def _generate(self) -> tuple[dict, Tensor | None]:
-        """Losses of the head, and its final maps where discriminators want them, of one forward pass."""
-        network = self.networks['generator']
-        if 'generator' in self.stopped:
-            with _at_rest(network), self.optim['generator'].optim_context(self.model):
-                return self.model.supervise(self.inputs, self.samples)
-        with self.optim['generator'].optim_context(network):
-            return network(self.inputs, self.samples)
+    def generator_forward(self) -> tuple[dict, Tensor | None]:
+        """Run the generator once.
 
-    def _improve(self, losses: dict, maps: Tensor | None, labels: Mapping[str, Tensor]) -> None:
-        """Step G by L_G + alpha L_C + beta L_P."""
-        optim = self.optim['generator']
-        trained = 'generator' not in self.stopped
-        for name in self.discriminators:
-            coefficient = self.model.coefficient(name)
+        Returns:
+            tuple[dict, Tensor | None]: Losses of the head, whose sum is L_G; (N, C, H, W) final maps, ``None`` without
+            discriminators.
+        """
+        return self._forward('generator', self.generator, self.inputs, self.samples)
+
+    def generator_step(self, losses: dict, maps: Tensor | None, labels: Mapping[str, Tensor]) -> None:
+        """Step G by L_G + alpha L_C + beta L_P + ...
+
+        Args:
+            losses: Losses of the head; the discriminators' terms are added.
+            maps: (N, C, H, W) final maps, with their graph.
+            labels: (N, K) by discriminator, from :meth:`joint_labels`.
+        """
+        stopped = 'generator' in self.stopped
+        for name, discriminator in self.discriminators.items():
             key = f'loss_adv_{name}'
-            if coefficient == 0 or not trained:
+            if discriminator.weight == 0 or stopped:
                 losses[key] = maps.new_zeros((), dtype=torch.float32)
                 continue
-            discriminator = self.model.discriminators[name]
-            with _fixed(discriminator, name in self.stopped), optim.optim_context(discriminator):
-                logits = _widen(discriminator(self._seen(maps), self.inputs))
-            terms = self.model.adversarial_loss.generator(logits, labels[name])
-            losses[key] = coefficient * per_image(terms, self._weights(name))
-        total, log_vars = self.model.parse_losses(losses)
+            network = discriminator.network
+            with _frozen(network, name in self.stopped), self.optim['generator'].optim_context(network):
+                logits = _at_least_float32(network(self.masked_maps(name, maps), self.inputs))
+            terms = discriminator.loss.generator(logits, labels[name])
+            losses[key] = discriminator.weight * per_image(terms, self._weights(name))
+        total, log_vars = self.parse_losses(losses)
         for key, value in log_vars.items():
             self.log.add(key, value)
-        if trained:
-            optim.update_params(total)
+        if stopped:
+            skip_step(self.optim['generator'])
         else:
-            skip_step(optim)
+            self.optim['generator'].update_params(total)
 
     # ------------------------------------------------------------------------------------------------ discriminators
 
-    def _teach(self, name: str, maps: Tensor, labels: Tensor) -> None:
-        """Gradients of one discriminator, of true and predicted maps in one forward pass."""
-        logits = self._score(name, torch.cat([self.truth.maps * self.truth.known, self._seen(maps)]))
+    def discriminator_backward(self, name: str, maps: Tensor, labels: Tensor) -> None:
+        """Accumulate the gradients of a discriminator, from real and predicted maps in one forward pass.
+
+        Args:
+            name: Name of the discriminator.
+            maps: (N, C, H, W) predicted maps, detached.
+            labels: (N, K) labels of predicted joints.
+        """
+        logits = self._logits(name, torch.cat([self._real_maps(name), self.masked_maps(name, maps)]))
         real, fake = logits.chunk(2)
         loss = self._real_loss(name, real) + self._fake_loss(name, fake, labels)
         if name not in self.stopped:
-            optim = self.optim[name]
-            optim.backward(optim.scale_loss(loss))
+            self.optim[name].backward(self.optim[name].scale_loss(loss))
 
-    def _teach_in_turn(self, name: str, maps: Tensor, labels: Tensor) -> None:
-        """Step one discriminator on predicted maps, then on true ones."""
-        for true in (False, True):
-            if true:
-                loss = self._real_loss(name, self._score(name, self.truth.maps * self.truth.known))
-            else:
-                loss = self._fake_loss(name, self._score(name, self._seen(maps)), labels)
-            if name not in self.stopped:
-                self.optim[name].update_params(loss)
+    def discriminator_steps(self, name: str, maps: Tensor, labels: Tensor) -> None:
+        """Step a discriminator on predicted maps, then on real ones.
 
-    def _finish(self, name: str) -> None:
+        Args:
+            name: Name of the discriminator.
+            maps: (N, C, H, W) predicted maps, detached.
+            labels: (N, K) labels of predicted joints.
+        """
+        loss = self._fake_loss(name, self._logits(name, self.masked_maps(name, maps)), labels)
+        if name not in self.stopped:
+            self.optim[name].update_params(loss)
+        loss = self._real_loss(name, self._logits(name, self._real_maps(name)))
+        if name not in self.stopped:
+            self.optim[name].update_params(loss)
+
+    def optimizer_step(self, name: str) -> None:
+        """Step a discriminator by its gradients, if as many batches as configured are accumulated.
+
+        Args:
+            name: Name of the discriminator.
+        """
         if name in self.stopped:
             skip_step(self.optim[name])
         else:
             finish_step(self.optim[name])
 
-    def _score(self, name: str, maps: Tensor) -> Tensor:
-        network = self.networks[name]
+    def _logits(self, name: str, maps: Tensor) -> Tensor:
+        return _at_least_float32(self._forward(name, self.discriminators[name].network, maps, self.inputs))
+
+    def _forward(self, name: str, network: nn.Module, *args: Any) -> Any:
+        """Call a network for its gradients; one that is stopped is called without them, and without its DDP view."""
         if name in self.stopped:
-            network = self.model.discriminators[name]
-            with _at_rest(network), self.optim[name].optim_context(network):
-                return _widen(network(maps, self.inputs))
-        with self.optim[name].optim_context(network):
-            return _widen(network(maps, self.inputs))
+            with _inference(network), self.optim[name].optim_context(network):
+                return network(*args)
+        with self.optim[name].optim_context(self.networks[name]):
+            return self.networks[name](*args)
+
+    # ------------------------------------------------------------------------------------------------ losses and log
 
     def _real_loss(self, name: str, logits: Tensor) -> Tensor:
-        loss = per_image(self.model.adversarial_loss.real(logits), self._weights(name))
+        loss = per_image(self.discriminators[name].loss.real(logits), self._weights(name))
         self.log.add(f'{name}.loss_real', loss)
-        self._log_verdicts(f'{name}.%s_real', name, logits, torch.ones_like(logits))
+        self._log_scores(f'{name}.%s_real', name, logits, torch.ones_like(logits))
         return loss
 
     def _fake_loss(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
-        loss = per_image(self.model.adversarial_loss.fake(logits, labels), self._weights(name))
+        loss = per_image(self.discriminators[name].loss.fake(logits, labels), self._weights(name))
         self.log.add(f'{name}.loss_fake', loss)
-        self._log_verdicts(f'{name}.%s_fake', name, logits, labels)
+        self._log_scores(f'{name}.%s_fake', name, logits, labels)
         self.log.add_mean(f'{name}.share_right', labels, self._weights(name))
         return loss
 
-    def _log_verdicts(self, key: str, name: str, logits: Tensor, labels: Tensor) -> None:
+    def _log_scores(self, key: str, name: str, logits: Tensor, labels: Tensor) -> None:
         logits, weights = logits.detach(), self._weights(name)
         self.log.add_mean(key % 'score', logits.sigmoid(), weights)
         self.log.add_mean(key % 'acc', ((logits > 0) == (labels > 0)).to(weights), weights)
 
-    # ------------------------------------------------------------------------------------------------ labels
+    # ------------------------------------------------------------------------------------------------ maps and labels
 
     @property
-    def truth(self) -> Truth:
-        """Labels of the batch."""
-        if self._truth is None:
-            raise RuntimeError('the labels are read after the first forward pass')
-        return self._truth
+    def targets(self) -> MapTargets:
+        """Ground truth of the batch."""
+        if self._targets is None:
+            raise RuntimeError('AdversarialStep.targets is set by the first call of joint_labels')
+        return self._targets
 
-    def _labels(self, maps: Tensor | None) -> dict[str, Tensor]:
-        """t of each discriminator for predicted maps (B, C, H, W); (B, K) each."""
+    def joint_labels(self, maps: Tensor | None) -> dict[str, Tensor]:
+        """Labels t of predicted joints, for each discriminator.
+
+        Args:
+            maps: (N, C, H, W) final maps; ``None`` without discriminators.
+
+        Returns:
+            dict[str, Tensor]: (N, K) of 0 and 1 by name.
+        """
         if not self.discriminators:
             return {}
-        if self._truth is None:
-            self._truth = read_truth(self.samples, maps)
-        truth, maps = self.truth, maps.detach()[:, : self.truth.num_joints]
-        true = truth.maps[:, : truth.num_joints]
-        loss = self.model.adversarial_loss
-        return {name: loss.labels(name, maps, true, truth.cells, truth.sizes) for name in self.discriminators}
+        if self._targets is None:
+            self._targets = read_targets(self.samples, maps)
+        targets, joints = self._targets, self._targets.num_joints
+        args = maps.detach()[:, :joints], targets.maps[:, :joints], targets.cells, targets.sizes
+        return {name: each.labels(*args) for name, each in self.discriminators.items()}
 
-    def _seen(self, maps: Tensor) -> Tensor:
-        """Predicted maps as a discriminator sees them: empty where the true ones are for want of a label."""
-        return maps.to(self.truth.maps) * self.truth.known
+    def masked_maps(self, name: str, maps: Tensor) -> Tensor:
+        """Predicted maps as a discriminator sees them, with the channels of unlabelled joints set to zero.
+
+        Targets are empty there: a discriminator would otherwise recognise predictions by these channels.
+
+        Args:
+            name: Name of the discriminator.
+            maps: (N, C, H, W) predicted maps.
+
+        Returns:
+            Tensor: (N, C, H, W), or (N, K, H, W) for a discriminator of pose maps only.
+        """
+        return self._visible(name, self.targets.masked(maps))
+
+    def _real_maps(self, name: str) -> Tensor:
+        return self._visible(name, self.targets.masked(self.targets.maps))
+
+    def _visible(self, name: str, maps: Tensor) -> Tensor:
+        return maps[:, : self.targets.num_joints] if self.discriminators[name].pose_maps_only else maps
 
     def _weights(self, name: str) -> Tensor:
-        """(B, K) which joints count: those with a label, and for P on a person whose size is known."""
-        truth = self.truth
-        return truth.labelled * (truth.sizes > 0).unsqueeze(1) if name == 'pose' else truth.labelled
+        """(N, K) joints that count for a discriminator."""
+        return self.targets.weights(self.discriminators[name].label_rule)
 
 
 @contextmanager
-def _at_rest(network: nn.Module) -> Iterator[None]:
-    """Run a network that is not trained now: without a graph, and without moving running statistics."""
-    with _in_eval_mode(network), torch.no_grad():
+def _inference(network: nn.Module) -> Iterator[None]:
+    """Run a network without a graph and without updating running statistics."""
+    with _eval_mode(network), torch.no_grad():
         yield
 
 
 @contextmanager
-def _fixed(network: nn.Module, stopped: bool) -> Iterator[None]:
-    """Keep a network's weights out of the graph, so that its gradients stay as they are."""
+def _frozen(network: nn.Module, stopped: bool) -> Iterator[None]:
+    """Exclude a network's weights from the graph, so that their gradients are left unchanged."""
     trained = [p for p in network.parameters() if p.requires_grad]
     for p in trained:
         p.requires_grad_(False)
     try:
-        with _in_eval_mode(network) if stopped else nullcontext():
+        with _eval_mode(network) if stopped else nullcontext():
             yield
     finally:
         for p in trained:
@@ -243,8 +318,8 @@ def _fixed(network: nn.Module, stopped: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _in_eval_mode(network: nn.Module) -> Iterator[None]:
-    """Put each part back as it was: some may rest for good, such as a backbone's frozen normalisation."""
+def _eval_mode(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode; each module's own mode is restored, as some, such as frozen norm layers, never train."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -254,6 +329,6 @@ def _in_eval_mode(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _widen(logits: Tensor) -> Tensor:
-    """At least float32, whatever mixed precision gave."""
+def _at_least_float32(logits: Tensor) -> Tensor:
+    """Undo the lower precision of autocast."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

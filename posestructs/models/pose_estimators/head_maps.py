@@ -1,7 +1,7 @@
-"""What discriminators see of a head, mmpose's heads included: its maps of the one forward pass, and the true ones.
+"""Maps that discriminators read: those of a head's forward pass, and their targets. Any heatmap head of mmpose will do.
 
-Shapes: B images, K joints, C channels of the maps (K, or 2K with occlusion: K pose maps, then K occlusion maps), H x W
-cells; places are (x, y) in cells.
+Shapes: N batch, K joints, C channels of the maps (K, or 2K with occlusion: K pose maps, then K occlusion maps), H x W
+cells; positions are (x, y) in cells.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from torch import Tensor, nn
 from posestructs.layers.heatmaps import heatmap_maximum
 
 
-class Truth(NamedTuple):
-    """Labels of a batch, as the discriminators need them.
+class MapTargets(NamedTuple):
+    """Ground truth of a batch, as discriminators need it.
 
     Attributes:
-        maps: (B, C, H, W) true maps.
-        known: (B, C, 1, 1) 1 where the true map says something, 0 for a joint without a label or occlusion unknown.
-        labelled: (B, K) 1 for a joint with a label.
-        cells: (B, K, 2) places of the joints.
-        sizes: (B,) size of each person in cells, 0 where it is not known.
+        maps: (N, C, H, W) target maps.
+        known: (N, C, 1, 1) 1 where the target map is meaningful, 0 for an unlabelled joint or unknown occlusion.
+        labelled: (N, K) 1 for a labelled joint.
+        cells: (N, K, 2) positions of the joints.
+        sizes: (N,) size of each person in cells, 0 where it is unknown.
     """
 
     maps: Tensor
@@ -43,109 +43,135 @@ class Truth(NamedTuple):
         """K."""
         return self.labelled.shape[1]
 
+    def weights(self, rule: str) -> Tensor:
+        """Joints that count for a discriminator.
 
-def supervise(head: nn.Module, feats: Any, samples: Sequence[PoseDataSample], train_cfg: dict) -> tuple[dict, Tensor]:
-    """Run a head once, for its losses and its maps.
+        Args:
+            rule: Its label rule. 'p_fake' compares distances with the person's size, which therefore has to be known.
+
+        Returns:
+            Tensor: (N, K) of 0 and 1.
+        """
+        return self.labelled * (self.sizes > 0).unsqueeze(1) if rule == 'p_fake' else self.labelled
+
+    def masked(self, maps: Tensor) -> Tensor:
+        """Set the channels of unlabelled joints, and those of unknown occlusion, to zero.
+
+        Targets are empty there: a discriminator would otherwise recognise predictions by these channels.
+
+        Args:
+            maps: (N, C, H, W).
+
+        Returns:
+            Tensor: (N, C, H, W), at least float32.
+        """
+        return maps.to(self.maps) * self.known
+
+
+def losses_and_maps(
+    head: nn.Module, feats: Any, samples: Sequence[PoseDataSample], train_cfg: dict
+) -> tuple[dict, Tensor]:
+    """Run a head once for both its losses and its maps.
 
     Args:
-        head: :class:`~posestructs.models.heads.AdversarialHead` or any head of mmpose that yields heatmaps.
-        feats: What the neck or backbone gives.
-        samples: The batch's samples with their labels.
-        train_cfg: Of the model.
+        head: :class:`~posestructs.models.heads.AdversarialHead`, or any heatmap head of mmpose.
+        feats: Output of the neck or the backbone.
+        samples: Labelled samples of the batch.
+        train_cfg: The model's ``train_cfg``.
 
     Returns:
-        tuple[dict, Tensor]: The head's losses; (B, C, H, W), the final maps.
+        tuple[dict, Tensor]: Losses of the head; (N, C, H, W) final maps.
 
     Raises:
-        TypeError: The head's forward gives no maps.
+        TypeError: The head's forward does not return maps.
     """
     if hasattr(head, 'loss_from_maps'):
         maps = head.forward(feats)
-        return head.loss_from_maps(maps, samples, train_cfg), _final(head, maps)
-    with _kept_forward(head) as given:
+        return head.loss_from_maps(maps, samples, train_cfg), _final_maps(head, maps)
+    with _recorded_forward(head) as outputs:
         losses = head.loss(feats, samples, train_cfg=train_cfg)
-    return losses, _final(head, given[-1])
+    return losses, _final_maps(head, outputs[-1])
 
 
 @contextmanager
-def _kept_forward(head: nn.Module) -> Iterator[list]:
-    """Keep what a head's forward gives: mmpose's ``loss`` calls it inside, and not through ``__call__``."""
-    forward, given = head.forward, []
+def _recorded_forward(head: nn.Module) -> Iterator[list]:
+    """Record the outputs of ``head.forward``, which mmpose's ``loss`` calls directly, without hooks."""
+    forward, outputs = head.forward, []
 
-    def keep(*args: Any, **kwargs: Any) -> Any:
-        given.append(forward(*args, **kwargs))
-        return given[-1]
+    def record(*args: Any, **kwargs: Any) -> Any:
+        outputs.append(forward(*args, **kwargs))
+        return outputs[-1]
 
-    head.forward = keep
+    head.forward = record
     try:
-        yield given
+        yield outputs
     finally:
-        del head.forward  # the class's own is found again
+        del head.forward  # uncovers the method of the class
 
 
-def _final(head: nn.Module, maps: Any) -> Tensor:
+def _final_maps(head: nn.Module, maps: Any) -> Tensor:
     """The maps of the last stack or stage."""
     last = maps[-1] if isinstance(maps, (list, tuple)) and len(maps) else maps
     if not isinstance(last, Tensor) or last.ndim != 4:
+        found = f'a tensor {tuple(last.shape)}' if isinstance(last, Tensor) else f'a {type(last).__name__}'
         raise TypeError(
-            f'discriminators need heatmaps (B, C, H, W), and {type(head).__name__} gives {_describe(last)}: choose a '
-            'heatmap head, or set discriminators=None'
+            f'discriminators need heatmaps (N, C, H, W), and {type(head).__name__} returns {found}: choose a heatmap '
+            'head, or set discriminators=None'
         )
     return last
 
 
-def _describe(value: Any) -> str:
-    return f'a tensor {tuple(value.shape)}' if isinstance(value, Tensor) else f'a {type(value).__name__}'
+def read_targets(samples: Sequence[PoseDataSample], maps: Tensor) -> MapTargets:
+    """Collect the ground truth of a batch, on the device of the maps.
 
-
-def read_truth(samples: Sequence[PoseDataSample], maps: Tensor) -> Truth:
-    """Collect the labels of a batch, on the device of the maps.
-
-    Places and sizes come from :class:`~posestructs.codecs.OcclusionHeatmap`. Other codecs do not give them: then a
-    joint is where its true map has its maximum, and a person is as large as the longer side of the box.
+    Positions and sizes come from :class:`~posestructs.codecs.OcclusionHeatmap`. Other codecs do not provide them; a
+    joint is then at the maximum of its target map, and a person as large as the longer side of the box.
 
     Args:
-        samples: With ``gt_fields.heatmaps`` and ``gt_instance_labels.keypoint_weights``.
-        maps: (B, C, H, W) predicted.
+        samples: Samples with ``gt_fields.heatmaps`` and ``gt_instance_labels.keypoint_weights``.
+        maps: (N, C, H, W) predicted maps.
 
     Returns:
-        Truth: The labels.
+        MapTargets: The ground truth.
 
     Raises:
-        ValueError: Predicted and true maps differ in number or size, or are neither K nor 2K.
+        ValueError: Predicted and target maps differ in number or size, or there are neither K nor 2K of them.
     """
     fields = [s.gt_fields for s in samples]
     if isinstance(fields[0], MultilevelPixelData):
-        fields = [f.levels()[-1] for f in fields]  # of several sizes of maps (MSPN) the last
+        fields = [f.levels()[-1] for f in fields]  # the last of several resolutions (MSPN)
     dtype = torch.promote_types(maps.dtype, torch.float32)
-    true = torch.stack([f.heatmaps for f in fields]).to(maps.device, dtype)
+    targets = torch.stack([f.heatmaps for f in fields]).to(maps.device, dtype)
     labels = [s.gt_instance_labels for s in samples]
-    labelled = (_last(labels, 'keypoint_weights', 1) > 0).to(true)
+    labelled = (_last_label(labels, 'keypoint_weights', 1) > 0).to(targets)
     num_joints = labelled.shape[1]
-    if maps.shape[1] == num_joints and true.shape[1] == 2 * num_joints:
-        true = true[:, :num_joints]  # a head of one task, whose codec draws occlusion too
-    _check_maps(maps, true, num_joints)
+    if maps.shape[1] == num_joints and targets.shape[1] == 2 * num_joints:
+        targets = targets[:, :num_joints]  # a single-task head, whose codec encodes occlusion as well
+    _check_maps(maps, targets, num_joints)
     known = labelled
-    if true.shape[1] == 2 * num_joints:
-        known = torch.cat([labelled, _last(labels, 'occlusion_weights', 1).to(true)], dim=1)
+    if targets.shape[1] == 2 * num_joints:
+        known = torch.cat([labelled, _last_label(labels, 'occlusion_weights', 1).to(targets)], dim=1)
     if 'keypoint_cells' in labels[0]:
-        cells = _last(labels, 'keypoint_cells', 2).to(true)
+        cells = _last_label(labels, 'keypoint_cells', 2).to(targets)
     else:
-        cells = heatmap_maximum(true[:, :num_joints])[0]
-    sizes = _last(labels, 'normaliser', 0) if 'normaliser' in labels[0] else _box_sizes(samples, true.shape[2:])
-    return Truth(true, known[:, :, None, None], labelled, cells, sizes.to(true))
+        cells = heatmap_maximum(targets[:, :num_joints])[0]
+    if 'normaliser' in labels[0]:
+        sizes = _last_label(labels, 'normaliser', 0)
+    else:
+        sizes = _box_sizes(samples, targets.shape[2:])
+    return MapTargets(targets, known[:, :, None, None], labelled, cells, sizes.to(targets))
 
 
-def _last(labels: Sequence[InstanceData], name: str, axes: int) -> Tensor:
-    """One label of each sample, that of the last codec; ``axes`` is how many a sample's own has, after people."""
+def _last_label(labels: Sequence[InstanceData], name: str, axes: int) -> Tensor:
+    """A label of each sample, from the last codec; ``axes`` is the number of axes after those of levels and persons."""
     return torch.stack([x[name].flatten(0, -1 - axes)[-1] for x in labels])
 
 
-def _check_maps(maps: Tensor, true: Tensor, num_joints: int) -> None:
-    if maps.shape != true.shape:
+def _check_maps(maps: Tensor, targets: Tensor, num_joints: int) -> None:
+    if maps.shape != targets.shape:
         raise ValueError(
-            f'model.head gives maps {tuple(maps.shape[1:])} (C, H, W), its codec in the training pipeline '
-            f'{tuple(true.shape[1:])}: head.out_channels, head.decoder and the encoder of GenerateTarget must agree'
+            f'model.head predicts maps {tuple(maps.shape[1:])} (C, H, W), the codec of the training pipeline encodes '
+            f'{tuple(targets.shape[1:])}: head.out_channels, head.decoder and the encoder of GenerateTarget must agree'
         )
     if maps.shape[1] not in (num_joints, 2 * num_joints):
         raise ValueError(
@@ -155,23 +181,22 @@ def _check_maps(maps: Tensor, true: Tensor, num_joints: int) -> None:
 
 
 def _box_sizes(samples: Sequence[PoseDataSample], map_size: Sequence[int]) -> Tensor:
-    """(B,) longer sides of the people's boxes in cells."""
+    """(N,) longer sides of the persons' boxes in cells."""
     sizes = []
     for sample in samples:
         if 'bboxes' not in sample.gt_instances or 'input_scale' not in sample.metainfo:
             return torch.full((len(samples),), float(max(map_size)))
         x1, y1, x2, y2 = (float(v) for v in sample.gt_instances.bboxes[0][:4])
-        # cells per pixel of the image
-        zoom = map_size[1] / float(sample.metainfo['input_scale'][0])
-        sizes.append(max(x2 - x1, y2 - y1) * zoom)
+        cells_per_pixel = map_size[1] / float(sample.metainfo['input_scale'][0])
+        sizes.append(max(x2 - x1, y2 - y1) * cells_per_pixel)
     return torch.tensor(sizes)
 
 
-def warn_of_scale(head: nn.Module) -> None:
-    """Say so once where a head's loss is far from the scale of Eq. 1, which alpha and beta are meant beside.
+def warn_of_loss_scale(head: nn.Module) -> None:
+    """Log a warning if a head's loss is far from the scale of Eq. 1, for which alpha and beta are chosen.
 
     Args:
-        head: Any; those of mmpose have a ``KeypointMSELoss``, the mean over all cells of all maps.
+        head: Any head; those of mmpose have a ``KeypointMSELoss``, the mean over all cells of all maps.
     """
     loss = getattr(head, 'loss_module', None)
     loss = loss[0] if isinstance(loss, nn.ModuleList) and len(loss) else loss
@@ -179,13 +204,14 @@ def warn_of_scale(head: nn.Module) -> None:
     channels = getattr(head, 'out_channels', None)
     if not isinstance(loss, KeypointMSELoss) or size is None or not isinstance(channels, int):
         return
-    # 1/(2M) sum of squares = K H W / 2 times their mean over M images, K maps and H W cells
+    # 1/(2N) sum of squares = K H W / 2 times their mean over N images, K maps and H W cells
     paper = channels * size[0] * size[1] / 2
     if not 0.1 <= loss.loss_weight / paper <= 10:
         print_log(
             f'model.head.loss: KeypointMSELoss(loss_weight={loss.loss_weight:g}) is a mean over the maps. alpha and '
-            f'beta are meant beside the sum of Eq. 1, which is loss_weight={paper:g} here (over the number of stages); '
-            f'beside this one the adversarial terms weigh {paper / max(loss.loss_weight, 1e-12):.3g} times as much',
+            f'beta are chosen for the sum of Eq. 1, which is loss_weight={paper:g} here (divided by the number of '
+            f'stages); with this loss the adversarial terms weigh {paper / max(loss.loss_weight, 1e-12):.3g} times as '
+            'much',
             logger='current',
             level=logging.WARNING,
         )

@@ -1,4 +1,4 @@
-"""What both discriminators share."""
+"""The encoder-decoder that both discriminators are built from."""
 
 import inspect
 
@@ -19,18 +19,18 @@ def small(**cfg):
 def test_logit_is_the_mean_of_its_joints_map():
     net, maps = small(), torch.rand(2, 6, 4, 6)
     seen = {}
-    net.judge.register_forward_hook(lambda module, args, out: seen.update(out=out))
+    net.classifier.register_forward_hook(lambda module, args, out: seen.update(out=out))
     logits = net(maps)
     cells = seen['out']
     assert cells.shape == (2, 3, 4, 6)
-    slow = [[sum(cells[b, k].flatten().tolist()) / 24 for k in range(3)] for b in range(2)]
-    torch.testing.assert_close(logits, torch.tensor(slow), rtol=1e-5, atol=1e-7)
+    expected = [[sum(cells[b, k].flatten().tolist()) / 24 for k in range(3)] for b in range(2)]
+    torch.testing.assert_close(logits, torch.tensor(expected), rtol=1e-5, atol=1e-7)
 
 
-def test_fully_connected_reads_every_map():
+def test_fully_connected_layer_reads_every_map():
     net, maps = small(pooling='fc', map_size=(6, 4)), torch.rand(1, 6, 4, 6)
     seen = {}
-    net.judge.register_forward_hook(lambda module, args, out: seen.update(out=out))
+    net.classifier.register_forward_hook(lambda module, args, out: seen.update(out=out))
     logits = net(maps)
     weight, bias = net.fc.weight, net.fc.bias
     slow = [sum((weight[k] * seen['out'].reshape(-1)).tolist()) + bias[k].item() for k in range(3)]
@@ -39,16 +39,16 @@ def test_fully_connected_reads_every_map():
         net(maps.transpose(2, 3))
 
 
-def test_each_map_matters_to_each_joint():
-    """The skeleton as a whole is judged, not map by map."""
+def test_each_map_has_an_effect_on_each_joint():
+    """The skeleton is scored as a whole, not map by map."""
     net, maps = small(), torch.rand(1, 6, 4, 4, requires_grad=True)
     for logit in net(maps)[0]:
         (slope,) = torch.autograd.grad(logit, maps, retain_graph=True)
         assert (slope.abs().sum((0, 2, 3)) > 0).all()
 
 
-def test_images_of_a_batch_do_not_see_each_other():
-    """The default normalisation is of groups, not of batches: true and predicted maps in one batch change nothing."""
+def test_images_of_a_batch_are_independent():
+    """Normalisation is by groups, so that real and predicted maps may be in one batch."""
     net, maps = MapDiscriminator(3, channels=64, depth=1).double().train(), torch.rand(4, 6, 4, 4).double()
     alone = torch.cat([net(one[None]) for one in maps])
     torch.testing.assert_close(net(maps), alone, rtol=1e-10, atol=1e-12)
@@ -57,11 +57,11 @@ def test_images_of_a_batch_do_not_see_each_other():
 
 def test_single_task_has_no_occlusion_maps():
     assert small(with_occlusion=False)(torch.rand(1, 3, 4, 4)).shape == (1, 3)
-    with pytest.raises(ValueError, match='got 6 maps, num_joints=3 and with_occlusion=False mean 3'):
+    with pytest.raises(ValueError, match='got 6 maps, but num_joints=3 and with_occlusion=False mean 3'):
         small(with_occlusion=False)(torch.rand(1, 6, 4, 4))
 
 
-def test_first_verdicts_are_near_a_half():
+def test_first_scores_are_near_a_half():
     net = MapDiscriminator(num_joints=16, depth=2)
     with torch.no_grad():
         scores = net(torch.rand(2, 32, 16, 16)).sigmoid()
@@ -84,7 +84,7 @@ def test_spectral_norm_bounds_each_weight(pooling):
     )
 
 
-def test_the_default_normalisation_cannot_be_changed():
+def test_the_default_normalisation_is_immutable():
     default = inspect.signature(MapDiscriminator).parameters['norm_cfg'].default
     assert dict(default) == dict(type='GN', num_groups=32)
     with pytest.raises(TypeError, match='does not support item assignment'):
@@ -110,8 +110,8 @@ def test_width_depth_stacks_and_preset():
 @pytest.mark.parametrize(
     'wrong, message',
     [
-        (dict(preset='v1'), r"preset='v1', allowed: \(None, 'paper'\)"),
-        (dict(pooling='max'), r"pooling='max', allowed: \('global', 'fc'\)"),
+        (dict(preset='v1'), r"MapDiscriminator.preset='v1', allowed: None, 'paper'"),
+        (dict(pooling='max'), r"pooling='max', allowed: 'global', 'joint', 'fc'"),
         (dict(pooling='fc'), r"map_size=None with pooling='fc'"),
         (dict(map_size=(4, 4)), r"map_size=\(4, 4\) with pooling='global'"),
         (dict(num_joints=0), 'num_joints=0, allowed: an integer of at least 1'),
@@ -125,6 +125,6 @@ def test_impossible_values(wrong, message):
 
 
 @pytest.mark.parametrize('kind', [PoseDiscriminator, ConfidenceDiscriminator])
-def test_both_are_built_alike(kind):
+def test_both_take_the_same_arguments(kind):
     net = kind(num_joints=3, with_occlusion=False, pooling='fc', map_size=(4, 4), spectral_norm=True, **SMALL)
     assert net(torch.rand(2, 3, 4, 4), torch.rand(2, 3, 8, 8)).shape == (2, 3)

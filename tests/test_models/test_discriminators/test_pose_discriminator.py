@@ -12,16 +12,16 @@ SMALL = dict(num_joints=2, channels=8, depth=1, norm_cfg=dict(type='GN', num_gro
 def test_image_is_resized_by_area():
     images = torch.arange(2 * 3 * 4 * 6, dtype=torch.float64).reshape(2, 3, 4, 6)
     small = resize_by_area(images, (2, 2))
-    for b in range(2):
+    for n in range(2):
         for c in range(3):
             for y in range(2):
                 for x in range(2):
-                    block = images[b, c, 2 * y : 2 * y + 2, 3 * x : 3 * x + 3]
-                    assert small[b, c, y, x].item() == pytest.approx(sum(block.flatten().tolist()) / 6)
+                    block = images[n, c, 2 * y : 2 * y + 2, 3 * x : 3 * x + 3]
+                    assert small[n, c, y, x].item() == pytest.approx(sum(block.flatten().tolist()) / 6)
     assert resize_by_area(images, (4, 6)) is images
 
 
-def test_sees_image_then_maps():
+def test_reads_image_then_maps():
     torch.manual_seed(0)
     net = MODELS.build(dict(type='PoseDiscriminator', **SMALL)).double()
     maps, images = torch.rand(1, 4, 4, 6).double(), torch.rand(1, 3, 16, 24).double()
@@ -31,18 +31,18 @@ def test_sees_image_then_maps():
     torch.testing.assert_close(seen[0], torch.cat([resize_by_area(images, (4, 6)), maps], 1))
 
 
-def test_true_and_predicted_maps_of_the_same_images():
+def test_real_and_predicted_maps_of_the_same_images():
     torch.manual_seed(0)
     net = PoseDiscriminator(**SMALL).double()
-    true, predicted, images = (torch.rand(2, c, s, s).double() for c, s in ((4, 4), (4, 4), (3, 8)))
-    together = net(torch.cat([true, predicted]), images)
-    torch.testing.assert_close(together, torch.cat([net(true, images), net(predicted, images)]), rtol=1e-12, atol=1e-12)
-    # the image counts
-    assert (net(true, images.flip(0)) - net(true, images)).abs().min() > 1e-9
+    real, predicted, images = (torch.rand(2, c, s, s).double() for c, s in ((4, 4), (4, 4), (3, 8)))
+    together = net(torch.cat([real, predicted]), images)
+    torch.testing.assert_close(together, torch.cat([net(real, images), net(predicted, images)]), rtol=1e-12, atol=1e-12)
+    # the image has an effect
+    assert (net(real, images.flip(0)) - net(real, images)).abs().min() > 1e-9
 
 
 def test_maps_without_their_images():
-    with pytest.raises(ValueError, match='3 sets of maps are no multiple of 2 images'):
+    with pytest.raises(ValueError, match='3 sets of maps are not a multiple of 2 images'):
         PoseDiscriminator(**SMALL)(torch.rand(3, 4, 4, 4), torch.rand(2, 3, 8, 8))
-    with pytest.raises(ValueError, match='got 3 maps, num_joints=2 and with_occlusion=True mean 4'):
+    with pytest.raises(ValueError, match='got 3 maps, but num_joints=2 and with_occlusion=True mean 4'):
         PoseDiscriminator(**SMALL)(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 8, 8))

@@ -1,4 +1,4 @@
-"""The adversarial terms, against the slides' formulas written out number by number."""
+"""The adversarial terms against the formulas of the slides, evaluated number by number."""
 
 import math
 
@@ -20,14 +20,14 @@ LOGITS = torch.tensor([[-7.0, -0.4, 0.0, 1.3], [2.0, -2.0, 9.0, 0.25]], dtype=to
 LABELS = torch.tensor([[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]], dtype=torch.float64)
 
 
-def verdict(logit):
+def sigmoid(logit):
     return 1 / (1 + math.exp(-logit))
 
 
-def written(formula, logits=LOGITS, labels=LABELS):
-    """A formula of D and t, joint by joint."""
+def evaluated(formula, logits=LOGITS, labels=LABELS):
+    """A formula in D and t, joint by joint."""
     pairs = zip(logits.flatten().tolist(), labels.flatten().tolist(), strict=True)
-    return torch.tensor([formula(verdict(s), t) for s, t in pairs], dtype=torch.float64).reshape(logits.shape)
+    return torch.tensor([formula(sigmoid(s), t) for s, t in pairs], dtype=torch.float64).reshape(logits.shape)
 
 
 def assert_same(one, other):
@@ -35,29 +35,29 @@ def assert_same(one, other):
 
 
 def test_terms_are_the_slides_formulas():
-    assert_same(real_term(LOGITS), written(lambda d, t: math.log(d)))
-    assert_same(fake_term(LOGITS, LABELS), written(lambda d, t: math.log(1 - abs(d - t))))
-    # what G minimises is the second term of what D maximises
-    assert_same(generator_term(LOGITS, LABELS, 'minimax', gate=False), written(lambda d, t: math.log(1 - abs(d - t))))
+    assert_same(real_term(LOGITS), evaluated(lambda d, t: math.log(d)))
+    assert_same(fake_term(LOGITS, LABELS), evaluated(lambda d, t: math.log(1 - abs(d - t))))
+    # G minimises the second term of what D maximises
+    assert_same(generator_term(LOGITS, LABELS, 'minimax', gate=False), evaluated(lambda d, t: math.log(1 - abs(d - t))))
     assert_same(
-        generator_term(LOGITS, LABELS, 'non_saturating', gate=False), written(lambda d, t: -math.log(abs(d - t)))
+        generator_term(LOGITS, LABELS, 'non_saturating', gate=False), evaluated(lambda d, t: -math.log(abs(d - t)))
     )
 
 
 @pytest.mark.parametrize(
     'kind, formula', [('minimax', lambda d: math.log(1 - d)), ('non_saturating', lambda d: -math.log(d))]
 )
-def test_gate_spares_joints_that_are_right(kind, formula):
+def test_gate_leaves_out_correct_joints(kind, formula):
     logits = LOGITS.clone().requires_grad_()
     term = generator_term(logits, LABELS, kind, gate=True)
-    assert_same(term.detach(), written(lambda d, t: 0 if t == 1 else formula(d)))
+    assert_same(term.detach(), evaluated(lambda d, t: 0 if t == 1 else formula(d)))
     term.sum().backward()
     assert (logits.grad[LABELS == 1] == 0).all()
-    assert (logits.grad[LABELS == 0] < 0).all()  # descent calls for a better verdict
+    assert (logits.grad[LABELS == 0] < 0).all()  # descent raises the score
 
 
 @pytest.mark.parametrize('kind', ['minimax', 'non_saturating'])
-def test_without_the_gate_right_joints_are_pushed_down(kind):
+def test_without_the_gate_scores_of_correct_joints_are_lowered(kind):
     logits = LOGITS.clone().requires_grad_()
     generator_term(logits, LABELS, kind, gate=False).sum().backward()
     assert (logits.grad[LABELS == 1] > 0).all() and (logits.grad[LABELS == 0] < 0).all()
@@ -73,7 +73,7 @@ def test_non_saturating_is_steep_where_minimax_is_flat():
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-def test_terms_hold_at_both_ends(dtype):
+def test_terms_of_extreme_logits(dtype):
     logits = torch.tensor([[-1e4, 1e4]], dtype=dtype, requires_grad=True)
     zeros, ones = torch.zeros(1, 2, dtype=dtype), torch.ones(1, 2, dtype=dtype)
     low, high = [-1e4, 0.0], [0.0, -1e4]  # log D and log(1 - D) of D = 0 and D = 1
@@ -102,16 +102,16 @@ def test_gradients():
 def test_sum_over_joints_mean_over_images():
     terms = torch.tensor([[1.0, 10.0, 100.0], [1000.0, 1e4, 1e5]])
     weights = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
-    # an image without any label still counts as an image: else ranks would disagree
+    # an image without any label counts as an image, so that ranks agree
     assert per_image(terms, weights).item() == 101 / 2
 
 
 def test_labels_of_p():
     maps = torch.full((1, 5, 4, 7), -0.5)
-    maps[0, 0, 1, 5] = 0.3  # (5, 1), 2 cells left of the truth
+    maps[0, 0, 1, 5] = 0.3  # (5, 1), 2 cells left of the true position
     maps[0, 1, 3, 6] = 9.0  # (6, 3), exact
     maps[0, 2, 0, 0] = 0.1  # (0, 0), 5 cells away
-    maps[0, 3, 2, 2] = 0.0  # nothing above 0: nowhere, though its maximum is at the truth
+    maps[0, 3, 2, 2] = 0.0  # no value above 0: not predicted, although the maximum is at the true position
     maps[0, 4, 3, 1] = 1.0  # 1.5 cells below
     cells = torch.tensor([[[7.0, 1.0], [6.0, 3.0], [3.0, 4.0], [2.0, 2.0], [1.0, 1.5]]])
     size = torch.tensor([10.0])
@@ -129,34 +129,35 @@ def test_labels_of_p():
 
 
 def test_labels_of_c():
-    truth, maps = torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 3, 4)
-    truth[:, 0, 1, 2] = 1
+    targets, maps = torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 3, 4)
+    targets[:, 0, 1, 2] = 1
     maps[1, 0, 0, 0] = 2  # sqrt(1 + 4) away, the other sqrt(1)
     for epsilon, expected in ((0.99, [0, 0]), (1.0, [0, 0]), (1.01, [1, 0]), (2.2, [1, 0]), (2.3, [1, 1])):
-        assert labels_by_map(maps, truth, epsilon)[:, 0].tolist() == expected
+        assert labels_by_map(maps, targets, epsilon)[:, 0].tolist() == expected
 
 
 def test_labels_of_half_precision_maps_are_made_in_float32():
-    truth = torch.zeros(1, 1, 64, 64)
+    targets = torch.zeros(1, 1, 64, 64)
     maps = torch.full((1, 1, 64, 64), 4.0, dtype=torch.float16)  # the sum of squares, 65,536, is infinite in float16
-    labels = labels_by_map(maps, truth, 256.5)
+    labels = labels_by_map(maps, targets, 256.5)
     assert labels.dtype == torch.float32 and labels.item() == 1
-    assert labels_by_map(maps, truth, 255.5).item() == 0
+    assert labels_by_map(maps, targets, 255.5).item() == 0
 
 
-def test_module_says_what_the_functions_say():
+def test_module_equals_the_functions():
     loss = MODELS.build(
         dict(type='AdversarialLoss', delta=0.2, epsilon=2.0, gate=False, generator_loss='non_saturating')
     )
     assert_same(loss.real(LOGITS), -real_term(LOGITS))
     assert_same(loss.fake(LOGITS, LABELS), -fake_term(LOGITS, LABELS))
     assert_same(loss.generator(LOGITS, LABELS), generator_term(LOGITS, LABELS, 'non_saturating', gate=False))
-    maps, truth = torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8)
+    maps, targets = torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8)
     maps[0, 0, 4, 5] = maps[0, 1, 0, 0] = 1
     cells, sizes = torch.tensor([[[4.0, 4.0], [1.5, 0.0]]]), torch.tensor([6.0])
-    assert loss.labels('pose', maps, truth, cells, sizes).tolist() == [[1, 0]]  # 1 < 0.2 * 6 < 1.5
+    assert loss.labels('p_fake', maps, targets, cells, sizes).tolist() == [[1, 0]]  # 1 < 0.2 * 6 < 1.5
+    assert loss.labels('all_fake', targets, targets, cells, sizes).tolist() == [[0, 0]]
     maps[0, 1, 0, 0] = 2.5
-    assert loss.labels('confidence', maps, truth, cells, sizes).tolist() == [[1, 0]]
+    assert loss.labels('c_fake', maps, targets, cells, sizes).tolist() == [[1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_module_says_what_the_functions_say():
         (dict(epsilon=-1.0), r'adversarial.epsilon=-1.0'),
         (dict(epsilon='1'), r"adversarial.epsilon='1'"),
         (dict(gate=1), r'adversarial.gate=1, allowed: True, False'),
-        (dict(generator_loss='hinge'), r"adversarial.generator_loss='hinge', allowed: \('minimax', 'non_saturating'\)"),
+        (dict(generator_loss='hinge'), r"adversarial.generator_loss='hinge', allowed: 'minimax', 'non_saturating'"),
     ],
 )
 def test_impossible_values(wrong, message):

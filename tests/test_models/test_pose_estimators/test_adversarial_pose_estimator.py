@@ -1,4 +1,4 @@
-"""The estimator: what it is built of, that it is a plain one without weight, and what checkpoints of it hold."""
+"""The estimator: its parts, its equality with a plain one at zero weight, its checkpoints, and errors in configs."""
 
 import copy
 
@@ -13,7 +13,7 @@ from mmpose.registry import MODELS
 from posestructs.models.discriminators import ConfidenceDiscriminator, PoseDiscriminator
 
 
-def generator(state):
+def generator_part(state):
     return {name: value for name, value in state.items() if not name.startswith('discriminators.')}
 
 
@@ -26,12 +26,12 @@ def plain_config(toy):
 
 @pytest.mark.parametrize('algorithm', ['joint', 'alternating'])
 @pytest.mark.parametrize('kind', [torch.optim.SGD, torch.optim.RMSprop])
-def test_without_weight_it_is_supervised_training(algorithm, kind, toy):
-    """Bit by bit: mmpose's own estimator on the same weights, beside one whose discriminators are trained too."""
+def test_zero_weights_are_supervised_training(algorithm, kind, toy):
+    """Bit by bit equal to mmpose's own estimator with the same weights, although discriminators are trained too."""
     model = toy.build(adversarial=dict(alpha=0, beta=0.0, algorithm=algorithm))
     plain = MODELS.build(plain_config(toy)).double().train()
     assert type(plain) is TopdownPoseEstimator
-    plain.load_state_dict(generator(model.state_dict()), strict=True)
+    plain.load_state_dict(generator_part(model.state_dict()), strict=True)
     before = toy.weights(model)
     optim, own = toy.optimizers(model, kind, lr=1e-2), OptimWrapper(kind(plain.parameters(), lr=1e-2))
     for number in range(3):
@@ -45,7 +45,7 @@ def test_without_weight_it_is_supervised_training(algorithm, kind, toy):
 def test_without_discriminators_it_is_supervised_training(toy):
     model, plain = toy.build(discriminators=None), MODELS.build(plain_config(toy)).double().train()
     plain.load_state_dict(model.state_dict(), strict=True)
-    # as mmpose's estimator, it takes a plain optimizer wrapper, or one by name
+    # like mmpose's estimator it accepts a single optimizer wrapper
     alone = copy.deepcopy(model)
     one, two, three = (
         toy.optimizers(model),
@@ -58,15 +58,15 @@ def test_without_discriminators_it_is_supervised_training(toy):
 
 
 def test_same_seed_same_generator(toy):
-    """So that rows of an ablation begin alike, with and without discriminators, and see images in the same order."""
+    """Models of an ablation start alike, with and without discriminators, and see images in the same order."""
     states, draws = [], []
     for discriminators in (None, toy.MODEL['discriminators'], dict(pose=toy.MODEL['discriminators']['pose'])):
         torch.manual_seed(3)
         model = MODELS.build(toy.config(discriminators=discriminators))
-        model.networks()
+        model.attach_discriminators()
         model.init_weights()
         draws.append(torch.rand(()).item())
-        states.append(generator(model.state_dict()))
+        states.append(generator_part(model.state_dict()))
     for state in states[1:]:
         assert toy.largest_difference(states[0], state) == 0
     assert draws[0] == draws[1] == draws[2]
@@ -76,8 +76,11 @@ def test_networks(toy):
     model = MODELS.build(toy.config()).double()
     assert model.discriminators is None and not any('discriminators' in name for name in model.state_dict())
     generator_parameters = list(model.parameters())
+    before = model.networks()
+    assert list(before) == ['generator', 'pose', 'confidence'] and model.discriminators is None  # a pure query
+    model.attach_discriminators()
     networks = model.networks()
-    assert list(networks) == ['generator', 'pose', 'confidence']
+    assert networks['pose'] is before['pose'] and list(networks) == list(before)
     assert isinstance(networks['pose'], PoseDiscriminator) and networks['pose'] is model.discriminators['pose']
     assert isinstance(networks['confidence'], ConfidenceDiscriminator)
     assert [id(p) for p in networks['generator'].parameters()] == [id(p) for p in generator_parameters]
@@ -86,7 +89,8 @@ def test_networks(toy):
     of_discriminators = [p for n in ('pose', 'confidence') for p in networks[n].parameters()]
     assert {p.dtype for p in of_discriminators} == {torch.float64}  # that of the generator
     assert len(list(model.parameters())) == len(generator_parameters) + len(of_discriminators)
-    assert model.networks().keys() == networks.keys()
+    model.attach_discriminators()  # no effect
+    assert model.networks()['pose'] is networks['pose']
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,7 @@ def test_networks(toy):
         (dict(pose=None, confidence=None), []),
         (dict(pose=dict(), confidence=None), ['pose']),
         (dict(confidence=dict(type='ConfidenceDiscriminator')), ['confidence']),
-        (dict(confidence=dict(), pose=dict()), ['pose', 'confidence']),  # the order is fixed: ranks meet in it
+        (dict(confidence=dict(), pose=dict()), ['pose', 'confidence']),  # the order is fixed, as ranks communicate in it
     ],
 )
 def test_variants_by_config_alone(discriminators, names, toy):
@@ -117,7 +121,7 @@ def test_variants_by_config_alone(discriminators, names, toy):
 
 @pytest.mark.parametrize('with_occlusion_maps', [True, False])
 def test_single_task(with_occlusion_maps, toy):
-    """Pose maps alone, from a codec that may draw both kinds."""
+    """Pose maps only, from a codec that may encode both kinds."""
     codec = toy.CODEC | dict(with_occlusion=False)
     model = toy.build(backbone=dict(num_branches=1), head=dict(multi_task=False, decoder=codec))
     assert model.discriminators['pose'].map_channels == model.discriminators['confidence'].map_channels == 4
@@ -143,9 +147,9 @@ def test_discriminators_are_built_for_the_head(toy):
 # ---------------------------------------------------------------------------------------------------- checkpoints
 
 
-def test_checkpoint_without_discriminators_is_the_generators(toy):
+def test_checkpoint_of_the_generator(toy):
     trained = toy.build(seed=1)
-    stripped = generator(trained.state_dict())
+    stripped = generator_part(trained.state_dict())
     for config in (toy.config(discriminators=None), toy.config(), plain_config(toy)):
         model = MODELS.build(config).double()
         model.load_state_dict(stripped, strict=True)
@@ -160,34 +164,36 @@ def test_whole_checkpoint_loads_strictly_with_and_without_discriminators(load, t
     names = list(whole)
     without = MODELS.build(toy.config(discriminators=None)).double()
     load(without, whole)
-    waiting = MODELS.build(toy.config()).double()
-    load(waiting, whole)
-    assert list(whole) == names  # the caller's dict is left alone
-    for model in (without, waiting):
-        assert toy.largest_difference(dict(model.state_dict()), generator(whole)) == 0
-    # its discriminators are those of the checkpoint when training begins
-    waiting.networks()
-    assert toy.largest_difference(dict(waiting.state_dict()), dict(whole)) == 0
+    detached = MODELS.build(toy.config()).double()
+    load(detached, whole)
+    assert list(whole) == names  # the caller's dict is unchanged
+    for model in (without, detached):
+        assert toy.largest_difference(dict(model.state_dict()), generator_part(whole)) == 0
+    # detached discriminators have loaded their weights too
+    detached.attach_discriminators()
+    assert toy.largest_difference(dict(detached.state_dict()), dict(whole)) == 0
     attached = toy.build(seed=2)
     load(attached, whole)
     assert toy.largest_difference(dict(attached.state_dict()), dict(whole)) == 0
     with pytest.raises(RuntimeError, match='Missing key.*discriminators.pose'):
-        attached.load_state_dict(generator(whole), strict=True)
+        attached.load_state_dict(generator_part(whole), strict=True)
 
 
-def test_other_discriminators_in_a_checkpoint_do_not_disturb_inference(toy):
+def test_other_discriminators_in_a_checkpoint_are_ignored_for_inference(toy):
     wider = dict(channels=16, depth=1, norm_cfg=toy.GROUPS)
     whole = toy.build(seed=1, discriminators=dict(pose=wider)).state_dict()
     model = MODELS.build(toy.config()).double()
     model.load_state_dict(whole, strict=True)
-    assert toy.largest_difference(dict(model.state_dict()), generator(whole)) == 0
+    assert toy.largest_difference(dict(model.state_dict()), generator_part(whole)) == 0
 
 
 def test_copies_and_averages(toy):
     model = MODELS.build(toy.config()).double()
-    waiting = copy.deepcopy(model)
-    assert waiting.networks()['pose'] is not model.networks()['pose']
-    assert toy.largest_difference(waiting.state_dict(), model.state_dict()) == 0
+    copied = copy.deepcopy(model)
+    for each in (model, copied):
+        each.attach_discriminators()
+    assert copied.networks()['pose'] is not model.networks()['pose']
+    assert toy.largest_difference(copied.state_dict(), model.state_dict()) == 0
     average = ExponentialMovingAverage(model, momentum=0.5)
     before = toy.weights(model)
     average.update_parameters(model)
@@ -206,7 +212,31 @@ def test_copies_and_averages(toy):
 @pytest.mark.parametrize(
     'changes, message',
     [
-        (dict(discriminators=dict(poes=dict())), r'discriminators: unknown network poes, allowed: pose, confidence'),
+        (
+            dict(discriminators=dict(poes=dict())),
+            r"discriminators.poes: missing type, which only 'pose', 'confidence' have by default",
+        ),
+        (
+            dict(discriminators=dict(limbs=dict(type='PoseDiscriminator'))),
+            r"discriminators.limbs.label_rule=None, allowed: 'p_fake', 'c_fake', 'all_fake'",
+        ),
+        (
+            dict(discriminators=dict(limbs=dict(type='PoseDiscriminator', label_rule='p_fake', channels=8, depth=1))),
+            r"adversarial.weights: missing 'limbs', needed: a number",
+        ),
+        (dict(discriminators=dict(generator=dict())), "discriminators: name 'generator', allowed: an identifier other"),
+        (dict(discriminators={'a.b': dict()}), "discriminators: name 'a.b', allowed: an identifier"),
+        (dict(discriminators=dict(items=dict())), "discriminators: name 'items', allowed: an identifier"),
+        (
+            dict(discriminators=dict(pose=dict(input_maps='occlusion'))),
+            r"discriminators.pose.input_maps='occlusion', allowed: 'all', 'pose'",
+        ),
+        (
+            dict(adversarial=dict(weights=dict(limbs=1))),
+            r"adversarial.weights.limbs: no such discriminator, the model has 'pose', 'confidence'",
+        ),
+        (dict(adversarial=dict(weights=dict(pose=1))), "adversarial.weights.pose: the weight of 'pose' is adversarial.beta"),
+        (dict(adversarial=dict(weights=3)), r'adversarial.weights=3, allowed: a dict'),
         (
             dict(discriminators=dict(pose=dict(num_joints=5))),
             'discriminators.pose.num_joints=5, but the maps of head have 4',
@@ -232,11 +262,11 @@ def test_copies_and_averages(toy):
         (dict(adversarial=dict(delta=0)), 'adversarial.delta=0'),
         (
             dict(adversarial=dict(algorithm='both')),
-            r"adversarial.algorithm='both', allowed: \('joint', 'alternating', 'li",
+            r"adversarial.algorithm='both', allowed: 'joint', 'alternating', 'li",
         ),
         (
             dict(adversarial=dict(gamma=1, normalize='box')),
-            'adversarial: unknown gamma, normalize, allowed: alpha, beta, al',
+            "adversarial: unknown keys 'gamma', 'normalize', allowed: 'alpha', 'beta', 'we",
         ),
     ],
 )
@@ -245,13 +275,13 @@ def test_impossible_configs(changes, message, toy):
         MODELS.build(toy.config(**changes))
 
 
-def test_what_no_discriminator_has(toy):
+def test_unknown_argument_of_a_discriminator(toy):
     with pytest.raises(TypeError, match="discriminators.confidence: .*unexpected keyword argument 'channel'"):
         MODELS.build(toy.config(discriminators=dict(confidence=dict(channel=8))))
 
 
 def test_batch_of_another_number_of_joints(toy):
-    """The codec's joints are the data's: known with the first batch."""
+    """The joints of the codec are those of the data, known with the first batch."""
     model, data = toy.build(), toy.batch()
     for sample in data['data_samples']:
         sample.gt_fields.heatmaps = sample.gt_fields.heatmaps[:6]

@@ -1,4 +1,4 @@
-"""One iteration, against Algorithm 1 written out with plain torch, network by network and joint by joint."""
+"""One iteration against Algorithm 1 in plain torch, network by network and joint by joint."""
 
 import copy
 import math
@@ -10,17 +10,16 @@ from mmengine.optim import OptimWrapper
 from torch.nn import functional as F
 
 from posestructs.engine import NetworkOptimWrapperDict
-from posestructs.models.pose_estimators.adversarial_step import AdversarialStep
 
 LR = 0.05
 
 
-def say(logit):
+def sigmoid(logit):
     return 1 / (1 + torch.exp(-logit))
 
 
 class Plain:
-    """The paper's algorithm on copies of the networks: nothing shared with the code under test but the networks."""
+    """The paper's algorithm on copies of the networks; only the networks are shared with the code under test."""
 
     def __init__(self, model, data, kind='minimax', gate=True):
         self.model = copy.deepcopy(model)
@@ -28,7 +27,7 @@ class Plain:
         self.images, samples = data['inputs'], data['data_samples']
         labels = [s.gt_instance_labels for s in samples]
         self.samples, self.count = samples, len(samples)
-        self.truth = torch.stack([s.gt_fields.heatmaps for s in samples]).double()
+        self.targets = torch.stack([s.gt_fields.heatmaps for s in samples]).double()
         self.labelled = torch.cat([x.keypoint_weights for x in labels])
         self.known = torch.cat([x.occlusion_weights for x in labels])
         self.cells = torch.cat([x.keypoint_cells for x in labels])
@@ -44,13 +43,13 @@ class Plain:
             for i in range(self.count):
                 for k in range(4):
                     if self.labelled[i, k]:
-                        total = total + (maps[i, k] - self.truth[i, k]).square().sum()
+                        total = total + (maps[i, k] - self.targets[i, k]).square().sum()
                     if self.known[i, k]:
-                        total = total + (maps[i, 4 + k] - self.truth[i, 4 + k]).square().sum()
+                        total = total + (maps[i, 4 + k] - self.targets[i, 4 + k]).square().sum()
         return total / (2 * self.count * len(stacks))
 
-    def seen(self, maps):
-        """Maps as a discriminator is to see them."""
+    def masked(self, maps):
+        """Maps with the channels of unlabelled joints and of unknown occlusion set to zero."""
         out = maps.clone()
         for i in range(self.count):
             for k in range(4):
@@ -63,20 +62,20 @@ class Plain:
     def scores(self, name, maps):
         net = self.model.discriminators[name]
         if name == 'confidence':
-            return say(net(self.seen(maps)))
+            return sigmoid(net(self.masked(maps)))
         small = F.adaptive_avg_pool2d(self.images, maps.shape[2:])
-        return say(net._judge(torch.cat([small, self.seen(maps)], 1)))
+        return sigmoid(net._logits(self.masked(maps), small))
 
     def label(self, name, maps, i, k):
         predicted = maps[i, k].detach()
         if name == 'confidence':
-            return float(math.sqrt((predicted - self.truth[i, k]).square().sum()) < 4)
+            return float(math.sqrt((predicted - self.targets[i, k]).square().sum()) < 4)
         place = predicted.argmax().item()
         away = math.dist((place % 8, place // 8), self.cells[i, k].tolist())
         return float(predicted.max() > 0 and away / self.size[i].item() < 0.5)
 
     def joints(self, name):
-        """Images and joints that count; P needs the person's size."""
+        """Images and joints that count; P needs the size of the person."""
         for i in range(self.count):
             for k in range(4):
                 if self.labelled[i, k] and (name == 'confidence' or self.size[i] > 0):
@@ -86,12 +85,12 @@ class Plain:
         """- E[log D(real)] - E[log(1 - |D(fake) - t|)]"""
         total = 0
         if real:
-            d = self.scores(name, self.truth)
+            d = self.scores(name, self.targets)
             total = total - sum(torch.log(d[i, k]) for i, k in self.joints(name))
         if fake:
             d = self.scores(name, maps.detach())
             labels = {(i, k): self.label(name, maps, i, k) for i, k in self.joints(name)}
-            assert 0 < sum(labels.values()) < len(labels)  # both kinds are tested
+            assert 0 < sum(labels.values()) < len(labels)  # labels of both kinds
             total = total - sum(torch.log(1 - abs(d[i, k] - t)) for (i, k), t in labels.items())
         return total / self.count
 
@@ -123,7 +122,7 @@ class Plain:
             self.descend(*step)
 
     def alternating(self):
-        # gradients through weights that have stepped since are those of the weights at their forward pass
+        # gradients are those of the weights at the time of the forward pass, although some have changed since
         stacks = self.generate()
         for name in ('pose', 'confidence'):
             self.descend(*self.gradients(self.l_d(name, stacks[-1]), name))
@@ -185,13 +184,13 @@ def test_generator_passes_per_iteration(algorithm, passes, toy):
     optim = toy.optimizers(model)
     for _ in range(3):
         model.train_step(toy.batch(count=2), optim)
-    # a discriminator: true and predicted maps at once, or one after the other, and the generator's maps afresh
+    # real and predicted maps in one pass or in two, and one more pass in the generator's step
     discriminator = 3 * (3 if algorithm == 'literal' else 2)
     assert calls == dict(backbone=3 * passes, head=3 * passes, pose=discriminator, confidence=discriminator)
 
 
 def test_no_step_touches_the_gradients_of_another_network(toy):
-    """Gradients that a step left behind would be added to the next step of the network that they are of."""
+    """Left-over gradients would be added to those of the next step of that network."""
     model, data = toy.build(), toy.batch()
     networks, marks = model.networks(), {}
 
@@ -205,22 +204,22 @@ def test_no_step_touches_the_gradients_of_another_network(toy):
         return {name for name, parameters in marks.items() if any((p.grad != 7).any() for p in parameters)}
 
     class Keep:
-        """An optimizer wrapper that takes gradients and does nothing with them."""
+        """An optimizer wrapper that computes gradients and does not use them."""
 
         def __init__(self, wrapper):
             self.optim_context, self.scale_loss = wrapper.optim_context, wrapper.scale_loss
             self.backward = self.update_params = lambda loss: loss.backward()
 
     optim = {name: Keep(wrapper) for name, wrapper in toy.optimizers(model).items()}
-    step = AdversarialStep(model, data, networks, optim)
-    losses, maps = step._generate()
-    labels = step._labels(maps)
+    step = model.build_step(data, optim)
+    losses, maps = step.generator_forward()
+    labels = step.joint_labels(maps)
     for name in ('pose', 'confidence'):
         mark()
-        step._teach(name, maps.detach(), labels[name])
+        step.discriminator_backward(name, maps.detach(), labels[name])
         assert touched() == {name}
     mark()
-    step._improve(losses, maps, labels)
+    step.generator_step(losses, maps, labels)
     assert touched() == {'generator'}
     assert all(p.requires_grad for network in networks.values() for p in network.parameters())
 
@@ -232,26 +231,26 @@ def test_gradients_are_cleared_after_an_iteration(toy):
         assert all(p.grad is None or not p.grad.any() for p in model.parameters())
 
 
-def test_unlabelled_joints_say_nothing(toy):
-    """Whatever is predicted or drawn for them: to P and C, and back to the generator."""
+def test_unlabelled_joints_have_no_effect(toy):
+    """Neither on P and C nor, through them, on the generator."""
     model, data = toy.build(), toy.batch()
-    step = AdversarialStep(model, data, model.networks(), toy.optimizers(model))
-    _, maps = step._generate()
+    step = model.build_step(data, toy.optimizers(model))
+    _, maps = step.generator_forward()
     maps = maps.detach().requires_grad_()
-    labels = step._labels(maps)
-    step._improve(dict(loss_kpt=maps.sum() * 0), maps, labels)
-    known = step.truth.known.squeeze()
+    labels = step.joint_labels(maps)
+    step.generator_step(dict(loss_kpt=maps.sum() * 0), maps, labels)
+    known = step.targets.known.squeeze()
     assert known.shape == (6, 8) and 0 < known.sum() < known.numel() and not known[4].any()
     slopes = maps.grad.abs().sum((2, 3))
     assert (slopes[known == 0] == 0).all() and (slopes[known == 1] > 0).any()
 
     def losses(model, junk):
-        step = AdversarialStep(model, data, model.networks(), toy.optimizers(model))
-        _, maps = step._generate()
+        step = model.build_step(data, toy.optimizers(model))
+        _, maps = step.generator_forward()
         maps = maps.detach() + junk * (1 - known)[:, :, None, None]
-        step._labels(maps)
+        labels = step.joint_labels(maps)
         for name in ('pose', 'confidence'):
-            step._teach(name, maps, step._labels(maps)[name])
+            step.discriminator_backward(name, maps, labels[name])
         return {name: value.item() for name, value in step.log.reduce().items()}
 
     assert losses(toy.build(), 0.0) == losses(toy.build(), 100.0)
@@ -292,7 +291,7 @@ def test_log(toy):
     assert log['loss'] - log['loss_kpt'] - log['loss_occlusion'] == pytest.approx(adversarial, rel=1e-9)
     for name in ('pose', 'confidence'):
         joints = list(plain.joints(name))
-        real, fake = plain.scores(name, plain.truth), plain.scores(name, stacks[-1])
+        real, fake = plain.scores(name, plain.targets), plain.scores(name, stacks[-1])
         labels = [plain.label(name, stacks[-1], i, k) for i, k in joints]
         expected = dict(
             loss_real=plain.l_d(name, stacks[-1], fake=False).item(),
@@ -308,7 +307,7 @@ def test_log(toy):
     assert set(log) == {'loss', 'loss_kpt', 'loss_occlusion', 'loss_adv_pose', 'loss_adv_confidence', 'acc_pose'}
 
 
-def test_people_of_unknown_size_teach_c_only(toy):
+def test_persons_of_unknown_size_count_for_c_only(toy):
     model, data = toy.build(), toy.batch(1, 1)
     data['data_samples'][0].gt_instance_labels.normaliser.zero_()
     log = {k: v.item() for k, v in model.train_step(data, toy.optimizers(model)).items()}
@@ -317,7 +316,7 @@ def test_people_of_unknown_size_teach_c_only(toy):
 
 
 def moved(toy, model, before):
-    """Networks of which a weight, or a running statistic, is not as it was."""
+    """Networks of which a weight or a running statistic has changed."""
     own = lambda name: name.split('.')[1] if name.startswith('discriminators.') else 'generator'  # noqa: E731
     return {own(name) for name, value in toy.weights(model).items() if not torch.equal(value, before[name])}
 
@@ -330,26 +329,26 @@ def test_stopped_networks_do_not_change(which, algorithm, stopped, toy):
     changes = dict(backbone=batches, head=batches, adversarial=dict(algorithm=algorithm))
     model = toy.build(**changes)
     optim = toy.optimizers(model)
-    resting = (
+    user_frozen = (
         (model.networks()[stopped] if stopped != 'generator' else model.backbone).get_submodule('stem.0').eval()
-    )  # as a user's own freezing does
+    )  # frozen by the user
     getattr(model, which).add(stopped)
     before = toy.weights(model)
     log = model.train_step(toy.batch(), optim)
     assert moved(toy, model, before) == {'generator', 'pose', 'confidence'} - {stopped}
     assert 'pose.acc_real' in log and 'confidence.acc_fake' in log
-    assert all(m.training == (m is not resting) for m in model.modules())
+    assert all(m.training == (m is not user_frozen) for m in model.modules())
     if stopped == 'generator':
         assert log['loss_adv_pose'] == 0
     else:
-        assert log[f'loss_adv_{stopped}'] != 0  # it still teaches the generator
+        assert log[f'loss_adv_{stopped}'] != 0  # it still contributes to the generator's loss
     getattr(model, which).clear()
     before = toy.weights(model)
     model.train_step(toy.batch(), optim)
     assert moved(toy, model, before) == {'generator', 'pose', 'confidence'}
 
 
-def test_frozen_without_weight_is_not_run(toy):
+def test_frozen_discriminator_without_weight_is_not_run(toy):
     model = toy.build()
     for name in ('pose', 'confidence'):
         model.discriminators[name].forward = None  # fails if called
@@ -362,7 +361,7 @@ def test_frozen_without_weight_is_not_run(toy):
 
 
 def test_skipped_batch_of_accumulated_ones(toy):
-    """The counts go on, so that the next batch begins where the other networks' does."""
+    """Its count goes on, so that its next accumulated batch begins with that of the other networks."""
     model = toy.build()
     optim = toy.optimizers(model, counts=2)
     model.skip_steps.add('pose')
@@ -378,7 +377,7 @@ def test_skipped_batch_of_accumulated_ones(toy):
 
 
 class HalfPrecision(OptimWrapper):
-    """Autocasts as ``AmpOptimWrapper`` does, on the CPU."""
+    """Autocast as in ``AmpOptimWrapper``, on the CPU."""
 
     @contextmanager
     def optim_context(self, model):
@@ -387,13 +386,13 @@ class HalfPrecision(OptimWrapper):
 
 
 def test_reduced_precision(toy):
-    """Maps and logits of half precision; labels, losses and logs are at least float32."""
+    """Maps and logits are bfloat16; labels, losses and logs are at least float32."""
     half, full = toy.build().float(), toy.build().float()
     data = toy.batch()
     data['inputs'] = data['inputs'].float()
     before, seen = toy.weights(half), []
     for net in half.discriminators.values():
-        net.judge.register_forward_hook(lambda module, args, out: seen.append(out.dtype))
+        net.classifier.register_forward_hook(lambda module, args, out: seen.append(out.dtype))
     optim = NetworkOptimWrapperDict(
         **{n: HalfPrecision(torch.optim.SGD(m.parameters(), LR)) for n, m in half.networks().items()}
     )
@@ -401,7 +400,7 @@ def test_reduced_precision(toy):
     assert set(seen) == {torch.bfloat16} and len(seen) == 4
     for name, value in logs[0].items():
         assert value.dtype == torch.float32, name
-    # labels are those of maps in half precision, of which a few may differ
+    # a few labels may differ, as they are those of bfloat16 maps
     assert logs[0]['loss'].item() == pytest.approx(logs[1]['loss'].item(), rel=0.05)
     steps = [torch.cat([(w - before[n]).flatten() for n, w in toy.weights(m).items()]) for m in (half, full)]
     assert F.cosine_similarity(*steps, dim=0) > 0.95

@@ -1,4 +1,4 @@
-"""Discriminators around heads of mmpose."""
+"""Maps of mmpose's heads, their targets, and discriminators around these heads."""
 
 import logging
 
@@ -15,53 +15,53 @@ from posestructs.models.pose_estimators import head_maps
 MSRA = dict(type='MSRAHeatmap', input_size=(32, 24), heatmap_size=(8, 6), sigma=1)
 
 
-def person(seed, codec=MSRA, joints=5):
-    """As GenerateTarget and PackPoseInputs make it of a box of 40 x 30 pixels in a crop of 64 x 48."""
+def sample_of(seed, codec=MSRA, joints=5):
+    """A sample as from GenerateTarget and PackPoseInputs, for a box of 40 x 30 pixels in a crop of 64 x 48."""
     rng = np.random.default_rng(seed)
-    places = rng.integers(1, 5, (1, joints, 2)) * 4.0
+    positions = rng.integers(1, 5, (1, joints, 2)) * 4.0
     labelled = np.ones((1, joints))
     labelled[0, seed % joints] = 0
-    targets = KEYPOINT_CODECS.build(codec).encode(places, labelled)
+    targets = KEYPOINT_CODECS.build(codec).encode(positions, labelled)
     sample = PoseDataSample(metainfo=dict(input_scale=np.array([64.0, 48.0]), flip_indices=list(range(joints))))
     sample.gt_fields = PixelData(heatmaps=torch.from_numpy(targets['heatmaps']))
     sample.gt_instance_labels = InstanceData(keypoint_weights=torch.from_numpy(targets['keypoint_weights']))
     sample.gt_instances = InstanceData(bboxes=np.array([[10.0, 5.0, 50.0, 35.0]]))
-    return sample, places / 4
+    return sample, positions / 4
 
 
-def test_truth_of_a_codec_of_mmpose():
-    people = [person(seed) for seed in range(3)]
-    truth = head_maps.read_truth([sample for sample, _ in people], torch.zeros(3, 5, 6, 8))
-    assert truth.labelled.tolist() == [[float(k != seed) for k in range(5)] for seed in range(3)]
-    assert torch.equal(truth.known[:, :, 0, 0], truth.labelled)
-    for b, (_, cells) in enumerate(people):
+def test_targets_of_a_codec_of_mmpose():
+    samples = [sample_of(seed) for seed in range(3)]
+    targets = head_maps.read_targets([sample for sample, _ in samples], torch.zeros(3, 5, 6, 8))
+    assert targets.labelled.tolist() == [[float(k != seed) for k in range(5)] for seed in range(3)]
+    assert torch.equal(targets.known[:, :, 0, 0], targets.labelled)
+    for n, (_, cells) in enumerate(samples):
         for k in range(5):
-            if k != b:
-                assert truth.cells[b, k].tolist() == cells[0, k].tolist()
+            if k != n:
+                assert targets.cells[n, k].tolist() == cells[0, k].tolist()
     # a box of 40 pixels in a crop of 64 pixels that is 8 cells wide
-    assert truth.sizes.tolist() == [5.0] * 3
-    del people[0][0].gt_instances
-    people[0][0].gt_instances = InstanceData(keypoints=np.zeros((1, 5, 2)))
-    assert head_maps.read_truth([people[0][0]], torch.zeros(1, 5, 6, 8)).sizes.tolist() == [8.0]
+    assert targets.sizes.tolist() == [5.0] * 3
+    del samples[0][0].gt_instances
+    samples[0][0].gt_instances = InstanceData(keypoints=np.zeros((1, 5, 2)))
+    assert head_maps.read_targets([samples[0][0]], torch.zeros(1, 5, 6, 8)).sizes.tolist() == [8.0]
 
 
-def test_truth_of_the_own_codec(toy):
+def test_targets_of_our_codec(toy):
     data = toy.batch()
-    truth = head_maps.read_truth(data['data_samples'], torch.zeros(6, 8, 8, 8, dtype=torch.float64))
-    assert truth.maps.dtype == truth.sizes.dtype == torch.float64
-    for b, sample in enumerate(data['data_samples']):
+    targets = head_maps.read_targets(data['data_samples'], torch.zeros(6, 8, 8, 8, dtype=torch.float64))
+    assert targets.maps.dtype == targets.sizes.dtype == torch.float64
+    for n, sample in enumerate(data['data_samples']):
         labels = sample.gt_instance_labels
-        assert truth.cells[b].tolist() == labels.keypoint_cells[0].tolist()
-        assert truth.sizes[b].item() == labels.normaliser.item()
-        assert truth.known[b, :, 0, 0].tolist() == [*labels.keypoint_weights[0], *labels.occlusion_weights[0]]
-    single = head_maps.read_truth(data['data_samples'], torch.zeros(6, 4, 8, 8))
-    assert torch.equal(single.maps, truth.maps[:, :4].float()) and torch.equal(
+        assert targets.cells[n].tolist() == labels.keypoint_cells[0].tolist()
+        assert targets.sizes[n].item() == labels.normaliser.item()
+        assert targets.known[n, :, 0, 0].tolist() == [*labels.keypoint_weights[0], *labels.occlusion_weights[0]]
+    single = head_maps.read_targets(data['data_samples'], torch.zeros(6, 4, 8, 8))
+    assert torch.equal(single.maps, targets.maps[:, :4].float()) and torch.equal(
         single.known[:, :, 0, 0], single.labelled
     )
 
 
-def test_truth_of_several_sizes_is_that_of_the_last():
-    samples = [person(seed)[0] for seed in range(2)]
+def test_targets_of_several_resolutions_are_the_last():
+    samples = [sample_of(seed)[0] for seed in range(2)]
     last = [sample.gt_fields.heatmaps for sample in samples]
     for sample, maps in zip(samples, last, strict=True):
         weights = sample.gt_instance_labels.keypoint_weights
@@ -69,27 +69,27 @@ def test_truth_of_several_sizes_is_that_of_the_last():
         sample.gt_fields = MultilevelPixelData(heatmaps=[torch.rand(5, 3, 4), maps])
         # (levels, 1, K), as mmpose packs them
         sample.gt_instance_labels = InstanceData(keypoint_weights=torch.stack([1 - weights, weights]))
-    truth = head_maps.read_truth(samples, torch.zeros(2, 5, 6, 8))
-    assert torch.equal(truth.maps, torch.stack(last))
-    assert truth.labelled.tolist() == [[0, 1, 1, 1, 1], [1, 0, 1, 1, 1]]
+    targets = head_maps.read_targets(samples, torch.zeros(2, 5, 6, 8))
+    assert torch.equal(targets.maps, torch.stack(last))
+    assert targets.labelled.tolist() == [[0, 1, 1, 1, 1], [1, 0, 1, 1, 1]]
 
 
 @pytest.mark.parametrize(
     'shape, message',
     [
-        ((1, 4, 6, 8), r'model.head gives maps \(4, 6, 8\) .* its codec in the training pipeline \(5, 6, 8\)'),
-        ((1, 5, 8, 6), r'model.head gives maps \(5, 8, 6\)'),
+        ((1, 4, 6, 8), r'model.head predicts maps \(4, 6, 8\) .* codec of the training pipeline encodes \(5, 6, 8\)'),
+        ((1, 5, 8, 6), r'model.head predicts maps \(5, 8, 6\)'),
     ],
 )
 def test_head_and_codec_differ(shape, message):
     with pytest.raises(ValueError, match=message):
-        head_maps.read_truth([person(0)[0]], torch.zeros(shape))
+        head_maps.read_targets([sample_of(0)[0]], torch.zeros(shape))
 
 
-def test_three_maps_a_joint():
+def test_three_maps_per_joint():
     codec = dict(type='UDPHeatmap', heatmap_type='combined', input_size=(32, 24), heatmap_size=(8, 6))
     with pytest.raises(ValueError, match='15 maps for 5 joints; discriminators need one map per joint, or two'):
-        head_maps.read_truth([person(0, codec)[0]], torch.zeros(1, 15, 6, 8))
+        head_maps.read_targets([sample_of(0, codec)[0]], torch.zeros(1, 15, 6, 8))
 
 
 HEATMAP = dict(
@@ -125,7 +125,7 @@ def test_heads_of_mmpose(parts, toy):
     config = dict(type='AdversarialPoseEstimator', data_preprocessor=dict(type='BaseDataPreprocessor'), **parts)
     model = MODELS.build(config | dict(discriminators=dict(pose=small, confidence=small)))
     model.init_weights()
-    data = dict(inputs=torch.rand(4, 3, 24, 32), data_samples=[person(seed)[0] for seed in range(4)])
+    data = dict(inputs=torch.rand(4, 3, 24, 32), data_samples=[sample_of(seed)[0] for seed in range(4)])
     calls, forward = [], type(model.head).forward
     own = type(
         'Counted', (type(model.head),), dict(forward=lambda self, feats: calls.append(1) or forward(self, feats))
@@ -137,7 +137,7 @@ def test_heads_of_mmpose(parts, toy):
     assert calls == [1] and 'forward' not in vars(model.head)
     assert model.discriminators['pose'].map_channels == 5
     assert log['loss_adv_pose'].item() != 0 and log['loss_kpt'].item() > 0
-    # the discriminators' word reaches the backbone
+    # gradients of the discriminators reach the backbone
     alone = MODELS.build(config | dict(discriminators=None))
     alone.load_state_dict(before, strict=True)
     alone.train_step(data, toy.optimizers(alone))
@@ -160,30 +160,30 @@ def test_head_without_maps(toy):
             discriminators=dict(pose=dict(num_joints=5, channels=8, depth=1, norm_cfg=toy.GROUPS)),
         )
     )
-    sample = person(0)[0]
+    sample = sample_of(0)[0]
     sample.gt_instance_labels.keypoint_labels = torch.zeros(1, 5, 2)
-    with pytest.raises(TypeError, match=r'need heatmaps \(B, C, H, W\), and RegressionHead gives a tensor \(1, 5, 2\)'):
+    with pytest.raises(TypeError, match=r'need heatmaps \(N, C, H, W\), and RegressionHead returns a tensor \(1, 5, 2\)'):
         model.train_step(dict(inputs=torch.rand(1, 3, 24, 32), data_samples=[sample]), toy.optimizers(model))
 
 
 @pytest.mark.parametrize('weight, factor', [(1.0, '120'), (2.0, '60'), (1e4, '0.012')])
-def test_scale_of_the_mean_loss_is_told(weight, factor, toy, caplog, monkeypatch):
-    told = []
-    monkeypatch.setattr(head_maps, 'print_log', lambda text, logger, level: told.append((text, level)))
+def test_warning_of_the_scale_of_a_mean_loss(weight, factor, toy, caplog, monkeypatch):
+    logged = []
+    monkeypatch.setattr(head_maps, 'print_log', lambda text, logger, level: logged.append((text, level)))
     head = HEATMAP['head'] | dict(loss=dict(type='KeypointMSELoss', loss_weight=weight))
-    head_maps.warn_of_scale(MODELS.build(head))
-    ((text, level),) = told
+    head_maps.warn_of_loss_scale(MODELS.build(head))
+    ((text, level),) = logged
     assert level == logging.WARNING
     assert 'loss_weight=120 here' in text and f'weigh {factor} times as much' in text
 
 
 def test_scale_is_that_of_eq_1(toy, monkeypatch):
-    """The conversion that the warning names: the sum of squares over 2 M, here of one stage."""
-    told = []
-    monkeypatch.setattr(head_maps, 'print_log', lambda *args, **kwargs: told.append(args))
-    maps, truth = torch.rand(3, 5, 6, 8).double(), torch.rand(3, 5, 6, 8).double()
-    by_mmpose = KeypointMSELoss(loss_weight=120.0)(maps, truth)
-    assert by_mmpose.item() == pytest.approx((maps - truth).square().sum().item() / 6)
+    """The weight that the warning names converts the mean to the sum of squares over 2 N, for one stage."""
+    logged = []
+    monkeypatch.setattr(head_maps, 'print_log', lambda *args, **kwargs: logged.append(args))
+    maps, targets = torch.rand(3, 5, 6, 8).double(), torch.rand(3, 5, 6, 8).double()
+    by_mmpose = KeypointMSELoss(loss_weight=120.0)(maps, targets)
+    assert by_mmpose.item() == pytest.approx((maps - targets).square().sum().item() / 6)
     for head in (MODELS.build(HEATMAP['head']), toy.build(discriminators=None).head):
-        head_maps.warn_of_scale(head)
-    assert not told
+        head_maps.warn_of_loss_scale(head)
+    assert not logged
