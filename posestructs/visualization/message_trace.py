@@ -54,7 +54,7 @@ def trace_messages(neck: TreeMessagePassing, feats: Sequence[Tensor]) -> Trace:
     tree, messages, own, heard = neck.tree, {}, {}, {}
     root_first = [k for level in tree.levels for k in level]
     for direction, order in (('up', root_first[::-1]), ('down', root_first)):
-        own[direction] = neck.own_features(feats, direction)
+        own[direction] = neck.input_features(feats, direction)
         done: dict[int, Tensor] = {}
         for k in order:
             for sender in neighbours(neck, k, direction):

@@ -11,10 +11,12 @@ import logging
 import numpy as np
 import torch
 from mmengine.logging import MMLogger
+from mmengine.model import BaseModule
 from mmengine.optim import OptimWrapper
 from mmengine.structures import InstanceData, PixelData
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
+from torch import nn
 
 import posestructs  # noqa: F401
 from posestructs.engine import NetworkOptimWrapperDict
@@ -35,11 +37,34 @@ MODEL = dict(
     # large enough to matter beside L_G, and labels of both kinds
     adversarial=dict(alpha=0.5, beta=0.7, delta=0.5, epsilon=4.0),
 )
+
+
+class CoordinateDiscriminator(BaseModule):
+    """A third discriminator: scores joints by their coordinates, the expectation over each pose map."""
+
+    label_rule = 'p_fake'
+    input_maps = 'pose'
+
+    def __init__(self, num_joints, init_cfg=None):
+        super().__init__(init_cfg)
+        self.layers = nn.Sequential(nn.Linear(2 * num_joints, 8), nn.Tanh(), nn.Linear(8, num_joints))
+
+    def forward(self, maps, images):
+        weights = (4 * maps).flatten(2).softmax(2).unflatten(2, maps.shape[2:])
+        x, y = (weights * torch.arange(8)).sum((2, 3)), (weights * torch.arange(8)[:, None]).sum((2, 3))
+        return self.layers(torch.cat([x, y], dim=1) / 8)
+
+
+# P, C and a third discriminator
+THREE = dict(
+    discriminators=MODEL['discriminators'] | dict(limbs=dict(type=CoordinateDiscriminator, num_joints=JOINTS)),
+    adversarial=dict(weights=dict(limbs=0.6)),
+)
 LABELLED = np.array([[1, 1, 0, 1], [1, 1, 1, 1], [1, 0, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]])
 
 
 def config(**changes) -> dict:
-    """The model's config with parts of it changed."""
+    """The config of the model with some parts changed."""
     config = copy.deepcopy(MODEL)
     for key, value in changes.items():
         merged = key in ('backbone', 'head', 'adversarial')
@@ -49,7 +74,7 @@ def config(**changes) -> dict:
 
 def build(seed: int = 0, train: bool = True, **changes):
     """A model in float64, with maps that are not all near 0."""
-    MMLogger.get_current_instance().setLevel(logging.WARNING)  # init_weights tells of each parameter
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # init_weights logs each parameter
     torch.manual_seed(seed)
     model = MODELS.build(config(**changes)).double()
     model.init_weights()
@@ -62,7 +87,7 @@ def build(seed: int = 0, train: bool = True, **changes):
 
 
 def batch(first: int = 0, count: int = 6) -> dict:
-    """People ``first`` to ``first + count`` of an endless row; every sixth has no label at all."""
+    """Samples ``first`` to ``first + count`` of an infinite sequence; every sixth has no labels."""
     codec = KEYPOINT_CODECS.build(CODEC)
     inputs, samples = [], []
     for number in range(first, first + count):
@@ -70,8 +95,8 @@ def batch(first: int = 0, count: int = 6) -> dict:
         inputs.append(torch.from_numpy(rng.normal(size=(3, 32, 32))))
         labelled = LABELLED[None, number % 6]
         occluded = rng.choice([0, 1, -1], (1, JOINTS))
-        places = rng.uniform(4, 28, (1, JOINTS, 2))
-        targets = codec.encode(places, labelled, occluded)
+        positions = rng.uniform(4, 28, (1, JOINTS, 2))
+        targets = codec.encode(positions, labelled, occluded)
         sample = PoseDataSample()
         sample.gt_fields = PixelData(heatmaps=torch.from_numpy(targets.pop('heatmaps')))
         sample.gt_instance_labels = InstanceData(**{k: torch.from_numpy(v) for k, v in targets.items()})

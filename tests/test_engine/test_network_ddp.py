@@ -1,4 +1,4 @@
-"""Two ranks over gloo train as one process does on the whole batch; each rank logs the same numbers."""
+"""Two ranks over gloo equal one process on the whole batch, and log the same numbers."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ SCENARIOS = {
     ),
     'without discriminators': dict(discriminators=None),
     'stopped': dict(),
+    'three discriminators': toy.THREE,
 }
 
 
 def train(scenario: str, rank: int, world: int) -> tuple[dict, list[dict]]:
-    """Some iterations on a rank's share of batches of six people; every sixth has no label."""
+    """Some iterations on a rank's share of batches of six samples; every sixth has no labels."""
     model = toy.build(**SCENARIOS[scenario])
     counts = 2 if scenario == 'accumulated' else 1
     optim = toy.optimizers(model, torch.optim.RMSprop, counts, ITERATIONS, lr=1e-3, momentum=0.9)
     trained = NetworkDistributedDataParallel(model) if world > 1 else model
     share, logs = 6 // world, []
     for number in range(ITERATIONS):
-        if scenario == 'stopped':  # in turn, as hooks would
+        if scenario == 'stopped':  # one after the other, as hooks do
             model.skip_steps = {('pose', 'confidence', 'generator')[number % 3]}
             model.frozen = {'confidence'} if number == 3 else set()
         batch = toy.batch(6 * number + rank * share, share)
@@ -81,7 +82,7 @@ def main(rank: int, out_dir: str) -> None:
 
 @pytest.fixture(scope='module')
 def ranks(tmp_path_factory):
-    """What both ranks got."""
+    """Results of both ranks."""
     out_dir = tmp_path_factory.mktemp('ranks')
     env = os.environ | {'PYTHONPATH': str(repo_root()), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
     commands = [[sys.executable, __file__, str(rank), str(out_dir)] for rank in (0, 1)]
@@ -103,7 +104,7 @@ def test_two_ranks_train_as_one_process(scenario, ranks):
         assert toy.largest_difference(theirs, weights) < 1e-8
         assert len(their_logs) == len(logs) == ITERATIONS
         for own, their in zip(logs, their_logs, strict=True):
-            acc = {'acc_pose'}  # of mmpose's head: a mean over the joints that a rank's images show
+            acc = {'acc_pose'}  # a mean over joints, of those labelled in a rank's images
             assert {k: v for k, v in their.items() if k not in acc} == pytest.approx(
                 {k: v for k, v in own.items() if k not in acc}, rel=1e-7, abs=1e-10
             )
@@ -134,7 +135,7 @@ def test_plain_ddp_is_refused(ranks):
 
 def test_a_model_of_one_network_is_refused():
     with pytest.raises(
-        TypeError, match='for a model of several networks, and Linear is one: leave model_wrapper_cfg out'
+        TypeError, match='for a model of several networks, and Linear is a single one: leave model_wrapper_cfg out'
     ):
         NetworkDistributedDataParallel(nn.Linear(1, 1))
 

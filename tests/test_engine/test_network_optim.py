@@ -16,7 +16,7 @@ from tests.helpers import adversarial_toy as toy
 
 
 class TwoNetworks(nn.Module):
-    """The least that the constructor asks for."""
+    """The smallest model that the constructor accepts."""
 
     def __init__(self):
         super().__init__()
@@ -80,12 +80,12 @@ def test_clipping_per_network_and_its_name_in_the_log():
     old = [p.clone() for p in (model.generator[0].weight, model.generator[0].bias)]
     optim['generator'].step()
     optim['pose'].step()
-    # a gradient of length 5 is cut to 0.5, one of (1, 0.1) to (0.25, 0.1)
+    # a gradient of norm 5 is clipped to 0.5, one of (1, 0.1) to (0.25, 0.1)
     assert (model.generator[0].weight - old[0])[0, 0].item() == pytest.approx(-0.1 * 0.3)
     assert (model.generator[0].bias - old[1])[1].item() == pytest.approx(-0.1 * 0.4)
     torch.testing.assert_close(model.pose.weight, torch.tensor([[-0.025, -0.01]]))
     assert hub.get_scalar('train/generator.grad_norm').current() == pytest.approx(5)
-    assert list(hub.log_scalars) == ['train/generator.grad_norm']  # mmengine logs no norm where it cuts values
+    assert list(hub.log_scalars) == ['train/generator.grad_norm']  # mmengine logs no norm when it clips values
     assert optim['pose'].grad_name == 'pose.grad_value'
 
 
@@ -98,7 +98,7 @@ def test_one_clipping_config_for_both():
 
 
 def test_counts_reach_each_member():
-    """mmengine's own dict tells its members nothing: an odd last batch would be lost."""
+    """mmengine's own dict does not pass on counts: the last, incomplete batch would be lost."""
     model = TwoNetworks()
     optim = build(model, generator=dict(SGD, accumulative_counts=2), pose=dict(SGD, accumulative_counts=3))
     optim.initialize_count_status(model, 0, 5)
@@ -128,7 +128,7 @@ def test_finish_and_skip():
     torch.testing.assert_close(model.pose.weight.detach(), before - 0.1)
     assert model.pose.weight.grad is None
     half_batch()
-    skip_step(optim)  # the half is dropped with the rest of its batch
+    skip_step(optim)  # drops the accumulated half
     assert optim.inner_count == 4 and model.pose.weight.grad is None
     torch.testing.assert_close(model.pose.weight.detach(), before - 0.1)
     skip_step(optim)
@@ -153,7 +153,7 @@ def test_states_by_name():
 
 
 def test_state_of_a_network_that_has_grown():
-    """As where a neck is added between training and resuming: refused before any member is loaded."""
+    """As with a neck added between training and resuming: refused before any state is loaded."""
     grown = TwoNetworks()
     grown.pose = nn.Linear(2, 1)
     state = build(generator=dict(optimizer=dict(type='SGD', lr=0.7)), pose=SGD).state_dict()
@@ -171,7 +171,7 @@ def test_state_of_a_network_that_has_grown():
         optim.load_state_dict(copy.deepcopy(state))
 
 
-def test_none_stands_for_none():
+def test_none_is_ignored():
     optim = build(generator=SGD, pose=SGD, confidence=None)
     assert list(optim.keys()) == ['generator', 'pose']
 
@@ -194,8 +194,8 @@ def test_a_network_that_the_model_sets_to_none_needs_no_second_edit(discriminato
     assert all(value.isfinite() for value in model.train_step(toy.batch(), optim).values())
 
 
-def test_a_network_that_nobody_mentions_is_no_network_left_out():
-    """Whoever forgets the discriminators would train without them."""
+def test_a_network_missing_in_the_model_is_an_error():
+    """Otherwise a forgotten ``discriminators`` would train without them."""
     without = toy.config()
     pose = without.pop('discriminators')['pose']
     with pytest.raises(ValueError, match='optim_wrapper.pose: no such network in the model, which has generator'):
@@ -218,7 +218,7 @@ def test_a_network_that_nobody_mentions_is_no_network_left_out():
         (dict(generator=SGD, pose=dict(type='OptimWrapper')), r'optim_wrapper.pose=.*, needed: a dict with optimizer='),
         (
             dict(generator=SGD, pose=SGD, paramwise_cfg=dict(norm_decay_mult=0)),
-            'optim_wrapper.paramwise_cfg: give it in',
+            'optim_wrapper.paramwise_cfg: set it in',
         ),
     ],
 )
@@ -228,7 +228,7 @@ def test_config_that_does_not_fit_the_networks(members, message):
 
 
 def test_a_model_of_one_network_is_refused():
-    with pytest.raises(TypeError, match='for a model of several networks, and Linear is one'):
+    with pytest.raises(TypeError, match='for a model of several networks, and Linear is a single one'):
         build(nn.Linear(1, 1), generator=SGD)
 
 

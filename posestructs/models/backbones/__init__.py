@@ -1,4 +1,4 @@
-"""Backbones."""
+"""Backbones that compute feature maps from images."""
 
 from posestructs.models.backbones.efficientnet_lite import EfficientNetLite0
 from posestructs.models.backbones.fcn_vgg import FCNVGG

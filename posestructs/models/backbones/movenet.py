@@ -1,8 +1,8 @@
 """MoveNet's feature extractor: MobileNetV2 and a feature pyramid, pretrained on human pose.
 
 MoveNet (Google, 2021) is a CenterNet-like single-person model whose weights are published under Apache-2.0. This is the
-network in front of its output layers, and the hidden layer of its keypoint heatmaps, from which those are a linear
-read-out. The published weights have batch norm folded into the convolutions, so that there are no norm layers here.
+network before its output layers, and the hidden layer of its keypoint heatmaps, which are a linear function of that
+layer. The published weights have batch norm folded into the convolutions, so that there are no norm layers here.
 ``tools/model_converters/movenet_to_mmpose.py`` turns the published files into a checkpoint.
 
 MobileNetV2: Sandler et al., CVPR 2018. Feature pyramid: Lin et al., CVPR 2017, with bilinear upsampling.
@@ -25,6 +25,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from posestructs.models.backbones.staged_backbone import check_stages
+from posestructs.utils.checks import check_choice
 
 # TensorFlow's padding: even maps are padded at their far sides only where the stride is 2
 _CONV = dict(type='Conv2dAdaptivePadding')
@@ -58,10 +59,10 @@ class MoveNetBackbone(BaseBackbone):
     Args:
         arch: 'lightning' (width 1, published for 192 x 192 pixels) or 'thunder' (width 1.75, 256 x 256).
         out_indices: Levels to return, ascending, from 0 to 3; see the module.
-        frozen_stages: The stem and the first so many of MobileNetV2's seven stages are fixed; 0: the stem alone; -1:
-            none.
-        init_cfg: By default Kaiming's. ``dict(type='Pretrained', checkpoint='movenet-lightning.pth')`` loads what
-            ``movenet_to_mmpose.py`` wrote.
+        frozen_stages: Number of MobileNetV2's seven stages to freeze together with the stem; 0 for the stem only, -1
+            for none.
+        init_cfg: mmengine's ``init_cfg``; by default Kaiming initialisation. ``dict(type='Pretrained',
+            checkpoint='movenet-lightning.pth')`` loads a checkpoint of ``movenet_to_mmpose.py``.
 
     Raises:
         ValueError: An argument is out of range; on loading, weights are missing or have another shape.
@@ -74,8 +75,7 @@ class MoveNetBackbone(BaseBackbone):
         frozen_stages: int = -1,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
-        if arch not in ARCHS:
-            raise ValueError(f'arch={arch!r}, allowed: {", ".join(map(repr, ARCHS))}')
+        check_choice('MoveNetBackbone.arch', arch, ARCHS)
         check_stages(out_indices, frozen_stages, 3, len(_BLOCKS))
         super().__init__(init_cfg=init_cfg or [dict(type='Kaiming', layer=['Conv2d'])])
         self.arch, self.out_indices, self.frozen_stages = arch, tuple(out_indices), frozen_stages

@@ -5,13 +5,13 @@
     X = stem(image),  T_n = E_n(X + A_n Y_{n-1} + B_n Z_{n-1})  (T_1 = E_1(X)),  Y_n = R_n(T_n),  Z_n = R'_n(T_n)
 
 that is (Y_n, Z_n, X) = G_n(Y_{n-1}, Z_{n-1}, X). Y_n are the features of the pose maps, Z_n those of the occlusion
-maps; :class:`~posestructs.models.heads.AdversarialHead` makes the maps of them.
+maps; :class:`~posestructs.models.heads.AdversarialHead` computes the maps from them.
 
-The paper leaves open how the three are joined and where the branches part. Here A_n and B_n are 1x1 convolutions, as in
-Newell et al. (ECCV 2016), which is a 1x1 convolution of all three concatenated with the weight of X fixed to one; each
-branch has a residual of its own after the encoder-decoder.
+The paper does not say how the three are joined and where the branches separate. Here A_n and B_n are 1x1 convolutions,
+as in Newell et al. (ECCV 2016); this equals a 1x1 convolution of the concatenation in which the weight of X is fixed to
+one. Each branch has a residual of its own after the encoder-decoder.
 
-Shapes: N images, C channels, h x w of the image, H x W = h/4 x w/4 of all maps; B branches.
+Shapes: N batch, C channels, h x w pixels of the image, H x W = h/4 x w/4 cells of all maps. n counts stacks.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from torch import Tensor, nn
 
 from posestructs.layers.checkpointing import checkpointed
 from posestructs.layers.hourglass import BATCH_NORM, EncoderDecoder, Residual, build_norm, check_divisible
+from posestructs.utils.checks import check_choice, check_integer, check_sequence
 
 STRIDE = 4
 
 
 class Stem(nn.Sequential):
-    """Image to X: a 7x7 convolution of stride 2, a residual, a max-pool of 2, two residuals.
+    """Image to X: a 7x7 convolution of stride 2, a residual, a max-pooling by 2, two residuals.
 
     Args:
-        in_channels: Of the image.
+        in_channels: Channels of the image.
         widths: Channels after the convolution, the first residual and the second.
-        out_channels: C, after the third.
-        norm_cfg: See :func:`~posestructs.layers.hourglass.build_norm`.
+        out_channels: C, channels after the third residual.
+        norm_cfg: Config of the norm layers, see :func:`~posestructs.layers.hourglass.build_norm`.
     """
 
     def __init__(
@@ -55,14 +56,14 @@ class Stem(nn.Sequential):
 
 
 class GeneratorStack(nn.Module):
-    """One G_n.
+    """One stack G_n.
 
     Args:
         channels: C.
-        depth: Of the encoder-decoder.
-        num_branches: B, 2 for pose and occlusion, 1 for pose alone.
-        takes_branches: Whether it gets the branches of a stack before it; the first one does not.
-        norm_cfg: See :func:`~posestructs.layers.hourglass.build_norm`.
+        depth: Depth of the encoder-decoder.
+        num_branches: Number of branches: 2 for pose and occlusion, 1 for pose only.
+        takes_branches: Read the branches of the previous stack; False for the first stack.
+        norm_cfg: Config of the norm layers, see :func:`~posestructs.layers.hourglass.build_norm`.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class GeneratorStack(nn.Module):
         self.branches = nn.ModuleList(Residual(channels, norm_cfg=norm_cfg) for _ in range(num_branches))
 
     def forward(self, x: Tensor, *before: Tensor) -> tuple[Tensor, ...]:
-        """X and the branches of the stack before, each (N, C, H, W), to this stack's branches."""
+        """X and the branches of the previous stack, each (N, C, H, W), to the branches of this stack."""
         # T_n = E_n(X + A_n Y_{n-1} + B_n Z_{n-1})
         for merge, branch in zip(self.merges, before, strict=True):
             x = x + merge(branch)
@@ -86,28 +87,29 @@ class GeneratorStack(nn.Module):
 
 @MODELS.register_module()
 class StackedPoseGenerator(BaseBackbone):
-    """Stacked encoder-decoders that give features of pose maps and of occlusion maps at a quarter of the image's size.
+    """Stacked encoder-decoders for features of pose maps and of occlusion maps at a quarter of the image's size.
 
     Height and width of the image must be multiples of ``4 * 2 ** depth`` (64 by default), such as 256 x 256 or
-    192 x 256. With one branch the result is that of mmpose's ``HourglassNet``, so that any head of mmpose fits behind.
+    192 x 256. With one branch the output has the form of mmpose's ``HourglassNet``, so that any head of mmpose can
+    follow.
 
     Args:
-        num_stacks: N encoder-decoders.
-        channels: C, of every residual beyond the stem; even. v2 of the paper has 512.
-        depth: How often an encoder-decoder halves the map.
+        num_stacks: Number of encoder-decoders.
+        channels: C, channels of every residual after the stem, an even number; 512 in version 2 of the paper.
+        depth: Number of times that an encoder-decoder halves the map.
         num_branches: 2 for pose and occlusion, 1 for the single-task baseline.
-        stem_channels: Channels after the stem's 7x7 convolution and its first two residuals. By default C/4, C/2 and
-            C/2, Newell et al.'s proportions. v2 says that all residuals have 512 maps; three times 512 here would make
-            the residual at half the image's size alone cost more than a whole stack's encoder-decoder.
-        in_channels: Of the image.
-        norm_cfg: Normalisation, by default ``dict(type='BN')``; ``dict(type='SyncBN')`` or
-            ``dict(type='GN', num_groups=32)``, for example, or ``None`` for none.
-        with_cp: Keep only each stack's inputs and recompute the rest for the gradients. Values, gradients and running
-            statistics are the same as without.
-        init_cfg: By default He initialisation of all convolutions.
+        stem_channels: Channels after the stem's 7x7 convolution and its first two residuals; by default C/4, C/2 and
+            C/2, the proportions of Newell et al. According to version 2 of the paper all residuals have 512 maps; with
+            512 in the stem, the residual at half the image's size would cost more than a whole encoder-decoder.
+        in_channels: Channels of the image.
+        norm_cfg: Normalisation layer, such as ``dict(type='SyncBN')`` or ``dict(type='GN', num_groups=32)``; ``None``
+            for none.
+        with_cp: Keep only the inputs of each stack, and recompute the rest for the gradients. Values, gradients and
+            running statistics do not change.
+        init_cfg: mmengine's ``init_cfg``; by default He initialisation of all convolutions.
 
     Raises:
-        ValueError: A number is not possible; names the key.
+        ValueError: A value is not allowed; names the key.
     """
 
     default_init_cfg = (
@@ -129,19 +131,16 @@ class StackedPoseGenerator(BaseBackbone):
     ) -> None:
         super().__init__([dict(cfg) for cfg in self.default_init_cfg] if init_cfg is None else init_cfg)
         for key, value in (('num_stacks', num_stacks), ('channels', channels), ('in_channels', in_channels)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f'StackedPoseGenerator: {key}={value!r}, allowed: an integer of at least 1')
-        if num_branches not in (1, 2):
-            raise ValueError(f'StackedPoseGenerator: num_branches={num_branches!r}, allowed: 1 (pose) or 2')
+            check_integer(f'StackedPoseGenerator.{key}', value, 1)
+        check_choice('StackedPoseGenerator.num_branches', num_branches, (1, 2))
         if stem_channels is None:
             if channels % 8:
                 raise ValueError(
                     f'StackedPoseGenerator: channels={channels} is not a multiple of 8, so that stem_channels has no '
-                    'default; give three even numbers'
+                    'default; set it to three even numbers'
                 )
             stem_channels = (channels // 4, channels // 2, channels // 2)
-        if len(stem_channels) != 3:
-            raise ValueError(f'StackedPoseGenerator: stem_channels={stem_channels!r}, allowed: three numbers')
+        stem_channels = check_sequence('StackedPoseGenerator.stem_channels', stem_channels, length=3)
         self.num_stacks, self.num_branches, self.with_cp = num_stacks, num_branches, with_cp
         self.stem = Stem(in_channels, stem_channels, channels, norm_cfg)
         self.stacks = nn.ModuleList(
@@ -150,18 +149,18 @@ class StackedPoseGenerator(BaseBackbone):
         self.multiple = STRIDE * 2**depth
 
     def train(self, mode: bool = True) -> StackedPoseGenerator:
-        """Set the mode; unlike mmpose's base class this returns the module, as torch's own do."""
+        """Set the mode and return the module, as in torch; mmpose's base class returns nothing."""
         super().train(mode)
         return self
 
     def forward(self, x: Tensor) -> list[tuple[Tensor, Tensor]] | list[Tensor]:
-        """Features of all stacks, the first to the last.
+        """Compute the features of all stacks.
 
         Args:
             x: (N, in_channels, h, w) images.
 
         Returns:
-            list: N stacks. With two branches each is (Y_n, Z_n), both (N, C, h/4, w/4); with one it is Y_n.
+            list: One item per stack: (Y_n, Z_n), both (N, C, h/4, w/4), with two branches; Y_n with one.
 
         Raises:
             ValueError: h or w is not a multiple of ``4 * 2 ** depth``.

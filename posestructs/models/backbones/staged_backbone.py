@@ -1,4 +1,4 @@
-"""What backbones of stages in a row have in common: which maps they return, and what of them keeps still."""
+"""Output selection and stage freezing, shared by backbones of consecutive stages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from mmpose.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 
+from posestructs.utils.checks import check_integer, invalid_value
+
 
 class StagedBackbone(BaseBackbone):
-    """Layers in stages. A subclass says which, and what goes before them.
+    """Consecutive stages of layers; a subclass defines them, and what precedes them.
 
     Args:
-        out_indices (Sequence[int]): Stages to return.
-        frozen_stages (int): What :meth:`_frozen` makes of it.
-        norm_eval (bool): Keep the running statistics of the norm layers fixed in training.
-        init_cfg (dict | list[dict], optional): Of mmengine.
+        out_indices: Stages to return.
+        frozen_stages: Number of stages to freeze, see :meth:`_frozen`.
+        norm_eval: Keep the running statistics of norm layers fixed in training.
+        init_cfg: mmengine's ``init_cfg``.
     """
 
     def __init__(
@@ -31,13 +33,13 @@ class StagedBackbone(BaseBackbone):
         self.out_indices, self.frozen_stages, self.norm_eval = tuple(out_indices), frozen_stages, norm_eval
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Maps of the chosen stages.
+        """Compute the maps of the selected stages.
 
         Args:
-            x (Tensor): (N, channels, H, W) images.
+            x: (N, channels, H, W) images.
 
         Returns:
-            tuple[Tensor, ...]: A map for each of ``out_indices``, in the order of the stages.
+            tuple[Tensor, ...]: One map for each of ``out_indices``.
         """
         x, maps = self._begin(x), []
         for stage in range(max(self.out_indices) + 1):
@@ -51,10 +53,10 @@ class StagedBackbone(BaseBackbone):
         """Set the mode; frozen stages and, with ``norm_eval``, norm layers stay in evaluation mode.
 
         Args:
-            mode (bool): Training or evaluation.
+            mode: True for training, False for evaluation.
 
         Returns:
-            StagedBackbone: Itself.
+            StagedBackbone: The module.
         """
         super().train(mode)
         self._freeze_stages()
@@ -65,7 +67,7 @@ class StagedBackbone(BaseBackbone):
         return self
 
     def _begin(self, x: Tensor) -> Tensor:
-        """What is done to images ahead of the first stage."""
+        """Process images before the first stage."""
         return x
 
     @abstractmethod
@@ -73,7 +75,7 @@ class StagedBackbone(BaseBackbone):
         """Layers of a stage."""
 
     def _frozen(self) -> Iterable[nn.Module]:
-        """Layers that keep still: those of the first ``frozen_stages`` stages."""
+        """Layers to freeze: those of the first ``frozen_stages`` stages."""
         return [layer for stage in range(self.frozen_stages) for layer in self._stage(stage)]
 
     def _freeze_stages(self) -> None:
@@ -83,19 +85,18 @@ class StagedBackbone(BaseBackbone):
 
 
 def check_stages(out_indices: Sequence[int], frozen_stages: int, last: int, last_frozen: int) -> None:
-    """Refuse stages that are not there.
+    """Check indices of stages.
 
     Args:
         out_indices: Stages to return.
-        frozen_stages: How many are to keep still; -1 for none.
-        last: Number of the last stage, from 0.
-        last_frozen: The most that ``frozen_stages`` may be.
+        frozen_stages: Number of stages to freeze; -1 for none.
+        last: Index of the last stage.
+        last_frozen: Greatest value of ``frozen_stages``.
 
     Raises:
-        ValueError: They are not ascending, or out of range.
+        ValueError: The stages to return are not ascending, or a value is out of range.
     """
     chosen = list(out_indices)
     if not chosen or chosen != sorted(set(chosen)) or not set(chosen) <= set(range(last + 1)):
-        raise ValueError(f'out_indices must be ascending stages from 0 to {last}, got {out_indices!r}')
-    if frozen_stages not in range(-1, last_frozen + 1):
-        raise ValueError(f'frozen_stages must be a whole number from -1 to {last_frozen}, got {frozen_stages!r}')
+        raise invalid_value('backbone.out_indices', out_indices, f'ascending stages from 0 to {last}')
+    check_integer('backbone.frozen_stages', frozen_stages, -1, last_frozen)

@@ -203,6 +203,8 @@ def _check_scale(name: str, scale: float | str, sigma: float | None) -> tuple[fl
     if isinstance(scale, str):
         check_choice(f'{name}.map_scale', scale, (UNIT_RMS,))
         if sigma is None:
-            raise ValueError(f"{name}.map_sigma=None with map_scale='{UNIT_RMS}', needed: the sigma of the codec in cells")
+            raise ValueError(
+                f"{name}.map_sigma=None with map_scale='{UNIT_RMS}', needed: the sigma of the codec in cells"
+            )
         return scale, check_number(f'{name}.map_sigma', sigma, above=0)
     return check_number(f'{name}.map_scale', scale, above=0), sigma

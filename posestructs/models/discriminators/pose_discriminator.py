@@ -1,7 +1,8 @@
-"""Pose discriminator P of Adversarial PoseNet (Chen et al., ICCV 2017, section 3.2): is the body plausible in the image?
+"""Pose discriminator P of Adversarial PoseNet (Chen et al., ICCV 2017, section 3.2).
 
-P reads the image, the pose maps and the occlusion maps, 3 + 2K channels. How it reads the image is unpublished. Here
-the image is resized to the size of the maps by averaging over areas, and concatenated with them.
+P tells whether the body is plausible in the image. It reads the image, the pose maps and the occlusion maps, 3 + 2K
+channels. How it reads the image is unpublished. Here the image is resized to the size of the maps by averaging over
+areas, and concatenated with them.
 
 Shapes: N batch, K joints, C channels of the maps (K, or 2K with occlusion), H x W cells, h x w pixels.
 """

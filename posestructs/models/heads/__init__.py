@@ -1,4 +1,4 @@
-"""Heads."""
+"""Heads that predict maps and decode them to joints."""
 
 from posestructs.models.heads.adversarial_head import AdversarialHead
 from posestructs.models.heads.part_score_head import PartScoreHead

@@ -2,12 +2,12 @@
 
 ::
 
-    y_n = W2 f(W1 Y_n),  z_n = V2 f(V1 Z_n),  f = ReLU(norm(.)),  all 1x1
-    L_G = 1/(2MN) sum_n sum_i |y^i - y_n^i|^2 + |z^i - z_n^i|^2
+    y_s = W2 f(W1 Y_s),  z_s = V2 f(V1 Z_s),  f = ReLU(norm(.)),  all 1x1
+    L_G = 1/(2NS) sum_s sum_i |y^i - y_s^i|^2 + |z^i - z_s^i|^2
 
-The maps are linear, as in Newell et al. (ECCV 2016); that they lie in [0, 1], as the paper says, is what L_G teaches.
+The maps are linear, as in Newell et al. (ECCV 2016); only L_G drives them towards [0, 1], the range in the paper.
 
-Shapes: M images, N stacks, K joints, C channels, H x W cells.
+Shapes: N batch, S stacks, K joints, C channels, H x W cells. (The paper's M images and N stacks are N and S here.)
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from torch import Tensor, nn
 from posestructs.codecs import OcclusionHeatmap
 from posestructs.layers.hourglass import BATCH_NORM, build_norm
 from posestructs.models.heads.joint_accuracy import joint_accuracy
+from posestructs.models.heads.map_targets import map_targets
+from posestructs.utils.checks import check_integer
 
-# features of one stack: one map for both tasks, or one for each
+# features of one stack: one map for both tasks, or one map per task
 StackFeatures = Tensor | Sequence[Tensor]
 Features = Tensor | Sequence[StackFeatures]
 
@@ -37,31 +39,31 @@ Features = Tensor | Sequence[StackFeatures]
 class AdversarialHead(HeatmapHead):
     """Pose and occlusion maps from the features of each stack.
 
-    It takes what any backbone or neck gives:
+    It accepts the output of any backbone or neck:
 
-    - a list of N stacks, each (Y_n, Z_n): ``StackedPoseGenerator``;
-    - a list of N stacks, each one map that both tasks read: mmpose's ``HourglassNet``, ``StackedPoseGenerator`` with
+    - a list of S stacks, each (Y_s, Z_s): ``StackedPoseGenerator``;
+    - a list of S stacks, each one map that both tasks read: mmpose's ``HourglassNet``, ``StackedPoseGenerator`` with
       one branch;
     - a tuple of maps of several scales, of which the last is used, with ``num_stacks=1``: ``ResNet``, ``HRNet``, necks.
 
     Args:
         in_channels: C.
-        out_channels: K joints.
-        num_stacks: N; each has its own layers and its own share of the loss.
-        multi_task: Whether there are occlusion maps. Without them the decoder may be any of mmpose's heatmap codecs.
-        hidden_channels: Between the two convolutions; by default C.
-        norm_cfg: Normalisation after the first of them, by default ``dict(type='BN')``; ``None`` for none.
-        deconv_out_channels: Channels of deconvolutions that double the map before all else, as in mmpose's
-            ``HeatmapHead``; for one stack of one map, such as ``(256, 256, 256)`` behind a ResNet.
-        deconv_kernel_sizes: Of these; by default 4 each.
-        loss: Loss of one kind of map of one stack, called with maps, true maps and weights (M, K), by default
-            ``dict(type='HeatmapSumLoss')``; the head averages over stacks.
+        out_channels: K.
+        num_stacks: S; each stack has its own layers, and the loss is the mean over stacks.
+        multi_task: Predict occlusion maps too. Without them the decoder may be any heatmap codec of mmpose.
+        hidden_channels: Channels between the two convolutions; by default C.
+        norm_cfg: Normalisation after the first convolution; ``None`` for none.
+        deconv_out_channels: Channels of deconvolutions that enlarge the features first, each by a factor of 2, as in
+            mmpose's ``HeatmapHead``; for a single stack with one map, such as ``(256, 256, 256)`` behind a ResNet.
+        deconv_kernel_sizes: Kernel sizes of the deconvolutions; by default 4 each.
+        loss: Config of the loss of one kind of map of one stack, called with maps, target maps and weights (N, K); by
+            default ``dict(type='HeatmapSumLoss')``.
         decoder: Config of the codec, :class:`~posestructs.codecs.OcclusionHeatmap` for ``multi_task``; its
-            ``with_occlusion`` is by default ``multi_task``.
-        init_cfg: By default that of mmpose's ``HeatmapHead``: the first maps are near 0.
+            ``with_occlusion`` is ``multi_task`` by default.
+        init_cfg: mmengine's ``init_cfg``; by default that of mmpose's ``HeatmapHead``, with first maps near 0.
 
     Raises:
-        ValueError: Two of these do not fit together; names both.
+        ValueError: A value is not allowed, or two of them do not fit together; names the keys.
     """
 
     def __init__(
@@ -79,8 +81,7 @@ class AdversarialHead(HeatmapHead):
         init_cfg: Any = None,
     ) -> None:
         for key, value in (('in_channels', in_channels), ('out_channels', out_channels), ('num_stacks', num_stacks)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f'AdversarialHead: {key}={value!r}, allowed: an integer of at least 1')
+            check_integer(f'AdversarialHead.{key}', value, 1)
         if deconv_out_channels and num_stacks > 1:
             raise ValueError(f'AdversarialHead: deconv_out_channels needs num_stacks=1, got num_stacks={num_stacks}')
         if deconv_out_channels and deconv_kernel_sizes is None:
@@ -109,10 +110,10 @@ class AdversarialHead(HeatmapHead):
         """Maps of all stacks.
 
         Args:
-            feats: See the class.
+            feats: Output of a backbone or neck, in one of the forms that the class lists.
 
         Returns:
-            list[Tensor]: N stacks of (M, 2K, H, W), pose maps first, or (M, K, H, W) without occlusion; linear.
+            list[Tensor]: S stacks of (N, 2K, H, W), pose maps first, or (N, K, H, W) without occlusion.
 
         Raises:
             ValueError: The features do not fit ``in_channels``, ``num_stacks``, ``multi_task`` or the deconvolutions.
@@ -124,18 +125,18 @@ class AdversarialHead(HeatmapHead):
         return out
 
     def split(self, maps: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Tell pose maps from occlusion maps.
+        """Split maps into pose maps and occlusion maps.
 
         Args:
-            maps: (M, 2K, H, W), or (M, K, H, W) without occlusion.
+            maps: (N, 2K, H, W), or (N, K, H, W) without occlusion.
 
         Returns:
-            tuple[Tensor, Tensor | None]: (M, K, H, W) each; the latter ``None`` without occlusion.
+            tuple[Tensor, Tensor | None]: (N, K, H, W) each; the latter ``None`` without occlusion.
         """
         return (maps[:, : self.out_channels], maps[:, self.out_channels :]) if self.multi_task else (maps, None)
 
     def maps(self, feats: Features) -> tuple[Tensor, Tensor | None]:
-        """Pose maps and occlusion maps of the last stack, as :meth:`split` gives them."""
+        """Pose maps and occlusion maps of the last stack, as from :meth:`split`."""
         return self.split(self.forward(feats)[-1])
 
     def loss(
@@ -150,32 +151,32 @@ class AdversarialHead(HeatmapHead):
         batch_data_samples: list[PoseDataSample],
         train_cfg: Mapping[str, Any] | None = None,
     ) -> dict[str, Tensor]:
-        """L_G of maps that :meth:`forward` made.
+        """L_G from the maps of :meth:`forward`.
 
         Args:
-            stacks: N stacks of (M, 2K or K, H, W).
-            batch_data_samples: With ``gt_fields.heatmaps``, ``gt_instance_labels.keypoint_weights`` and, for occlusion
-                maps, ``gt_instance_labels.occlusion_weights``, as the codec makes them.
-            train_cfg: ``compute_acc=False`` leaves out the accuracy.
+            stacks: S stacks of (N, 2K or K, H, W).
+            batch_data_samples: N samples with ``gt_fields.heatmaps``, ``gt_instance_labels.keypoint_weights`` and, for
+                occlusion maps, ``gt_instance_labels.occlusion_weights``, as the codec encodes them.
+            train_cfg: Options; ``compute_acc=False`` leaves out the accuracy.
 
         Returns:
-            dict[str, Tensor]: ``loss_kpt`` and ``loss_occlusion``, whose sum is L_G; ``acc_pose``, see
-            :func:`~posestructs.models.heads.joint_accuracy.joint_accuracy`, of the last stack.
+            dict[str, Tensor]: ``loss_kpt`` and ``loss_occlusion``, whose sum is L_G, and ``acc_pose``, the
+            :func:`~posestructs.models.heads.joint_accuracy.joint_accuracy` of the last stack.
 
         Raises:
             ValueError: The targets do not fit the maps.
         """
-        truth, weights = self._targets(batch_data_samples, stacks[-1])
+        targets, weights = map_targets(batch_data_samples, stacks[-1], self.out_channels, self.multi_task)
         losses: dict[str, Tensor] = {}
         for maps in stacks:
-            for name, made, true, weight in zip(
-                ('loss_kpt', 'loss_occlusion'), self.split(maps), self.split(truth), weights, strict=False
+            for name, predicted, target, weight in zip(
+                ('loss_kpt', 'loss_occlusion'), self.split(maps), self.split(targets), weights, strict=False
             ):
-                # 1/N sum_n ...
-                losses[name] = losses.get(name, 0) + self.loss_module(made, true, weight) / len(stacks)
+                # 1/S sum_s ...
+                losses[name] = losses.get(name, 0) + self.loss_module(predicted, target, weight) / len(stacks)
         if (train_cfg or {}).get('compute_acc', True):
             pose, _ = self.split(stacks[-1].detach())
-            cells = self.split(truth)[0].flatten(2).argmax(2)
+            cells = self.split(targets)[0].flatten(2).argmax(2)
             losses['acc_pose'] = joint_accuracy(pose, cells, weights[0] > 0)
         return losses
 
@@ -188,18 +189,19 @@ class AdversarialHead(HeatmapHead):
         """Joints of a batch, from the last stack.
 
         Args:
-            feats: Features; with ``flip_test`` a list of those of the images and those of the mirrored images.
-            batch_data_samples: The first one's ``flip_indices`` are read for ``flip_test``.
-            test_cfg: ``flip_test``, ``flip_mode`` ('heatmap'), ``shift_heatmap``, ``output_heatmaps``, as in mmpose.
+            feats: Features; with ``flip_test`` a list of two, those of the images and of the flipped images.
+            batch_data_samples: N samples; ``flip_indices`` of the first are used for ``flip_test``.
+            test_cfg: Options as in mmpose: ``flip_test``, ``flip_mode`` ('heatmap'), ``shift_heatmap``,
+                ``output_heatmaps``.
 
         Returns:
             list[InstanceData]: ``keypoints`` (1, K, 2) in input pixels, ``keypoint_scores`` (1, K) and, with occlusion
-            maps, ``keypoints_occluded`` (1, K), the probability that each joint is occluded. With
-            ``output_heatmaps`` a tuple of this and a list of ``PixelData``, whose ``heatmaps`` are the K pose maps and
-            ``occlusion_heatmaps`` the K occlusion maps.
+            maps, ``keypoints_occluded`` (1, K), the probability that each joint is occluded. With ``output_heatmaps``
+            a tuple of this list and a list of ``PixelData`` with the K pose maps as ``heatmaps`` and the K occlusion
+            maps as ``occlusion_heatmaps``.
 
         Raises:
-            ValueError: ``flip_mode`` is not 'heatmap', or ``flip_test`` comes without a pair of features.
+            ValueError: ``flip_mode`` is not 'heatmap', or ``flip_test`` is set without a pair of features.
         """
         test_cfg = test_cfg or {}
         if test_cfg.get('flip_test', False):
@@ -217,10 +219,10 @@ class AdversarialHead(HeatmapHead):
         """Decode maps.
 
         Args:
-            batch_outputs: (M, 2K, H, W), or (M, K, H, W) without occlusion.
+            batch_outputs: (N, 2K, H, W), or (N, K, H, W) without occlusion.
 
         Returns:
-            list[InstanceData]: See :meth:`predict`.
+            list[InstanceData]: Joints, as from :meth:`predict`.
 
         Raises:
             RuntimeError: The head has no decoder.
@@ -234,32 +236,36 @@ class AdversarialHead(HeatmapHead):
         return predictions
 
     def _flip_test(self, feats: list[Features], flip_indices: Sequence[int], test_cfg: Mapping[str, Any]) -> Tensor:
-        """Mean of the maps of the images and of the maps, mirrored back, of the mirrored images."""
+        """Mean of the maps of the images and of the maps of the flipped images, flipped back."""
         if not isinstance(feats, list) or len(feats) != 2:
-            raise ValueError('AdversarialHead: flip_test needs a list of two features, of the images and mirrored')
+            raise ValueError(
+                'AdversarialHead: flip_test needs a list of two features, of the images and of the flipped images'
+            )
         mode = test_cfg.get('flip_mode', 'heatmap')
         if mode != 'heatmap':
             raise ValueError(f"AdversarialHead: test_cfg flip_mode={mode!r}, allowed: 'heatmap'")
-        # both halves of the maps have a left and a right
+        # left and right are swapped in both pose and occlusion maps
         both = [*flip_indices, *(index + self.out_channels for index in flip_indices)]
-        straight, mirrored = (self.forward(features)[-1] for features in feats)
-        mirrored = flip_heatmaps(
-            mirrored,
+        maps, flipped = (self.forward(features)[-1] for features in feats)
+        flipped = flip_heatmaps(
+            flipped,
             flip_mode=mode,
             flip_indices=both if self.multi_task else list(flip_indices),
             shift_heatmap=test_cfg.get('shift_heatmap', False),
         )
-        return (straight + mirrored) * 0.5
+        return (maps + flipped) * 0.5
 
     def _read(self, feats: Features) -> list[tuple[Tensor, Tensor]]:
-        """Features of both tasks of each stack, the same twice where there is one map for both."""
+        """Features of both tasks of each stack; the same features twice if both tasks read one map."""
         if isinstance(feats, Tensor):
             feats = (feats,)
         if self.num_stacks == 1 and isinstance(feats, tuple):
-            # several scales, of which the last counts, not stacks
+            # maps of several scales, not stacks
             feats = feats[-1:]
         if len(feats) != self.num_stacks:
-            raise ValueError(f'AdversarialHead: num_stacks={self.num_stacks}, the features are of {len(feats)} stacks')
+            raise ValueError(
+                f'AdversarialHead: num_stacks={self.num_stacks}, but the features are of {len(feats)} stacks'
+            )
         out = []
         for stack in feats:
             self._check_channels(stack)
@@ -269,16 +275,16 @@ class AdversarialHead(HeatmapHead):
                 continue
             if len(stack) != 2 or not self.multi_task:
                 raise ValueError(
-                    f'AdversarialHead: multi_task={self.multi_task}, a stack of the features has {len(stack)} '
-                    'branches; allowed are two with multi_task=True, else one: see num_branches of StackedPoseGenerator'
+                    f'AdversarialHead: multi_task={self.multi_task}, but a stack of the features has {len(stack)} '
+                    'branches, allowed: two with multi_task=True, else one (num_branches of StackedPoseGenerator)'
                 )
             if not isinstance(self.deconv_layers, nn.Identity):
-                raise ValueError('AdversarialHead: deconv_out_channels is for features of one map, got two branches')
+                raise ValueError('AdversarialHead: deconv_out_channels is for features with one map, got two branches')
             out.append(tuple(stack))
         return out
 
     def _check_channels(self, stack: StackFeatures) -> None:
-        """Refuse features of other channels, which a convolution would do without naming the key."""
+        """Check the number of channels, to name the key, which a convolution would not."""
         for feature in (stack,) if isinstance(stack, Tensor) else stack:
             if feature.shape[1] != self.in_channels:
                 raise ValueError(
@@ -286,59 +292,30 @@ class AdversarialHead(HeatmapHead):
                     f'the neck where there is one, have {feature.shape[1]} channels'
                 )
 
-    def _targets(self, samples: list[PoseDataSample], maps: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """True maps, and weights (M, K) of each kind."""
-        truth = torch.stack([sample.gt_fields.heatmaps for sample in samples])
-        if not self.multi_task:
-            # a codec that makes occlusion maps too is no mistake: the single-task baseline on the same pipeline
-            truth = truth[:, : self.out_channels] if truth.shape[1] == 2 * self.out_channels else truth
-        if truth.shape[:2] == maps.shape[:2] and truth.shape != maps.shape:
-            (height, width), (rows, columns) = maps.shape[2:], truth.shape[2:]
-            raise ValueError(
-                f'AdversarialHead: its maps have {width} x {height} cells (width x height), those of the codec of the '
-                f'pipeline heatmap_size=({columns}, {rows}): set heatmap_size to ({width}, {height}), let '
-                'head.deconv_out_channels enlarge the maps, or choose another stride of the backbone'
-            )
-        if truth.shape != maps.shape:
-            raise ValueError(
-                f'AdversarialHead: out_channels={self.out_channels}, multi_task={self.multi_task} give maps of the '
-                f'shape {tuple(maps.shape[1:])}, the codec of the pipeline {tuple(truth.shape[1:])}'
-            )
-        weights = [torch.cat([sample.gt_instance_labels.keypoint_weights for sample in samples])]
-        if self.multi_task:
-            if 'occlusion_weights' not in samples[0].gt_instance_labels:
-                raise ValueError(
-                    'AdversarialHead: multi_task=True needs gt_instance_labels.occlusion_weights, which '
-                    'OcclusionHeatmap in the pipeline (GenerateTarget) makes'
-                )
-            known = torch.cat([sample.gt_instance_labels.occlusion_weights for sample in samples])
-            weights.append(weights[0] * known)
-        return truth, weights
-
     def _check_parts(self) -> None:
-        """Refuse a loss that takes what is not known for zeros, and a decoder that reads another number of maps."""
+        """Refuse a loss that takes unknown occlusion for visible, and a decoder of another number of maps."""
         if self.multi_task and not getattr(self.loss_module, 'use_target_weight', True):
             raise ValueError(
-                f'AdversarialHead: loss {type(self.loss_module).__name__} with use_target_weight=False would teach '
-                'that joints of unknown occlusion are visible; set use_target_weight=True'
+                f'AdversarialHead: loss {type(self.loss_module).__name__} with use_target_weight=False would '
+                'train joints of unknown occlusion as visible ones; set use_target_weight=True'
             )
         reads = getattr(self.decoder, 'with_occlusion', False)
         if self.decoder is not None and reads != self.multi_task:
             raise ValueError(
-                f'AdversarialHead: multi_task={self.multi_task}, the decoder {type(self.decoder).__name__} '
-                f'{"reads" if reads else "does not read"} occlusion maps; give OcclusionHeatmap with '
+                f'AdversarialHead: multi_task={self.multi_task}, but the decoder {type(self.decoder).__name__} '
+                f'{"reads" if reads else "does not read"} occlusion maps; use OcclusionHeatmap with '
                 f'with_occlusion={self.multi_task}' + ('' if self.multi_task else ', or a codec of mmpose')
             )
 
 
 def _for_task(decoder: Mapping[str, Any], multi_task: bool) -> dict[str, Any]:
-    """A codec's config, which reads as many maps as there are where it does not say itself."""
+    """Config of a codec, which by default reads as many maps as the head predicts."""
     kind = KEYPOINT_CODECS.get(decoder['type']) if isinstance(decoder['type'], str) else decoder['type']
     return {'with_occlusion': multi_task, **decoder} if kind is OcclusionHeatmap else dict(decoder)
 
 
 def _two_convolutions(channels: int, hidden: int, joints: int, norm_cfg: Mapping[str, Any] | None) -> nn.Sequential:
-    """Two 1x1 convolutions, C to hidden to K."""
+    """Two 1x1 convolutions, from C to hidden to K channels."""
     return nn.Sequential(
         nn.Conv2d(channels, hidden, 1, bias=norm_cfg is None),
         build_norm(norm_cfg, hidden),

@@ -1,8 +1,8 @@
-"""Share of joints found in a training batch, computed where the maps are.
+"""Share of joints found in a training batch, computed on the device of the maps.
 
-mmpose's heads copy their maps to numpy for this (``pose_pck_accuracy``), which makes a GPU wait in each iteration.
+mmpose's heads copy their maps to numpy for this (``pose_pck_accuracy``), so that a GPU has to wait in each iteration.
 
-Shapes: N images, K joints, h x w cells.
+Shapes: N batch, K joints, h x w cells.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from posestructs.layers.heatmaps import argmax, unravel
 
 
 def joint_accuracy(maps: Tensor, cells: Tensor, labelled: Tensor, threshold: float = 0.05) -> Tensor:
-    """Share of joints whose greatest value lies near the true cell: per joint, then the mean over joints.
+    """Share of joints whose maximum lies near the target cell: per joint, then averaged over joints.
 
     Args:
-        maps (Tensor): (N, K, h, w).
-        cells (Tensor): (N, K) int64 true cells, y*w + x.
-        labelled (Tensor): (N, K) bool, which of them count.
-        threshold (float): How far off a joint may be, as a share of the map's sides, as in mmpose. Defaults to 0.05.
+        maps: (N, K, h, w) predicted maps.
+        cells: (N, K) int64 target cells, y*w + x.
+        labelled: (N, K) bool, the joints that count.
+        threshold: Allowed distance as a fraction of the sides of the map, as in mmpose.
 
     Returns:
-        Tensor: A scalar in [0, 1]; 0 where no joint counts.
+        Tensor: Scalar in [0, 1]; 0 if no joint counts.
     """
     height, width = maps.shape[-2:]
-    dx, dy = (argmax(maps) - unravel(cells, width)).unbind(2)
-    dx, dy = dx / width, dy / height
-    hits = (dx.hypot(dy) < threshold) & labelled
+    dx, dy = (argmax(maps) - unravel(cells, width)).unbind(-1)
+    hits = ((dx / width).hypot(dy / height) < threshold) & labelled
     counts = labelled.sum(dim=0)
     per_joint = hits.sum(dim=0) / counts.clamp(min=1)
     return per_joint.sum() / (counts > 0).sum().clamp(min=1)

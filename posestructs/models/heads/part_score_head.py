@@ -1,10 +1,10 @@
-"""Head of structured feature learning: scores of parts and types, and of the background, at every cell.
+"""Head of Structured Feature Learning: scores of parts and their types, and of the background, at every cell.
 
-Chu et al., CVPR 2016: z_k = [A'_k, B'_k] * w_pred^k, a 1x1 convolution over the part's own features, and a softmax over
-all parts, their mixture types and the background. A flow in one line: features (N, V*C', h, w) -> logits
-(N, V*T + 1, h, w) -> masked softmax loss, or log softmax -> the codec -> K joints.
+Chu et al., CVPR 2016: z_k = [A'_k, B'_k] * w_pred^k, a 1x1 convolution of the features of part k, and a softmax over
+all parts, their mixture types and the background. The flow: features (N, V*C', h, w) -> logits (N, V*T + 1, h, w) ->
+masked softmax loss, or log softmax -> codec -> K joints.
 
-Shapes: N images, K joints, V parts, T types, C' channels of a part, h x w cells. Channels are part-major, type inner,
+Shapes: N batch, K joints, V parts, T types, C' channels of a part, h x w cells. Channels are part-major, type inner,
 background last.
 """
 
@@ -24,32 +24,34 @@ from posestructs.codecs.part_decoding import flip_average, split_parts
 from posestructs.codecs.part_score_map import PartScoreMap
 from posestructs.models.heads.joint_accuracy import joint_accuracy
 from posestructs.structures import KinematicTree, build_tree
+from posestructs.utils.checks import check_choice, check_integer
 
 BACKGROUND = ('branch', 'plain')
 
 
 @MODELS.register_module()
 class PartScoreHead(BaseHead):
-    """Per-part scores and a background score.
+    """Scores of the parts and of the background.
 
     Args:
-        in_channels (int): Channels of the part features, V*C': ``out_channels`` of :class:`TreeMessagePassing`.
-        tree (optional): See :func:`posestructs.structures.build_tree`. By default the decoder's.
-        num_types (int, optional): T. By default the decoder's, or 1.
-        background (str): 'branch', as in the release: a 1x1 convolution of its own, ReLU and channel dropout before the
-            background's 1x1 convolution; or 'plain': that one alone. Defaults to 'branch'.
-        shared_channels (int, optional): Channels of the feature that all parts share (the release's fc6), which the
-            background then looks at; the neck has to pass it on (``keep_input=True``). By default the background looks
-            at the features of all parts.
-        background_channels (int): Width of the branch. Defaults to 512.
-        dropout (float): Probability that the branch drops a channel. Defaults to 0.5.
-        loss (dict): Defaults to ``dict(type='MaskedSoftmaxLoss')``.
-        decoder (dict, optional): A :class:`PartScoreMap`; needed to predict.
-        init_cfg (dict, optional): By default Gaussian 0.1, and 0.01 for the first layer of the branch, as the release.
+        in_channels: Channels of the part features, V*C': ``out_channels`` of :class:`TreeMessagePassing`.
+        tree: A tree or its config, see :func:`posestructs.structures.build_tree`; by default that of the decoder.
+        num_types: T; by default that of the decoder, or 1.
+        background: 'branch', as in the release: a separate 1x1 convolution, ReLU and channel dropout before the
+            background's 1x1 convolution; 'plain': the latter only.
+        shared_channels: Channels of the feature map that all parts share (the release's fc6), from which the background
+            is then computed; the neck has to return it (``keep_input=True``). By default the background is computed
+            from the features of all parts.
+        background_channels: Width of the branch.
+        dropout: Probability that the branch drops a channel.
+        loss: Config of the loss; by default ``dict(type='MaskedSoftmaxLoss')``.
+        decoder: Config of a :class:`PartScoreMap`; required for prediction.
+        init_cfg: mmengine's ``init_cfg``; by default Gaussian 0.1, and 0.01 for the first layer of the branch, as in
+            the release.
 
     Raises:
-        TypeError: ``decoder`` is no PartScoreMap.
-        ValueError: A value is not allowed, or counts of parts, types and channels disagree.
+        TypeError: ``decoder`` is not a PartScoreMap.
+        ValueError: A value is not allowed, or numbers of parts, types and channels disagree.
     """
 
     def __init__(
@@ -69,22 +71,20 @@ class PartScoreHead(BaseHead):
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
         self.tree, self.num_types = _agree(self.decoder, tree, num_types)
         self.in_channels = _part_channels(in_channels, self.tree)
-        self.shared_channels = _width('shared_channels', shared_channels, optional=True)
+        self.shared_channels = check_integer('PartScoreHead.shared_channels', shared_channels, 1, optional=True)
         self.loss_module = MODELS.build(dict(type='MaskedSoftmaxLoss') if loss is None else loss)
         self.register_buffer('joint_parts', torch.tensor(self.tree.joint_parts), persistent=False)
         num_parts = self.tree.num_parts
         # z_k = [A'_k, B'_k] * w_pred^k
         self.prediction = nn.Conv2d(in_channels, num_parts * self.num_types, 1, groups=num_parts)
         self.background = background
-        self._build_background(
-            shared_channels or in_channels, _width('background_channels', background_channels), dropout
-        )
+        check_integer('PartScoreHead.background_channels', background_channels, 1)
+        self._build_background(shared_channels or in_channels, background_channels, dropout)
         if init_cfg is None:
             self.init_cfg = self.default_init_cfg
 
     def _build_background(self, in_channels: int, channels: int, dropout: float) -> None:
-        if self.background not in BACKGROUND:
-            raise ValueError(f'PartScoreHead.background={self.background!r}, allowed: {BACKGROUND}')
+        check_choice('PartScoreHead.background', self.background, BACKGROUND)
         if self.background == 'branch':
             self.background_features = nn.Conv2d(in_channels, channels, 1)
             self.background_dropout = nn.Dropout2d(dropout)
@@ -93,7 +93,7 @@ class PartScoreHead(BaseHead):
 
     @property
     def default_init_cfg(self) -> dict:
-        """Initial values of the release."""
+        """Initialisation of the release."""
         cfg = dict(type='Normal', layer='Conv2d', std=0.1, bias=0)
         if self.background == 'branch':
             cfg['override'] = dict(type='Normal', name='background_features', std=0.01)
@@ -101,32 +101,32 @@ class PartScoreHead(BaseHead):
 
     @property
     def test_cfg(self) -> dict:
-        """What the pose estimator sets from its own."""
+        """Test options; the pose estimator sets them to its own."""
         return self._test_cfg
 
     @test_cfg.setter
     def test_cfg(self, value: Mapping[str, Any]) -> None:
         if value.get('flip_test') and value.get('shift_heatmap'):
             raise ValueError(
-                'test_cfg.shift_heatmap=True, allowed with PartScoreHead: False. A cell covers whole pixels here, so '
-                'that maps of a flipped image need no shift'
+                'test_cfg.shift_heatmap=True, allowed with PartScoreHead: False. Its cells cover whole pixels, so that '
+                'maps of a flipped image need no shift'
             )
         self._test_cfg = value
 
     # -- scores ----------------------------------------------------------------------------------------------------
 
     def forward(self, feats: Tensor | Sequence[Tensor]) -> Tensor:
-        """Logits of parts x types and background.
+        """Logits of parts x types and of the background.
 
         Args:
-            feats (Sequence[Tensor]): (N, V*C', h, w) features of the parts; further, with ``shared_channels``, the
-                (N, shared_channels, h, w) feature that they share. Or the first alone.
+            feats: (N, V*C', h, w) features of the parts and, with ``shared_channels``, (N, shared_channels, h, w)
+                shared features; or the former alone.
 
         Returns:
             Tensor: (N, V*T + 1, h, w).
 
         Raises:
-            ValueError: The channels are not those that the head was built for.
+            ValueError: The features have another number of channels.
         """
         feats = (feats,) if isinstance(feats, Tensor) else feats
         parts, shared = self._inputs(feats)
@@ -137,16 +137,16 @@ class PartScoreHead(BaseHead):
     def _inputs(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         parts = feats[0]
         if parts.shape[1] != self.in_channels:
-            raise ValueError(self._mismatch(f'the neck gives {parts.shape[1]} channels of parts'))
+            raise ValueError(self._mismatch(f'the neck returns {parts.shape[1]} channels of parts'))
         if self.shared_channels is None:
             return parts, parts
         if len(feats) < 2:
             raise ValueError(
-                f'PartScoreHead.shared_channels={self.shared_channels} needs a second feature from the neck '
-                '(TreeMessagePassing.keep_input=True), which gives one'
+                f'PartScoreHead.shared_channels={self.shared_channels} needs a second feature map from the neck '
+                '(TreeMessagePassing.keep_input=True), which returns one'
             )
         if feats[1].shape[1] != self.shared_channels:
-            raise ValueError(self._mismatch(f'the neck gives a shared feature of {feats[1].shape[1]} channels'))
+            raise ValueError(self._mismatch(f'the neck returns a shared feature map of {feats[1].shape[1]} channels'))
         return parts, feats[1]
 
     def _mismatch(self, found: str) -> str:
@@ -158,10 +158,10 @@ class PartScoreHead(BaseHead):
         )
 
     def log_probabilities(self, feats: Sequence[Tensor]) -> Tensor:
-        """Log softmax over channels, in float32 at least.
+        """Log softmax over channels, at least in float32.
 
         Args:
-            feats (Sequence[Tensor]): As of :meth:`forward`.
+            feats: Features, as for :meth:`forward`.
 
         Returns:
             Tensor: (N, V*T + 1, h, w).
@@ -170,25 +170,25 @@ class PartScoreHead(BaseHead):
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=1)
 
     def joint_maps(self, log_probs: Tensor) -> Tensor:
-        """Maps of the joints alone, in the order of the data set.
+        """Maps of the joints only, in the order of the data set.
 
         Args:
-            log_probs (Tensor): (N, V*T + 1, h, w).
+            log_probs: (N, V*T + 1, h, w).
 
         Returns:
             Tensor: (N, K, h, w) log probability of each joint, summed over types.
         """
-        # index_select with a buffer: a list of indices would be copied to the device each time
+        # index_select with a buffer, as a list of indices would be copied to the device in each call
         return split_parts(log_probs, self.tree.num_parts).index_select(1, self.joint_parts).logsumexp(dim=2)
 
     def part_scores(self, log_probs: Tensor) -> Tensor:
         """Probabilities of all parts, virtual ones included, and of the background.
 
         Args:
-            log_probs (Tensor): (N, V*T + 1, h, w).
+            log_probs: (N, V*T + 1, h, w).
 
         Returns:
-            Tensor: (N, V + 1, h, w), which add up to 1 in each cell.
+            Tensor: (N, V + 1, h, w), with a sum of 1 in each cell.
         """
         parts = split_parts(log_probs, self.tree.num_parts).logsumexp(dim=2)
         return torch.cat((parts, log_probs[:, -1:]), dim=1).exp()
@@ -198,16 +198,19 @@ class PartScoreHead(BaseHead):
     def loss(
         self, feats: Sequence[Tensor], batch_data_samples: OptSampleList, train_cfg: Mapping[str, Any] | None = None
     ) -> dict[str, Tensor]:
-        """Masked softmax loss, and how many joints are found; nothing is read back from the device.
+        """Masked softmax loss and accuracy; nothing is copied to the host.
 
         Args:
-            feats (Sequence[Tensor]): As of :meth:`forward`.
-            batch_data_samples (list[PoseDataSample]): N samples with the targets of :class:`PartScoreMap`.
-            train_cfg (dict, optional): ``compute_acc`` False leaves the accuracy out.
+            feats: Features, as for :meth:`forward`.
+            batch_data_samples: N samples with the targets of :class:`PartScoreMap`.
+            train_cfg: Options; ``compute_acc=False`` leaves out the accuracy.
 
         Returns:
-            dict[str, Tensor]: ``loss_parts``; ``acc_pose``, the share of joints on the map whose best cell is within
-            0.05 of the map's size, mean over the joints.
+            dict[str, Tensor]: ``loss_parts``, and ``acc_pose``, the
+            :func:`~posestructs.models.heads.joint_accuracy.joint_accuracy` of joints on the map.
+
+        Raises:
+            ValueError: Targets and head differ in parts or types.
         """
         logits = self.forward(feats)
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
@@ -216,12 +219,12 @@ class PartScoreHead(BaseHead):
             torch.cat([x[key] for x in labels]) for key in PartScoreMap.label_mapping_table
         )
         rates, weights = (torch.cat([getattr(x, key) for x in fields]) for key in PartScoreMap.field_mapping_table)
-        # lengths, not values: nothing is read back from a GPU
-        targets, own = (cells.shape[1], numbers.shape[1]), (self.tree.num_parts, self.num_types)
-        if targets != own:
+        # lengths, not values, so that nothing is copied from a GPU
+        found, expected = (cells.shape[1], numbers.shape[1]), (self.tree.num_parts, self.num_types)
+        if found != expected:
             raise ValueError(
-                f'the targets have {targets[0]} parts of {targets[1]} types, PartScoreHead {own[0]} of {own[1]}: the '
-                'codec of GenerateTarget and the decoder of the head must have the same tree and types (deformation)'
+                f'the targets have {found[0]} parts of {found[1]} types, PartScoreHead {expected[0]} of {expected[1]}: '
+                'the codec of GenerateTarget and the decoder of the head need the same tree and types (deformation)'
             )
         losses = dict(loss_parts=self.loss_module(logits, cells, types, shares, rates, weights))
         if (train_cfg or {}).get('compute_acc', True):
@@ -238,17 +241,17 @@ class PartScoreHead(BaseHead):
         """Joints of each image.
 
         Args:
-            feats (Sequence): As of :meth:`forward`; with ``flip_test`` those of the images and those of the flipped
-                images.
-            batch_data_samples (list[PoseDataSample]): Not looked at.
-            test_cfg (dict, optional): ``flip_test``: average the probabilities of both (types of a part are those of
-                its mirror image). ``output_heatmaps``: give the maps too.
+            feats: Features, as for :meth:`forward`; with ``flip_test`` a list of two, those of the images and of the
+                flipped images.
+            batch_data_samples: Not used.
+            test_cfg: Options. ``flip_test``: average the probabilities of both (types of a part are those of its mirror
+                part). ``output_heatmaps``: return the maps too.
 
         Returns:
-            Predictions: N InstanceData with ``keypoints`` (1, K, 2) in pixels of the input, ``keypoint_scores`` (1, K)
-            and ``pose_scores`` (1,), see :class:`.part_decoding.Poses`. With ``output_heatmaps`` further N PixelData
-            with ``heatmaps`` (K, h, w), the probability of each joint, and ``part_scores`` (V + 1, h, w), that of each
-            part, virtual ones included, and of the background.
+            Predictions: N InstanceData with ``keypoints`` (1, K, 2) in input pixels, ``keypoint_scores`` (1, K) and
+            ``pose_scores`` (1,), see :class:`.part_decoding.Poses`. With ``output_heatmaps`` also N PixelData with
+            ``heatmaps`` (K, h, w), the probabilities of the joints, and ``part_scores`` (V + 1, h, w), those of all
+            parts, virtual ones included, and of the background.
         """
         test_cfg = test_cfg or {}
         log_probs = self.flip_averaged(feats) if test_cfg.get('flip_test', False) else self.log_probabilities(feats)
@@ -263,7 +266,7 @@ class PartScoreHead(BaseHead):
         """Log of the mean probabilities of images and flipped images.
 
         Args:
-            feats (Sequence): Features of the images, and of the flipped images.
+            feats: Features of the images, and of the flipped images.
 
         Returns:
             Tensor: (N, V*T + 1, h, w).
@@ -277,10 +280,10 @@ class PartScoreHead(BaseHead):
         """Joints from log probabilities.
 
         Args:
-            batch_outputs (Tensor): (N, V*T + 1, h, w) of :meth:`log_probabilities`.
+            batch_outputs: (N, V*T + 1, h, w), from :meth:`log_probabilities`.
 
         Returns:
-            list[InstanceData]: As :meth:`predict` gives them.
+            list[InstanceData]: Joints, as from :meth:`predict`.
 
         Raises:
             RuntimeError: The head was built without a decoder.
@@ -299,7 +302,7 @@ class PartScoreHead(BaseHead):
 
 
 def _agree(decoder: Any, tree: Any, num_types: int | None) -> tuple[KinematicTree, int]:
-    """Tree and number of types, the same in the head and its decoder."""
+    """Tree and number of types, which head and decoder must agree on."""
     if decoder is not None and not isinstance(decoder, PartScoreMap):
         raise TypeError(f'PartScoreHead.decoder must be a PartScoreMap, got {type(decoder).__name__}')
     if decoder is None and tree is None:
@@ -314,7 +317,7 @@ def _agree(decoder: Any, tree: Any, num_types: int | None) -> tuple[KinematicTre
     num_types = default if num_types is None else num_types
     if not isinstance(num_types, int) or num_types < 1 or (decoder is not None and num_types != default):
         of_decoder = '' if decoder is None else f': the deformation of PartScoreHead.decoder has {default}'
-        raise ValueError(f'PartScoreHead.num_types={num_types!r}, allowed: a whole number from 1{of_decoder}')
+        raise ValueError(f'PartScoreHead.num_types={num_types!r}, allowed: an integer of at least 1{of_decoder}')
     return own, num_types
 
 
@@ -322,14 +325,6 @@ def _part_channels(in_channels: int, tree: KinematicTree) -> int:
     if not isinstance(in_channels, int) or in_channels < 1 or in_channels % tree.num_parts:
         raise ValueError(
             f'PartScoreHead.in_channels={in_channels!r}, allowed: a multiple of the {tree.num_parts} parts of its '
-            "tree; TreeMessagePassing gives parts x 2 x part_channels (of the head's tree, and with out_joints=False)"
+            "tree; TreeMessagePassing returns parts x 2 x part_channels (of the head's tree, and with out_joints=False)"
         )
     return in_channels
-
-
-def _width(key: str, value: Any, optional: bool = False) -> int | None:
-    if optional and value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f'PartScoreHead.{key}={value!r}, allowed: a whole number from 1{" or None" * optional}')
-    return value

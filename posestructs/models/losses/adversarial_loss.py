@@ -14,8 +14,9 @@ t is the label of a predicted joint, by one of these rules (:data:`LABEL_RULES`)
 As t is 0 or 1, log(1 - |D - t|) is log D or log(1 - D), that is log sigmoid(+s) or log sigmoid(-s), which is finite for
 every logit.
 
-**Gate.** The slides set alpha = 0 where c_fake = c_real and beta = 0 where p_fake = p_real; the label of a real joint is
-1. Without the gate, G would minimise log(1 - |D - 1|) = log D on joints that are already correct, and so lower D there.
+**Gate.** The slides set alpha = 0 where c_fake = c_real and beta = 0 where p_fake = p_real; the label of a real joint
+is 1. Without the gate, G would minimise log(1 - |D - 1|) = log D on joints that are already correct, and lower D
+there.
 
 **generator_loss.** 'minimax' is log(1 - |D - t|) as written; its gradient vanishes where D recognises a prediction
 (Goodfellow et al., 2014). 'non_saturating' is -log |D - t|: its gradient has the same sign everywhere and is large

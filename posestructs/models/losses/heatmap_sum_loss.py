@@ -4,8 +4,8 @@
 
     L_G = 1/(2MN) sum_n sum_i |y^i - y_n^i|^2 + |z^i - z_n^i|^2
 
-over N stacks and M images; |.|^2 sums over all cells of all K maps. mmpose's ``KeypointMSELoss`` is the mean of the same
-numbers: with 16 maps of 64 x 64 cells it is 2 / 65,536 of this loss, so small that the adversarial terms with
+over N stacks and M images; |.|^2 sums over all cells of all K maps. mmpose's ``KeypointMSELoss`` is the mean of the
+same numbers: with 16 maps of 64 x 64 cells it is 2 / 65,536 of this loss, so small that the adversarial terms with
 alpha = 1/220 and beta = 1/180 would dominate it.
 
 Shapes: N batch (the paper's M), K joints, H x W cells.
@@ -37,8 +37,8 @@ def squared_distances(maps: Tensor, targets: Tensor) -> Tensor:
 class HeatmapSumLoss(nn.Module):
     """Half the squared distance of maps, summed over cells and joints, divided by the number of images.
 
-    A replacement for mmpose's ``KeypointMSELoss`` in a head. Images without labels are included in the number of images,
-    so that ranks and accumulated batches agree.
+    A replacement for mmpose's ``KeypointMSELoss`` in a head. Images without labels are included in the number of
+    images, so that ranks and accumulated batches agree.
 
     Args:
         loss_weight: Factor of the loss, at least 0.

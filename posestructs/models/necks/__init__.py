@@ -1,4 +1,4 @@
-"""Necks: from feature maps to features of parts."""
+"""Necks that compute features of parts from feature maps."""
 
 from posestructs.models.necks.neck_sequence import NeckSequence
 from posestructs.models.necks.residual_message_passing import ResidualMessagePassing

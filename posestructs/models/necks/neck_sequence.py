@@ -1,4 +1,4 @@
-"""Several necks, one behind the other: mmpose builds one."""
+"""Sequence of necks, in the place of the single one that mmpose builds."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch import Tensor
 
 @MODELS.register_module()
 class NeckSequence(BaseModule):
-    """Necks in a row, such as mmpose's ``FeatureMapProcessor`` in front of ``TreeMessagePassing``.
+    """Consecutive necks, such as mmpose's ``FeatureMapProcessor`` in front of ``TreeMessagePassing``.
 
-    The last one's ``tree``, ``out_channels`` and other attributes can be read from it, so that a head and a model
-    check it as they check a single neck.
+    ``tree``, ``out_channels`` and other attributes of the last neck are attributes of the sequence, so that heads and
+    models check it like a single neck.
 
     Args:
-        necks (Sequence[dict]): Configs, the first reads the backbone's maps.
-        init_cfg (dict, optional): Of mmengine.
+        necks: Configs in order; the first neck reads the backbone's maps.
+        init_cfg: mmengine's ``init_cfg``.
 
     Raises:
-        ValueError: There is no neck.
+        ValueError: The sequence is empty.
     """
 
     def __init__(self, necks: Sequence[Mapping[str, Any]], init_cfg: dict | None = None) -> None:
@@ -33,13 +33,13 @@ class NeckSequence(BaseModule):
             self.add_module(str(number), MODELS.build(neck))
 
     def forward(self, feats: Tensor | Sequence) -> Any:
-        """Pass maps through.
+        """Apply the necks one after the other.
 
         Args:
-            feats (Sequence): What a backbone gives.
+            feats: Output of a backbone.
 
         Returns:
-            Any: What the last neck gives.
+            Any: Output of the last neck.
         """
         for neck in self.children():
             feats = neck(feats)

@@ -1,11 +1,11 @@
-"""Messages along a tree beside a feature map, not in its place (hybrid of Chu et al., CVPR 2016, with any generator).
+"""Message passing along a tree as a residual of a feature map (hybrid of Chu et al., CVPR 2016, with any generator).
 
     Y' = Y + W [A'_1, B'_1, ..., A'_V, B'_V]
 
-A', B' are what the parts know once they have heard their neighbours, made from Y by
-:class:`~posestructs.models.necks.TreeMessagePassing`; W is a 1x1 convolution that starts at zero, so that training
-starts from the model without messages. Y' takes the place of Y among all that the backbone gave: other stacks, which
-have losses of their own, and other branches pass unchanged.
+A' and B' are part features after message aggregation, computed from Y by
+:class:`~posestructs.models.necks.TreeMessagePassing`. W is a 1x1 convolution that is initialised to zero, so that
+training starts from the model without messages. Y' replaces Y in the output of the backbone; other stacks, which have
+losses of their own, and other branches are passed on unchanged.
 
 Shapes: N batch, C channels, h x w cells.
 """
@@ -21,27 +21,27 @@ from torch import Tensor, nn
 
 from posestructs.models.necks.tree_message_passing import TreeMessagePassing
 from posestructs.structures import KinematicTree
+from posestructs.utils.checks import check_integer
 
 
 @MODELS.register_module()
 class ResidualMessagePassing(TreeMessagePassing):
-    """Add what the parts of a tree have heard from each other to the feature map that they were made of.
+    """Add the updated features of a tree's parts to the feature map from which they were computed.
 
-    Any head that fits without it fits with it. Behind ``StackedPoseGenerator`` ``in_index=(-1, 0)`` is the last stack's
-    branch of pose maps (-1 with ``num_branches=1``).
+    The shape of the feature map is unchanged, so that any head can follow. Behind ``StackedPoseGenerator``,
+    ``in_index=(-1, 0)`` is the pose branch of the last stack (-1 with ``num_branches=1``).
 
     Args:
-        in_channels (int): C, of the feature map.
-        tree (KinematicTree | dict): See :func:`posestructs.structures.build_tree`.
-        out_joints (bool): W reads the features of real joints only; virtual parts then hand on messages and nothing
-            else.
-        stride (int): Messages are passed in a map that is so many times smaller than the feature map (mean over
-            stride x stride cells), and what they change is enlarged bilinearly. The same kernels then reach so many
-            times further, at 1 / stride^2 of the cost.
-        **kwargs (Any): Of :class:`~posestructs.models.necks.TreeMessagePassing`, without ``keep_input``.
+        in_channels: C, channels of the feature map.
+        tree: A tree or its config, see :func:`posestructs.structures.build_tree`.
+        out_joints: W reads the features of real joints only; virtual parts then only pass on messages.
+        stride: Factor by which the feature map is reduced before messages are passed (mean over stride x stride
+            cells); the update is enlarged bilinearly. The kernels then reach that many times further, at 1 / stride^2
+            of the cost.
+        **kwargs: Other arguments of :class:`~posestructs.models.necks.TreeMessagePassing`, without ``keep_input``.
 
     Raises:
-        TypeError: As in ``TreeMessagePassing``, or ``keep_input`` is given.
+        TypeError: ``keep_input`` is given, or as in ``TreeMessagePassing``.
         ValueError: As in ``TreeMessagePassing``.
     """
 
@@ -53,8 +53,7 @@ class ResidualMessagePassing(TreeMessagePassing):
         stride: int = 1,
         **kwargs: Any,
     ) -> None:
-        if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
-            raise ValueError(f'neck: stride={stride!r}, allowed: a whole number from 1')
+        check_integer('neck.stride', stride, 1)
         if 'keep_input' in kwargs:
             raise TypeError(
                 f'neck: keep_input={kwargs["keep_input"]!r} is not for ResidualMessagePassing, whose output contains '
@@ -67,17 +66,17 @@ class ResidualMessagePassing(TreeMessagePassing):
         self.out_channels, self.stride = in_channels, stride
 
     def forward(self, feats: Tensor | Sequence) -> Any:
-        """What the backbone gave, one map of it improved.
+        """Update one feature map of the backbone.
 
         Args:
-            feats (Sequence): What a backbone gives; the map of ``in_index`` is (N, C, h, w).
+            feats: Output of a backbone; the map at ``in_index`` is (N, C, h, w).
 
         Returns:
-            Any: The same tensor, lists and tuples in lists and tuples, with Y' (N, C, h, w) at ``in_index``.
+            Any: The same structure of tensors, lists and tuples, with Y' (N, C, h, w) at ``in_index``.
 
         Raises:
-            TypeError: ``in_index`` leads to no feature map.
-            ValueError: The map has other channels, or is smaller than a kernel.
+            TypeError: There is no feature map at ``in_index``.
+            ValueError: The map has another number of channels, or is smaller than a kernel.
         """
         x = self._feature_map(feats)
         small = F.avg_pool2d(x, self.stride) if self.stride > 1 else x
@@ -89,10 +88,10 @@ class ResidualMessagePassing(TreeMessagePassing):
         return _replaced(feats, self.in_index, x + update)
 
 
-def _replaced(feats: Tensor | Sequence, way: Sequence[int], value: Tensor) -> Tensor | Sequence:
-    """Copies of the lists and tuples along the way, with another value at its end."""
+def _replaced(feats: Tensor | Sequence, index: Sequence[int], value: Tensor) -> Tensor | Sequence:
+    """A copy of nested lists and tuples with another value at an index."""
     if isinstance(feats, Tensor):
         return value
     maps = list(feats)
-    maps[way[0]] = _replaced(maps[way[0]], way[1:], value)
+    maps[index[0]] = _replaced(maps[index[0]], index[1:], value)
     return tuple(maps) if isinstance(feats, tuple) else maps

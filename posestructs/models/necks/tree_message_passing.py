@@ -29,46 +29,47 @@ from posestructs.layers.message_passing import (
     update,
 )
 from posestructs.structures import KinematicTree, build_tree
+from posestructs.utils.checks import check_choice, check_integer
 
 _SWEEPS = dict(both=(UP, DOWN), up=(UP,), down=(DOWN,), none=())
 
 
 @MODELS.register_module()
 class TreeMessagePassing(BaseModule):
-    """Give each part of a tree features of its own and let neighbours correct each other.
+    """Compute features of each part of a tree, and update them with messages from neighbouring parts.
 
-    Parameters, E = V - 1 edges by their child in the order of parts: ``fc7.weight`` and ``fc7.bias`` (part by part, up
-    before down), ``up.kernels.0`` (E, C', C, kh, kw) and ``up.biases.0`` (E, C') for layer 0 of the transforms, so on
-    for ``down``. None depends on ``mode``. The release's learning rates and decay in a config::
+    Parameters, with the E = V - 1 edges in the order of their child parts: ``fc7.weight`` and ``fc7.bias`` (part by
+    part, up before down); ``up.kernels.0`` (E, C', C, kh, kw) and ``up.biases.0`` (E, C') for layer 0 of the
+    transforms; likewise for other layers and for ``down``. They do not depend on ``mode``. The learning rates and decay
+    of the release in a config::
 
         paramwise_cfg=dict(custom_keys={
             'kernels': dict(lr_mult=10, decay_mult=2), 'biases': dict(lr_mult=20),
             'fc7.weight': dict(lr_mult=10), 'fc7.bias': dict(lr_mult=20)})
 
     Args:
-        in_channels (int): Channels of the feature map.
-        tree (KinematicTree | dict): See :func:`posestructs.structures.build_tree`.
-        part_channels (int): C.
-        preset (str, optional): 'release', 'paper' or 'separable', see :mod:`posestructs.layers.message_kernels`; None
-            where ``transform`` says all.
-        transform (Sequence[dict], optional): Layers of a transform instead of the preset's, each
+        in_channels: Channels of the feature map.
+        tree: A tree or its config, see :func:`posestructs.structures.build_tree`.
+        part_channels: C.
+        preset: 'release', 'paper' or 'separable', see :mod:`posestructs.layers.message_kernels`; ``None`` if
+            ``transform`` is given.
+        transform: Layers of a transform in place of the preset's, each
             ``dict(channels=C, kernel_size=7, dilation=1, act_cfg=None, std=None)``.
-        rectify (str, optional): 'pre': A_k and B_k are rectified before messages are added (paper); 'post': only the
-            sums are (release). By default the preset's, 'post' without one.
-        direction (str): 'both', 'up', 'down' or 'none'. The features of a direction without messages are there all the
-            same, so that ablations compare equal heads.
-        mode (str): Backend that computes the messages of a step, 'loop' or 'grouped' of
+        rectify: 'pre' to rectify A_k and B_k before messages are added (paper), 'post' to rectify the sums only
+            (release). By default that of the preset, or 'post'.
+        direction: 'both', 'up', 'down' or 'none'. Features of a direction without messages are returned all the same,
+            so that ablations compare equal heads.
+        mode: Backend that computes the messages of a step, 'loop' or 'grouped' of
             :mod:`posestructs.layers.message_passing`, with equal results; 'auto' selects one by rule.
-        out_joints (bool): Give the K joints' features only, in the data set's order, instead of the V parts'. For heads
-            that know no tree, such as HeatmapHead.
-        keep_input (bool): Give the feature map as well, for a head that reads both.
-        in_index (int | Sequence[int]): Which feature map of a backbone to read; several numbers where it gives lists
-            in lists.
-        init_cfg (dict | list[dict], optional): By default messages as in the preset, fc7 Gaussian 0.01, biases zero.
+        out_joints: Return features of the K joints only, in the order of the data set, for heads without a tree such as
+            ``HeatmapHead``; False for features of all V parts.
+        keep_input: Return the feature map as well, for a head that reads both.
+        in_index: Index of the backbone's feature map to read; several indices for nested lists.
+        init_cfg: mmengine's ``init_cfg``; by default messages as in the preset, fc7 Gaussian 0.01, biases zero.
 
     Raises:
-        TypeError: A value of the wrong type.
-        ValueError: A value that is not allowed; names its key and what is.
+        TypeError: A value has the wrong type.
+        ValueError: A value is not allowed; names the key.
     """
 
     def __init__(
@@ -87,13 +88,12 @@ class TreeMessagePassing(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        for key, count in dict(in_channels=in_channels, part_channels=part_channels).items():
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise ValueError(f'{key}={count!r}, allowed: a whole number from 1')
+        check_integer('neck.in_channels', in_channels, 1)
+        check_integer('neck.part_channels', part_channels, 1)
         layers, preset_rectify = transform_layers(preset, transform, part_channels)
-        self.rectify = _allowed('rectify', preset_rectify if rectify is None else rectify, ('pre', 'post'))
-        self.direction = _allowed('direction', direction, tuple(_SWEEPS))
-        self.mode = _allowed('mode', mode, MODES)
+        self.rectify = check_choice('neck.rectify', preset_rectify if rectify is None else rectify, ('pre', 'post'))
+        self.direction = check_choice('neck.direction', direction, _SWEEPS)
+        self.mode = check_choice('neck.mode', mode, MODES)
         self.tree = build_tree(tree)
         self.in_channels, self.part_channels = in_channels, part_channels
         self.in_index = (in_index,) if isinstance(in_index, int) else tuple(in_index)
@@ -116,43 +116,43 @@ class TreeMessagePassing(BaseModule):
         """Features of all parts after both sweeps.
 
         Args:
-            feats (Sequence): What a backbone gives; the map of ``in_index`` is (N, in_channels, h, w).
+            feats: Output of a backbone; the map at ``in_index`` is (N, in_channels, h, w).
 
         Returns:
-            tuple[Tensor, ...]: (N, V * 2C, h, w), or K for V with ``out_joints``: part by part [A'_k, B'_k]; with
-            ``keep_input`` also the map that was read.
+            tuple[Tensor, ...]: (N, V * 2C, h, w), or (N, K * 2C, h, w) with ``out_joints``: [A'_k, B'_k] part by part;
+            with ``keep_input`` also the map that was read.
 
         Raises:
-            TypeError: ``in_index`` leads to no feature map.
-            ValueError: The map has other channels, or is smaller than a kernel.
+            TypeError: There is no feature map at ``in_index``.
+            ValueError: The map has another number of channels, or is smaller than a kernel.
         """
         x = self._feature_map(feats)
-        heard = pass_messages(self._own(x), self._steps, self._sender())
-        parts = torch.cat([heard[sweep][k] for k in self.out_parts for sweep in (UP, DOWN)], dim=1)
+        updated = pass_messages(self._input_features(x), self._steps, self._sender())
+        parts = torch.cat([updated[sweep][k] for k in self.out_parts for sweep in (UP, DOWN)], dim=1)
         return (parts, x) if self.keep_input else (parts,)
 
-    # -- bricks to look inside: show_messages ----------------------------------------------------------------------
+    # -- single operations, for show_messages ----------------------------------------------------------------------
 
-    def own_features(self, feats: Tensor | Sequence, direction: str) -> Tensor:
-        """A_k or B_k, as messages are added to them.
+    def input_features(self, feats: Tensor | Sequence, direction: str) -> Tensor:
+        """A_k or B_k, to which messages are added.
 
         Args:
-            feats (Sequence): As in :meth:`forward`.
-            direction (str): 'up' or 'down'.
+            feats: Output of a backbone, as for :meth:`forward`.
+            direction: 'up' or 'down'.
 
         Returns:
             Tensor: (N, V, C, h, w).
         """
-        sweep = _SWEEPS[_allowed('direction', direction, ('up', 'down'))][0]
-        return torch.stack(self._own(self._feature_map(feats))[sweep], dim=1)
+        sweep = _SWEEPS[check_choice('direction', direction, ('up', 'down'))][0]
+        return torch.stack(self._input_features(self._feature_map(feats))[sweep], dim=1)
 
     def transform(self, x: Tensor, direction: str, child: int) -> Tensor:
         """The message over one edge.
 
         Args:
-            x (Tensor): (N, C, h, w), features A' or B' of the sender.
-            direction (str): 'up': from the child, 'down': to it.
-            child (int): The part at the lower end of the edge.
+            x: (N, C, h, w) features A' or B' of the sender.
+            direction: 'up' for the message from the child, 'down' for the one to it.
+            child: Index of the part at the lower end of the edge.
 
         Returns:
             Tensor: (N, C, h, w).
@@ -160,7 +160,7 @@ class TreeMessagePassing(BaseModule):
         Raises:
             ValueError: The model has no messages in this direction, or the part is the root.
         """
-        sweep = _SWEEPS[_allowed('direction', direction, ('up', 'down'))][0]
+        sweep = _SWEEPS[check_choice('direction', direction, ('up', 'down'))][0]
         if child not in self._edge_of:
             raise ValueError(f'child={child!r}, allowed: a part with a parent, of {sorted(self._edge_of)}')
         kernels = (self.up, self.down)[sweep]
@@ -169,15 +169,15 @@ class TreeMessagePassing(BaseModule):
         return loop([x], kernels.convolutions([(kernels.by_edge(), self._edge_of[child])]))[0]
 
     @staticmethod
-    def update(own: Tensor, summed: Tensor | None = None) -> Tensor:
-        """A'_k or B'_k from a part's own features and the sum of its messages, (N, C, h, w) each."""
-        return update(own, summed)
+    def update(features: Tensor, incoming: Tensor | None = None) -> Tensor:
+        """A'_k or B'_k from a part's input features and the sum of its incoming messages, (N, C, h, w) each."""
+        return update(features, incoming)
 
     # --------------------------------------------------------------------------------------------------------------
 
-    def _own(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def _input_features(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """(A_k for all k, B_k for all k), each (N, C, h, w)."""
-        # h_fc7^k = f(h_fc6 * w_fc7^k + b) in the paper; the release leaves f to the sum
+        # h_fc7^k = f(h_fc6 * w_fc7^k + b) in the paper; the release applies f to the sum only
         x = self.fc7(x)
         if self.rectify == 'pre':
             x = torch.relu(x)
@@ -185,7 +185,7 @@ class TreeMessagePassing(BaseModule):
         return maps[0::2], maps[1::2]
 
     def _sender(self) -> Callable[[Sequence[Message], list[Tensor]], list[Tensor]]:
-        """The function that works out the messages of a step."""
+        """The function that computes the messages of a step."""
         kernels = self.up or self.down
         by_edge = [None if directed is None else directed.by_edge() for directed in (self.up, self.down)]
 
@@ -200,10 +200,10 @@ class TreeMessagePassing(BaseModule):
         for i in self.in_index if not isinstance(x, Tensor) else ():
             if isinstance(x, Tensor) or not -len(x) <= i < len(x):
                 found = 'a tensor' if isinstance(x, Tensor) else f'{len(x)} maps'
-                raise TypeError(f'neck: in_index={self.in_index}, but the backbone gives {found} at {i}')
+                raise TypeError(f'neck: in_index={self.in_index}, but the backbone returns {found} at {i}')
             x = x[i]
         if not isinstance(x, Tensor):
-            raise TypeError(f'neck: in_index={self.in_index} leads to {len(x)} maps, allowed: the way to one: (-1, 0)')
+            raise TypeError(f'neck: in_index={self.in_index} selects {len(x)} maps, needed: one, such as (-1, 0)')
         if not exporting():
             self._check_map(x)
         return x
@@ -216,16 +216,10 @@ class TreeMessagePassing(BaseModule):
         if h < rows or w < columns:
             raise ValueError(
                 f'neck: a feature map of {h} x {w} cells (height x width) is smaller than the message kernels, '
-                f"{rows} x {columns}: take larger images, a backbone of smaller stride, or smaller ones by 'transform'"
+                f'{rows} x {columns}: use larger images, a smaller stride, or smaller kernels (neck.transform)'
             )
 
     def extra_repr(self) -> str:
-        """What the parameters do not show."""
+        """Arguments that the parameters do not show."""
         names = ('direction', 'rectify', 'mode', 'part_channels', 'out_channels')
         return ', '.join(f'{name}={getattr(self, name)!r}' for name in names)
-
-
-def _allowed(key: str, value: Any, allowed: Sequence[str]) -> Any:
-    if value not in allowed:
-        raise ValueError(f'{key}={value!r}, allowed: {", ".join(map(repr, allowed))}')
-    return value

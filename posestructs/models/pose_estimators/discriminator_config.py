@@ -10,8 +10,8 @@ Any number of discriminators, each under a name of its own::
     adversarial=dict(alpha=1 / 220, beta=1 / 180, weights=dict(limbs=1 / 180)),
 
 ``type`` and ``label_rule`` of 'pose' and 'confidence' are known. Another discriminator states its ``type`` in the
-config, and ``label_rule`` and ``input_maps`` there or as attributes of its class. A discriminator whose losses are not those
-of :class:`~posestructs.models.losses.AdversarialLoss`, such as an auto-encoder's, has them as its attribute
+config, and ``label_rule`` and ``input_maps`` there or as attributes of its class. A discriminator with losses other
+than those of :class:`~posestructs.models.losses.AdversarialLoss`, such as an auto-encoder, has them as its attribute
 ``adversarial_loss``, a module with the methods ``real``, ``fake`` and ``generator``.
 """
 
@@ -31,9 +31,7 @@ from posestructs.models.losses.adversarial_loss import LABEL_RULES
 from posestructs.utils.checks import check_choice, check_number, invalid_value, list_names
 
 #: the paper's discriminators: type, label rule, and name of the weight
-PAPER = dict(
-    pose=('PoseDiscriminator', 'p_fake', 'beta'), confidence=('ConfidenceDiscriminator', 'c_fake', 'alpha')
-)
+PAPER = dict(pose=('PoseDiscriminator', 'p_fake', 'beta'), confidence=('ConfidenceDiscriminator', 'c_fake', 'alpha'))
 INPUT_MAPS = ('all', 'pose')
 
 
@@ -64,7 +62,7 @@ def named_configs(discriminators: Mapping[str, Mapping | None]) -> dict[str, Map
     for name, cfg in discriminators.items():
         if not isinstance(name, str) or not name.isidentifier() or name == 'generator' or hasattr(ModuleDict, name):
             raise ValueError(
-                f"discriminators: name {name!r}, allowed: an identifier other than 'generator' and the methods of a dict"
+                f"discriminators: name {name!r}, allowed: an identifier other than 'generator' and names of methods"
             )
         if cfg is not None and not isinstance(cfg, Mapping):
             raise invalid_value(f'discriminators.{name}', cfg, 'a dict or None')

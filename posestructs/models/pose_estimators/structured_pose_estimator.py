@@ -1,9 +1,9 @@
-"""Top-down pose estimator that looks at several sizes of the image."""
+"""Top-down pose estimator with an image pyramid, for :class:`PartScoreHead`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,29 +17,30 @@ from torch import Tensor
 
 from posestructs.layers.pose_pyramid import best_of_pyramid
 from posestructs.models.heads.part_score_head import PartScoreHead
+from posestructs.utils.checks import check_number, check_sequence
 
 
 @MODELS.register_module()
 class StructuredPoseEstimator(TopdownPoseEstimator):
-    """mmpose's ``TopdownPoseEstimator`` for :class:`PartScoreHead`, with an image pyramid.
+    """``TopdownPoseEstimator`` for :class:`PartScoreHead`, with an optional image pyramid.
 
     ``test_cfg=dict(pyramid_scales=[2 ** (-i / 10) for i in range(6)])``, with the scale step of the paper, resizes the
-    input by each factor and keeps, for each image, the pose with the greatest score. Offsets between parts are the same
-    number of cells on every level, so that the best level is the one where the person has the size that the model was
-    fitted to. Each level costs a forward pass (two with ``flip_test``). Sides are rounded to whole cells. Of equal
-    scores the first wins, and one that is not a number never does.
+    input by each factor and keeps, for each image, the pose with the highest score. Offsets between parts are the same
+    number of cells on every level, so that the best level is the one on which the person has the size that the model
+    was trained for. Each level costs a forward pass (two with ``flip_test``). Sides are rounded to whole cells. Of
+    equal scores the first one is kept; NaN is never kept if there is another score.
 
-    Without a pyramid it is a ``TopdownPoseEstimator`` that finds out at once when neck, head and codec do not fit.
+    Without a pyramid it is a ``TopdownPoseEstimator`` that checks at build time whether neck, head and codec agree.
 
     Args:
-        backbone (dict): The backbone.
-        neck (dict, optional): The neck, as a rule :class:`TreeMessagePassing`.
-        head (dict, optional): A :class:`PartScoreHead`.
-        **kwargs: As for ``TopdownPoseEstimator``.
+        backbone: Config of the backbone.
+        neck: Config of the neck, usually :class:`TreeMessagePassing`.
+        head: Config of a :class:`PartScoreHead`.
+        **kwargs: Other arguments of ``TopdownPoseEstimator``.
 
     Raises:
-        TypeError: The head is no PartScoreHead.
-        ValueError: ``pyramid_scales`` is not allowed, or neck and head do not fit.
+        TypeError: The head is not a PartScoreHead.
+        ValueError: ``pyramid_scales`` is not allowed, or neck and head do not agree.
     """
 
     def __init__(
@@ -62,11 +63,11 @@ class StructuredPoseEstimator(TopdownPoseEstimator):
         """Joints of each image; see ``TopdownPoseEstimator.predict``.
 
         Args:
-            inputs (Tensor): (N, 3, h, w) images.
-            data_samples (list[PoseDataSample]): N samples.
+            inputs: (N, 3, h, w) images.
+            data_samples: N samples.
 
         Returns:
-            list[PoseDataSample]: The same, with ``pred_instances``.
+            list[PoseDataSample]: The samples, with ``pred_instances``.
         """
         if not self.pyramid_scales:
             return super().predict(inputs, data_samples)
@@ -77,7 +78,7 @@ class StructuredPoseEstimator(TopdownPoseEstimator):
         return self.add_pred_to_datasample(instances, None if fields[0] is None else fields, data_samples)
 
     def _resize(self, inputs: Tensor, scale: float) -> Tensor:
-        """(N, 3, h, w) of other size, a whole number of cells."""
+        """Resize (N, 3, h, w) images to a whole number of cells."""
         sides = zip(self.head.decoder.heatmap_size[::-1], self.head.decoder.cell_size[::-1], strict=True)
         size = tuple(round(max(1, round(cells * scale)) * pixels) for cells, pixels in sides)
         if size == tuple(inputs.shape[-2:]):
@@ -85,7 +86,7 @@ class StructuredPoseEstimator(TopdownPoseEstimator):
         return F.interpolate(inputs, size=size, mode='bilinear', align_corners=False, antialias=True)
 
     def _predict_level(self, inputs: Tensor, data_samples: SampleList) -> list[tuple[InstanceData, PixelData | None]]:
-        """Pose and maps of each image, at one size."""
+        """Pose and maps of each image on one level."""
         feats = self.extract_feat(inputs)
         if self.test_cfg.get('flip_test', False):
             feats = [feats, self.extract_feat(inputs.flip(-1))]
@@ -97,13 +98,7 @@ class StructuredPoseEstimator(TopdownPoseEstimator):
 def _scales(value: Any) -> tuple[float, ...]:
     if value is None:
         return ()
-    numbers = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
-    if not numbers or not all(isinstance(n, Real) and not isinstance(n, bool) and 0.01 <= n <= 100 for n in numbers):
-        raise ValueError(
-            f'test_cfg.pyramid_scales={value!r}, allowed: a list of factors above 0, such as '
-            '[2 ** (-i / 10) for i in range(6)]'
-        )
-    return numbers
+    return check_sequence('test_cfg.pyramid_scales', value, partial(check_number, low=0.01, high=100))
 
 
 def _check_neck(neck: Any, head: PartScoreHead) -> None:
@@ -114,13 +109,15 @@ def _check_neck(neck: Any, head: PartScoreHead) -> None:
         + ('' if head.decoder is None else f'; its decoder: {head.decoder.tree.num_parts} parts')
     )
     if tree is not None and tree != head.tree:
-        raise ValueError(f'the trees of neck and head are not the same. {counts}')
+        raise ValueError(f'neck and head have different trees. {counts}')
     if isinstance(channels, int) and channels != head.in_channels:
-        raise ValueError(f'the channels of neck and head are not the same. {counts}')
+        raise ValueError(f'neck and head have different numbers of channels. {counts}')
     shared, given = head.shared_channels, getattr(neck, 'in_channels', None)
     if shared is None or tree is None:
         return
     if not getattr(neck, 'keep_input', True):
         raise ValueError(f'head.shared_channels={shared} needs neck.keep_input=True, got False')
     if isinstance(given, int) and given != shared:
-        raise ValueError(f'head.shared_channels={shared} is not neck.in_channels={given}, whose input it is')
+        raise ValueError(
+            f'head.shared_channels={shared} must be neck.in_channels={given}, as it reads the input of the neck'
+        )

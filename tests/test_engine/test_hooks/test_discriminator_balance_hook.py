@@ -1,4 +1,4 @@
-"""Running accuracies against numpy, the verdicts by hand, and real runs in which a discriminator wins or collapses."""
+"""Running means against numpy, the status by hand, and runs in which a discriminator wins or collapses."""
 
 import json
 import os
@@ -19,12 +19,12 @@ from posestructs.utils.launch import disconnect_ranks
 from tests.helpers import adversarial_toy as toy
 from tests.helpers import repo_root
 
-# P beside a generator that does not learn, so that it finds true and predicted maps easy to tell
+# for P beside a generator that is not trained, so that real and predicted maps are easy to distinguish
 EASY = dict(window=5, wins=0.9, collapses=0.05, margin=0.02)
 
 
 class Notes(Hook):
-    """Which networks were skipped in each iteration, and which discriminators changed in it."""
+    """Record the skipped networks, the weights of P and its accuracies in each iteration."""
 
     priority = 'LOWEST'
 
@@ -47,14 +47,14 @@ class Notes(Hook):
 
 
 def train(folder, hooks, iterations, resume=False, rates=(0.0, 3e-3), first=0, step=2, **options):
-    """Rates of the generator and of the discriminators."""
+    """Train with the learning rates of the generator and of the discriminators."""
     MessageHub._instance_dict.clear()
     model = toy.build()
     optim = toy.optimizers(model, kind=torch.optim.Adam)
     for name, member in optim.items():
         for group in member.optimizer.param_groups:
             group['lr'] = rates[name != 'generator']
-    # in one pass: mmengine sleeps between two
+    # a single epoch, as mmengine sleeps between two
     batches = [toy.batch(first + step * (number % 4), 2) for number in range(iterations)]
     notes = Notes()
     runner = Runner(
@@ -83,14 +83,14 @@ def test_running_means_against_numpy():
         if number <= 8:
             found = balance.real, balance.fake, balance.gap
             assert found == pytest.approx([values[:number].mean() for values in (real, fake, gap)])
-    # from the ninth on each mean keeps 7/8 of the one before it
+    # from the ninth on, each mean keeps 7/8 of the previous one
     kept = (7 / 8) ** np.arange(22)[::-1]
     expected = [values[:8].mean() * (7 / 8) ** 22 + (values[8:] * kept / 8).sum() for values in (real, fake, gap)]
     assert (balance.real, balance.fake, balance.gap) == pytest.approx(expected, rel=1e-12)
 
 
-def test_verdicts_by_hand():
-    balance, told = Balance(), []
+def test_status_by_hand():
+    balance, reported = Balance(), []
     for real, fake in [
         (0.5, 0.9),
         (0.96, 0.95),
@@ -102,8 +102,8 @@ def test_verdicts_by_hand():
         (0, 1),
     ]:
         balance.real, balance.fake = real, fake
-        told.append((balance.judge(wins=0.95, collapses=0.1, flat=0.02, margin=0.03), balance.status))
-    assert told == [
+        reported.append((balance.classify(wins=0.95, collapses=0.1, flat=0.02, margin=0.03), balance.status))
+    assert reported == [
         (False, 'balanced'),
         (True, 'wins'),
         (False, 'wins'),  # within the margin
@@ -115,36 +115,36 @@ def test_verdicts_by_hand():
     ]
 
 
-def test_what_says_the_same_of_all_has_collapsed_however_often_that_is_right():
-    """Verdicts of 0.6 throughout: right on all true joints, and on the predicted ones that have the label 1."""
-    balance, told = Balance(real=1.0, fake=0.2, gap=0.001), []
+def test_a_constant_output_has_collapsed_whatever_its_accuracy():
+    """With scores of 0.6 it is right on all real joints, and on the predicted ones with the label 1."""
+    balance, reported = Balance(real=1.0, fake=0.2, gap=0.001), []
     for gap in (0.02, 0.03, 0.041, 0.021, 0.019):
         balance.gap = gap
-        balance.judge(wins=0.95, collapses=0.1, flat=0.02, margin=0.03)
-        told.append(balance.status)
-    assert told == ['collapsed', 'collapsed', 'balanced', 'balanced', 'collapsed']
-    # where all labels are 1 as well
+        balance.classify(wins=0.95, collapses=0.1, flat=0.02, margin=0.03)
+        reported.append(balance.status)
+    assert reported == ['collapsed', 'collapsed', 'balanced', 'balanced', 'collapsed']
+    # also if all labels are 1
     balance = Balance(real=1.0, fake=1.0, gap=0.001)
-    balance.judge(wins=0.95, collapses=0.1, flat=0.02, margin=0.03)
+    balance.classify(wins=0.95, collapses=0.1, flat=0.02, margin=0.03)
     assert balance.status == 'collapsed'
 
 
-def test_one_that_wins_is_told_of_and_waits(tmp_path):
+def test_one_that_wins_is_reported_and_waits(tmp_path):
     runner, notes = train(tmp_path, DiscriminatorBalanceHook(**EASY, skip=True), 40)
     start = next(i for i, names in enumerate(notes.skipped) if 'pose' in names)
     assert start >= EASY['window']
-    # the means when it was told, from what was logged
+    # the means when it was reported, from the logged values
     expected = Balance()
     for values in notes.accuracies[:start]:
         expected.update(*values, window=5)
     assert min(expected.real, expected.fake) >= 0.9
-    # weights stay from the iteration on in which it is skipped; moved()[i] compares iterations i and i + 1
+    # weights are constant from the iteration in which it is skipped; moved()[i] compares iterations i and i + 1
     waiting = ['pose' in names for names in notes.skipped]
     assert [not w for w in waiting[1:]] == notes.moved()
     hub = runner.message_hub
     assert hub.get_scalar('train/pose.skipped').data[0].tolist() == [float(w) for w in waiting]
     log = next(tmp_path.glob('*/*.log')).read_text()
-    assert log.count('discriminator pose wins, so that it teaches little') == sum(
+    assert log.count("discriminator pose wins, so that the generator's gradient vanishes") == sum(
         now and not before for before, now in zip([False, *waiting], waiting, strict=False)
     )
     assert 'in about the last 5 iterations it was right on' in log and 'takes no step until that changes' in log
@@ -157,27 +157,27 @@ def test_without_skip_it_only_warns(tmp_path):
     assert hook.balances['pose'].status == 'wins' and all(notes.moved()) and not any(notes.skipped)
     assert 'train/pose.skipped' not in runner.message_hub.log_scalars
     log = next(tmp_path.glob('*/*.log')).read_text()
-    assert 'DiscriminatorBalanceHook.skip=True or a lower learning rate of optim_wrapper.pose would help' in log
+    assert 'try DiscriminatorBalanceHook.skip=True or a lower learning rate of optim_wrapper.pose' in log
 
 
-def test_one_that_says_the_same_of_everything_has_collapsed(tmp_path):
-    class SaysFalse(Hook):
+def test_a_nearly_constant_output_has_collapsed(tmp_path):
+    class AlwaysFake(Hook):
         def before_train(self, runner):
             with torch.no_grad():
-                runner.model.discriminators['confidence'].judge[-1].bias.fill_(-50)
+                runner.model.discriminators['confidence'].classifier[-1].bias.fill_(-50)
 
-    hooks = [DiscriminatorBalanceHook(window=3), SaysFalse()]
+    hooks = [DiscriminatorBalanceHook(window=3), AlwaysFake()]
     train(tmp_path, hooks, 6, rates=(0.0, 0.0))
     log = next(tmp_path.glob('*/*.log')).read_text()
-    assert log.count('discriminator confidence has collapsed, it says nearly the same of everything') == 1
+    assert log.count('discriminator confidence has collapsed, its output is nearly constant') == 1
     assert (
-        'right on 0.0% of the true joints' in log
-        and 'mean verdicts of the two were 0.000 apart' in log
+        'right on 0.0% of the real joints' in log
+        and 'mean scores on the two differed by 0.000' in log
         and 'adversarial.epsilon' in log
     )
 
 
-def test_a_resumed_run_decides_as_a_straight_one(tmp_path):
+def test_a_resumed_run_decides_as_an_uninterrupted_one(tmp_path):
     straight, notes = train(tmp_path / 'straight', DiscriminatorBalanceHook(**EASY, skip=True), 40)
     stop = 5 * (next(i for i, names in enumerate(notes.skipped) if names) // 5 + 1)
     assert notes.skipped[stop - 1] and stop < 40
@@ -193,7 +193,7 @@ def test_a_resumed_run_decides_as_a_straight_one(tmp_path):
     assert toy.largest_difference(toy.weights(resumed.model), toy.weights(straight.model)) == 0
 
 
-def test_weights_alone_do_not_bring_the_state_along(tmp_path):
+def test_load_from_does_not_restore_the_state(tmp_path):
     train(tmp_path / 'a', DiscriminatorBalanceHook(window=5), 5)
     hook = DiscriminatorBalanceHook(window=5)
     train(tmp_path / 'b', hook, 3, load_from=str(tmp_path / 'a' / 'iter_5.pth'))
@@ -207,7 +207,7 @@ def test_a_discriminator_that_is_not_run_is_not_counted(tmp_path):
     assert hook.balances['pose'].count == hook.balances['confidence'].count == 2
 
 
-def test_people_without_a_joint_that_counts_are_not_counted(tmp_path):
+def test_persons_without_a_joint_that_counts_are_not_counted(tmp_path):
     class Unlabelled(Hook):
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             for sample in data_batch['data_samples']:
@@ -220,7 +220,7 @@ def test_people_without_a_joint_that_counts_are_not_counted(tmp_path):
 
 
 def main(rank: int, folder: str) -> None:
-    """One rank of two; their people differ, and so do their own accuracies."""
+    """One of two ranks; their samples and so their own accuracies differ."""
     import posestructs.engine  # noqa: F401
 
     torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
@@ -250,11 +250,11 @@ def test_two_ranks_decide_alike(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(window=0), 'window=0, allowed: a whole number of at least 1'),
-        (dict(wins=98), 'wins=98, allowed: 0 to 1'),
+        (dict(window=0), 'window=0, allowed: an integer of at least 1'),
+        (dict(wins=98), 'wins=98, allowed: a number from 0 to 1'),
         (dict(margin=True), 'margin=True'),
-        (dict(flat=-0.1), 'flat=-0.1, allowed: 0 to 1'),
-        (dict(wins=0.5, collapses=0.49), r'allowed are collapses \+ margin < wins - margin'),
+        (dict(flat=-0.1), 'flat=-0.1, allowed: a number from 0 to 1'),
+        (dict(wins=0.5, collapses=0.49), r'allowed: collapses \+ margin < wins - margin'),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

@@ -1,4 +1,4 @@
-"""delta or epsilon that make every label equal: told once, with the share, in a real run."""
+"""Thresholds that make all labels equal: one warning, with the share of labels, in a run."""
 
 import logging
 
@@ -27,7 +27,7 @@ class Toy(BaseModel):
             value = values[self.done - 1]
             if value is None:  # the discriminator is not run
                 continue
-            counts = value >= 0  # whether any joint counts: all is 0 where none does
+            counts = value >= 0  # all values are 0 if no joint counts
             log[f'{name}.share_right'] = torch.tensor(max(value, 0.0))
             log[f'{name}.loss_real'] = torch.tensor(5.0 * counts)
             log[f'{name}.acc_real'] = torch.tensor(0.0)
@@ -46,38 +46,40 @@ def warnings_of(shares, tmp_path, caplog, window=2):
         experiment_name=tmp_path.name,
         log_level='WARNING',
     )
-    told = []
-    runner.logger.addFilter(lambda record: told.append(record.getMessage()) or True)
+    warnings = []
+    runner.logger.addFilter(lambda record: warnings.append(record.getMessage()) or True)
     runner.logger.setLevel(logging.WARNING)
     runner.train()
-    return [text for text in told if 'in the last' in text]
+    return [text for text in warnings if 'in the last' in text]
 
 
-def test_all_alike_is_told_once(tmp_path, caplog):
+def test_equal_labels_are_reported_once(tmp_path, caplog):
     shares = dict(pose=[0.0] * 6, confidence=[0.5, 0.5, 1.0, 1.0, 1.0, 1.0])
-    told = warnings_of(shares, tmp_path, caplog)
-    assert len(told) == 2
-    assert told[0].startswith('pose: in the last 2 iterations 0% of') and 'adversarial.delta' in told[0]
-    assert 'larger values do' in told[0]
-    assert told[1].startswith('confidence: in the last 2 iterations 100% of') and 'adversarial.epsilon' in told[1]
-    assert 'smaller values do' in told[1]
+    warnings = warnings_of(shares, tmp_path, caplog)
+    assert len(warnings) == 2
+    assert warnings[0].startswith('pose: in the last 2 iterations 0% of') and 'adversarial.delta' in warnings[0]
+    assert 'try a larger value' in warnings[0]
+    assert (
+        warnings[1].startswith('confidence: in the last 2 iterations 100% of') and 'adversarial.epsilon' in warnings[1]
+    )
+    assert 'try a smaller value' in warnings[1]
 
 
 def test_a_few_of_the_other_kind_are_enough(tmp_path, caplog):
     assert not warnings_of(dict(pose=[0.0, 0.01] * 3, confidence=[1.0, 0.99] * 3), tmp_path, caplog)
 
 
-def test_a_warm_up_is_no_part_of_the_window(tmp_path, caplog):
+def test_a_warm_up_is_not_part_of_the_window(tmp_path, caplog):
     shares = dict(pose=[None, 0.0, 0.0, 0.5, 0.0, 0.5], confidence=[None] * 5 + [0.0])
     assert not warnings_of(shares, tmp_path, caplog)
-    (told,) = warnings_of(dict(pose=[None, 0.0, 0.0, 0.0, 0.5, 0.5]), tmp_path / 'other', caplog)
-    assert told.startswith('pose: in the last 2')
+    (warning,) = warnings_of(dict(pose=[None, 0.0, 0.0, 0.0, 0.5, 0.5]), tmp_path / 'other', caplog)
+    assert warning.startswith('pose: in the last 2')
 
 
 def test_no_joint_that_counts(tmp_path, caplog):
-    (told,) = warnings_of(dict(pose=[-1.0] * 6, confidence=[0.5] * 6), tmp_path, caplog)
-    assert told.startswith('pose: in the last 2 iterations no joint counted, so it learns nothing')
-    assert 'normalize of the codec' in told
+    (warning,) = warnings_of(dict(pose=[-1.0] * 6, confidence=[0.5] * 6), tmp_path, caplog)
+    assert warning.startswith('pose: in the last 2 iterations no joint counted, so that it is not trained')
+    assert "codec's normalize" in warning
 
 
 @pytest.mark.parametrize('window', [0, 2.0, True])

@@ -1,4 +1,4 @@
-"""FCNVGG against a VGG-16 put together here from torch's layers by torchvision's recipe, whose checkpoint it loads."""
+"""FCNVGG against a VGG-16 built here from torch's layers as in torchvision, whose checkpoint it loads."""
 
 import copy
 
@@ -61,7 +61,7 @@ def build(checkpoint=None, **options):
 def log(monkeypatch):
     lines = []
     monkeypatch.setattr(MMLogger, 'callHandlers', lambda self, record: lines.append(record.getMessage()))
-    MMLogger.get_instance('fcn_vgg_test')  # the current one
+    MMLogger.get_instance('fcn_vgg_test')  # makes it the current logger
     return lines
 
 
@@ -71,7 +71,7 @@ def test_fc6_is_the_fully_connected_layer_on_a_7x7_map(reference, checkpoint):
     expected = reference.classifier[:2](seven.flatten(1))
     assert expected.std() > 0.1
     torch.testing.assert_close(net.fc6(seven)[..., 3, 3], expected)
-    # elsewhere on a larger map it is that layer on each 7x7 window
+    # on a larger map it is that layer on each 7x7 window
     wide = torch.randn(1, 32, 10, 13)
     windows = wide.unfold(2, 7, 1).unfold(3, 7, 1).permute(0, 2, 3, 1, 4, 5).flatten(3)
     torch.testing.assert_close(net.fc6(wide)[..., 3:7, 3:10].permute(0, 2, 3, 1), reference.classifier[:2](windows))
@@ -95,18 +95,18 @@ def test_each_stage_is_the_references_without_pool4_and_pool5(reference, checkpo
     torch.testing.assert_close(alone, fc6)
 
 
-def test_every_weight_of_the_full_size_checkpoint_finds_its_place(tmp_path):
-    # all numbers of a row the same: 138 million of them in a small file
+def test_plain_file_of_torchvision_at_full_size(tmp_path):
+    # all values of a row are equal, so that 138 million of them fit in a small file
     with torch.device('meta'):
         shapes = {name: value.shape for name, value in TorchvisionVGG16().state_dict().items()}
     assert len(shapes) == 32 and shapes['classifier.0.weight'] == (4096, 25088)
     rows = {name: torch.randn(shape[0], *[1] * (len(shape) - 1)) for name, shape in shapes.items()}
-    torch.save({name: rows[name].expand(shape) for name, shape in shapes.items()}, tmp_path / 'vgg16.pth')
+    torch.save({name: rows[name].expand(shape) for name, shape in shapes.items()}, tmp_path / 'vgg16-397923af.pth')
 
     with torch.device('meta'):
         net = FCNVGG()
     net.to_empty(device='cpu')
-    load_checkpoint(net, str(tmp_path / 'vgg16.pth'), strict=True)
+    load_checkpoint(net, str(tmp_path / 'vgg16-397923af.pth'), strict=True)
     state = net.state_dict()
     assert len(state) == 2 * (13 + 1)
     for name, value in state.items():
@@ -115,19 +115,19 @@ def test_every_weight_of_the_full_size_checkpoint_finds_its_place(tmp_path):
             assert torch.equal(row, expected), name
 
 
-def test_another_width_of_fc6_starts_afresh_and_says_so(checkpoint, reference, log):
+def test_fc6_of_another_width_keeps_its_initialisation_with_a_warning(checkpoint, reference, log):
     for options in (dict(fc6_channels=8), dict(fc6_channels=8, fc6_norm_cfg=dict(type='BN'))):
         log.clear()
         torch.manual_seed(1)
         net = build(checkpoint, **options)
-        assert [line for line in log if 'fc6 is initialised afresh' in line and '(24, 1568)' in line]
+        assert [line for line in log if 'fc6 is not loaded' in line and '(24, 1568)' in line]
         assert not [line for line in log if 'missing keys' in line or 'unexpected key' in line]
         weight = net.fc6.conv.weight
         assert abs(float(weight.detach().std()) - (2 / (8 * 49)) ** 0.5) < 0.005, "Kaiming's, over fan-out"
         torch.testing.assert_close(net.features[0].weight, reference.features[0].weight)
     log.clear()
     build(checkpoint, fc6_channels=24)
-    assert not [line for line in log if 'afresh' in line]
+    assert not [line for line in log if 'not loaded' in line]
 
 
 def test_fc6_with_a_norm_layer_takes_the_kernel_and_leaves_the_bias(checkpoint, reference):
@@ -141,7 +141,10 @@ def test_checkpoints_of_other_networks_are_refused(tmp_path):
     vgg11 = [64, 'M', 128, 'M', 256, 256, 'M', 512, 512, 'M', 512, 512, 'M']
     cases = [
         (TorchvisionVGG16(1 / 16, 24, norm=True), 'batch normalisation .*vgg16_bn.*torchvision://vgg16'),
-        (TorchvisionVGG16(1 / 16, 24, configuration=vgg11), 'not a VGG-16 .*features.11.bias.*missing: .*features.10'),
+        (
+            TorchvisionVGG16(1 / 16, 24, configuration=vgg11),
+            'not a VGG-16 .*features.11.bias.*missing: .*features.10.*its file vgg16-397923af.pth',
+        ),
         (TorchvisionVGG16(1 / 32, 24), r'features.0.weight is \(2, 3, 3, 3\) .* base_channels'),
     ]
     for other, message in cases:
@@ -168,7 +171,7 @@ def test_torchvisions_checkpoint_inside_a_model(checkpoint, reference):
 
 
 def test_torchvision_address_goes_through_mmengines_loader(monkeypatch, reference):
-    """What the loader asks the net for is the file of torchvision's ``vgg16``."""
+    """The loader downloads the file of torchvision's ``vgg16``."""
     from mmengine.runner import checkpoint as loader
 
     asked = []
@@ -185,7 +188,7 @@ def test_torchvision_address_goes_through_mmengines_loader(monkeypatch, referenc
 
 
 @pytest.mark.parametrize('frozen', [-1, 0, 2, 5, 6])
-def test_frozen_stages_stay_as_they_are(frozen):
+def test_frozen_stages_do_not_change(frozen):
     torch.manual_seed(0)
     net = build(fc6_channels=8, fc6_norm_cfg=dict(type='BN'), frozen_stages=frozen).train()
     before = copy.deepcopy(net.state_dict())
@@ -194,7 +197,7 @@ def test_frozen_stages_stay_as_they_are(frozen):
     if stepped:
         maps.square().mean().backward()
         torch.optim.SGD(stepped, lr=10.0).step()
-    starts = [0, 5, 10, 17, 24, 31]  # of the stages in torchvision's numbers
+    starts = [0, 5, 10, 17, 24, 31]  # of the stages, in torchvision's indices
     for name, value in net.state_dict().items():
         place = 31 if name.startswith('fc6') else int(name.split('.')[1])
         stage = sum(place >= start for start in starts) - 1
@@ -226,13 +229,13 @@ def test_dropout_takes_whole_channels_and_only_in_training():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(base_channels=0), 'base_channels must be a whole number from 1, got 0'),
-        (dict(fc6_channels=10.5), 'fc6_channels must be a whole number'),
-        (dict(fc6_dropout=1), 'fc6_dropout must be at least 0 and below 1, got 1'),
-        (dict(out_indices=(6,)), r'out_indices must be ascending stages from 0 to 5, got \(6,\)'),
+        (dict(base_channels=0), 'FCNVGG.base_channels=0, allowed: an integer of at least 1'),
+        (dict(fc6_channels=10.5), 'fc6_channels=10.5, allowed: an integer'),
+        (dict(fc6_dropout=1), 'fc6_dropout=1, allowed: a number of at least 0 and below 1'),
+        (dict(out_indices=(6,)), r'out_indices=\(6,\), allowed: ascending stages from 0 to 5'),
         (dict(out_indices=()), 'out_indices'),
         (dict(out_indices=(5, 2)), 'out_indices'),
-        (dict(frozen_stages=7), 'frozen_stages must be a whole number from -1 to 6, got 7'),
+        (dict(frozen_stages=7), 'frozen_stages=7, allowed: an integer from -1 to 6'),
     ],
 )
 def test_wrong_arguments(options, message):

@@ -176,10 +176,10 @@ def test_sizes(size):
     [
         ('num_stacks', 0, 'num_stacks=0, allowed: an integer of at least 1'),
         ('num_stacks', True, 'num_stacks=True'),
-        ('num_branches', 3, r'num_branches=3, allowed: 1 \(pose\) or 2'),
+        ('num_branches', 3, 'num_branches=3, allowed: 1, 2'),
         ('channels', 12, 'channels=12 is not a multiple of 8'),
         ('depth', 1.5, 'depth=1.5, allowed: an integer of at least 0'),
-        ('stem_channels', (4, 8), r'stem_channels=\(4, 8\), allowed: three numbers'),
+        ('stem_channels', (4, 8), r'stem_channels=\(4, 8\), allowed: a list of 3 items'),
         ('norm_cfg', dict(type='GN', num_groups=32), 'norm_cfg: num_groups=32 does not divide the 4 channels'),
     ],
 )

@@ -2,11 +2,14 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from posestructs.codecs import OcclusionHeatmap
 from posestructs.models.discriminators import ConfidenceDiscriminator, MapDiscriminator, PoseDiscriminator
+from posestructs.models.discriminators.map_discriminator import pool_at_joints
 
 SMALL = dict(channels=8, depth=1, norm_cfg=dict(type='GN', num_groups=2))
 
@@ -37,6 +40,57 @@ def test_fully_connected_layer_reads_every_map():
     torch.testing.assert_close(logits[0], torch.tensor(slow), rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match=r"pooling='fc' with map_size=\(6, 4\), got maps of 4 x 6"):
         net(maps.transpose(2, 3))
+
+
+def test_pooling_at_the_joints():
+    """By hand, cell by cell: the joint's own pose map is the weight, plus that of one cell spread over all."""
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 4, 6, dtype=torch.float64, requires_grad=True)
+    maps = torch.randn(2, 3, 4, 6, dtype=torch.float64, requires_grad=True)
+    with torch.no_grad():
+        maps[1, 2] = -maps[1, 2].abs()  # nothing above 0: the mean
+    pooled = pool_at_joints(logits, maps)
+    for n in range(2):
+        for k in range(3):
+            cells = list(zip(maps[n, k].flatten().tolist(), logits[n, k].flatten().tolist(), strict=True))
+            mean = sum(m for _, m in cells) / 24
+            expected = (sum(max(w, 0) * m for w, m in cells) + mean) / (sum(max(w, 0) for w, _ in cells) + 1)
+            assert pooled[n, k].item() == pytest.approx(expected, rel=1e-12)
+    assert pooled[1, 2].item() == pytest.approx(logits[1, 2].mean().item(), rel=1e-12)
+    assert torch.autograd.gradcheck(pool_at_joints, (logits, maps))
+
+
+def test_logit_at_the_joint():
+    net, maps = small(pooling='joint').double(), torch.rand(2, 6, 4, 6).double()
+    cells = []
+    net.classifier.register_forward_hook(lambda module, args, out: cells.append(out))
+    logits = net(maps)
+    torch.testing.assert_close(logits, pool_at_joints(cells[0], maps[:, :3]))
+    assert (logits - cells[0].mean((2, 3))).abs().min() > 1e-6
+    # the options have no parameters: checkpoints fit all of them but 'fc'
+    assert net.state_dict().keys() == small().state_dict().keys()
+
+
+@pytest.mark.parametrize(('size', 'sigma'), [((16, 12), 1.0), ((64, 64), 1.5)])
+def test_unit_rms_of_targets(size, sigma):
+    """A target of the codec reaches the first layer with an RMS of 1."""
+    codec = OcclusionHeatmap(input_size=tuple(4 * side for side in size), heatmap_size=size, sigma=sigma)
+    maps = torch.from_numpy(codec.encode(np.array([[[24.0, 24.0]]]), np.ones((1, 1)), np.ones((1, 1)))['heatmaps'])
+    net = small(num_joints=1, map_scale='unit_rms', map_sigma=sigma)
+    inputs = []
+    net.stem.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    net(maps[None])
+    assert inputs[0].square().mean((2, 3)).sqrt().tolist() == [pytest.approx([1, 1], rel=0.01)]
+
+
+def test_scale_equals_larger_weights_of_the_first_layer():
+    net, scaled = small(), small(map_scale=9.0)
+    maps = torch.rand(2, 6, 4, 6)
+    assert (net(maps) - scaled(maps)).abs().min() > 1e-6
+    torch.testing.assert_close(small()(9 * maps), scaled(maps))
+    with torch.no_grad():
+        net.stem[0].weight *= 9
+    torch.testing.assert_close(net(maps), scaled(maps))
 
 
 def test_each_map_has_an_effect_on_each_joint():
@@ -114,6 +168,10 @@ def test_width_depth_stacks_and_preset():
         (dict(pooling='max'), r"pooling='max', allowed: 'global', 'joint', 'fc'"),
         (dict(pooling='fc'), r"map_size=None with pooling='fc'"),
         (dict(map_size=(4, 4)), r"map_size=\(4, 4\) with pooling='global'"),
+        (dict(map_scale='rms'), "MapDiscriminator.map_scale='rms', allowed: 'unit_rms'"),
+        (dict(map_scale=0), 'MapDiscriminator.map_scale=0, allowed: a finite number above 0'),
+        (dict(map_scale='unit_rms'), "map_sigma=None with map_scale='unit_rms', needed: the sigma of the codec"),
+        (dict(map_scale='unit_rms', map_sigma=0), 'map_sigma=0, allowed: a finite number above 0'),
         (dict(num_joints=0), 'num_joints=0, allowed: an integer of at least 1'),
         (dict(num_stacks=1.0), 'num_stacks=1.0'),
         (dict(channels=10), 'num_groups=2 does not divide the 5 channels'),

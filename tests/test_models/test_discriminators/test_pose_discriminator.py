@@ -31,6 +31,17 @@ def test_reads_image_then_maps():
     torch.testing.assert_close(seen[0], torch.cat([resize_by_area(images, (4, 6)), maps], 1))
 
 
+def test_scales_of_image_and_maps():
+    torch.manual_seed(0)
+    net = PoseDiscriminator(**SMALL, image_scale=0.5, map_scale=3)
+    maps, images, inputs = torch.rand(2, 4, 4, 6), torch.rand(2, 3, 16, 24), []
+    net.stem.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    net(maps, images)
+    torch.testing.assert_close(inputs[0], torch.cat([0.5 * resize_by_area(images, (4, 6)), 3 * maps], 1))
+    with pytest.raises(ValueError, match='PoseDiscriminator.image_scale=-1, allowed: a finite number of at least 0'):
+        PoseDiscriminator(**SMALL, image_scale=-1)
+
+
 def test_real_and_predicted_maps_of_the_same_images():
     torch.manual_seed(0)
     net = PoseDiscriminator(**SMALL).double()

@@ -1,4 +1,4 @@
-"""The head: maps of any features, L_G against Eq. 1, masks, flip test, decoding, and each bad input."""
+"""The head: maps from any features, L_G against Eq. 1, masks, flip test, decoding, and errors."""
 
 import numpy as np
 import pytest
@@ -139,7 +139,7 @@ BACKBONES = {
 @pytest.mark.parametrize('name', list(BACKBONES))
 @pytest.mark.parametrize('multi_task', [True, False])
 def test_features_of_any_backbone(name, multi_task):
-    """Each parameter of each stack gets a gradient, so that nothing of the features is dropped unseen."""
+    """Each parameter of each stack has a gradient, so that no feature is ignored."""
     backbone, channels, num = BACKBONES[name]
     if name == 'generator' and not multi_task:
         return
@@ -161,20 +161,20 @@ def test_features_of_any_backbone(name, multi_task):
 
 
 def test_loss_is_equation_1():
-    """1/(2MN) of squared distances over stacks, images, joints and cells, unknown ones left out, loop by loop."""
+    """1/(2NS) times the sum of squared distances, in loops over stacks, images, joints and cells."""
     net, batch = head(), samples(MIXED, SEEN)
     maps = net(stacks())
     losses = net.loss_from_maps(maps, batch)
     expected = np.zeros(2)
     for stack in maps:
         for m, sample in enumerate(batch):
-            truth = sample.gt_fields.heatmaps.double().numpy()
+            targets = sample.gt_fields.heatmaps.double().numpy()
             for k in range(K):
                 seen = SEEN[m][k]
                 known = seen and MIXED[m] is not None and MIXED[m][k] != -1
                 for task, weight in enumerate((seen, known)):
                     channel = k + K * task
-                    gap = stack[m, channel].detach().numpy() - truth[channel]
+                    gap = stack[m, channel].detach().numpy() - targets[channel]
                     expected[task] += weight * (gap**2).sum() / (2 * len(batch) * len(maps))
     found = [losses[key].item() for key in ('loss_kpt', 'loss_occlusion')]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -207,36 +207,36 @@ def test_data_without_occlusion_labels_trains_pose_alone():
     sum(value for key, value in losses.items() if 'loss' in key).backward()
     for layers in net.stacks:
         assert all(p.grad.abs().sum() > 0 for p in layers['pose'].parameters())
-        # there is a gradient, zero: DistributedDataParallel finds no unused parameter
+        # a gradient of zero, so that DistributedDataParallel finds no unused parameter
         assert all(p.grad is not None and not p.grad.any() for p in layers['occlusion'].parameters())
 
 
 def test_mmposes_loss_and_dataset_weights():
-    """Another loss with the same arguments; a weight of a joint goes into both of its maps."""
+    """Another loss with the same arguments; the weight of a joint applies to both of its maps."""
     batch = samples(MIXED)
     for sample in batch:
         sample.gt_instance_labels.keypoint_weights[:, 1] = 0.25
     net = head(loss=dict(type='KeypointMSELoss', use_target_weight=True))
     maps = net(stacks())
     losses = net.loss_from_maps(maps, batch)
-    truth = torch.stack([s.gt_fields.heatmaps for s in batch])
+    targets = torch.stack([s.gt_fields.heatmaps for s in batch])
     weights = torch.ones(3, K)
     weights[:, 1] = 0.25
     known = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 0]]) * weights
     for name, part, weight in (('loss_kpt', slice(0, K), weights), ('loss_occlusion', slice(K, None), known)):
-        parts = [F.mse_loss(m[:, part], truth[:, part].double(), reduction='none') for m in maps]
+        parts = [F.mse_loss(m[:, part], targets[:, part].double(), reduction='none') for m in maps]
         expected = sum((p * weight[..., None, None]).mean() for p in parts) / 2
         assert losses[name].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_accuracy_is_mmposes():
-    """On square maps; on others mmpose measures x in heights."""
+    """On square maps; on others mmpose normalises x by the height."""
     square = dict(CODEC, input_size=(48, 48), heatmap_size=(12, 12))
     net, batch = head(), samples(MIXED, SEEN, codec=square)
-    truth = torch.stack([s.gt_fields.heatmaps for s in batch])
-    maps = (truth.roll(1, 3) * (torch.arange(2 * K) % 2)[:, None, None] + 0.9 * truth).double()
+    targets = torch.stack([s.gt_fields.heatmaps for s in batch])
+    maps = (targets.roll(1, 3) * (torch.arange(2 * K) % 2)[:, None, None] + 0.9 * targets).double()
     maps = maps + 0.01 * torch.arange(12) / 12  # a joint without a label has no maximum above 0 there
-    _, expected, _ = pose_pck_accuracy(maps[:, :K].numpy(), truth[:, :K].numpy(), np.array(SEEN, bool), thr=0.05)
+    _, expected, _ = pose_pck_accuracy(maps[:, :K].numpy(), targets[:, :K].numpy(), np.array(SEEN, bool), thr=0.05)
     found = net.loss_from_maps([maps * 0, maps], batch)['acc_pose']
     assert float(found) == pytest.approx(expected)
     assert 0 < expected < 1
@@ -244,10 +244,10 @@ def test_accuracy_is_mmposes():
 
 
 def test_prediction():
-    """True maps give the true joints, scores and occlusion."""
+    """Target maps give the true joints, scores and occlusion."""
     net, batch = head(), samples([[1, 0, 1, 0]] * 3)
-    truth = torch.stack([s.gt_fields.heatmaps for s in batch])
-    net.forward = lambda feats: [truth * 0, truth * 0.8]
+    targets = torch.stack([s.gt_fields.heatmaps for s in batch])
+    net.forward = lambda feats: [targets * 0, targets * 0.8]
     predictions = net.predict(stacks(), batch, dict(output_heatmaps=False))
     codec = KEYPOINT_CODECS.build(CODEC)
     for prediction, sample in zip(predictions, batch, strict=True):
@@ -257,12 +257,12 @@ def test_prediction():
         np.testing.assert_allclose(prediction.keypoints_occluded, [[1, 0, 1, 0]], atol=1e-6)
     predictions, fields = net.predict(stacks(), batch, dict(output_heatmaps=True))
     assert len(predictions) == len(fields) == 3
-    torch.testing.assert_close(fields[1].heatmaps, truth[1, :K] * 0.8)
-    torch.testing.assert_close(fields[1].occlusion_heatmaps, truth[1, K:] * 0.8)
+    torch.testing.assert_close(fields[1].heatmaps, targets[1, :K] * 0.8)
+    torch.testing.assert_close(fields[1].occlusion_heatmaps, targets[1, K:] * 0.8)
 
 
 def test_prediction_of_one_task():
-    """With any codec of mmpose, and no word of occlusion."""
+    """With any codec of mmpose, without occlusion in the result."""
     plain = dict(type='MSRAHeatmap', input_size=(48, 32), heatmap_size=(12, 8), sigma=1)
     for net in (single(), head(multi_task=False, decoder=plain)):
         feats = stacks(branches=1)
@@ -277,7 +277,7 @@ def test_prediction_of_one_task():
 
 @pytest.mark.parametrize('shift', [False, True])
 def test_flip_test(shift):
-    """Mean of the maps and of the mirrored images' maps, mirrored back with left and right swapped in both halves."""
+    """Mean of the maps and those of the flipped images, flipped back with left and right swapped for both tasks."""
     net = head()
     feats, mirrored = stacks(seed=1), stacks(seed=2)
     cfg = dict(flip_test=True, flip_mode='heatmap', shift_heatmap=shift, output_heatmaps=True)
@@ -292,12 +292,12 @@ def test_flip_test(shift):
         torch.testing.assert_close(field.occlusion_heatmaps, image[K:].detach())
 
 
-def test_flip_test_of_a_mirrored_truth():
-    """A model that sees mirrored images as mirrored people gives the same joints and occlusion with and without."""
+def test_flip_test_of_flipped_targets():
+    """An equivariant model predicts the same joints and occlusion with and without a flip test."""
     net, batch = head(), samples([[1, 0, 1, 0]])
-    truth = torch.stack([s.gt_fields.heatmaps for s in batch])
+    targets = torch.stack([s.gt_fields.heatmaps for s in batch])
     swap = [*FLIP, *(K + i for i in FLIP)]
-    answers = {'straight': truth, 'mirrored': truth.flip(-1)[:, swap]}
+    answers = {'straight': targets, 'mirrored': targets.flip(-1)[:, swap]}
     net.forward = lambda feats: [answers[feats]]
     (plain,) = net.predict('straight', batch)
     (both,) = net.predict(['straight', 'mirrored'], batch, dict(flip_test=True))
@@ -320,7 +320,7 @@ def test_flip_test_of_a_mirrored_truth():
             dict(decoder=dict(type='MSRAHeatmap', input_size=(48, 32), heatmap_size=(12, 8), sigma=1)),
             'the decoder MSRAHeatmap does not read occlusion maps',
         ),
-        (dict(loss=dict(type='KeypointMSELoss')), 'use_target_weight=False would teach that joints of unknown'),
+        (dict(loss=dict(type='KeypointMSELoss')), 'use_target_weight=False would train joints of unknown'),
         (dict(norm_cfg=dict(type='GN', num_groups=4)), 'norm_cfg: num_groups=4 does not divide the 6 channels'),
     ],
 )
@@ -338,7 +338,7 @@ def test_refusals_at_build_time(kwargs, match):
         (head, stacks(branches=3), 'a stack of the features has 3 branches'),
         (lambda: head(num_stacks=1, deconv_out_channels=(8,)), stacks(1), 'for features of one map, got two branches'),
         (head, stacks(channels=5), 'head.in_channels=6, but the features of the backbone, .* have 5 channels'),
-        # a backbone of several scales, of which the last counts
+        # a backbone of several scales, of which the last is used
         (
             lambda: head(num_stacks=1, deconv_out_channels=(8,)),
             (*stacks(1, branches=1), *stacks(1, branches=1, channels=512)),
@@ -358,10 +358,12 @@ def test_targets_that_do_not_fit():
     wide = head(out_channels=5)
     with pytest.raises(ValueError, match=r'out_channels=5.*\(10, 8, 12\), the codec of the pipeline \(8, 8, 12\)'):
         wide.loss(stacks(), samples(MIXED))
-    told = r'maps have 12 x 8 cells .* codec .* heatmap_size=\(24, 16\): set heatmap_size to \(12, 8\), .*deconv_out_ch'
-    with pytest.raises(ValueError, match=told) as error:
+    message = (
+        r'maps have 12 x 8 cells .* codec .* heatmap_size=\(24, 16\): set heatmap_size to \(12, 8\), .*deconv_out_ch'
+    )
+    with pytest.raises(ValueError, match=message) as error:
         net.loss_from_maps(maps, samples(MIXED, codec=dict(CODEC, heatmap_size=(24, 16))))
-    assert not any(key in str(error.value) for key in ('out_channels=', 'multi_task'))  # these are right
+    assert not any(key in str(error.value) for key in ('out_channels=', 'multi_task'))  # these are correct
     batch = samples(MIXED)
     for sample in batch:
         del sample.gt_instance_labels.occlusion_weights

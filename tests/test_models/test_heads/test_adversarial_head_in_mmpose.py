@@ -41,8 +41,8 @@ def test_training_and_prediction():
     model = MODELS.build(deepcopy(MODEL))
     model.init_weights()
     optimizer = OptimWrapper(torch.optim.Adam(model.parameters(), lr=3e-3))
-    people = batch()
-    logs = [{k: v.detach() for k, v in model.train_step(people, optimizer).items()} for _ in range(60)]
+    data = batch()
+    logs = [{k: v.detach() for k, v in model.train_step(data, optimizer).items()} for _ in range(60)]
     assert set(logs[0]) == {'loss', 'loss_kpt', 'loss_occlusion', 'acc_pose'}
     for key in ('loss_kpt', 'loss_occlusion'):
         assert logs[-1][key] < 0.6 * logs[0][key], key
@@ -50,29 +50,29 @@ def test_training_and_prediction():
 
     model.eval()
     model.test_cfg.update(flip_test=False)
-    probability, truth = [], []
-    for sample in model.test_step(people):
+    probability, occluded = [], []
+    for sample in model.test_step(data):
         found, known = sample.pred_instances, sample.gt_instance_labels.occlusion_weights.numpy() > 0
         assert found.keypoints.shape == (1, 14, 2) and found.keypoints_occluded.shape == (1, 14)
         probability.append(found.keypoints_occluded[known])
-        truth.append(sample.gt_instances.keypoints_occluded[known] == 1)
-    probability, truth = np.concatenate(probability), np.concatenate(truth)
+        occluded.append(sample.gt_instances.keypoints_occluded[known] == 1)
+    probability, occluded = np.concatenate(probability), np.concatenate(occluded)
     assert probability.min() >= 0 and probability.max() <= 1
-    assert probability[truth].mean() > 0.3 + probability[~truth].mean()
+    assert probability[occluded].mean() > 0.3 + probability[~occluded].mean()
 
     model.test_cfg.update(flip_test=True)
     model.test_cfg.update(output_keypoint_indices=[3, 1, 2], output_heatmaps=True)
-    for sample, whole in zip(model.test_step(people), model.head.predict(*features(model, people)), strict=True):
-        # chosen joints, in all fields alike
+    for sample, whole in zip(model.test_step(data), model.head.predict(*features(model, data)), strict=True):
+        # the selected joints, in all fields
         np.testing.assert_array_equal(sample.pred_instances.keypoints_occluded, whole.keypoints_occluded[:, [3, 1, 2]])
         assert sample.pred_fields.heatmaps.shape == sample.pred_fields.occlusion_heatmaps.shape == (3, 16, 16)
 
 
-def features(model, people):
-    people = model.data_preprocessor(people)
+def features(model, data):
+    data = model.data_preprocessor(data)
     with torch.no_grad():
-        feats = [model.extract_feat(people['inputs']), model.extract_feat(people['inputs'].flip(-1))]
-    return feats, people['data_samples'], dict(model.test_cfg, output_heatmaps=False)
+        feats = [model.extract_feat(data['inputs']), model.extract_feat(data['inputs'].flip(-1))]
+    return feats, data['data_samples'], dict(model.test_cfg, output_heatmaps=False)
 
 
 def test_init_model_and_inference(tmp_path):

@@ -258,7 +258,7 @@ def test_bfloat16_features_are_scored_in_float32():
         (dict(in_channels=13), 'in_channels=13, allowed: a multiple of the 3 parts'),
         (dict(background='none'), "background='none', allowed"),
         (dict(background_channels=0), 'background_channels=0, allowed'),
-        (dict(shared_channels=-1), 'shared_channels=-1, allowed: a whole number from 1 or None'),
+        (dict(shared_channels=-1), 'shared_channels=-1, allowed: an integer of at least 1, or None'),
         (dict(num_types=5), 'num_types=5, .*deformation of PartScoreHead.decoder has 3'),
         (dict(num_types=0, decoder=None, tree=ARMS), 'num_types=0, allowed'),
         (dict(tree=LSP), r'PartScoreHead.tree \(26 parts, 14 joints\) is not that of .*decoder \(3 parts, 3 joints\)'),
@@ -277,11 +277,11 @@ def test_decoder_of_another_kind():
 
 def test_features_that_do_not_fit():
     counts = r'in_channels=12 \(3 parts of its tree x 4\), shared_channels=.*decoder 3 parts'
-    with pytest.raises(ValueError, match=f'the neck gives 16 channels of parts; .*{counts}'):
+    with pytest.raises(ValueError, match=f'the neck returns 16 channels of parts; .*{counts}'):
         head()((features(16),))
-    with pytest.raises(ValueError, match='shared_channels=5 needs a second feature .*keep_input=True'):
+    with pytest.raises(ValueError, match='shared_channels=5 needs a second feature map .*keep_input=True'):
         head(shared_channels=5)((features(),))
-    with pytest.raises(ValueError, match=f'shared feature of 6 channels; .*{counts}'):
+    with pytest.raises(ValueError, match=f'shared feature map of 6 channels; .*{counts}'):
         head(shared_channels=5)((features(), features(6)))
 
 

@@ -163,7 +163,7 @@ def test_module_equals_the_functions():
 @pytest.mark.parametrize(
     'wrong, message',
     [
-        (dict(delta=0), r'adversarial.delta=0, allowed: a number above 0'),
+        (dict(delta=0), r'adversarial.delta=0, allowed: a finite number above 0'),
         (dict(delta=float('nan')), 'adversarial.delta=nan'),
         (dict(epsilon=-1.0), r'adversarial.epsilon=-1.0'),
         (dict(epsilon='1'), r"adversarial.epsilon='1'"),

@@ -1,4 +1,4 @@
-"""The loss against a slow loop over cells and channels, its gradients, and the sample that it draws."""
+"""The loss against a loop over cells and channels, its gradients, and its sample of the background."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import gradcheck
 
 from posestructs.models.losses import MaskedSoftmaxLoss
-from posestructs.models.losses.masked_softmax_loss import cell_losses, masked_softmax_loss, sample_background
+from posestructs.models.losses.masked_softmax_loss import masked_softmax_loss, sample_background
 
 N, V, T, H, W = 2, 4, 3, 4, 5
 
@@ -26,7 +26,7 @@ def case(num_types=T, dtype=torch.float64):
 
 
 def slow_cells(logits, cells, types, shares, mask):
-    """- m sum_k t_k log softmax(z)_k, written out in numpy for each cell."""
+    """- m sum_k t_k log softmax(z)_k, in numpy, cell by cell."""
     z, num_types = logits.detach().double().numpy(), (logits.shape[1] - 1) // cells.shape[1]
     losses = np.zeros((len(z), H, W))
     for n, y, x in np.ndindex(losses.shape):
@@ -42,12 +42,11 @@ def slow_cells(logits, cells, types, shares, mask):
 
 
 @pytest.mark.parametrize('num_types', [1, 3])
-def test_per_cell_and_reduced_against_a_loop(num_types):
+def test_loss_against_a_loop(num_types):
     logits, *targets = case(num_types)
     expected = slow_cells(logits, *targets)
-    np.testing.assert_allclose(cell_losses(logits, *targets).numpy(), expected, atol=1e-12)
     assert masked_softmax_loss(logits, *targets).item() == pytest.approx(expected.sum() / N, abs=1e-12)
-    # image 0 has the cells 7 and 19 and two of background, image 1 the cells 3 and 12 and one
+    # image 0 has parts at cells 7 and 19 and two background cells, image 1 parts at 3 and 12 and one
     per_image = expected.sum(axis=(1, 2))
     by_cells = masked_softmax_loss(logits, *targets, normalize='cells').item()
     assert by_cells == pytest.approx((per_image[0] / 4 + per_image[1] / 3) / 2, abs=1e-12)
@@ -61,7 +60,7 @@ def test_gradients(normalize):
 
 
 def test_gradient_is_softmax_minus_target():
-    """And nothing at all at cells that do not count."""
+    """And zero at cells that do not count."""
     logits, cells, types, shares, mask = case()
     types = types.clamp(min=0)
     logits.requires_grad_()
@@ -80,7 +79,7 @@ def test_gradient_is_softmax_minus_target():
 @pytest.mark.parametrize('normalize', ['images', 'cells'])
 def test_nothing_labelled_and_nothing_drawn_is_zero(normalize):
     logits, cells, types, shares, mask = case()
-    # logits of a network that has run away must not make it NaN either
+    # not NaN either with the logits of a diverged network
     logits = (logits * 1e4).requires_grad_()
     loss = masked_softmax_loss(logits, cells, types, 0 * shares, 0 * mask, normalize)
     loss.backward()
@@ -88,7 +87,7 @@ def test_nothing_labelled_and_nothing_drawn_is_zero(normalize):
     assert (logits.grad == 0).all()
 
 
-def test_an_image_weighs_the_same_alone_and_in_a_batch():
+def test_an_image_has_the_same_weight_alone_and_in_a_batch():
     logits, *targets = case()
     for normalize in ('images', 'cells'):
         whole = masked_softmax_loss(logits, *targets, normalize=normalize)
@@ -119,7 +118,7 @@ def test_the_sample_is_new_each_time_and_repeatable():
 
 
 def test_expected_loss_over_samples():
-    """The mean over many samples is the loss with each cell weighed by its rate."""
+    """The mean over many samples is the loss with each cell weighted by its rate."""
     logits, cells, types, shares, _ = case(dtype=torch.float32)
     rates = torch.rand(N, H, W, generator=torch.Generator().manual_seed(3))
     weights = 1 + rates
@@ -147,7 +146,7 @@ def test_channels_last():
 
 
 def test_shapes_do_not_depend_on_data():
-    """Tensors without data go through, forward and backward: nothing is read back, nothing has a data-made size."""
+    """Fake tensors pass forward and backward: no value is copied to the host, and no size depends on values."""
     with FakeTensorMode():
         logits = torch.empty(N, V * T + 1, H, W, requires_grad=True)
         cells, types = torch.empty(2, N, V, dtype=torch.int64)
@@ -164,5 +163,5 @@ def test_bad_arguments():
         loss(logits, cells.new_zeros(N, 5), types, shares, mask, mask)
     with pytest.raises(ValueError, match='logits have 5 x 4 cells .* targets 6 x 4: heatmap_size'):
         loss(logits, cells, types, shares, *torch.zeros(2, N, 4, 6))
-    with pytest.raises(ValueError, match="normalize='mean', allowed"):
+    with pytest.raises(ValueError, match="normalize='mean', allowed: 'images', 'cells'"):
         MODELS.build(dict(type='MaskedSoftmaxLoss', normalize='mean'))

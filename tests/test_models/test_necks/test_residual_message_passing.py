@@ -1,4 +1,4 @@
-"""Messages beside a feature map: what is added, what passes, what is refused, and what training reaches."""
+"""Messages as a residual of a feature map: the sum, other maps, errors, and gradients."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ OPTIONS = dict(in_channels=5, tree=TREE, part_channels=4)
 
 
 def learned(seed=0, **options):
-    """A neck whose W is no longer zero."""
+    """A neck whose W is not zero."""
     torch.manual_seed(seed)
     neck = ResidualMessagePassing(**{**OPTIONS, **options}).double()
     for parameter in neck.parameters():
@@ -32,17 +32,17 @@ def test_the_formula(options):
     weights = {key: value for key, value in neck.state_dict().items() if not key.startswith('fuse')}
     plain.load_state_dict(weights)
     (x, *_) = feature_maps()
-    (heard,) = plain((x,))
+    (updated,) = plain((x,))
     weight, bias = neck.fuse.weight[:, :, 0, 0], neck.fuse.bias
     assert weight.shape == (5, (4 if 'out_joints' in options else 3) * 2 * 4)
-    expected = x + torch.einsum('oi,nihw->nohw', weight, heard) + bias[:, None, None]
+    expected = x + torch.einsum('oi,nihw->nohw', weight, updated) + bias[:, None, None]
     (found,) = neck((x,))
     torch.testing.assert_close(found, expected)
     assert (expected - x).abs().mean() > 0.1
     assert neck.out_channels == neck.in_channels == 5
 
 
-def test_other_stacks_and_branches_pass_as_they_are():
+def test_other_stacks_and_branches_are_unchanged():
     y1, z1, y2, z2 = feature_maps()
     neck = learned(in_index=(-1, 0))
     given = [(y1, z1), (y2, z2)]
@@ -104,7 +104,7 @@ def test_what_is_not_allowed():
     with pytest.raises(TypeError, match='keep_input=True is not for ResidualMessagePassing'):
         ResidualMessagePassing(**OPTIONS, keep_input=True)
     neck = learned(in_index=(-1, 0))
-    with pytest.raises(TypeError, match=r'in_index=\(-1, 0\), but the backbone gives a tensor'):
+    with pytest.raises(TypeError, match=r'in_index=\(-1, 0\), but the backbone returns a tensor'):
         neck([torch.zeros(1, 5, 13, 13)])
     with pytest.raises(ValueError, match='in_channels=5, but the feature map has 4 channels'):
         learned()(torch.zeros(1, 4, 13, 13, dtype=torch.float64))
@@ -142,7 +142,7 @@ def test_stride_passes_messages_in_a_smaller_map():
 
 @pytest.mark.parametrize('stride', [0, -1, 1.5, True, '2'])
 def test_stride_is_a_whole_number(stride):
-    with pytest.raises(ValueError, match=f'stride={stride!r}, allowed: a whole number from 1'):
+    with pytest.raises(ValueError, match=f'stride={stride!r}, allowed: an integer of at least 1'):
         MODELS.build(
             dict(type='ResidualMessagePassing', in_channels=3, tree=dict(from_file='lsp-26.py'), stride=stride)
         )

@@ -192,7 +192,7 @@ def test_which_map_is_read():
     expected = neck_of()(x)[0]
     for in_index, feats in ((0, (x, other)), (-1, [other, x]), ((-1, 0), [(other, other), (x, other)])):
         assert torch.equal(neck_of(in_index=in_index)(feats)[0], expected)
-    with pytest.raises(TypeError, match=r'in_index=\(-1,\) leads to 2 maps'):
+    with pytest.raises(TypeError, match=r'in_index=\(-1,\) selects 2 maps'):
         neck_of()([(x, other)])
     with pytest.raises(TypeError, match=r'in_index=\(3,\).*1 maps'):
         neck_of(in_index=3)([x])
@@ -203,7 +203,7 @@ def test_which_map_is_read():
 def test_bricks_build_the_same():
     neck, x = neck_of(), torch.randn(1, 5, 9, 8, dtype=torch.float64)
     tree = neck.tree
-    up, down = neck.own_features((x,), 'up'), neck.own_features((x,), 'down')
+    up, down = neck.input_features((x,), 'up'), neck.input_features((x,), 'down')
 
     def from_below(k):
         messages = [neck.transform(from_below(c), 'up', c) for c in tree.children[k]]
@@ -220,7 +220,7 @@ def test_bricks_build_the_same():
     with pytest.raises(ValueError, match="direction='down'.*built with direction='up'"):
         neck_of(direction='up').transform(up[:, 0], 'down', 0)
     with pytest.raises(ValueError, match="direction='both', allowed: 'up', 'down'"):
-        neck.own_features((x,), 'both')
+        neck.input_features((x,), 'both')
 
 
 def test_a_tree_of_one_part_has_no_messages():
@@ -237,8 +237,8 @@ def test_a_tree_of_one_part_has_no_messages():
         (dict(mode='matmul'), ["mode='matmul'", "allowed: 'auto', 'loop', 'grouped'"]),
         (dict(mode='measure'), ["mode='measure'", "allowed: 'auto', 'loop', 'grouped'"]),
         (dict(rectify='both'), ["rectify='both'", "'pre', 'post'"]),
-        (dict(part_channels=0), ['part_channels=0', 'from 1']),
-        (dict(in_channels=2.5), ['in_channels=2.5', 'from 1']),
+        (dict(part_channels=0), ['part_channels=0', 'at least 1']),
+        (dict(in_channels=2.5), ['in_channels=2.5', 'at least 1']),
         (dict(transform=[dict(channels=3, kernel_size=3)]), ['channels=3', 'part_channels=4']),
     ],
 )

@@ -101,7 +101,7 @@ def test_networks(toy):
         (dict(pose=None, confidence=None), []),
         (dict(pose=dict(), confidence=None), ['pose']),
         (dict(confidence=dict(type='ConfidenceDiscriminator')), ['confidence']),
-        (dict(confidence=dict(), pose=dict()), ['pose', 'confidence']),  # the order is fixed, as ranks communicate in it
+        (dict(confidence=dict(), pose=dict()), ['pose', 'confidence']),  # the same order on all ranks
     ],
 )
 def test_variants_by_config_alone(discriminators, names, toy):
@@ -142,6 +142,12 @@ def test_discriminators_are_built_for_the_head(toy):
         assert (net.num_joints, net.map_channels, net.map_size) == (4, 8, (8, 8))
     log = model.train_step(toy.batch(), toy.optimizers(model))
     assert all(value.isfinite() for value in log.values())
+
+
+def test_the_scale_of_maps_follows_the_codec(toy):
+    scaled = dict(channels=8, depth=1, norm_cfg=toy.GROUPS, map_scale='unit_rms')
+    model = toy.build(discriminators=dict(pose=scaled, confidence=scaled | dict(map_sigma=3.0)))
+    assert [model.discriminators[name].map_sigma for name in ('pose', 'confidence')] == [1.0, 3.0]
 
 
 # ---------------------------------------------------------------------------------------------------- checkpoints
@@ -221,7 +227,7 @@ def test_copies_and_averages(toy):
             r"discriminators.limbs.label_rule=None, allowed: 'p_fake', 'c_fake', 'all_fake'",
         ),
         (
-            dict(discriminators=dict(limbs=dict(type='PoseDiscriminator', label_rule='p_fake', channels=8, depth=1))),
+            dict(discriminators=dict(limbs=dict(type='PoseDiscriminator', label_rule='p_fake', depth=1))),
             r"adversarial.weights: missing 'limbs', needed: a number",
         ),
         (dict(discriminators=dict(generator=dict())), "discriminators: name 'generator', allowed: an identifier other"),
@@ -235,7 +241,7 @@ def test_copies_and_averages(toy):
             dict(adversarial=dict(weights=dict(limbs=1))),
             r"adversarial.weights.limbs: no such discriminator, the model has 'pose', 'confidence'",
         ),
-        (dict(adversarial=dict(weights=dict(pose=1))), "adversarial.weights.pose: the weight of 'pose' is adversarial.beta"),
+        (dict(adversarial=dict(weights=dict(pose=1))), "weights.pose: the weight of 'pose' is adversarial.beta"),
         (dict(adversarial=dict(weights=3)), r'adversarial.weights=3, allowed: a dict'),
         (
             dict(discriminators=dict(pose=dict(num_joints=5))),
@@ -256,7 +262,7 @@ def test_copies_and_averages(toy):
             dict(discriminators=dict(pose=dict(channels=8, depth=4, norm_cfg=None))),
             r'discriminators.pose: its depth needs maps whose sides are multiples of 16, those of head are 8 x 8',
         ),
-        (dict(adversarial=dict(alpha=-0.1)), 'adversarial.alpha=-0.1, allowed: a number of at least 0'),
+        (dict(adversarial=dict(alpha=-0.1)), 'adversarial.alpha=-0.1, allowed: a finite number of at least 0'),
         (dict(adversarial=dict(beta=float('inf'))), 'adversarial.beta=inf'),
         (dict(adversarial=dict(alpha=True)), 'adversarial.alpha=True'),
         (dict(adversarial=dict(delta=0)), 'adversarial.delta=0'),

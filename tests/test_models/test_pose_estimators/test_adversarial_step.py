@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from mmengine.model import BaseModule
 from mmengine.optim import OptimWrapper
+from torch import nn
 from torch.nn import functional as F
 
 from posestructs.engine import NetworkOptimWrapperDict
@@ -23,7 +25,7 @@ class Plain:
 
     def __init__(self, model, data, kind='minimax', gate=True):
         self.model = copy.deepcopy(model)
-        self.kind, self.gate = kind, gate
+        self.kind, self.gate, self.names = kind, gate, list(self.model.discriminators)
         self.images, samples = data['inputs'], data['data_samples']
         labels = [s.gt_instance_labels for s in samples]
         self.samples, self.count = samples, len(samples)
@@ -61,6 +63,8 @@ class Plain:
 
     def scores(self, name, maps):
         net = self.model.discriminators[name]
+        if name == 'limbs':
+            return sigmoid(net(self.masked(maps)[:, :4], self.images))
         if name == 'confidence':
             return sigmoid(net(self.masked(maps)))
         small = F.adaptive_avg_pool2d(self.images, maps.shape[2:])
@@ -96,7 +100,7 @@ class Plain:
 
     def objective(self, stacks):
         total = self.l_g(stacks)
-        for name, weight in (('pose', 0.7), ('confidence', 0.5)):
+        for name, weight in zip(self.names, (0.7, 0.5, 0.6), strict=False):
             d = self.scores(name, stacks[-1])
             for i, k in self.joints(name):
                 t = self.label(name, stacks[-1], i, k)
@@ -116,7 +120,7 @@ class Plain:
 
     def joint(self):
         stacks = self.generate()
-        steps = [self.gradients(self.l_d(name, stacks[-1]), name) for name in ('pose', 'confidence')]
+        steps = [self.gradients(self.l_d(name, stacks[-1]), name) for name in self.names]
         steps.append(self.gradients(self.objective(stacks), 'generator'))
         for step in steps:
             self.descend(*step)
@@ -124,7 +128,7 @@ class Plain:
     def alternating(self):
         # gradients are those of the weights at the time of the forward pass, although some have changed since
         stacks = self.generate()
-        for name in ('pose', 'confidence'):
+        for name in self.names:
             self.descend(*self.gradients(self.l_d(name, stacks[-1]), name))
         self.descend(*self.gradients(self.objective(stacks), 'generator'))
 
@@ -132,7 +136,7 @@ class Plain:
         stacks = self.generate()
         maps = stacks[-1].detach()
         self.descend(*self.gradients(self.l_g(stacks), 'generator'))
-        for name in ('pose', 'confidence'):
+        for name in self.names:
             self.descend(*self.gradients(self.l_d(name, maps, real=False), name))
             self.descend(*self.gradients(self.l_d(name, maps, fake=False), name))
         self.descend(*self.gradients(self.objective(self.generate()), 'generator'))
@@ -147,11 +151,16 @@ class Plain:
         dict(gate=False),
         dict(generator_loss='non_saturating'),
         dict(generator_loss='non_saturating', gate=False),
+        dict(weights=dict(limbs=0.6)),
+        dict(weights=dict(limbs=0.6), algorithm='alternating'),
+        dict(weights=dict(limbs=0.6), algorithm='literal'),
     ],
     ids=lambda cfg: ' '.join(map(str, cfg.values())) or 'default',
 )
 def test_iteration_is_the_algorithm(adversarial, toy):
-    model, data = toy.build(adversarial=adversarial), toy.batch()
+    """With P and C, and with a third discriminator on joint coordinates."""
+    discriminators = (toy.THREE if 'weights' in adversarial else toy.MODEL)['discriminators']
+    model, data = toy.build(adversarial=adversarial, discriminators=discriminators), toy.batch()
     plain = Plain(model, data, adversarial.get('generator_loss', 'minimax'), adversarial.get('gate', True))
     before = toy.weights(model)
     model.train_step(data, toy.optimizers(model, lr=LR))
@@ -404,3 +413,56 @@ def test_reduced_precision(toy):
     assert logs[0]['loss'].item() == pytest.approx(logs[1]['loss'].item(), rel=0.05)
     steps = [torch.cat([(w - before[n]).flatten() for n, w in toy.weights(m).items()]) for m in (half, full)]
     assert F.cosine_similarity(*steps, dim=0) > 0.95
+
+
+class Reconstruction(nn.Module):
+    """Loss of an auto-encoder that returns the reconstruction error of each joint's map as its logit."""
+
+    def real(self, errors):
+        return errors
+
+    def fake(self, errors, labels):
+        return -0.5 * errors
+
+    def generator(self, errors, labels):
+        return errors
+
+
+class AutoEncoder(BaseModule):
+    label_rule = 'all_fake'
+
+    def __init__(self, init_cfg=None):
+        super().__init__(init_cfg)
+        self.layer, self.adversarial_loss = nn.Conv2d(8, 8, 3, padding=1), Reconstruction()
+
+    def forward(self, maps, images):
+        return (self.layer(maps) - maps).square().sum((2, 3))[:, :4]
+
+
+def test_a_discriminator_with_losses_of_its_own(toy):
+    coder = dict(coder=dict(type=AutoEncoder))
+    model = toy.build(discriminators=coder, adversarial=dict(weights=dict(coder=0.3)))
+    data, network = toy.batch(), copy.deepcopy(model.discriminators['coder'])
+    plain = Plain(model, data)
+    with torch.no_grad():
+        maps = plain.generate()[-1]
+    real, fake = (network(plain.masked(each), None) * plain.labelled for each in (plain.targets, maps))
+    gradients = torch.autograd.grad((real.sum() - 0.5 * fake.sum()) / 6, list(network.parameters()))
+    log = model.train_step(data, toy.optimizers(model, lr=LR))
+    assert log['loss_adv_coder'].item() == pytest.approx(0.3 * fake.sum().item() / 6, rel=1e-9)
+    assert log['coder.share_right'] == 0
+    for new, old, gradient in zip(
+        model.discriminators['coder'].parameters(), network.parameters(), gradients, strict=True
+    ):
+        torch.testing.assert_close(new, old - LR * gradient, rtol=1e-9, atol=1e-11)
+
+
+def test_a_discriminator_of_pose_maps_only(toy):
+    small = dict(channels=8, depth=1, norm_cfg=toy.GROUPS, input_maps='pose')
+    model = toy.build(discriminators=dict(pose=small))
+    assert model.discriminators['pose'].map_channels == 4
+    data, seen = toy.batch(), []
+    model.discriminators['pose'].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    model.train_step(data, toy.optimizers(model))
+    plain = Plain(model, data)
+    torch.testing.assert_close(seen[0][:6], plain.masked(plain.targets)[:, :4])

@@ -162,7 +162,7 @@ def test_head_without_maps(toy):
     )
     sample = sample_of(0)[0]
     sample.gt_instance_labels.keypoint_labels = torch.zeros(1, 5, 2)
-    with pytest.raises(TypeError, match=r'need heatmaps \(N, C, H, W\), and RegressionHead returns a tensor \(1, 5, 2\)'):
+    with pytest.raises(TypeError, match=r'\(N, C, H, W\), and RegressionHead returns a tensor \(1, 5, 2\)'):
         model.train_step(dict(inputs=torch.rand(1, 3, 24, 32), data_samples=[sample]), toy.optimizers(model))
 
 
