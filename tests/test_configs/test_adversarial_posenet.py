@@ -81,7 +81,7 @@ def test_an_ablation_changes_one_thing(load, variant, changed, networks):
         assert settings.gate == (variant != 'ungated')
         assert (settings.generator_loss == 'non_saturating') == (variant == 'non-saturating')
         assert (model.algorithm == 'literal') == (variant == 'literal')
-        assert model.discriminators['pose'].with_occlusion == (variant != 'single-task-d')
+        assert model.networks()['pose'].with_occlusion == (variant != 'single-task-d')
 
 
 @pytest.mark.parametrize('name', SMALL)
@@ -125,9 +125,9 @@ def test_the_papers_schedule_and_sizes(load, name):
     assert (model.alpha, model.beta) == (1 / 220, 1 / 180)
     assert len(model.backbone.stacks) == len(model.head.stacks) == 4
     width = 512 if 'paper' in name else 256
-    for judge in model.networks()['pose'], model.networks()['confidence']:
-        assert judge.judge[-1].in_channels == width and len(judge.stacks) == 1
-        assert judge.num_joints == (14 if 'lsp' in name else 16)
+    for discriminator in model.networks()['pose'], model.networks()['confidence']:
+        assert discriminator.classifier[-1].in_channels == width and len(discriminator.stacks) == 1
+        assert discriminator.num_joints == (14 if 'lsp' in name else 16)
 
 
 @needs_data

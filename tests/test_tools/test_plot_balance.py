@@ -12,7 +12,7 @@ def test_a_resumed_run_is_one_picture(main, adversarial_run, tmp_path, capsys):
     newest = sorted(adversarial_run.glob('*/vis_data/scalars.json'))[-1]
     main(TOOL, newest, '--out', tmp_path / 'b.svg')
     text = (tmp_path / 'b.svg').read_text()
-    for label in ('pose.acc_real', 'confidence.share_right', 'loss_adv_pose', 'alpha', 'right verdicts (%)'):
+    for label in ('pose.acc_real', 'confidence.share_right', 'loss_adv_pose', 'alpha', 'accuracy (%)'):
         assert f'<!-- {label} -->' in text
 
 

@@ -1,4 +1,4 @@
-"""What the picture of a run's balance shows: which panels, which lines, in which units."""
+"""Panels, lines and units of the plot of a run's balance."""
 
 import io
 
@@ -29,8 +29,8 @@ def test_lines_by_panel():
         axes.get_ylabel(): {line.get_label(): line.get_ydata().tolist() for line in axes.lines} for axes in figure.axes
     }
     assert found == {
-        'right verdicts (%)': {'pose.acc_real': [50, 75], 'pose.acc_fake': [25, 100]},
-        'mean verdict (%)': {'confidence.score_fake': [10, 20]},
+        'accuracy (%)': {'pose.acc_real': [50, 75], 'pose.acc_fake': [25, 100]},
+        'mean score (%)': {'confidence.score_fake': [10, 20]},
         'loss of the generator': {'loss_kpt': [3, 2]},
         'weight': {'alpha': [0, 0.5], 'beta': [0, 0.7]},
     }
@@ -42,6 +42,30 @@ def test_lines_by_panel():
     picture = io.BytesIO()
     figure.savefig(picture, format='png')
     assert picture.tell() > 5000
+
+
+def test_no_curve_is_clipped():
+    """Constant weights lie below the upper limit, whichever is the greatest."""
+    for weights in (dict(alpha=1 / 220, beta=1 / 180), dict(alpha=0.0, beta=0.0), dict(alpha=0.3, beta=np.nan)):
+        curves = {'pose.acc_real': curve(0.5, 0.75), **{key: curve(*[value] * 2) for key, value in weights.items()}}
+        (axes,) = (axes for axes in draw_balance(curves).axes if axes.get_ylabel() == 'weight')
+        low, high = axes.get_ylim()
+        greatest = np.nanmax(list(weights.values()))
+        assert low == 0 and high >= 1.04 * greatest and high > 0
+
+
+def test_discriminators_of_any_name():
+    curves = {
+        'pose.acc_real': curve(0.5, 0.75),
+        'limbs.acc_real': curve(0.25, 0.5),
+        'limbs.weight': curve(0, 0.5),
+        'loss_adv_limbs': curve(1, 2),
+    }
+    figure = draw_balance(curves)
+    assert [axes.get_ylabel() for axes in figure.axes] == ['accuracy (%)', 'its adversarial terms', 'weight']
+    colors = {line.get_label(): to_rgba(line.get_color()) for axes in figure.axes for line in axes.lines}
+    assert colors.keys() == curves.keys()
+    assert colors['limbs.acc_real'] == colors['limbs.weight'] == colors['loss_adv_limbs'] != colors['pose.acc_real']
 
 
 def test_a_run_without_discriminators_is_refused():

@@ -55,10 +55,10 @@ class FCNVGG(StagedBackbone):
         frozen_stages: Number of stages to freeze, 6 including fc6; 0 or -1 for none.
         norm_eval: Keep the running statistics of fc6's norm layer fixed in training.
         in_channels: Channels of the image.
-        init_cfg: mmengine's ``init_cfg``; by default Kaiming initialisation. ``dict(type='Pretrained', checkpoint=...)``
-            loads weights from ImageNet: ``'torchvision://vgg16'``, which needs torchvision, or the path of the plain
-            file ``vgg16-397923af.pth``. fc6 is loaded if it has the checkpoint's 4096 channels; otherwise it keeps its
-            Kaiming initialisation, with a warning.
+        init_cfg: mmengine's ``init_cfg``; by default Kaiming initialisation. ``dict(type='Pretrained',
+            checkpoint=...)`` loads weights from ImageNet: ``'torchvision://vgg16'``, which needs torchvision, or the
+            path of the plain file ``vgg16-397923af.pth``. fc6 is loaded if it has the checkpoint's 4096 channels;
+            otherwise it keeps its Kaiming initialisation, with a warning.
 
     Raises:
         ValueError: An argument is not allowed; on loading, the checkpoint is of another network.
@@ -162,14 +162,14 @@ def _convert_torchvision(module: FCNVGG, state_dict: dict[str, Any], prefix: str
 def _check_features(theirs: dict[str, Tensor], ours: dict[str, Tensor], start: str) -> None:
     if any(name.endswith('.running_mean') for name in theirs):
         raise ValueError(
-            "the checkpoint is a VGG with batch normalisation (such as torchvision's vgg16_bn), and the stages of FCNVGG "
-            f'have none; allowed: {_ALLOWED}'
+            "the checkpoint is a VGG with batch normalisation (such as torchvision's vgg16_bn), and FCNVGG has none in "
+            f'its stages; allowed: {_ALLOWED}'
         )
     if set(theirs) != set(ours):
         strange, missing = (sorted(a - b) for a, b in ((set(theirs), set(ours)), (set(ours), set(theirs))))
         raise ValueError(
-            f"the checkpoint is not a VGG-16 with torchvision's names (unexpected: {strange[:3]}, missing: {missing[:3]}); "
-            f'allowed: {_ALLOWED}'
+            f"the checkpoint is not a VGG-16 with torchvision's names (unexpected: {strange[:3]}, missing: "
+            f'{missing[:3]}); allowed: {_ALLOWED}'
         )
     for name, value in ours.items():
         if theirs[name].shape != value.shape:
@@ -187,8 +187,8 @@ def _fc6_from_classifier(module: FCNVGG, classifier: dict[str, Tensor], prefix: 
     if weight is None or tuple(weight.shape) != (kernel.shape[0], kernel[0].numel()):
         found = 'no classifier.0.weight' if weight is None else f'one of {tuple(weight.shape)}'
         print_log(
-            f'FCNVGG: fc6 is not loaded and keeps its initialisation: its kernel is {tuple(kernel.shape)}, the checkpoint '
-            f'has {found}',
+            f'FCNVGG: fc6 is not loaded and keeps its initialisation: its kernel is {tuple(kernel.shape)}, the '
+            f'checkpoint has {found}',
             logger='current',
             level=logging.WARNING,
         )

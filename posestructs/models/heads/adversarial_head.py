@@ -264,7 +264,7 @@ class AdversarialHead(HeatmapHead):
             feats = feats[-1:]
         if len(feats) != self.num_stacks:
             raise ValueError(
-                f'AdversarialHead: num_stacks={self.num_stacks}, but the features are of {len(feats)} stacks'
+                f'AdversarialHead: num_stacks={self.num_stacks}, but the features have {len(feats)} stacks'
             )
         out = []
         for stack in feats:

@@ -313,9 +313,9 @@ def test_flip_test_of_flipped_targets():
         (dict(deconv_out_channels=(8,)), 'deconv_out_channels needs num_stacks=1, got num_stacks=2'),
         (
             dict(multi_task=False, decoder=dict(CODEC, with_occlusion=True)),
-            r'multi_task=False, the decoder OcclusionHeatmap reads occlusion maps',
+            r'multi_task=False, but the decoder OcclusionHeatmap reads occlusion maps',
         ),
-        (dict(decoder=dict(CODEC, with_occlusion=False)), 'does not read occlusion maps; give .*with_occlusion=True'),
+        (dict(decoder=dict(CODEC, with_occlusion=False)), 'does not read occlusion maps; use .*with_occlusion=True'),
         (
             dict(decoder=dict(type='MSRAHeatmap', input_size=(48, 32), heatmap_size=(12, 8), sigma=1)),
             'the decoder MSRAHeatmap does not read occlusion maps',
@@ -332,11 +332,15 @@ def test_refusals_at_build_time(kwargs, match):
 @pytest.mark.parametrize(
     ('net', 'feats', 'match'),
     [
-        (head, stacks(3), 'num_stacks=2, the features are of 3 stacks'),
-        (lambda: head(num_stacks=1), stacks(2), 'num_stacks=1, the features are of 2 stacks'),
-        (single, stacks(), 'multi_task=False, a stack of the features has 2 branches'),
+        (head, stacks(3), 'num_stacks=2, but the features have 3 stacks'),
+        (lambda: head(num_stacks=1), stacks(2), 'num_stacks=1, but the features have 2 stacks'),
+        (single, stacks(), 'multi_task=False, but a stack of the features has 2 branches'),
         (head, stacks(branches=3), 'a stack of the features has 3 branches'),
-        (lambda: head(num_stacks=1, deconv_out_channels=(8,)), stacks(1), 'for features of one map, got two branches'),
+        (
+            lambda: head(num_stacks=1, deconv_out_channels=(8,)),
+            stacks(1),
+            'for features with one map, got two branches',
+        ),
         (head, stacks(channels=5), 'head.in_channels=6, but the features of the backbone, .* have 5 channels'),
         # a backbone of several scales, of which the last is used
         (
