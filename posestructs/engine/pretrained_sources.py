@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
+from mmengine.config import Config
 
 from posestructs.engine.package_checkpoints import PREFIX as PACKAGE
 from posestructs.engine.package_checkpoints import file_in_package
@@ -19,7 +20,7 @@ from posestructs.engine.package_checkpoints import file_in_package
 TORCHVISION = ('torchvision://', 'modelzoo://')
 
 
-def check_pretrained_sources(cfg: Mapping[str, Any]) -> None:
+def check_pretrained_sources(cfg: Config | Mapping[str, Any]) -> None:
     """Check every ``init_cfg=dict(type='Pretrained', checkpoint=...)`` of a config, at any depth.
 
     Addresses on servers are not checked, as that would need a download.
@@ -46,6 +47,7 @@ def pretrained_sources(cfg: Any, key: str = '') -> Iterator[tuple[str, str]]:
     Yields:
         tuple[str, str]: Key of a checkpoint, such as 'model.backbone.init_cfg.checkpoint', and its address.
     """
+    cfg = cfg._cfg_dict if isinstance(cfg, Config) else cfg
     if isinstance(cfg, Mapping):
         if cfg.get('type') in ('Pretrained', 'PretrainedInit') and isinstance(cfg.get('checkpoint'), str):
             yield f'{key}.checkpoint', cfg['checkpoint']
