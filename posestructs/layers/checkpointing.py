@@ -1,8 +1,8 @@
-"""Gradient checkpointing that leaves the running statistics of batch normalisation alone when it recomputes.
+"""Gradient checkpointing that updates the running statistics of batch normalisation once.
 
 ``torch.utils.checkpoint`` runs a part of the model twice, once for the values and once for the gradients. A
-batch-normalisation layer inside would move its running mean and variance at both, so that a model trained with
-checkpointing ends with other statistics than one trained without (as mmpose's ResNet does with ``with_cp``).
+batch-normalisation layer inside would update its running mean and variance both times, so that a model trained with
+checkpointing would end with other statistics than one trained without (as mmpose's ResNet does with ``with_cp``).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch.utils.checkpoint import checkpoint
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Keep running statistics as they are while layers in training mode still normalise by the batch.
+    """Freeze running statistics while layers in training mode still normalise by the batch.
 
-    The statistics stay arguments of the kernel, as checkpointing requires that both passes save the same tensors: the
-    update is made with the weight 0, so that r <- (1 - 0) r + 0 b = r exactly.
+    Checkpointing requires that both passes save the same tensors, so that the statistics remain arguments of the
+    kernel. They are updated with momentum 0: r <- (1 - 0) r + 0 b = r exactly.
 
     Args:
-        module: Its batch-normalisation layers are meant, synchronised ones included.
+        module: Module whose batch-normalisation layers are frozen, synchronised ones included.
     """
     layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.training and m.track_running_stats]
     before = [(layer.momentum, layer.num_batches_tracked) for layer in layers]
@@ -39,17 +39,17 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 
 def checkpointed(module: nn.Module, *args: Any, function: Callable[..., Any] | None = None) -> Any:
-    """Run a module, keep its inputs in place of its activations, and recompute these for the backward pass.
+    """Run a module and recompute its activations in the backward pass instead of keeping them.
 
-    Without gradients it just runs. The part must not draw random numbers: their state is not restored.
+    Without gradients it just runs. The module must not draw random numbers, since their state is not restored.
 
     Args:
-        module: Owner of the batch-normalisation layers.
-        args: Its arguments.
-        function: What to run, by default the module.
+        module: Module with the batch-normalisation layers.
+        args: Arguments.
+        function: Function to run; by default the module.
 
     Returns:
-        Any: What it returns.
+        Any: Return value of the function.
     """
     function = module if function is None else function
     if not torch.is_grad_enabled():

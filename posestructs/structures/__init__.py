@@ -1,4 +1,4 @@
-"""What a body is made of: kinematic trees and what is fitted to them."""
+"""Kinematic trees, and the deformation models fitted to them."""
 
 from posestructs.structures.deformation import RELEASE_WEIGHT, Deformation
 from posestructs.structures.kinematic_tree import KinematicTree

@@ -1,14 +1,14 @@
-"""Where parts lie beside their parents: mixture types, their mean offsets and how far they stray.
+"""Mixture types of the parts of a tree: mean offsets to their parents, and variances.
 
 A part's mixture type is the cluster that its offset to its parent falls into (Chu et al., CVPR 2016: K-means, 13
-types). Types of left and right mirror each other, and so do those of parts on the body's axis, so that the scores of a
-flipped image can be averaged with those of the image.
+types). The types of left and right parts are mirror images of each other, and so are those of parts on the body's axis,
+so that the scores of a flipped image can be averaged with those of the image.
 
-The unit of offsets is the **longer side of the crop** that the model gets: top-down crops have the size of the person,
-so that one file serves every input size. It is the same for x and y. Crops of another aspect ratio pad people
-differently; that is warned of.
+Offsets are in units of the **longer side of the crop** that the model gets, along x and y. Top-down crops have the size
+of the person, so that one file serves every input size. Crops of another aspect ratio are padded differently, which is
+logged as a warning.
 
-Shape legend: V parts, T types, ``...`` people.
+Shapes: V parts, T types, ``...`` persons.
 """
 
 from __future__ import annotations
@@ -25,31 +25,32 @@ from mmengine.logging import print_log
 from posestructs.structures.deformation_file import ARRAYS, read_file, tree_difference, write_file
 from posestructs.structures.kinematic_tree import KinematicTree
 from posestructs.structures.part_offsets import check_symmetric, relative_offsets
+from posestructs.utils.checks import check_number
 
-# w_x = w_y of the authors' release, in 1 / cell^2
+# w_x = w_y in the authors' release, in 1 / cell^2
 RELEASE_WEIGHT = 0.03
-# variance of a position that is rounded to whole cells
+# variance of the rounding of a position to whole cells
 _ROUNDING = 1 / 12
 _ASPECT_TOLERANCE = 1.1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Deformation:
-    """Mixture types of the parts of a tree. It cannot be changed.
+    """Mixture types of the parts of a tree; immutable.
 
     Args:
-        tree (KinematicTree): V parts; symmetric.
-        offsets (np.ndarray): (V, T, 2) mean of part - parent, x then y, in crop sides. The root's is root - reference
-            (``part_offsets.reference_matrix``); inference has no use for it, only training targets do.
-        variances (np.ndarray): (V, T, 2) of x and y about it, in squared crop sides.
-        mirror_types (np.ndarray): (V, T), what type ``t`` of part ``k`` becomes in a flipped image, where it is one of
-            part ``tree.mirror[k]``. ``t`` itself for parts with a partner.
-        frequencies (np.ndarray): (V, T) share of each type among the people; rows sum to 1.
-        aspect_ratio (float): Width over height of the crops.
-        source (str): What it was fitted to.
+        tree: Symmetric tree of V parts.
+        offsets: (V, T, 2) mean of part - parent, x then y, in crop sides. The root's is root - reference
+            (``part_offsets.reference_matrix``), which only training targets use.
+        variances: (V, T, 2) variances of x and y about the mean, in squared crop sides.
+        mirror_types: (V, T), for type ``t`` of part ``k`` its type in a flipped image, where it belongs to part
+            ``tree.mirror[k]``; ``t`` itself for parts with a partner.
+        frequencies: (V, T) share of each type among the persons; rows sum to 1.
+        aspect_ratio: Width over height of the crops.
+        source: Description of the data that it was fitted to.
 
     Raises:
-        ValueError: The tree is not symmetric, or the arrays do not fit it or each other.
+        ValueError: The tree is not symmetric, or the arrays do not fit the tree or each other.
     """
 
     tree: KinematicTree
@@ -69,25 +70,25 @@ class Deformation:
         _check(self)
 
     def __reduce__(self) -> tuple:
-        # a pickled array would come back writeable
+        # rebuilt by the constructor, since a pickled array would come back writeable
         return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     @property
     def num_types(self) -> int:
-        """T."""
+        """Number of types, T."""
         return self.offsets.shape[1]
 
     @property
     def tree_fingerprint(self) -> str:
-        """Of the tree that it was fitted for."""
+        """Fingerprint of the tree that it was fitted for."""
         return self.tree.fingerprint
 
     def to_cells(self, input_size: Sequence[int], heatmap_size: Sequence[int]) -> np.ndarray:
         """Mean offsets in heatmap cells.
 
         Args:
-            input_size (Sequence[int]): Width and height of the crop in pixels.
-            heatmap_size (Sequence[int]): Width and height of the heatmap in cells.
+            input_size: Width and height of the crop in pixels.
+            heatmap_size: Width and height of the heatmap in cells.
 
         Returns:
             np.ndarray: (V, T, 2) x, y in cells.
@@ -97,17 +98,16 @@ class Deformation:
     def weights_in_cells(
         self, input_size: Sequence[int], heatmap_size: Sequence[int], max_weight: float | None = None
     ) -> np.ndarray:
-        """Deformation weights in proportion to how firmly a part sits.
+        """Deformation weights from the variances: the less a part varies, the greater its weight.
 
-        A Gaussian of variance s^2 has the log density -d^2 / (2 s^2) - log s + const, so that w = 1 / (2 s^2) makes
-        max-sum add log probabilities; -log s, for which it has no term, is left out. The variance of rounding two
-        positions to cells is added, which keeps every weight below 3. (The release has 0.03 everywhere; the formula is
-        ours.)
+        A Gaussian of variance s^2 has the log density -d^2 / (2 s^2) - log s + const. With w = 1 / (2 s^2), max-sum
+        adds such log densities, without -log s, for which it has no term. The variance of rounding two positions to
+        cells is added to s^2, which keeps every weight below 3. The formula is ours; the release uses 0.03 everywhere.
 
         Args:
-            input_size (Sequence[int]): Width and height of the crop in pixels.
-            heatmap_size (Sequence[int]): Width and height of the heatmap in cells.
-            max_weight (float, optional): A lower bound to that.
+            input_size: Width and height of the crop in pixels.
+            heatmap_size: Width and height of the heatmap in cells.
+            max_weight: Upper limit of the weights; None for no other limit.
 
         Returns:
             np.ndarray: (V, T, 2) w_x, w_y in 1 / cell^2.
@@ -115,20 +115,19 @@ class Deformation:
         Raises:
             ValueError: ``max_weight`` is not above 0.
         """
-        if max_weight is not None and not max_weight > 0:
-            raise ValueError(f'max_weight must be above 0, got {max_weight!r}')
+        check_number('max_weight', max_weight, above=0, optional=True)
         variances = self.variances * self._cells_per_unit(input_size, heatmap_size) ** 2
         # w = 1 / (2 (s^2 + 2 / 12))
         weights = 1 / (2 * (variances + 2 * _ROUNDING))
         return weights if max_weight is None else np.minimum(weights, max_weight)
 
     def types_of(self, positions: np.ndarray, labelled: np.ndarray, input_size: Sequence[int]) -> np.ndarray:
-        """The type of each part: that of the nearest mean offset.
+        """Find the type of each part, that of the nearest mean offset.
 
         Args:
-            positions (np.ndarray): (..., V, 2) parts in pixels of the crop.
-            labelled (np.ndarray): (..., V) bool, which of them count.
-            input_size (Sequence[int]): Width and height of the crop in pixels.
+            positions: (..., V, 2) parts in pixels of the crop.
+            labelled: (..., V) bool mask of the labelled parts.
+            input_size: Width and height of the crop in pixels.
 
         Returns:
             np.ndarray: (..., V) int64; -1 where the part or its parent is not labelled.
@@ -140,47 +139,46 @@ class Deformation:
         return np.where(known, types, -1)
 
     def scaled(self, factor: float) -> Deformation:
-        """The types for crops in which people are of another size.
+        """Adapt the types to crops in which persons have another size.
 
         Args:
-            factor (float): Size of a person over the crop, relative to the crops that this was fitted to.
+            factor: Size of a person in the crop, relative to the crops that this was fitted to.
 
         Returns:
-            Deformation: With offsets times ``factor`` and variances times its square.
+            Deformation: Types with offsets times ``factor`` and variances times its square.
 
         Raises:
             ValueError: ``factor`` is not above 0.
         """
-        if not 0 < factor < math.inf:
-            raise ValueError(f'factor must be a number above 0, got {factor!r}')
+        check_number('factor', factor, above=0)
         return replace(self, offsets=self.offsets * factor, variances=self.variances * factor**2)
 
     # -- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write it as one small JSON file.
+        """Write the types as a small JSON file.
 
         Args:
-            path (str | Path): The file.
+            path: Path of the file.
         """
         arrays = {key: getattr(self, key) for key in ARRAYS}
         write_file(path, self.tree, arrays, source=self.source, aspect_ratio=self.aspect_ratio)
 
     @classmethod
     def load(cls, path: str | Path, tree: KinematicTree) -> Deformation:
-        """Read what :meth:`save` wrote.
+        """Read a file that :meth:`save` wrote.
 
         Args:
-            path (str | Path): The file; of a relative path that leads nowhere, the shipped file of that name
+            path: Path of the file; a relative path that does not exist names a shipped file
                 (``configs/_base_/deformations``).
-            tree (KinematicTree): The tree of the model, which must be the one of the file.
+            tree: Tree of the model, which must be the one of the file.
 
         Returns:
             Deformation: The types.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            ValueError: It is no such file, or was fitted for another tree; says what differs.
+            FileNotFoundError: The file does not exist.
+            ValueError: It is not such a file, or was fitted for another tree.
         """
         content = read_file(path)
         difference = tree_difference(content, tree)
@@ -203,7 +201,7 @@ class Deformation:
         if abs(math.log(ratio / self.aspect_ratio)) > math.log(_ASPECT_TOLERANCE):
             print_log(
                 f'the deformation was fitted to crops of aspect ratio {self.aspect_ratio:.3g} ({self.source}); for an '
-                f'input of {input_size[0]} x {input_size[1]} its offsets are somewhat too long or short: fit it anew',
+                f'input of {input_size[0]} x {input_size[1]} its offsets are somewhat too long or short: fit it again',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -218,12 +216,10 @@ def _check(deformation: Deformation) -> None:
         if array.shape != wanted or not shape[1] or not np.isfinite(array).all():
             raise ValueError(f'{key} must be finite numbers of shape {wanted} for this tree, got shape {array.shape}')
     if (deformation.variances < 0).any() or (deformation.frequencies < 0).any():
-        raise ValueError('variances and frequencies must be 0 or more')
+        raise ValueError('variances and frequencies must be at least 0')
     if not np.allclose(deformation.frequencies.sum(axis=1), 1, atol=1e-3):
         raise ValueError('frequencies of each part must sum to 1')
-    ratio = deformation.aspect_ratio
-    if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 < ratio < math.inf:
-        raise ValueError(f'aspect_ratio must be a number above 0, got {ratio!r}')
+    check_number('aspect_ratio', deformation.aspect_ratio, above=0)
     _check_mirror(deformation)
 
 

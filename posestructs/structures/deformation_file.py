@@ -1,4 +1,4 @@
-"""Files of mixture types: JSON, which is readable, and free of the code that a pickle could hold."""
+"""Read and write files of mixture types, in JSON: readable, and free of the code that a pickle could hold."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KEYS = ('tree', 'parts', 'joints', 'aspect_ratio', 'source', *ARRAYS)
 
 
 def write_file(path: str | Path, tree: KinematicTree, arrays: Mapping[str, np.ndarray], **others: Any) -> None:
-    """Write mixture types and what they are of.
+    """Write mixture types together with a description of their tree.
 
     Args:
-        path (str | Path): The file; its folder is made where absent.
-        tree (KinematicTree): The tree.
-        arrays (Mapping[str, np.ndarray]): Those of :data:`ARRAYS`.
+        path: Path of the file; its folder is created where absent.
+        tree: Tree of the parts.
+        arrays: Arrays by the names in :data:`ARRAYS`.
         **others: ``source`` and ``aspect_ratio``.
     """
     parents = (None if p < 0 else tree.names[p] for p in tree.parents)
@@ -42,25 +42,25 @@ def write_file(path: str | Path, tree: KinematicTree, arrays: Mapping[str, np.nd
 
 
 def _rounded(array: np.ndarray) -> Any:
-    """Nested lists with 6 digits: a crop side is at most a few thousand pixels."""
+    """Nested lists of numbers with 6 digits, enough for crop sides of a few thousand pixels."""
     if array.ndim:
         return [_rounded(part) for part in array]
     return int(array) if array.dtype.kind == 'i' else float(f'{float(array):.6g}')
 
 
 def read_file(path: str | Path) -> dict[str, Any]:
-    """Read what :func:`write_file` wrote.
+    """Read a file that :func:`write_file` wrote.
 
     Args:
-        path (str | Path): The file, or the name of a shipped one.
+        path: Path of the file, or name of a shipped one.
 
     Returns:
-        dict: Its content; all keys are there.
+        dict: Its content, with all keys.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        TypeError: ``path`` is no path.
-        ValueError: It is no such file.
+        FileNotFoundError: The file does not exist.
+        TypeError: ``path`` is not a path.
+        ValueError: It is not such a file.
     """
     hint = '; tools/analysis/fit_deformation.py makes such files'
     return _read(find_file('deformation', path, 'deformations', hint))
@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f'deformation={str(path)!r} is no JSON file: {error}') from error
+        raise ValueError(f'deformation={str(path)!r} is not a JSON file: {error}') from error
     if not isinstance(content, dict) or content.get('format') != _FORMAT:
         found = content.get('format') if isinstance(content, dict) else type(content).__name__
         raise ValueError(f'deformation={str(path)!r} must have the format {_FORMAT!r}, got {found!r}')
@@ -81,28 +81,28 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def tree_difference(content: dict[str, Any], tree: KinematicTree) -> str:
-    """What distinguishes the tree of a file.
+    """Describe the first difference between the tree of a file and another tree.
 
     Args:
-        content (dict): Of the file.
-        tree (KinematicTree): Another tree.
+        content: Content of the file.
+        tree: The other tree.
 
     Returns:
-        str: For an error; '' if nothing does.
+        str: Description for an error; '' for equal trees.
     """
     if content['tree'] == tree.fingerprint:
         return ''
     theirs, ours = list(content['parts']), list(tree.names)
     if len(theirs) != len(ours):
-        return f'that has {len(theirs)} parts, this has {len(ours)}'
+        return f'it has {len(theirs)} parts, this tree has {len(ours)}'
     for v, (a, b) in enumerate(zip(theirs, ours, strict=True)):
         if a != b:
-            return f'part {v} is {a!r} there, {b!r} here'
+            return f'its part {v} is {a!r}, here it is {b!r}'
     for name, parent in content['parts'].items():
         ours_parent = tree.parents[tree.names.index(name)]
         here = None if ours_parent < 0 else tree.names[ours_parent]
         if parent != here:
-            return f'{name!r} hangs on {parent!r} there, on {here!r} here'
+            return f'its {name!r} has the parent {parent!r}, here it has {here!r}'
     if list(content['joints']) != list(tree.joints):
         return f'its joints are {list(content["joints"])}, here they are {list(tree.joints)}'
-    return 'its mirror images or the weights of its virtual parts are others'
+    return 'its mirror images or the weights of its virtual parts differ'

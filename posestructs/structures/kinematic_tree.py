@@ -1,9 +1,9 @@
-"""A body as a tree of named parts.
+"""Kinematic tree: a body as a tree of named parts.
 
-A **joint** is what a data set labels; a **part** is what a model has a map for. Every joint is a part; further, virtual
-parts lie between joints, as the midpoints of limbs that structured feature learning (Chu et al., CVPR 2016) adds.
+A **joint** is labelled by a data set; a **part** has maps in a model. Every joint is a part. Virtual parts are made of
+joints, such as the midpoints of limbs that structured feature learning (Chu et al., CVPR 2016) adds.
 
-Shape legend: V parts, K joints.
+Shapes: V parts, K joints.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from posestructs.structures.skeleton_graph import skeleton_graph, spanning_tree
 
 @dataclass(frozen=True, eq=False, repr=False)
 class KinematicTree:
-    """Parts, their parents, their mirror images, and what joints they are made of. It cannot be changed.
+    """Parts, their parents, their mirror images, and the joints that they are made of; immutable.
 
-    Build it by :meth:`from_parents`, :meth:`from_metainfo`, or ``build_tree`` from a config. Two trees are equal where
-    all of this is, whatever they were built from.
+    Build it with :meth:`from_parents`, :meth:`from_metainfo`, or ``build_tree`` from a config. Two trees are equal if
+    all of this is equal, however they were built.
 
     Args:
-        names (Sequence[str]): V parts; the order of all maps.
-        parents (Sequence[int]): V indices, -1 for the root.
-        mirror (Sequence[int]): V, the part that each becomes when the image is flipped; itself on the axis.
-        joints (Sequence[str]): K joints in the order of the data set.
-        weights (np.ndarray): (V, K) that make parts of joints, ``part = weights @ joints``; rows sum to 1, and the row
-            of a joint's own part is 1 there.
+        names: Names of the V parts, in the order of all maps.
+        parents: Index of the parent of each part, -1 for the root.
+        mirror: Index of the part that each part becomes when the image is flipped; its own on the body's axis.
+        joints: Names of the K joints, in the order of the data set.
+        weights: (V, K) weights that make parts of joints, ``part = weights @ joints``. Rows sum to 1; the part of a
+            joint has weight 1 there.
 
     Raises:
-        TypeError: A value of the wrong type.
-        ValueError: These are no tree; says what is wrong with which part.
+        TypeError: A value has the wrong type.
+        ValueError: The values are no tree; names the part and the reason.
     """
 
     names: tuple[str, ...]
@@ -67,7 +67,7 @@ class KinematicTree:
         for key, value in values.items():
             object.__setattr__(self, key, value)
 
-    # -- other ways to write one -----------------------------------------------------------------------------------
+    # -- constructors -----------------------------------------------------------------------------------------------
 
     @classmethod
     def from_parents(
@@ -78,24 +78,24 @@ class KinematicTree:
         joints: Sequence[str] | None = None,
         weights: np.ndarray | Mapping[str, Mapping[str, float]] | None = None,
     ) -> KinematicTree:
-        """A tree from a list of parents.
+        """Build a tree from a list of parents.
 
         Args:
-            names (Sequence[str]): V parts.
-            parents (Sequence): V indices or names, -1 or None for the root.
-            mirror (optional): Pairs of parts, ``[('left_knee', 'right_knee'), ...]``, or the same as a dict, or V
-                indices. Parts without a partner are their own; so are all by default.
-            joints (Sequence[str], optional): K of the parts, in the order of the data set. By default all parts that
-                ``weights`` does not make of others, in their order.
-            weights (optional): Of the virtual parts, ``{'right_forearm': {'right_elbow': 0.5, 'right_wrist': 0.5}}``,
-                or a (V, K) array.
+            names: Names of the V parts.
+            parents: Index or name of the parent of each part, -1 or None for the root.
+            mirror: Pairs of parts, ``[('left_knee', 'right_knee'), ...]``, or the same as a dict, or V indices. Parts
+                without a partner are their own mirror images, by default all.
+            joints: Names of the K joints, in the order of the data set. By default all parts that ``weights`` does not
+                make of others, in their order.
+            weights: Weights of the virtual parts, ``{'right_forearm': {'right_elbow': 0.5, 'right_wrist': 0.5}}``, or a
+                (V, K) array.
 
         Returns:
             KinematicTree: The tree.
 
         Raises:
-            TypeError: A value of the wrong type.
-            ValueError: These are no tree.
+            TypeError: A value has the wrong type.
+            ValueError: The values are no tree.
         """
         checks.check_names('names', names)
         index = {name: i for i, name in enumerate(names)}
@@ -113,22 +113,22 @@ class KinematicTree:
 
     @classmethod
     def from_metainfo(cls, metainfo: Mapping[str, Any], root: str | None = None) -> KinematicTree:
-        """The breadth-first spanning tree of a data set's skeleton; parts and joints are the same.
+        """Build the breadth-first spanning tree of a data set's skeleton, whose parts are the joints.
 
-        Where two links lead to a joint from equally far, the tree keeps the one that makes it symmetric, then the
+        Of two links that lead to a joint at the same distance, the tree keeps the one that makes it symmetric, else the
         earlier one. Links that are left out (a tree has no cycles) are logged.
 
         Args:
-            metainfo (Mapping): Of a data set, as it is written or as mmpose parses it, or ``dict(from_file=path)``.
-            root (str, optional): A joint. By default the one from which the farthest joint is nearest, among those on
-                the body's axis (their own mirror image), if there are any.
+            metainfo: Metainfo of a data set, raw or as parsed by mmpose, or ``dict(from_file=path)``.
+            root: Name of a joint. By default the one whose farthest joint is nearest, among those on the body's axis
+                (their own mirror images) if there are any.
 
         Returns:
             KinematicTree: The tree.
 
         Raises:
-            ValueError: The skeleton is not connected; lists its components. Or there is no such root.
-            FileNotFoundError: There is no such file.
+            ValueError: The skeleton is not connected (lists its components), or has no such root.
+            FileNotFoundError: The file does not exist.
         """
         graph = skeleton_graph(metainfo)
         parents, dropped = spanning_tree(graph, root)
@@ -140,26 +140,26 @@ class KinematicTree:
             )
         return cls(graph.names, parents, graph.mirror, graph.names, np.eye(len(graph.names)))
 
-    # -- what follows from it --------------------------------------------------------------------------------------
+    # -- derived properties -----------------------------------------------------------------------------------------
 
     @property
     def num_parts(self) -> int:
-        """V."""
+        """Number of parts, V."""
         return len(self.names)
 
     @property
     def num_joints(self) -> int:
-        """K."""
+        """Number of joints, K."""
         return len(self.joints)
 
     @cached_property
     def root(self) -> int:
-        """The part without a parent."""
+        """Index of the part without a parent."""
         return self.parents.index(-1)
 
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
-        """Of each part, in order."""
+        """Children of each part, in ascending order."""
         return tuple(tuple(c for c, p in enumerate(self.parents) if p == v) for v in range(self.num_parts))
 
     @cached_property
@@ -169,46 +169,49 @@ class KinematicTree:
 
     @cached_property
     def levels(self) -> tuple[tuple[int, ...], ...]:
-        """``levels[d]``: the parts d links from the root, in order."""
+        """Parts by their distance from the root: ``levels[d]`` are those at d links, in ascending order."""
         return checks.tree_levels(self.parents)
 
     @cached_property
     def depth(self) -> tuple[int, ...]:
-        """Links between each part and the root."""
+        """Number of links between each part and the root."""
         found = {v: d for d, level in enumerate(self.levels) for v in level}
         return tuple(found[v] for v in range(self.num_parts))
 
     @cached_property
     def joint_parts(self) -> tuple[int, ...]:
-        """K: the part that is each joint."""
+        """Index of the part of each joint."""
         return tuple(self.names.index(joint) for joint in self.joints)
 
     @cached_property
     def asymmetries(self) -> tuple[str, ...]:
-        """Parts whose mirror image does not hang on the mirror image of their parent, or is not made of the mirror
-        images of their joints."""
-        pairs = enumerate(self.mirror)
-        return tuple(self.names[v] for v, image in pairs if self._hangs_otherwise(v, image) or self._made_otherwise(v))
+        """Parts whose mirror image has another parent than the mirror image of their parent, or is not made of the
+        mirror images of their joints."""
+        return tuple(
+            self.names[v]
+            for v, image in enumerate(self.mirror)
+            if self._differs_in_parent(v, image) or self._differs_in_joints(v, image)
+        )
 
-    def _hangs_otherwise(self, v: int, image: int) -> bool:
+    def _differs_in_parent(self, v: int, image: int) -> bool:
         parent = self.parents[v]
         return self.parents[image] != (parent if parent < 0 else self.mirror[parent])
 
-    def _made_otherwise(self, v: int) -> bool:
+    def _differs_in_joints(self, v: int, image: int) -> bool:
         def parts_of(u: int) -> dict[int, float]:
             return {self.joint_parts[k]: float(self.weights[u, k]) for k in np.flatnonzero(self.weights[u])}
 
         mirrored = {self.mirror[part]: weight for part, weight in parts_of(v).items()}
-        return parts_of(self.mirror[v]) != mirrored
+        return parts_of(image) != mirrored
 
     @property
     def symmetric(self) -> bool:
-        """Whether the mirror image of the tree is the tree, so that offsets between parts can be mirrored."""
+        """True if the tree is its own mirror image, so that offsets between parts can be mirrored."""
         return not self.asymmetries
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that tell trees apart, the same on every machine."""
+        """16 hexadecimal digits that identify the tree, the same on every machine."""
         content = [self.names, self.parents, self.mirror, self.joints, np.round(self.weights, 9).tolist()]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -219,7 +222,7 @@ class KinematicTree:
         return f'KinematicTree({self.num_parts} parts, {self.num_joints} joints, root {self.names[self.root]!r})'
 
     def __reduce__(self) -> tuple:
-        # a pickled array would come back writeable
+        # rebuilt by the constructor, since a pickled array would come back writeable
         return type(self), (self.names, self.parents, self.mirror, self.joints, self.weights)
 
     def __hash__(self) -> int:
@@ -228,18 +231,18 @@ class KinematicTree:
     # -- poses -----------------------------------------------------------------------------------------------------
 
     def part_positions(self, keypoints: np.ndarray, visible: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Where the parts of people are.
+        """Compute the positions of parts from joints.
 
         Args:
-            keypoints (np.ndarray): (..., K, 2) joints, in any unit.
-            visible (np.ndarray, optional): (..., K), above 0 where a joint is labelled. All are by default.
+            keypoints: (..., K, 2) joints, in any unit.
+            visible: (..., K) weights, above 0 where a joint is labelled; by default all are labelled.
 
         Returns:
             tuple[np.ndarray, np.ndarray]: (..., V, 2) positions in the same unit and float type, 0 where not labelled;
-            (..., V) bool. A part is labelled where all joints that it is made of are.
+            (..., V) bool mask of the labelled parts, those whose joints are all labelled.
 
         Raises:
-            ValueError: The shapes are not those.
+            ValueError: The shapes do not fit.
         """
         keypoints = np.asarray(keypoints)
         labelled = np.ones(keypoints.shape[:-1], bool) if visible is None else np.asarray(visible) > 0
@@ -248,7 +251,7 @@ class KinematicTree:
                 f'keypoints and visible must be (..., {self.num_joints}, 2) and (..., {self.num_joints}) for the '
                 f'{self.num_joints} joints of the tree, got {keypoints.shape} and {labelled.shape}'
             )
-        # an unlabelled joint may hold anything, NaN too
+        # an unlabelled joint may hold anything, including NaN
         known = np.where(labelled[..., None], keypoints, 0)
         # p_v = sum_k w_vk p_k
         positions = np.einsum('vk,...kc->...vc', self.weights, known)
@@ -259,5 +262,5 @@ class KinematicTree:
 
 @lru_cache
 def _log_once(message: str) -> None:
-    """Neck, head and codec each build the tree."""
+    """Log a message once, although neck, head and codec each build the tree."""
     print_log(message, logger='current', level=logging.INFO)

@@ -1,12 +1,12 @@
-"""Mixture types from people: K-means of the offsets between parts and parents, symmetric to the body's axis.
+"""Fit mixture types to persons: K-means of the offsets between parts and parents, symmetric to the body's axis.
 
-Chu et al. (CVPR 2016) cluster each part's offset to its parent by K-means with 50 restarts. Here, beyond the paper, the
-types of a flipped person are the flipped types, without which the scores of the two images could not be averaged:
+Chu et al. (CVPR 2016) cluster each part's offset to its parent by K-means with 50 restarts. Beyond the paper, the types
+of a flipped person are the flipped types, so that the scores of the two images can be averaged:
 
-- a part with a partner, and the partner: one K-means over both, the partner's offsets mirrored, (-x, y);
+- a part with a partner: one K-means over both, with the partner's offsets mirrored, (-x, y);
 - a part on the axis: K-means under the constraint that the mean of a type is the mirrored mean of another, or its own.
 
-Shape legend: N people, V parts, T types, M offsets of a part.
+Shapes: N persons, V parts, T types, M offsets of a part.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from posestructs.structures.deformation import Deformation
 from posestructs.structures.kinematic_tree import KinematicTree
 from posestructs.structures.part_offsets import check_symmetric, relative_offsets
+from posestructs.utils.checks import check_integer, check_number
 
 _MIRROR = np.array([-1.0, 1.0])
-# Variances of a type lean on those of all types of its part as if so many of its people had been seen with these:
-# else a type of two or three people would hold its part in place by an arbitrarily large weight.
+# Prior of the variances: so many persons with the variances of all types of the part are added to each type. Otherwise
+# a type of two or three persons could get an arbitrarily large weight.
 PRIOR_PEOPLE = 10
 _MOST_STEPS = 300
 
@@ -32,7 +33,7 @@ class Clusters(NamedTuple):
     """Types of one part."""
 
     means: np.ndarray  # (T, 2)
-    mirror: np.ndarray  # (T,), of a part on the axis: the type that each becomes in a flipped image
+    mirror: np.ndarray  # (T,), for a part on the axis: the type that each becomes in a flipped image
     labels: np.ndarray  # (M,)
 
 
@@ -48,31 +49,29 @@ def fit_types(
     trim: float = 0.0,
     source: str = '',
 ) -> Deformation:
-    """Fit mixture types to people.
+    """Fit mixture types to persons.
 
     Args:
-        tree (KinematicTree): V parts; symmetric.
-        positions (np.ndarray): (N, V, 2) parts in crops whose longer side is 1.
-        labelled (np.ndarray): (N, V) bool; others are left out.
-        num_types (int): T.
-        aspect_ratio (float): Width over height of the crops.
-        restarts (int): Of K-means, each from other random means; the best counts.
-        seed (int): Of these.
-        trim (float): Share of the offsets of each part to leave out, those farthest from their median. K-means spends
-            types on a few wrong labels; the paper leaves out none.
-        source (str): What the people are, for the file.
+        tree: Symmetric tree of V parts.
+        positions: (N, V, 2) parts in crops whose longer side is 1.
+        labelled: (N, V) bool mask of the labelled parts; others are left out.
+        num_types: Number of types of a part, T.
+        aspect_ratio: Width over height of the crops.
+        restarts: Number of runs of K-means from different random means, of which the best counts.
+        seed: Seed of the random means.
+        trim: Share of the offsets of each part to leave out, those farthest from their median, since K-means spends
+            types on a few wrong labels. The paper leaves out none.
+        source: Description of the persons, for the file.
 
     Returns:
-        Deformation: The types, those of a part sorted by the angle of their mean.
+        Deformation: The types; those of a part are sorted by the angle of their mean.
 
     Raises:
         ValueError: A part has too few offsets for so many types, or the tree is not symmetric.
     """
-    for key, value in dict(num_types=num_types, restarts=restarts).items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f'{key} must be a whole number of at least 1, got {value!r}')
-    if not 0 <= trim < 1:
-        raise ValueError(f'trim must be a share from 0 to below 1, got {trim!r}')
+    check_integer('num_types', num_types, 1)
+    check_integer('restarts', restarts, 1)
+    check_number('trim', trim, 0, below=1)
     check_symmetric(tree)
     offsets, known = relative_offsets(tree, positions, labelled)
     shape = (tree.num_parts, num_types)
@@ -86,31 +85,32 @@ def fit_types(
         _check_enough(tree, v, points, num_types)
         if image != v:
             clusters = cluster_offsets(points, num_types, restarts, seed)
-            counted, labels, people = points, clusters.labels, 1
+            counted, labels, copies = points, clusters.labels, 1
         else:
             clusters = cluster_symmetric(points, num_types, restarts, seed)
             mirror_types[v] = clusters.mirror
-            # everybody as they are and mirrored: two points are one person
-            counted, people = np.concatenate([points, points * _MIRROR]), 2
+            # each person as is and mirrored: two points per person
+            counted, copies = np.concatenate([points, points * _MIRROR]), 2
             labels = np.concatenate([clusters.labels, clusters.mirror[clusters.labels]])
         means[v], shares[v] = clusters.means, np.bincount(labels, minlength=num_types) / len(labels)
-        variances[v] = _variances(counted, labels, clusters.means, people)
+        variances[v] = _variances(counted, labels, clusters.means, copies)
         if image != v:
             means[image], variances[image], shares[image] = means[v] * _MIRROR, variances[v], shares[v]
     return Deformation(tree, means, variances, mirror_types, shares, aspect_ratio, source)
 
 
 def cluster_offsets(points: np.ndarray, num_types: int, restarts: int, seed: int) -> Clusters:
-    """K-means.
+    """Cluster offsets by K-means.
 
     Args:
-        points (np.ndarray): (M, 2) offsets.
-        num_types (int): T, at most the number of different offsets.
-        restarts (int): The best of so many runs.
-        seed (int): Of their random beginnings.
+        points: (M, 2) offsets.
+        num_types: Number of clusters, T, at most the number of different offsets.
+        restarts: Number of runs, of which the best counts.
+        seed: Seed of their initial means.
 
     Returns:
-        Clusters: Sorted by the angle of their means; each its own mirror image, as the partner has the same types.
+        Clusters: Clusters sorted by the angle of their means; each its own mirror image, as the partner has the same
+        types.
     """
     found = KMeans(num_types, n_init=restarts, random_state=seed).fit(points)
     order = _by_angle(found.cluster_centers_)
@@ -118,19 +118,20 @@ def cluster_offsets(points: np.ndarray, num_types: int, restarts: int, seed: int
 
 
 def cluster_symmetric(points: np.ndarray, num_types: int, restarts: int, seed: int) -> Clusters:
-    """K-means whose set of means is its own mirror image.
+    """Cluster offsets by K-means whose set of means is its own mirror image.
 
-    Folded onto x >= 0, a pair of types is one mean there, and a type that is its own mirror image a mean with x = 0:
-    Lloyd's steps with that constraint. Every possible number of pairs is tried; the least squared distance counts.
+    With offsets folded onto x >= 0, a pair of types is one mean, and a type that is its own mirror image is a mean with
+    x = 0. Lloyd's algorithm runs under this constraint for every possible number of pairs; the least squared distance
+    counts.
 
     Args:
-        points (np.ndarray): (M, 2) offsets.
-        num_types (int): T, at most the number of different offsets and mirrored offsets.
-        restarts (int): The best of so many runs for each number of pairs.
-        seed (int): Of their random beginnings.
+        points: (M, 2) offsets.
+        num_types: Number of clusters, T, at most the number of different offsets and mirrored offsets.
+        restarts: Number of runs for each number of pairs, of which the best counts.
+        seed: Seed of their initial means.
 
     Returns:
-        Clusters: Sorted by the angle of their means.
+        Clusters: Clusters sorted by the angle of their means.
     """
     folded = np.stack([np.abs(points[:, 0]), points[:, 1]], axis=1)
     distinct = len(np.unique(folded, axis=0))
@@ -155,7 +156,7 @@ def cluster_symmetric(points: np.ndarray, num_types: int, restarts: int, seed: i
 
 
 def _folded_lloyd(folded: np.ndarray, pairs: int, own: int, rng: np.random.RandomState) -> tuple[np.ndarray, float]:
-    """One run from k-means++ means, those nearest to the axis being put on it: (pairs + own, 2) means, cost."""
+    """One run from k-means++ means, of which those nearest to the axis start on it: (pairs + own, 2) means, cost."""
     centres, _ = kmeans_plusplus(folded, pairs + own, random_state=rng)
     centres = centres[np.argsort(-centres[:, 0], kind='stable')]
     centres[pairs:, 0] = 0
@@ -167,7 +168,7 @@ def _folded_lloyd(folded: np.ndarray, pairs: int, own: int, rng: np.random.Rando
         counts = np.bincount(labels, minlength=len(centres))
         sums = np.stack([np.bincount(labels, column, minlength=len(centres)) for column in folded.T], axis=1)
         moved = sums / np.maximum(counts, 1)[:, None]
-        moved[pairs:, 0] = 0  # the mean of what lies here and its mirror image
+        moved[pairs:, 0] = 0  # the mean of points and their mirror images
         centres = np.where(counts[:, None] > 0, moved, centres)
     return centres, float(np.square(folded - centres[labels]).sum())
 
@@ -181,11 +182,11 @@ def _by_angle(means: np.ndarray) -> np.ndarray:
     return np.lexsort((np.hypot(*means.T), np.arctan2(means[:, 1], means[:, 0])))
 
 
-def _variances(points: np.ndarray, labels: np.ndarray, means: np.ndarray, people: int) -> np.ndarray:
-    """(T, 2) of x and y about the means; ``people`` points are one person."""
+def _variances(points: np.ndarray, labels: np.ndarray, means: np.ndarray, copies: int) -> np.ndarray:
+    """(T, 2) variances of x and y about the means; ``copies`` points are one person."""
     squares = np.square(points - means[labels])
-    counts = np.bincount(labels, minlength=len(means))[:, None] / people
-    sums = np.stack([np.bincount(labels, column, minlength=len(means)) for column in squares.T], axis=1) / people
+    counts = np.bincount(labels, minlength=len(means))[:, None] / copies
+    sums = np.stack([np.bincount(labels, column, minlength=len(means)) for column in squares.T], axis=1) / copies
     # s_t^2 = (sum_n d_n^2 + n_0 s^2) / (n_t + n_0),  s^2 = mean of d_n^2 over all types
     return (sums + PRIOR_PEOPLE * squares.mean(axis=0)) / (counts + PRIOR_PEOPLE)
 
@@ -211,6 +212,6 @@ def _check_enough(tree: KinematicTree, v: int, points: np.ndarray, num_types: in
     if distinct < num_types:
         whose = repr(tree.names[v]) if image == v else f'{tree.names[v]!r} and {tree.names[image]!r} together'
         raise ValueError(
-            f'num_types={num_types} is too many for part {whose}: {len(points)} people have it and what it hangs on '
+            f'num_types={num_types} is too many for part {whose}: {len(points)} persons have it and its parent '
             f'labelled, with {distinct} different offsets'
         )

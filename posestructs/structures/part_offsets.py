@@ -1,6 +1,6 @@
 """Offsets of parts to their parents.
 
-Shape legend: V parts, ``...`` people.
+Shapes: V parts, ``...`` persons.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from posestructs.structures.kinematic_tree import KinematicTree
 
 @lru_cache
 def reference_matrix(tree: KinematicTree) -> np.ndarray:
-    """What each part's offset is measured from: its parent.
+    """Reference points of the parts' offsets, as weights of the parts: the parent of each.
 
-    For the root, which has none, it is the mean of a child and the child's mirror image: of the first child on the
-    body's axis (which is its own mirror image), else of the first. A root without children is measured from itself.
+    The reference of the root is the mean of a child and the child's mirror image. The child is the first one on the
+    body's axis (its own mirror image), else the first. The reference of a root without children is the root itself.
 
     Args:
-        tree (KinematicTree): V parts.
+        tree: Tree of V parts.
 
     Returns:
         np.ndarray: (V, V) weights, ``reference = matrix @ positions``; rows sum to 1.
@@ -40,16 +40,16 @@ def relative_offsets(tree: KinematicTree, positions: np.ndarray, labelled: np.nd
     """Offsets of parts to their parents (:func:`reference_matrix`).
 
     Args:
-        tree (KinematicTree): V parts.
-        positions (np.ndarray): (..., V, 2), in any unit.
-        labelled (np.ndarray): (..., V) bool.
+        tree: Tree of V parts.
+        positions: (..., V, 2) positions in any unit.
+        labelled: (..., V) bool mask of the labelled parts.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: (..., V, 2) float64 in the same unit, 0 where not known; (..., V) bool, known
-        where the part and what it is measured from are labelled.
+        tuple[np.ndarray, np.ndarray]: (..., V, 2) float64 offsets in the same unit, 0 where unknown; (..., V) bool mask
+        of the known ones, where the part and its reference are labelled.
 
     Raises:
-        ValueError: The shapes are not those.
+        ValueError: The shapes do not fit.
     """
     positions, labelled = np.asarray(positions, dtype=np.float64), np.asarray(labelled, dtype=bool)
     if positions.shape[-2:] != (tree.num_parts, 2) or labelled.shape != positions.shape[:-1]:
@@ -66,21 +66,21 @@ def relative_offsets(tree: KinematicTree, positions: np.ndarray, labelled: np.nd
 
 
 def check_symmetric(tree: KinematicTree) -> None:
-    """Refuse a tree whose types cannot mirror each other.
+    """Refuse a tree whose types cannot be mirror images of each other.
 
     Args:
-        tree (KinematicTree): The tree.
+        tree: Tree of parts.
 
     Raises:
-        ValueError: It is not symmetric; names the first part.
+        ValueError: It is not symmetric; names the first such part.
     """
     for name in tree.asymmetries:
         v = tree.names.index(name)
         image = tree.mirror[v]
-        hangs_on, images_on = (tree.names[p] if p >= 0 else None for p in (tree.parents[v], tree.parents[image]))
+        parent, images_parent = (tree.names[p] if p >= 0 else None for p in (tree.parents[v], tree.parents[image]))
         raise ValueError(
-            f'types need a tree that is its own mirror image: {name!r} hangs on {hangs_on!r} and is made of '
-            f'{_made_of(tree, v)}, but its mirror image {tree.names[image]!r} hangs on {images_on!r} and is made of '
+            f'types need a tree that is its own mirror image: {name!r} has the parent {parent!r} and is made of '
+            f'{_made_of(tree, v)}, but its mirror image {tree.names[image]!r} has {images_parent!r} and is made of '
             f'{_made_of(tree, image)}'
         )
 

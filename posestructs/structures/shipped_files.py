@@ -1,4 +1,4 @@
-"""Files that a config names by a path of the user's, or by the bare name of a shipped one."""
+"""Find files that a config names by a path, or by the bare name of a shipped file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ def find_file(key: str, path: str | Path, folder: str, hint: str = '') -> Path:
     """Find a file.
 
     Args:
-        key (str): What the config calls it, for the error.
-        path (str | Path): A path; of a relative one that leads nowhere, the shipped file of that name.
-        folder (str): Below ``configs/_base_``, where such files are shipped.
-        hint (str): End of the error.
+        key: Name of the argument, for the error.
+        path: Path; a relative path that does not exist names a shipped file.
+        folder: Folder below ``configs/_base_`` that holds the shipped files.
+        hint: Text that ends the error.
 
     Returns:
-        Path: The file.
+        Path: Path of the file.
 
     Raises:
-        TypeError: ``path`` is no path.
-        FileNotFoundError: There is none.
+        TypeError: ``path`` is not a path.
+        FileNotFoundError: The file does not exist.
     """
     if not isinstance(path, (str, Path)):
-        raise TypeError(f'{key} must be the path of a file, got {type(path).__name__}: {path!r}')
+        raise TypeError(f'{key}={path!r}, allowed: the path of a file')
     path, shipped = Path(path), config_root() / '_base_' / folder
     found = path if path.is_file() or path.is_absolute() else shipped / path.name
     if not found.is_file():

@@ -1,4 +1,4 @@
-"""The skeleton of a data set as a graph, and a spanning tree of it. Skeletons that are drawn often have cycles."""
+"""Skeleton of a data set as a graph, and its spanning tree; skeletons made for drawing often have cycles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posestructs.structures import tree_checks as checks
 
 
 class SkeletonGraph(NamedTuple):
-    """Joints of a data set and the links that it draws between them."""
+    """Joints of a data set and the links between them."""
 
     names: tuple[str, ...]  # K
     links: tuple[tuple[int, int], ...]
@@ -21,21 +21,21 @@ def skeleton_graph(metainfo: Mapping[str, Any]) -> SkeletonGraph:
     """Read joints, links and left-right partners of a data set.
 
     Args:
-        metainfo (Mapping): As it is written (``keypoint_info``, ``skeleton_info``), as mmpose parses it
+        metainfo: Metainfo, raw (``keypoint_info``, ``skeleton_info``) or as parsed by mmpose
             (``keypoint_id2name``, ``skeleton_links``, ``flip_indices``), or ``dict(from_file=path)``.
 
     Returns:
         SkeletonGraph: The graph.
 
     Raises:
-        TypeError: ``metainfo`` is no dict.
-        ValueError: It lacks a key, a link names no joint, or partners do not lead back to each other.
-        FileNotFoundError: There is no such file.
+        TypeError: ``metainfo`` is not a dict.
+        ValueError: It lacks a key, a link names an unknown joint, or mirror images do not lead back to each other.
+        FileNotFoundError: The file does not exist.
     """
     if not isinstance(metainfo, Mapping):
         raise TypeError(f'metainfo must be a dict, got {type(metainfo).__name__}: {metainfo!r}')
     if 'from_file' in metainfo:
-        from posestructs.structures.metainfo import raw_metainfo  # trees of other origin do not need mmpose
+        from posestructs.structures.metainfo import raw_metainfo  # other trees do not need mmpose
 
         metainfo = raw_metainfo(metainfo)
     source = f'metainfo {metainfo["dataset_name"]!r}' if 'dataset_name' in metainfo else 'metainfo'
@@ -71,18 +71,18 @@ def _as_written(metainfo: Mapping[str, Any], source: str) -> SkeletonGraph:
 
 
 def spanning_tree(graph: SkeletonGraph, root: str | None = None) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
-    """The breadth-first spanning tree.
+    """Find the breadth-first spanning tree of a skeleton.
 
     Args:
-        graph (SkeletonGraph): K joints and their links.
-        root (str, optional): Where it begins. By default a joint of least distance to the farthest one, on the axis
-            where there is an axis.
+        graph: K joints and their links.
+        root: Name of the root. By default a joint at the least distance from its farthest one, on the body's axis if
+            there are joints on it.
 
     Returns:
-        tuple: K parents, -1 for the root; the links that are not in the tree.
+        tuple: Parent of each joint, -1 for the root; the links that are not in the tree.
 
     Raises:
-        ValueError: The graph is not connected, or there is no such root.
+        ValueError: The graph is not connected, or has no such root.
     """
     neighbours = _neighbours(graph)
     distances = [_distances(neighbours, k) for k in range(len(graph.names))]
@@ -99,7 +99,7 @@ def spanning_tree(graph: SkeletonGraph, root: str | None = None) -> tuple[tuple[
 
 
 def _neighbours(graph: SkeletonGraph) -> list[list[int]]:
-    """Of each joint, in the order of the links."""
+    """Neighbours of each joint, in the order of the links."""
     found: list[list[int]] = [[] for _ in graph.names]
     for a, b in graph.links:
         if a != b and b not in found[a]:
@@ -109,7 +109,7 @@ def _neighbours(graph: SkeletonGraph) -> list[list[int]]:
 
 
 def _distances(neighbours: list[list[int]], start: int) -> dict[int, int]:
-    """Links to each joint that can be reached, in the order in which they are."""
+    """Number of links to each joint that can be reached, in breadth-first order."""
     distances, queue = {start: 0}, [start]
     for joint in queue:
         for other in neighbours[joint]:
@@ -135,7 +135,7 @@ def _parents(graph: SkeletonGraph, neighbours: list[list[int]], distances: dict[
     for joint, distance in distances.items():
         nearer = [other for other in neighbours[joint] if distances[other] == distance - 1]
         if nearer:
-            # of several, the mirror image of what the partner hangs on; then one that the partner can mirror
+            # of several, the mirror image of the parent of the joint's mirror image, else one that can be mirrored
             image = graph.mirror[joint]
             partners = graph.mirror[parents[image]] if parents[image] >= 0 else None
             mirrored = [other for other in nearer if graph.mirror[other] in neighbours[image]]

@@ -1,6 +1,6 @@
-"""What makes a tree of parts: its lists read from names, and everything that can be wrong with them.
+"""Read the lists that make a tree of parts, and check them.
 
-Shape legend: V parts, K joints.
+Shapes: V parts, K joints.
 """
 
 from __future__ import annotations
@@ -14,43 +14,43 @@ import numpy as np
 
 
 def check_names(key: str, names: Sequence[str]) -> None:
-    """Refuse what is not a list of different names.
+    """Check that a list holds different names.
 
     Args:
-        key (str): What the list is, for the error.
-        names (Sequence[str]): The list.
+        key: Name of the list, for the error.
+        names: The list.
 
     Raises:
-        TypeError: It is no list of strings.
-        ValueError: It is empty or names something twice.
+        TypeError: It is not a list of strings.
+        ValueError: It is empty, or contains a name twice.
     """
     if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(n, str) for n in names):
-        raise TypeError(f'{key} must be a list of names, got {names!r}')
+        raise TypeError(f'{key}={names!r}, allowed: a list of names')
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice or not names or not all(names):
-        found = f'{twice} twice' if twice else f'{list(names)}'
-        raise ValueError(f'{key} must be at least one name, each once, got {found}')
+        found = f', {twice} are there twice' if twice else ''
+        raise ValueError(f'{key}={list(names)}, allowed: at least one name, each once{found}')
 
 
 def parent_indices(
     names: Sequence[str], parents: Sequence[int | str | None], index: Mapping[str, int]
 ) -> tuple[int, ...]:
-    """Parents as numbers.
+    """Convert parents to indices.
 
     Args:
-        names (Sequence[str]): V parts.
-        parents (Sequence): V numbers or names; None or -1 for the root.
-        index (Mapping[str, int]): Part to its number.
+        names: Names of the V parts.
+        parents: Index or name of each parent; None or -1 for the root.
+        index: Index of each part by name.
 
     Returns:
-        tuple[int, ...]: V.
+        tuple[int, ...]: Index of each parent, -1 for the root.
 
     Raises:
-        TypeError: It is no list of names, or of numbers.
+        TypeError: ``parents`` is not a list.
         ValueError: A name is unknown.
     """
     if isinstance(parents, str) or not isinstance(parents, (Sequence, np.ndarray)):
-        raise TypeError(f'parents must be a list, got {parents!r}')
+        raise TypeError(f'parents={parents!r}, allowed: a list')
     found = []
     for name, parent in zip(names, parents, strict=False):
         if isinstance(parent, str):
@@ -62,23 +62,23 @@ def parent_indices(
 
 
 def check_parents(names: Sequence[str], parents: Sequence[int]) -> None:
-    """Refuse parents that make no tree.
+    """Check that parents make a tree.
 
     Args:
-        names (Sequence[str]): V parts.
-        parents (Sequence[int]): V numbers, -1 for the root.
+        names: Names of the V parts.
+        parents: Index of each parent, -1 for the root.
 
     Raises:
-        TypeError: A parent is no number.
-        ValueError: No or several roots, a cycle, parts that no path leads to from the root.
+        TypeError: A parent is not an integer.
+        ValueError: There is no root or several, a cycle, or a part that cannot be reached from the root.
     """
     if len(parents) != len(names):
         raise ValueError(f'parents has {len(parents)} entries for {len(names)} parts')
     for name, parent in zip(names, parents, strict=True):
         if isinstance(parent, bool) or not isinstance(parent, Integral):
-            raise TypeError(f'parents: the parent of {name!r} must be a name, None or a number, got {parent!r}')
+            raise TypeError(f'parents: the parent of {name!r} is {parent!r}, allowed: a name, None or an integer')
         if not -1 <= parent < len(names):
-            raise ValueError(f'parents: the parent of {name!r} must be -1 to {len(names) - 1}, got {parent}')
+            raise ValueError(f'parents: the parent of {name!r} is {parent}, allowed: -1 to {len(names) - 1}')
     roots = [name for name, parent in zip(names, parents, strict=True) if parent == -1]
     cycle = _find_cycle(parents)
     if cycle:
@@ -132,18 +132,18 @@ def tree_levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
 def mirror_indices(
     names: Sequence[str], mirror: Mapping[str, str] | Sequence | None, index: Mapping[str, int]
 ) -> tuple[int, ...]:
-    """The mirror image of each part as a number.
+    """Convert mirror images to indices.
 
     Args:
-        names (Sequence[str]): V parts.
-        mirror: Pairs of names, a dict of names, V numbers, or None.
-        index (Mapping[str, int]): Part to its number.
+        names: Names of the V parts.
+        mirror: Pairs of names, a dict of names, V indices, or None.
+        index: Index of each part by name.
 
     Returns:
-        tuple[int, ...]: V.
+        tuple[int, ...]: Index of the mirror image of each part.
 
     Raises:
-        TypeError: It is none of these.
+        TypeError: ``mirror`` is none of these.
         ValueError: A name is unknown, or a part has two mirror images.
     """
     if mirror is None:
@@ -154,37 +154,33 @@ def mirror_indices(
     found: dict[int, int] = {}
     for pair in pairs:
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise TypeError(
-                f'mirror must be pairs of names, a dict of names or {len(names)} numbers, got {pair!r} in it'
-            )
+            raise TypeError(f'mirror holds {pair!r}, allowed: pairs of names, a dict of names or {len(names)} indices')
         a, b = (known(name, index, 'mirror') for name in pair)
         for v, image in ((a, b), (b, a)):
             if found.setdefault(v, image) != image:
-                raise ValueError(
-                    f'mirror is no involution: {names[v]!r} goes with {names[found[v]]!r} and with {names[image]!r}'
-                )
+                raise ValueError(f'mirror pairs {names[v]!r} with both {names[found[v]]!r} and {names[image]!r}')
     return tuple(found.get(v, v) for v in range(len(names)))
 
 
 def check_mirror(names: Sequence[str], mirror: Sequence[int]) -> None:
-    """Refuse a mirror that does not lead back.
+    """Check that mirror images lead back to their parts.
 
     Args:
-        names (Sequence[str]): V parts.
-        mirror (Sequence[int]): V numbers.
+        names: Names of the V parts.
+        mirror: Index of the mirror image of each part.
 
     Raises:
-        ValueError: It has another length, a number out of range, or is no involution.
+        ValueError: The length differs, an index is out of range, or a mirror image does not lead back.
     """
     if len(mirror) != len(names):
         raise ValueError(f'mirror has {len(mirror)} entries for {len(names)} parts')
     for v, image in enumerate(mirror):
         if not 0 <= image < len(names):
-            raise ValueError(f'mirror: that of {names[v]!r} must be 0 to {len(names) - 1}, got {image}')
+            raise ValueError(f'mirror: the mirror image of {names[v]!r} is {image}, allowed: 0 to {len(names) - 1}')
     for v, image in enumerate(mirror):
         if mirror[image] != v:
             raise ValueError(
-                f'mirror is no involution: that of {names[v]!r} is {names[image]!r}, whose own is '
+                f'mirror does not lead back: the mirror image of {names[v]!r} is {names[image]!r}, whose own is '
                 f'{names[mirror[image]]!r}'
             )
 
@@ -192,19 +188,19 @@ def check_mirror(names: Sequence[str], mirror: Sequence[int]) -> None:
 def weight_matrix(
     names: Sequence[str], joints: Sequence[str], virtual: Mapping[str, Mapping[str, float]]
 ) -> np.ndarray:
-    """Weights of all parts as one array.
+    """Gather the weights of all parts in one array.
 
     Args:
-        names (Sequence[str]): V parts.
-        joints (Sequence[str]): K joints.
-        virtual (Mapping): Of each virtual part, the weight of each joint that it is made of.
+        names: Names of the V parts.
+        joints: Names of the K joints.
+        virtual: For each virtual part, the weights of the joints that it is made of.
 
     Returns:
-        np.ndarray: (V, K) float64.
+        np.ndarray: (V, K) float64 weights.
 
     Raises:
-        TypeError: A weight is no number.
-        ValueError: A name is unknown, a joint is called virtual, or a part is neither.
+        TypeError: A weight is not a number.
+        ValueError: A name is unknown, a joint is given as virtual, or a part is neither.
     """
     index = {joint: k for k, joint in enumerate(joints)}
     parts = {name: v for v, name in enumerate(names)}
@@ -214,60 +210,60 @@ def weight_matrix(
         if name in index:
             raise ValueError(f'weights: {name!r} is a joint and cannot be made of others')
         if not isinstance(made_of, Mapping):
-            raise TypeError(f'weights of {name!r} must be a dict from joint to weight, got {made_of!r}')
+            raise TypeError(f'weights of {name!r} are {made_of!r}, allowed: a dict from joint to weight')
         for joint, weight in made_of.items():
             if isinstance(weight, bool) or not isinstance(weight, Real):
-                raise TypeError(f'weights of {name!r}: that of {joint!r} must be a number, got {weight!r}')
+                raise TypeError(f'weights of {name!r}: the weight of {joint!r} is {weight!r}, allowed: a number')
             matrix[v, known(joint, index, f'weights of {name!r}', 'joint')] = weight
     for v, name in enumerate(names):
         if name in index:
             matrix[v, index[name]] = 1
         elif name not in virtual:
-            raise ValueError(f'part {name!r} is not one of the joints {list(joints)}, and has no weights that make it')
+            raise ValueError(f'part {name!r} is neither one of the joints {list(joints)} nor made of joints by weights')
     return matrix
 
 
 def check_weights(names: Sequence[str], joints: Sequence[str], weights: Any) -> None:
-    """Refuse weights that do not make the parts.
+    """Check the weights that make parts of joints.
 
     Args:
-        names (Sequence[str]): V parts.
-        joints (Sequence[str]): K joints.
-        weights: What should be a (V, K) array.
+        names: Names of the V parts.
+        joints: Names of the K joints.
+        weights: (V, K) array.
 
     Raises:
-        ValueError: It is none of finite numbers, a row does not sum to 1, or a joint is not a part of its own.
+        ValueError: It is not such an array of finite numbers, a row does not sum to 1, or a joint is not its own part.
     """
     weights = np.asarray(weights)
     if weights.shape != (len(names), len(joints)) or weights.dtype.kind not in 'fiu' or not np.isfinite(weights).all():
         raise ValueError(
-            f'weights must be finite numbers of shape (parts, joints) = ({len(names)}, {len(joints)}), got '
-            f'{weights.dtype} of shape {weights.shape}'
+            f'weights is {weights.dtype} of shape {weights.shape}, allowed: finite numbers of shape (parts, joints) = '
+            f'({len(names)}, {len(joints)})'
         )
     for name, row in zip(names, weights, strict=True):
         if abs(row.sum() - 1) > 1e-6:
-            raise ValueError(f'weights of {name!r} must sum to 1, got {row.sum():g}')
+            raise ValueError(f'weights of {name!r} sum to {row.sum():g}, allowed: 1')
     for k, joint in enumerate(joints):
         row = weights[known(joint, {name: v for v, name in enumerate(names)}, 'joints')]
         if row[k] != 1 or np.count_nonzero(row) != 1:
-            raise ValueError(f'weights of {joint!r} must be 1 for itself and 0 elsewhere: it is a joint')
+            raise ValueError(f'weights of the joint {joint!r} are {row.tolist()}, allowed: 1 for itself, 0 elsewhere')
 
 
 def known(name: Any, index: Mapping[str, int], where: str, what: str = 'part') -> int:
-    """Number of a name.
+    """Look up the index of a name.
 
     Args:
         name: The name.
-        index (Mapping[str, int]): Names to numbers.
-        where (str): What it is written for, for the error.
-        what (str): What it should name.
+        index: Indices by name.
+        where: Place of the name, for the error.
+        what: Kind of the named thing, for the error.
 
     Returns:
-        int: The number.
+        int: The index.
 
     Raises:
         ValueError: It is none of the names.
     """
     if not isinstance(name, str) or name not in index:
-        raise ValueError(f'{where}: {name!r} is no {what}, the {what}s are {list(index)}')
+        raise ValueError(f'{where}: {name!r} is not a {what}, the {what}s are {list(index)}')
     return index[name]

@@ -1,4 +1,4 @@
-"""Trees as configs write them."""
+"""Build trees from configs."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from posestructs.structures.shipped_files import find_file
 
 
 def build_tree(cfg: KinematicTree | Mapping[str, Any]) -> KinematicTree:
-    """What every module does with its ``tree``.
+    """Build the tree of a module from its config.
 
     Args:
         cfg: One of
 
             - a :class:`KinematicTree`;
-            - ``dict(from_file='lsp-26.py')``: the ``tree`` of a config file; of a relative path that leads nowhere, the
-              shipped file of that name (``configs/_base_/trees``);
+            - ``dict(from_file='lsp-26.py')``: the ``tree`` of a config file; a relative path that does not exist names
+              a shipped file (``configs/_base_/trees``);
             - ``dict(metainfo=dict(from_file='coco.py'), root='nose')``: :meth:`KinematicTree.from_metainfo`;
             - ``dict(names=..., parents=..., ...)``: :meth:`KinematicTree.from_parents`;
-            - ``dict(joints=[...], parts=[dict(name=..., parent=..., of={joint: weight})], mirror=[...])``: the same, a
-              line a part, as the shipped files are written; ``of`` makes a part virtual.
+            - ``dict(joints=[...], parts=[dict(name=..., parent=..., of={joint: weight})], mirror=[...])``: the same
+              with one line per part, as in the shipped files; ``of`` makes a part virtual.
 
     Returns:
         KinematicTree: The tree.
 
     Raises:
         TypeError: ``tree`` is neither a tree nor a dict.
-        KeyError: It has a key that it must not have.
-        ValueError: It describes no tree.
-        FileNotFoundError: There is no such file.
+        KeyError: It has an unknown key.
+        ValueError: It does not describe a tree.
+        FileNotFoundError: The file does not exist.
     """
     if isinstance(cfg, KinematicTree):
         return cfg
     if not isinstance(cfg, Mapping):
-        raise TypeError(f'tree must be a dict or a KinematicTree, got {type(cfg).__name__}: {cfg!r}')
+        raise TypeError(f'tree={cfg!r}, allowed: a dict or a KinematicTree')
     for form in _FORMS:
         if form.required <= set(cfg):
             unknown = sorted(set(cfg) - form.required - form.optional)
             if unknown:
-                others = f'; others that may: {sorted(form.optional)}' if form.optional else ''
-                raise KeyError(f'tree: {unknown} cannot stand beside {sorted(form.required)}{others}')
+                others = f' and {sorted(form.optional)}' if form.optional else ''
+                raise KeyError(f'tree: unknown keys {unknown}, allowed: {sorted(form.required)}{others}')
             return form.build(**cfg)
     forms = ', or '.join(' and '.join(sorted(form.required)) for form in _FORMS)
-    raise KeyError(f'tree must have the keys {forms}; got {list(cfg)}')
+    raise KeyError(f'tree: keys {list(cfg)}, allowed: {forms}')
 
 
 def _read_file(from_file: str) -> KinematicTree:
@@ -65,7 +65,7 @@ def _read_rows(
 ) -> KinematicTree:
     for i, row in enumerate(parts):
         if not isinstance(row, Mapping) or not {'name', 'parent'} <= set(row) <= {'name', 'parent', 'of'}:
-            raise ValueError(f'parts[{i}] must be a dict of name, parent and, of a virtual part, of; got {row!r}')
+            raise ValueError(f'parts[{i}]={row!r}, allowed: a dict of name, parent and, for a virtual part, of')
     return KinematicTree.from_parents(
         [row['name'] for row in parts],
         [row['parent'] for row in parts],
@@ -76,7 +76,7 @@ def _read_rows(
 
 
 class _Form(NamedTuple):
-    """One way to write a tree in a config."""
+    """One form of a tree in a config."""
 
     required: frozenset[str]
     optional: frozenset[str]

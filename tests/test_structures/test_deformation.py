@@ -43,7 +43,7 @@ def test_weights_are_bounded():
     sharp = make(variances=np.zeros((4, 2, 2)))
     assert (sharp.weights_in_cells((192, 256), (48, 64)) == 3).all()
     assert (sharp.weights_in_cells((192, 256), (48, 64), max_weight=0.5) == 0.5).all()
-    with pytest.raises(ValueError, match='max_weight must be above 0, got 0'):
+    with pytest.raises(ValueError, match='max_weight=0, allowed: a finite number above 0, or None'):
         sharp.weights_in_cells((192, 256), (48, 64), max_weight=0)
 
 
@@ -81,7 +81,7 @@ def test_people_of_another_size():
     positions, labelled = np.random.default_rng(0).uniform(0, 100, (20, 4, 2)), np.ones((20, 4), bool)
     expected = make().types_of(positions, labelled, (192, 256))
     np.testing.assert_array_equal(found.types_of(positions / 2, labelled, (192, 256)), expected)
-    with pytest.raises(ValueError, match='factor must be a number above 0, got 0'):
+    with pytest.raises(ValueError, match='factor=0, allowed: a finite number above 0'):
         make().scaled(0)
 
 
@@ -138,7 +138,7 @@ def changed(tree=TREE, **changes):
 
 def test_a_file_of_another_tree_is_refused(tmp_path):
     make().save(tmp_path / 'types.json')
-    with pytest.raises(ValueError, match='types.json.* was fitted for another tree: that has 4 parts, this has 26'):
+    with pytest.raises(ValueError, match='types.json.* was fitted for another tree: it has 4 parts, this tree has 26'):
         Deformation.load(tmp_path / 'types.json', build_tree(dict(from_file='lsp-26.py')))
 
 
@@ -154,7 +154,7 @@ def test_files_with_other_arrays_are_refused(tmp_path):
 
     refused(r'offsets must be finite numbers of shape \(4, 1, 2\)', offsets=[[[0, 0]]] * 3)
     refused('variances must be finite', variances=[[[float('nan')] * 2] * 2] * 4)
-    refused('aspect_ratio must be a number above 0', aspect_ratio='wide')
+    refused('aspect_ratio=.wide., allowed: a finite number above 0', aspect_ratio='wide')
     refused('could not convert string to float', offsets='zero')
 
 
@@ -167,15 +167,18 @@ def flipped(values, v, value):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(variances=-VARIANCES), 'variances and frequencies must be 0 or more'),
+        (dict(variances=-VARIANCES), 'variances and frequencies must be at least 0'),
         (dict(frequencies=np.full((4, 2), 0.4)), 'frequencies of each part must sum to 1'),
         (dict(mirror_types=[[0, 2], [1, 0], [0, 1], [0, 1]]), 'mirror_types must be 0 to 1, got 0 to 2'),
-        (dict(mirror_types=[[0, 1], [1, 0], [1, 1], [0, 0]]), "mirror_types of 'left' do not lead back"),
+        (
+            dict(mirror_types=[[0, 1], [1, 0], [1, 1], [0, 0]]),
+            "mirror_types of 'left' do not lead back",
+        ),
         (dict(offsets=flipped(OFFSETS, 3, 0.2)), "offsets of 'left' are not those of 'right' mirrored"),
         (dict(offsets=flipped(OFFSETS, 0, 0.2)), "offsets of 'neck' are not those of 'neck' mirrored"),
         (dict(mirror_types=[[0, 1]] * 4), "offsets of 'hip' are not those of 'hip' mirrored"),
         (dict(tree=build_tree(dict(from_file='lsp-26.py'))), r'must be finite numbers of shape \(26, 2, 2\)'),
-        (dict(aspect_ratio=0), 'aspect_ratio must be a number above 0, got 0'),
+        (dict(aspect_ratio=0), 'aspect_ratio=0, allowed: a finite number above 0'),
         (dict(tree=changed(parents=[-1, 0, 0, 1])), 'types need a tree that is its own mirror image'),
     ],
 )

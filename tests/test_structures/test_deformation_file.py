@@ -55,14 +55,14 @@ def changed(tree=TREE, **changes):
 @pytest.mark.parametrize(
     ('other', 'difference'),
     [
-        (build_tree(dict(from_file='lsp-26.py')), 'that has 4 parts, this has 26'),
-        (changed(names=['neck', 'hip', 'wing', 'right'], joints=None), "part 2 is 'left' there, 'wing' here"),
-        (changed(parents=[-1, 0, 1, 1]), "'left' hangs on 'neck' there, on 'hip' here"),
+        (build_tree(dict(from_file='lsp-26.py')), 'it has 4 parts, this tree has 26'),
+        (changed(names=['neck', 'hip', 'wing', 'right'], joints=None), "its part 2 is 'left', here it is 'wing'"),
+        (changed(parents=[-1, 0, 1, 1]), "its 'left' has the parent 'neck', here it has 'hip'"),
         (
             changed(joints=TREE.joints[::-1]),
             r"its joints are \['neck', 'hip', 'left', 'right'\], here they are \['right",
         ),
-        (changed(mirror=None), 'its mirror images or the weights of its virtual parts are others'),
+        (changed(mirror=None), 'its mirror images or the weights of its virtual parts differ'),
     ],
 )
 def test_what_distinguishes_the_tree(other, difference, tmp_path):
@@ -79,7 +79,7 @@ def test_broken_files(tmp_path):
     path = tmp_path / 'types.json'
     with pytest.raises(FileNotFoundError, match='types.json.*no such file.*fit_deformation.py makes'):
         read_file(path)
-    with pytest.raises(TypeError, match='deformation must be the path of a file, got int'):
+    with pytest.raises(TypeError, match='deformation=3, allowed: the path of a file'):
         read_file(3)
     write(path)
     whole = json.loads(path.read_text())
@@ -93,8 +93,8 @@ def test_broken_files(tmp_path):
     refused("got 'list'", [1])
     for key in ('offsets', 'tree', 'source'):
         refused(f"keys .'{key}'. are missing", {k: v for k, v in whole.items() if k != key})
-    refused('is no JSON file', b'{"format": "posestructs')
-    refused('is no JSON file', b'\x80\x04\x95')  # a pickle
+    refused('is not a JSON file', b'{"format": "posestructs')
+    refused('is not a JSON file', b'\x80\x04\x95')  # a pickle
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):

@@ -177,14 +177,14 @@ def test_too_few_people_for_a_part_are_told_of():
     positions = people(20)
     labelled = np.ones((20, 4), bool)
     labelled[1:, 2] = labelled[1:, 3] = False
-    message = "num_types=3 is too many for part 'left' and 'right' together: 2 people have it .* 2 different offsets"
+    message = "num_types=3 is too many for part 'left' and 'right' together: 2 persons have it .* 2 different offsets"
     with pytest.raises(ValueError, match=message):
         fit(positions, labelled)
     labelled = np.ones((20, 4), bool)
     labelled[:, 1] = False
-    with pytest.raises(ValueError, match="num_types=3 is too many for part 'neck': 0 people .* 0 different offsets"):
+    with pytest.raises(ValueError, match="num_types=3 is too many for part 'neck': 0 persons .* 0 different offsets"):
         fit(positions, labelled)
-    with pytest.raises(ValueError, match="part 'neck': 20 people .* with 1 different offsets"):
+    with pytest.raises(ValueError, match="part 'neck': 20 persons .* with 1 different offsets"):
         fit(np.tile([[[0, 0], [0, 1], [1, 1], [2, 2]]], (20, 1, 1)).astype(float))
 
 
@@ -201,10 +201,10 @@ def test_just_enough_people():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(num_types=0), 'num_types must be a whole number of at least 1, got 0'),
-        (dict(num_types=2.0), 'num_types must be a whole number'),
-        (dict(restarts=0), 'restarts must be a whole number of at least 1'),
-        (dict(trim=1), 'trim must be a share from 0 to below 1, got 1'),
+        (dict(num_types=0), 'num_types=0, allowed: an integer of at least 1'),
+        (dict(num_types=2.0), 'num_types=2.0, allowed: an integer'),
+        (dict(restarts=0), 'restarts=0, allowed: an integer of at least 1'),
+        (dict(trim=1), 'trim=1, allowed: a number of at least 0 and below 1'),
     ],
 )
 def test_bad_values(options, message):

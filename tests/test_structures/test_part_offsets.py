@@ -63,10 +63,10 @@ def test_a_lopsided_tree_is_refused():
     check_symmetric(build_tree(dict(from_file='coco-17.py')))
     names, parents = ['spine', 'left', 'right', 'tail'], [None, 'spine', 'tail', 'spine']
     tree = KinematicTree.from_parents(names, parents, mirror=[('left', 'right')])
-    with pytest.raises(ValueError, match="'left' hangs on 'spine' .* mirror image 'right' hangs on 'tail'"):
+    with pytest.raises(ValueError, match="'left' has the parent 'spine' .* mirror image 'right' has 'tail'"):
         check_symmetric(tree)
     tree = KinematicTree.from_parents(['left', 'right'], [None, 'left'], mirror=[('left', 'right')])
-    with pytest.raises(ValueError, match="'left' hangs on None .* mirror image 'right' hangs on 'left'"):
+    with pytest.raises(ValueError, match="'left' has the parent None .* mirror image 'right' has 'left'"):
         check_symmetric(tree)
     names, parents, pairs = ['a', 'lm', 'rm', 'l', 'r'], [None, 'a', 'a', 'lm', 'rm'], [('l', 'r'), ('lm', 'rm')]
     weights = dict(lm=dict(a=0.5, l=0.5), rm=dict(a=0.25, r=0.75))

@@ -31,5 +31,5 @@ def test_what_is_nowhere(path, tmp_path, monkeypatch):
 
 
 def test_no_path():
-    with pytest.raises(TypeError, match='tree must be the path of a file, got list: .1.'):
+    with pytest.raises(TypeError, match=r'tree=\[1\], allowed: the path of a file'):
         find_file('tree', [1], 'trees')

@@ -41,7 +41,7 @@ def test_spanning_trees_of_mmposes_skeletons(name):
     assert {frozenset(edge) for edge in tree.edges} <= {frozenset(link) for link in links}
     # breadth first: as near to the root as in the skeleton
     np.testing.assert_array_equal(tree.depth, distances(len(names), links, tree.root))
-    assert tree.symmetric == (name != 'halpe26')  # whose nose hangs on one of two ears
+    assert tree.symmetric == (name != 'halpe26')  # whose nose has one of two ears as its parent
     for k, image in enumerate(tree.mirror):
         assert names[image] == (info.keypoint_info[k]['swap'] or names[k])
     kept = {frozenset(edge) for edge in tree.edges}
@@ -68,7 +68,7 @@ def test_a_given_root():
     tree = KinematicTree.from_metainfo(dict(from_file='coco.py'), root='left_hip')
     assert tree.names[tree.root] == 'left_hip' and not tree.symmetric
     assert tree.names[tree.parents[tree.names.index('right_hip')]] == 'left_hip'
-    with pytest.raises(ValueError, match="root: 'tail' is no joint, the joints are"):
+    with pytest.raises(ValueError, match="root: 'tail' is not a joint, the joints are"):
         KinematicTree.from_metainfo(dict(from_file='coco.py'), root='tail')
 
 
@@ -112,10 +112,10 @@ def skeleton(**changes):
 
 def test_bad_metainfo():
     assert KinematicTree.from_metainfo(skeleton()).parents == (-1, 0, 0)
-    with pytest.raises(ValueError, match=r"skeleton_info\[0\].link: 'x' is no joint"):
+    with pytest.raises(ValueError, match=r"skeleton_info\[0\].link: 'x' is not a joint"):
         KinematicTree.from_metainfo(skeleton(skeleton_info={0: dict(link=('a', 'x'))}))
     one_sided = {i: dict(name=n, id=i, swap=s) for i, (n, s) in enumerate([('a', ''), ('b', 'c'), ('c', '')])}
-    with pytest.raises(ValueError, match='metainfo: mirror is no involution'):
+    with pytest.raises(ValueError, match='metainfo: mirror does not lead back'):
         KinematicTree.from_metainfo(skeleton(keypoint_info=one_sided))
     with pytest.raises(ValueError, match='must have keypoint_info and skeleton_info'):
         KinematicTree.from_metainfo(dict(a=1))

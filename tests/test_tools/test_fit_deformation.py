@@ -223,7 +223,7 @@ def test_the_command_itself(config, tmp_path, environment):
     assert (
         done.stderr.strip()
         .splitlines()[-1]
-        .startswith("fit_deformation.py: error: num_types=13 is too many for part 'head_top': 5 people")
+        .startswith("fit_deformation.py: error: num_types=13 is too many for part 'head_top': 5 persons")
     )
     assert not (tmp_path / 'types.json').exists()
 
@@ -234,9 +234,9 @@ def test_the_command_itself(config, tmp_path, environment):
     [
         (['--tree', 'dog.py'], "tree: tree from_file='dog.py': no such file"),
         (['--tree', 'coco-17.py'], "the data set has the joints ['right_ankle'"),
-        (['--num-types', '0'], 'num_types must be a whole number of at least 1, got 0'),
-        (['--trim', '1.5'], 'trim must be a share from 0 to below 1, got 1.5'),
-        (['--restarts', '0'], 'restarts must be'),
+        (['--num-types', '0'], 'num_types=0, allowed: an integer of at least 1'),
+        (['--trim', '1.5'], 'trim=1.5, allowed: a number of at least 0 and below 1'),
+        (['--restarts', '0'], 'restarts=0, allowed: an integer'),
         (['--augment', '-1'], '--augment must be at least 0'),
         (['--max-people', '0'], '--max-people at least 1'),
         (['--cfg-options', 'codec.tree=None'], 'sets neither tree nor codec.tree: give --tree'),

@@ -90,7 +90,7 @@ def test_the_shared_feature_reaches_the_background():
 
 
 def test_a_deformation_file_of_another_tree():
-    message = "deformation='flic-18_13types.json' was fitted for another tree: that has 18 parts, this has 26"
+    message = "deformation='flic-18_13types.json' was fitted for another tree: it has 18 parts, this tree has 26"
     with pytest.raises(ValueError, match=message):
         MODELS.build(model_cfg(decoder=dict(deformation='flic-18_13types.json')))
 
