@@ -34,20 +34,6 @@ class Poses:
     part_cells: Tensor
     part_types: Tensor
 
-    def numpy(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Copy joints and scores to the host.
-
-        Returns:
-            tuple[np.ndarray, np.ndarray, np.ndarray]: ``keypoints``, ``keypoint_scores`` and ``scores``.
-
-        Raises:
-            ValueError: The maps contained NaN.
-        """
-        arrays = tuple(x.detach().cpu().numpy() for x in (self.keypoints, self.keypoint_scores, self.scores))
-        if any(np.isnan(array).any() for array in arrays):
-            raise ValueError('PartScoreMap: the score maps contain NaN, as those of a diverged training')
-        return arrays
-
 
 def mirror_channels(mirror: Sequence[int], mirror_types: np.ndarray) -> list[int]:
     """Channel permutation under a horizontal flip.

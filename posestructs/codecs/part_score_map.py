@@ -281,8 +281,11 @@ class PartScoreMap(BaseKeypointCodec):
         Raises:
             ValueError: The maps contain NaN, or the number of channels is not C.
         """
-        keypoints, keypoint_scores, _ = self.decode_poses(batch_encoded).numpy()
-        return list(keypoints[:, None]), list(keypoint_scores[:, None])
+        poses = self.decode_poses(batch_encoded)
+        keypoints, scores = (x.detach().cpu().numpy() for x in (poses.keypoints, poses.keypoint_scores))
+        if np.isnan(scores).any():
+            raise ValueError('PartScoreMap: the score maps contain NaN, as those of a diverged training')
+        return list(keypoints[:, None]), list(scores[:, None])
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Decode one image, as mmpose's codecs do; see :meth:`decode_poses`.

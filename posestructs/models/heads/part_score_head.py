@@ -287,9 +287,10 @@ class PartScoreHead(BaseHead):
 
         Raises:
             RuntimeError: The head was built without a decoder.
-            ValueError: The log probabilities contain NaN.
         """
-        arrays = self._codec().decode_poses(batch_outputs).numpy()
+        poses = self._codec().decode_poses(batch_outputs)
+        # a level of a pyramid may hold NaN, which loses against the others
+        arrays = (x.detach().cpu().numpy() for x in (poses.keypoints, poses.keypoint_scores, poses.scores))
         return [
             InstanceData(keypoints=points[None], keypoint_scores=scores[None], pose_scores=pose_score[None])
             for points, scores, pose_score in zip(*arrays, strict=True)
