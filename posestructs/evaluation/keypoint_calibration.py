@@ -1,0 +1,171 @@
+"""KeypointCalibration: whether scores of joints and of occlusion mean what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from mmpose.registry import METRICS
+
+from posestructs.evaluation.calibration import auroc, average_precision, reliability, risk_coverage, summary
+from posestructs.evaluation.occlusion import OCCLUDED, UNKNOWN, split_masks
+from posestructs.evaluation.pck import PCK
+from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
+from posestructs.evaluation.tables import format_table
+from posestructs.utils.checks import check_choice, check_integer
+from posestructs.utils.files import atomic_write
+
+FIELDS = ('keypoints_correct', 'keypoint_scores')
+OCCLUSION = 'keypoints_occluded'
+
+
+@METRICS.register_module()
+class KeypointCalibration(PeopleMetric):
+    """Calibration and ranking of the joints' scores.
+
+    A joint is right where ``base`` calls it right. The result holds, under ``KeypointCalibration/<field>/``, the numbers
+    of :func:`~posestructs.evaluation.calibration.summary` as fractions: ``ECE``, ``Brier``, ``AUROC`` of wrong joints,
+    ``PCK_of_trusted_50``, ``AURC``. Where the model predicts occlusion and the data tell it, there are
+    ``KeypointCalibration/keypoints_occluded/`` ``AUROC``, ``AP`` and ``ECE``. What cannot be measured, such as the AUROC
+    of a split in which every joint is right, is left out with a warning.
+
+    Args:
+        base: Config of a PCK with one threshold.
+        field: Score to look at, 'keypoints_correct' or 'keypoint_scores'; by default the former where the model
+            predicts it.
+        bins: Bins of the reliability diagram and of the ECE.
+        out_dir: Folder for ``calibration.json`` and ``calibration.png`` with the reliability diagram and the
+            risk-coverage curve.
+        kwargs: See :class:`PeopleMetric`.
+    """
+
+    def __init__(
+        self,
+        base: Mapping[str, Any] | PCK | None = None,
+        field: str | None = None,
+        bins: int = 15,
+        out_dir: str | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        base = dict(type='TorsoPCK', thr=0.2) if base is None else base
+        self.base = METRICS.build(base) if isinstance(base, Mapping) else base
+        if not isinstance(self.base, PCK) or len(self.base.thr) != 1:
+            raise ValueError(f'{self.name}: base must be the config of a PCK with one threshold, got {base!r}')
+        self.field = check_choice(f'{self.name}.field', field, (None, *FIELDS))
+        self.bins = check_integer(f'{self.name}.bins', bins, 2)
+        self.out_dir = out_dir
+
+    def resolve(self, meta: dict) -> None:
+        """Hand the metainfo to the base."""
+        self.base.dataset_meta = meta
+
+    def collect(self, sample: Mapping[str, Any]) -> People:
+        """Joints, reference lengths, scores and occlusion of one sample's persons."""
+        people = self.base.collect(sample)
+        found, shape = sample['pred_instances'], people['labelled'].shape
+        for name in (*FIELDS, OCCLUSION):
+            value = np.full(shape, np.nan) if name not in found else np.asarray(to_array(found[name]), np.float64)
+            if value.shape != shape:
+                raise ValueError(f'{self.name}: pred_instances.{name} must be {shape}, got {value.shape}')
+            bad = people['labelled'] & ~np.isfinite(value)
+            if name in found and bad.any():
+                joint = int(np.argwhere(bad)[0][1])
+                raise ValueError(
+                    f'{self.name}: pred_instances.{name} of joint {joint} is {value[bad][0]} in image '
+                    f'{sample.get("img_path", "unknown")}'
+                )
+            people[name] = value
+            people[f'has_{name}'] = np.full(len(people['gt']), name in found)
+        truth = sample['gt_instances'].get(OCCLUSION)
+        people['occluded'] = np.full(shape, UNKNOWN) if truth is None else to_array(truth).astype(int)
+        return people
+
+    def measure(self, people: People) -> dict[str, float]:
+        """Numbers of the joints' scores and of occlusion."""
+        field = self._field(people)
+        measured, right = self._right(people)
+        score = people[field][measured]
+        stem = f'{self.name}/{field}'
+        numbers = summary(score, right[measured], self.bins)
+        if 'AUROC' not in numbers:
+            self.warn(f'all measured joints are {"right" if right[measured].all() else "wrong"}: there is no AUROC')
+        if numbers['clipped']:
+            self.warn(
+                f'{numbers["clipped"]} values of {field} are no probabilities; they are cut off for ECE and Brier'
+            )
+        out = {f'{stem}/{key}': value for key, value in numbers.items()}
+        if people[f'has_{OCCLUSION}'].all():
+            out |= self._occlusion(people)
+        if self.out_dir is not None:
+            self._write(field, score, right[measured], out)
+        return out
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Measure everything that was kept, and log a table of fractions."""
+        if not results:
+            raise ValueError(f'{self.name}: there are no predictions to measure')
+        people = {key: np.concatenate([r[key] for r in results]) for key in results[0]}
+        metrics = self.measure(people)
+        rows = [[key.removeprefix(f'{self.name}/'), f'{value:.4g}'] for key, value in metrics.items()]
+        print_log(f'{self.name}\n{format_table(["", "value"], rows)}', logger='current')
+        return metrics
+
+    def _field(self, people: People) -> str:
+        for field in FIELDS if self.field is None else (self.field,):
+            if people[f'has_{field}'].all():
+                return field
+        wanted = self.field or ' or '.join(FIELDS)
+        raise ValueError(
+            f'{self.name}: the model predicts no {wanted} for every person; keypoints_correct needs '
+            'model.test_cfg.calibration, see tools/analysis/fit_calibration.py'
+        )
+
+    def _right(self, people: People) -> tuple[np.ndarray, np.ndarray]:
+        """Joints that can be measured and those that are right, both (N, K)."""
+        reference = people['reference'][:, None]
+        measured = people['labelled'] & (reference > self.base.min_length)
+        if not measured.any():
+            raise ValueError(f'{self.name}: nothing to measure: no person has a reference length and a labelled joint')
+        delta = np.where(measured[..., None], people['pred'].astype(np.float64) - people['gt'], np.inf)
+        with np.errstate(invalid='ignore'):
+            return measured, np.hypot(delta[..., 0], delta[..., 1]) <= self.base.thr[0] * reference
+
+    def _occlusion(self, people: People) -> dict[str, float]:
+        masks = split_masks(people['labelled'], people['occluded'])
+        known = masks['visible'] | masks['occluded']
+        score, truth = people[OCCLUSION][known], people['occluded'][known] == OCCLUDED
+        if not truth.any() or truth.all():
+            self.warn(
+                f'of {known.sum()} joints with known occlusion {truth.sum()} are occluded: there is no AUROC of it'
+            )
+            return {}
+        stem = f'{self.name}/{OCCLUSION}'
+        return {
+            f'{stem}/AUROC': auroc(score, truth),
+            f'{stem}/AP': average_precision(score, truth),
+            f'{stem}/ECE': reliability(np.clip(score, 0, 1), truth, self.bins).ece(),
+            f'{stem}/occluded': float(truth.mean()),
+            f'{stem}/joints': int(known.sum()),
+        }
+
+    def _write(self, field: str, score: np.ndarray, right: np.ndarray, numbers: Mapping[str, float]) -> None:
+        from posestructs.visualization.calibration_plot import draw_calibration
+
+        diagram = reliability(np.clip(score, 0, 1), right, self.bins)
+        coverage = np.arange(1, 21) / 20
+        curve = risk_coverage(score, right, coverage)
+        bins = {key: [None if np.isnan(v) else float(v) for v in value] for key, value in diagram._asdict().items()}
+        content = dict(
+            field=field,
+            metrics=numbers,
+            reliability=bins,
+            risk_coverage=dict(coverage=coverage.tolist(), right=curve.tolist()),
+        )
+        atomic_write(Path(self.out_dir, 'calibration.json'), (json.dumps(content, indent=1) + '\n').encode())
+        figure = draw_calibration({field: diagram}, {field: curve}, coverage)
+        figure.savefig(Path(self.out_dir, 'calibration.png'), dpi=130)

@@ -1,0 +1,94 @@
+"""Top-down estimators that tell how probably each joint is right, by a calibration of their scores.
+
+``test_cfg=dict(calibration='calibration.json')`` names a file of ``tools/analysis/fit_calibration.py``. Predictions then
+have ``keypoints_correct`` (N, K), the probability that each joint is right. It is also what ``keypoints_visible`` holds,
+so that thresholds of drawing (``kpt_thr``) are probabilities.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmpose.models import TopdownPoseEstimator
+from mmpose.registry import MODELS
+from mmpose.utils.tensor_utils import to_numpy
+
+from posestructs.structures.score_calibration import ScoreCalibration
+from posestructs.utils.model_fingerprint import model_fingerprint
+
+
+class CalibrationMixin:
+    """Before ``TopdownPoseEstimator``: reads ``test_cfg.calibration``.
+
+    Raises:
+        ValueError: The file is absent, damaged or of another number of joints, at build time. At the first prediction
+            after weights were loaded or trained: the file was fitted to other weights, other joints or another
+            ``flip_test``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        path = self.test_cfg.get('calibration')
+        self.calibration = None if path is None else ScoreCalibration.load(path)
+        self._calibration_checked = False
+        joints = getattr(getattr(self, 'head', None), 'out_channels', None)
+        if self.calibration is not None and isinstance(joints, int) and joints != len(self.calibration.joints):
+            raise ValueError(
+                f'test_cfg.calibration={path!r} is of {len(self.calibration.joints)} joints '
+                f'({", ".join(self.calibration.joints)}), the head gives {joints}'
+            )
+
+    def train(self, mode: bool = True) -> Any:
+        """Switch the mode; weights may differ after training."""
+        if mode:
+            self._calibration_checked = False
+        return super().train(mode)
+
+    def add_pred_to_datasample(
+        self, batch_pred_instances: list, batch_pred_fields: Any, batch_data_samples: list
+    ) -> list:
+        """Add the probabilities, then do as mmpose does."""
+        if self.calibration is not None:
+            if not self._calibration_checked:
+                self._check_calibration()
+            for pred in batch_pred_instances:
+                pred.keypoints_correct = self.calibration.apply(to_numpy(pred.keypoint_scores)).astype(np.float32)
+                if 'keypoints_visible' not in pred:
+                    pred.keypoints_visible = pred.keypoints_correct.copy()
+        return super().add_pred_to_datasample(batch_pred_instances, batch_pred_fields, batch_data_samples)
+
+    def _check_calibration(self) -> None:
+        found, path = self.calibration, self.test_cfg['calibration']
+        advice = 'fit one with tools/analysis/fit_calibration.py, or leave test_cfg.calibration out'
+        own = model_fingerprint(self)
+        if found.fingerprint != own:
+            raise ValueError(
+                f'test_cfg.calibration={path!r} was fitted to other weights (fingerprint {found.fingerprint}, here {own}): {advice}'
+            )
+        flip_test = bool(self.test_cfg.get('flip_test', False))
+        if found.flip_test != flip_test:
+            raise ValueError(
+                f'test_cfg.calibration={path!r} was fitted with flip_test={found.flip_test}, test_cfg has {flip_test}: {advice}'
+            )
+        meta = getattr(self, 'dataset_meta', None) or {}
+        names = meta.get('keypoint_id2name')
+        if names and [names[i] for i in range(len(names))] != list(found.joints):
+            raise ValueError(
+                f'test_cfg.calibration={path!r} is of the joints {list(found.joints)}, the model of {names}'
+            )
+        self._calibration_checked = True
+
+
+@MODELS.register_module()
+class CalibratedPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
+    """mmpose's ``TopdownPoseEstimator`` with ``test_cfg.calibration``, for any head and any checkpoint of mmpose.
+
+    ``AdversarialPoseEstimator`` and ``StructuredPoseEstimator`` read ``test_cfg.calibration`` themselves.
+
+    Example:
+        >>> model = dict(
+        ...     type='CalibratedPoseEstimator',  # in the place of TopdownPoseEstimator
+        ...     test_cfg=dict(flip_test=True, calibration='calibration.json'),
+        ... )
+    """
