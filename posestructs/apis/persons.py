@@ -67,15 +67,17 @@ def instance_dicts(sample: PoseDataSample) -> list[dict[str, Any]]:
 
     Returns:
         mmpose's ``keypoints``, ``keypoint_scores``, ``bbox`` (the one element of a tuple) and ``bbox_score``; and
-        where the model predicts them ``keypoints_occluded``, K probabilities, and ``pose_score``.
+        where the model predicts them ``keypoints_occluded`` and ``keypoints_correct``, K probabilities each, and
+        ``pose_score``.
     """
     found = sample.pred_instances
     persons = split_instances(found)
     for i, person in enumerate(persons):
         if 'bbox_score' in person:
             person['bbox_score'] = float(person['bbox_score'])
-        if 'keypoints_occluded' in found:
-            person['keypoints_occluded'] = np.asarray(found.keypoints_occluded[i], dtype=float).tolist()
+        for key in ('keypoints_occluded', 'keypoints_correct'):
+            if key in found:
+                person[key] = np.asarray(found[key][i], dtype=float).tolist()
         if 'pose_scores' in found:
             person['pose_score'] = float(found.pose_scores[i])
     return persons

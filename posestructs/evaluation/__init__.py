@@ -3,6 +3,7 @@
 from posestructs.evaluation.box_pck import BoxPCK
 from posestructs.evaluation.error_anatomy import classify_errors, compare_kinds
 from posestructs.evaluation.head_pck import HeadPCK
+from posestructs.evaluation.keypoint_calibration import KeypointCalibration
 from posestructs.evaluation.occlusion import OcclusionSplitPCK, split_masks
 from posestructs.evaluation.pck import PCK, JointCounts, joint_counts
 from posestructs.evaluation.pdj import PDJ, pdj_curve, write_curves
@@ -18,6 +19,7 @@ __all__ = [
     'BoxPCK',
     'HeadPCK',
     'JointCounts',
+    'KeypointCalibration',
     'OcclusionSplitPCK',
     'PoseErrorAnatomy',
     'StickCounts',

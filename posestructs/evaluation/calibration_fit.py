@@ -13,7 +13,7 @@ MIN_OF_EACH = 20
 
 
 def fit_curves(
-    scores: np.ndarray, right: np.ndarray, measured: np.ndarray, method: str = 'isotonic', pooled: bool = False
+    scores: np.ndarray, right: np.ndarray, measured: np.ndarray, method: str = 'platt', pooled: bool = False
 ) -> tuple[list, list[int]]:
     """Fit a curve from score to probability for each joint.
 

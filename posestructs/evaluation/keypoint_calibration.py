@@ -27,11 +27,11 @@ OCCLUSION = 'keypoints_occluded'
 class KeypointCalibration(PeopleMetric):
     """Calibration and ranking of the joints' scores.
 
-    A joint is right where ``base`` calls it right. The result holds, under ``KeypointCalibration/<field>/``, the numbers
-    of :func:`~posestructs.evaluation.calibration.summary` as fractions: ``ECE``, ``Brier``, ``AUROC`` of wrong joints,
-    ``PCK_of_trusted_50``, ``AURC``. Where the model predicts occlusion and the data tell it, there are
-    ``KeypointCalibration/keypoints_occluded/`` ``AUROC``, ``AP`` and ``ECE``. What cannot be measured, such as the AUROC
-    of a split in which every joint is right, is left out with a warning.
+    A joint is right where ``base`` calls it right. The result holds, under ``KeypointCalibration/<field>/``, the
+    numbers of :func:`~posestructs.evaluation.calibration.summary` as fractions: ``ECE``, ``Brier``, ``AUROC`` of wrong
+    joints, ``PCK_of_trusted_50``, ``AURC``. Where the model predicts occlusion and the data tell it, there are
+    ``KeypointCalibration/keypoints_occluded/`` ``AUROC``, ``AP`` and ``ECE``. What cannot be measured, such as the
+    AUROC of a split in which every joint is right, is left out with a warning.
 
     Args:
         base: Config of a PCK with one threshold.

@@ -74,7 +74,7 @@ class ScoreCalibration:
             else:
                 # 1 / (1 + exp(-z)), which overflows for no z
                 out[..., k] = 0.5 * (1 + np.tanh((first * scores[..., k] + second) / 2))
-        return out
+        return np.where(np.isnan(scores), np.nan, out)
 
     def save(self, path: str | Path) -> None:
         """Write the json file.

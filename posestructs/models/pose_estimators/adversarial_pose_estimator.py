@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from posestructs.models.losses.adversarial_loss import LABEL_RULES
 from posestructs.models.pose_estimators.adversarial_step import ALGORITHMS, AdversarialStep, Discriminator
+from posestructs.models.pose_estimators.calibrated_pose_estimator import CalibrationMixin
 from posestructs.models.pose_estimators.discriminator_config import (
     PAPER,
     build_discriminators,
@@ -61,7 +62,7 @@ class GeneratorNetwork(nn.Module):
 
 
 @MODELS.register_module()
-class AdversarialPoseEstimator(TopdownPoseEstimator):
+class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
     """``TopdownPoseEstimator`` with discriminators around its heatmaps.
 
     Train it with ``optim_wrapper=dict(constructor='NetworkOptimWrapperConstructor', generator=..., pose=...,

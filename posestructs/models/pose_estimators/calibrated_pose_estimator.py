@@ -1,8 +1,8 @@
 """Top-down estimators that tell how probably each joint is right, by a calibration of their scores.
 
-``test_cfg=dict(calibration='calibration.json')`` names a file of ``tools/analysis/fit_calibration.py``. Predictions then
-have ``keypoints_correct`` (N, K), the probability that each joint is right. It is also what ``keypoints_visible`` holds,
-so that thresholds of drawing (``kpt_thr``) are probabilities.
+``test_cfg=dict(calibration='calibration.json')`` names a file of ``tools/analysis/fit_calibration.py``. Predictions
+then have ``keypoints_correct`` (N, K), the probability that each joint is right. It is also what ``keypoints_visible``
+holds, so that thresholds of drawing (``kpt_thr``) are probabilities.
 """
 
 from __future__ import annotations
@@ -64,12 +64,14 @@ class CalibrationMixin:
         own = model_fingerprint(self)
         if found.fingerprint != own:
             raise ValueError(
-                f'test_cfg.calibration={path!r} was fitted to other weights (fingerprint {found.fingerprint}, here {own}): {advice}'
+                f'test_cfg.calibration={path!r} was fitted to other weights '
+                f'(fingerprint {found.fingerprint}, here {own}): {advice}'
             )
         flip_test = bool(self.test_cfg.get('flip_test', False))
         if found.flip_test != flip_test:
             raise ValueError(
-                f'test_cfg.calibration={path!r} was fitted with flip_test={found.flip_test}, test_cfg has {flip_test}: {advice}'
+                f'test_cfg.calibration={path!r} was fitted with flip_test={found.flip_test}, test_cfg has {flip_test}: '
+                f'{advice}'
             )
         meta = getattr(self, 'dataset_meta', None) or {}
         names = meta.get('keypoint_id2name')

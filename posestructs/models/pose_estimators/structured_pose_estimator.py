@@ -17,11 +17,12 @@ from torch import Tensor
 
 from posestructs.layers.pose_pyramid import best_of_pyramid
 from posestructs.models.heads.part_score_head import PartScoreHead
+from posestructs.models.pose_estimators.calibrated_pose_estimator import CalibrationMixin
 from posestructs.utils.checks import check_number, check_sequence
 
 
 @MODELS.register_module()
-class StructuredPoseEstimator(TopdownPoseEstimator):
+class StructuredPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
     """``TopdownPoseEstimator`` for :class:`PartScoreHead`, with an optional image pyramid.
 
     ``test_cfg=dict(pyramid_scales=[2 ** (-i / 10) for i in range(6)])``, with the scale step of the paper, resizes the
