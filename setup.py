@@ -23,8 +23,12 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['posestructs', 'posestructs.*']),
-    # where OpenMMLab's packages keep their configs and tools; the entries are links to the top level
-    package_data={'posestructs': ['.mim/*/*', '.mim/*/*/*', '.mim/*/*/*/*', '.mim/*/*/*/*/*']},
+    entry_points={'console_scripts': ['posestructs = posestructs.__main__:main']},
+    # an editable installation puts the checkout on Python's path: with the default, a finder that comes last, Python
+    # would take a checkout named posestructs for the package wherever it lies in the working directory
+    options={'editable_wheel': {'mode': 'compat'}},
+    # .mim is where OpenMMLab's packages keep their configs and tools; the entries are links to the top level
+    package_data={'posestructs': ['py.typed', '.mim/*/*', '.mim/*/*/*', '.mim/*/*/*/*', '.mim/*/*/*/*/*']},
     install_requires=REQUIRES,
     extras_require={
         'demo': ['gradio>=6.31'],  # demo/web.py

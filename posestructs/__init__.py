@@ -1,13 +1,31 @@
 """Structured pose estimation for mmpose: importing this package registers its components in ``mmpose.registry``."""
 
+import os
 import sys
 
 from posestructs.version import __version__
 
 __all__ = ['__version__']
 
-# ``python -m posestructs.compat`` imports this package first, and has to run where nothing else does
-if sys.orig_argv[-2:] != ['-m', 'posestructs.compat']:
+
+def _is_light(words: list[str]) -> bool:
+    """Tell a command that needs no component: help, the version, or the report of ``posestructs.compat``.
+
+    ``python -m posestructs.compat`` imports this package first, and has to run where nothing else does.
+    """
+    words = words[1:]
+    while words and words[0].startswith('-') and words[0] != '-m':
+        words = words[2 if words[0] in ('-W', '-X') else 1 :]
+    if words[:2] == ['-m', 'posestructs.compat']:
+        return True
+    if words[:2] == ['-m', 'posestructs']:
+        words = words[1:]
+    elif not words or os.path.basename(words[0]) not in ('posestructs', 'posestructs.exe'):
+        return False
+    return len(words) == 1 or words[1] in ('-h', '--help', '--version', 'compat')
+
+
+if not _is_light(sys.orig_argv):
     from posestructs import compat
 
     compat.apply()

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+import posestructs
 from posestructs.__main__ import main, tools
+from posestructs.version import __version__
 from tests.helpers import repo_root
 
 
@@ -22,19 +24,53 @@ def call(monkeypatch, capsys):
 
 def test_every_program_has_a_name_of_its_own():
     files = [path for folder in ('tools', 'demo') for path in (repo_root() / folder).rglob('*.py')]
-    parts = {path for path in files if path.parent.name == 'onnx_pose' or path.name == 'web_layout.py'}
+    parts = {
+        path
+        for path in files
+        if path.parent.name == 'onnx_pose' or path.name in ('web_layout.py', 'web_page.py', 'uploads.py')
+    }
     assert {path.resolve() for path in tools().values()} == set(files) - parts and len(parts) > 5
     assert len(tools()) == len(files) - len(parts)
 
 
-def test_it_lists_them(call):
-    assert all(name in call() for name in ('train', 'test', 'browse_dataset', 'inference', 'web'))
-    assert call('--help') == call()
+def test_help_has_a_line_for_each_tool(call):
+    lines = dict(line.split(maxsplit=1) for line in call('--help').splitlines() if line.startswith('  '))
+    assert {'train', 'test', 'browse_dataset', 'inference', 'web', 'compat', '--version'} <= lines.keys()
+    assert lines['train'] == 'Train a model.'
+    assert all(text.endswith(('.', 'text', 'version')) and '`' not in text for text in lines.values())
+    assert call() == call('--help')
+    assert call('--version') == f'posestructs {__version__}\n'
 
 
 def test_an_unknown_one_is_refused_with_those_that_are_there(call):
-    with pytest.raises(SystemExit, match=r'(?s)no tool tran\n.*train'):
+    with pytest.raises(SystemExit, match='no tool tran, allowed: .*train'):
         call('tran')
+
+
+@pytest.mark.parametrize('words', [['--help'], ['--version'], []])
+def test_help_imports_no_component(words):
+    command = [sys.executable, '-X', 'importtime', '-m', 'posestructs', *words]
+    done = subprocess.run(command, cwd=repo_root(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and 'posestructs' in done.stdout
+    imported = {line.rpartition('|')[2].strip().split('.')[0] for line in done.stderr.splitlines()}
+    assert 'posestructs' in imported and not imported & {'torch', 'numpy', 'mmengine', 'mmpose'}
+
+
+@pytest.mark.parametrize(
+    'words, light',
+    [
+        (['python', '-m', 'posestructs.compat'], True),
+        (['python', '-u', '-W', 'ignore', '-m', 'posestructs', '--help'], True),
+        (['python', '/usr/bin/posestructs'], True),
+        (['python', '/usr/bin/posestructs', 'compat'], True),
+        (['python', '/usr/bin/posestructs', 'train', '--help'], False),
+        (['python', '-m', 'posestructs', 'train'], False),
+        (['python', 'mine.py', '-m', 'posestructs'], False),
+        (['python'], False),
+    ],
+)
+def test_only_help_and_the_report_leave_components_out(words, light):
+    assert posestructs._is_light(words) is light
 
 
 def test_a_tool_runs_in_the_users_folder_with_its_own_flags(tmp_path):

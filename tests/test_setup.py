@@ -100,3 +100,16 @@ print('installed and usable', cfg.train_dataloader.dataset.type)
     shell(complete, '-m', 'posestructs', 'inference', picture, '--out-dir', 'out', cwd=tmp_path)
     (person,) = json.loads((tmp_path / 'out' / 'predictions' / 'stick_figures.json').read_text())
     assert len(person['keypoints']) == 14
+
+
+def test_the_parent_folder_of_an_editable_checkout(source, complete, tmp_path):
+    """The checkout, named as the package, must not be taken for it there."""
+    flags = ['--no-index', '--no-deps', '--no-build-isolation', '--quiet']
+    shell(complete, '-m', 'pip', 'install', *flags, '-e', source, cwd=tmp_path)
+    assert source.name == 'posestructs'
+    code = 'import posestructs, mmpose.models; print(posestructs.__file__)'
+    assert str(source / 'posestructs' / '__init__.py') in shell(complete, '-c', code, cwd=source.parent)
+    assert 'train ' in shell(complete, '-m', 'posestructs', '--help', cwd=source.parent)
+    command = complete.parent / 'posestructs'
+    assert shell(command, '--version', cwd=source.parent).startswith('posestructs ')
+    assert (source / 'posestructs' / 'py.typed').is_file()
