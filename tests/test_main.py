@@ -24,11 +24,8 @@ def call(monkeypatch, capsys):
 
 def test_every_program_has_a_name_of_its_own():
     files = [path for folder in ('tools', 'demo') for path in (repo_root() / folder).rglob('*.py')]
-    parts = {
-        path
-        for path in files
-        if path.parent.name == 'onnx_pose' or path.name in ('web_layout.py', 'web_page.py', 'uploads.py')
-    }
+    names = ('web_layout.py', 'web_page.py', 'uploads.py')
+    parts = {path for path in files if path.parent.name == 'onnx_pose' or path.name in names}
     assert {path.resolve() for path in tools().values()} == set(files) - parts and len(parts) > 5
     assert len(tools()) == len(files) - len(parts)
 

@@ -225,8 +225,9 @@ def draw_predictions(cfg: Config, args: argparse.Namespace, hook: str = 'visuali
 def merge_options(cfg: Config, options: dict) -> None:
     """Apply ``--cfg-options``, with a warning where they may not do what is meant.
 
-    A key that the config has not is added, and may be a slip. A variable of the config's files, such as ``codec`` or
-    ``train_pipeline``, is read by nothing: what the files copied it into stays as it was.
+    A key that the config does not have is added, and may be a typing error. A variable of the config's files, such as
+    ``codec`` or ``train_pipeline``, has been copied by then, and its copies stay as they are; ``data_root`` alone is
+    replaced wherever a path starts with it.
 
     Args:
         cfg: The config; changed in place.
@@ -235,6 +236,9 @@ def merge_options(cfg: Config, options: dict) -> None:
     Raises:
         UsageError: A key leads through something that has no keys.
     """
+    options = dict(options)
+    if 'data_root' in options and isinstance(cfg.get('data_root'), str):
+        _move_data(cfg, str(options.pop('data_root')))
     for key in options:
         if warning := _new_key(cfg._cfg_dict, key) or _variable(cfg, key.split('.')[0]):
             print_log(f'--cfg-options: {warning}', logger='current', level=logging.WARNING)
@@ -242,6 +246,24 @@ def merge_options(cfg: Config, options: dict) -> None:
         cfg.merge_from_dict(options)
     except (KeyError, TypeError) as error:
         raise UsageError(f'--cfg-options: {error.args[0]}') from error
+
+
+def _move_data(cfg: Config, root: str) -> None:
+    """Set ``data_root``, and lead every path below the old one to the new one.
+
+    A config file copies the variable into its data sets and evaluators (``ann_file=f'{data_root}annotations/...'``).
+    """
+    old, root = os.path.join(cfg.data_root, ''), os.path.join(root, '')
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, str) and os.path.join(value, '').startswith(old):
+            return root + value[len(old) :]
+        if isinstance(value, dict):
+            return {key: moved(inner) for key, inner in value.items()}
+        return type(value)(map(moved, value)) if isinstance(value, (list, tuple)) else value
+
+    for key in list(cfg.keys()):
+        cfg[key] = moved(cfg[key])
 
 
 def _new_key(part: Any, key: str) -> str | None:

@@ -1,13 +1,14 @@
 """mmpose's own MPII ResNet-50 config, untouched, through our tools: only data paths and sizes are given."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import scipy.io
 import torch
 
-from tests.helpers import data_root, needs_data
+from tests.helpers import data_root, needs_data, repo_root
 
 pytestmark = needs_data
 CONFIG = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_res50_8xb64-210e_mpii-256x256.py'
@@ -57,3 +58,28 @@ def test_it_trains_saves_resumes_and_tests(command, main, options, tmp_path, cap
     validated = json.loads(log[-1])
     assert {k: validated[k] for k in tested} == pytest.approx(tested, abs=1e-4)
     assert {'Head PCK', 'Wrist PCK', 'PCK', 'PCK@0.1'} <= set(tested)
+
+
+def readme_command() -> list[str]:
+    """The words after tools/train.py of the README's command for a config of mmpose."""
+    text = (repo_root() / 'README.md').read_text()
+    (config,) = re.findall(r'^CONFIG=(mmpose::\S+)$', text, re.MULTILINE)
+    (words,) = re.findall(r'^python tools/train.py \$CONFIG (--cfg-options .*)$', text, re.MULTILINE)
+    return [config, *words.split()]
+
+
+def test_the_command_of_the_readme(main, options, tmp_path, monkeypatch):
+    """To the letter, in a folder with MPII's layout; settings of a small machine come behind it."""
+    people, heads = data_root() / 'mpii-sample', next(word for word in options if 'headbox_file=' in word).split('=')[1]
+    folder = tmp_path / 'path' / 'to' / 'mpii'
+    (folder / 'annotations').mkdir(parents=True)
+    (folder / 'images').symlink_to(people / 'images')
+    for split in ('train', 'val'):
+        (folder / 'annotations' / f'mpii_{split}.json').symlink_to(people / 'test_mpii.json')
+    (folder / 'annotations' / 'mpii_gt_val.mat').symlink_to(heads)
+    monkeypatch.chdir(tmp_path)
+    small = ['train_cfg.max_epochs=1', 'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=2']
+    small += [f'{split}_dataloader.num_workers=0' for split in ('train', 'val')]
+    small += [f'{split}_dataloader.persistent_workers=False' for split in ('train', 'val')]
+    main('train.py', *readme_command(), *small, 'model.backbone.depth=18', 'model.head.in_channels=512')
+    assert (tmp_path / 'work_dirs' / 'td-hm_res50_8xb64-210e_mpii-256x256').is_dir()

@@ -194,6 +194,19 @@ def test_a_variable_that_was_copied_is_told_of(tmp_path):
     assert 'randomness.seed is added' in second and cfg.model.head.decoder.sigma == 4
 
 
+def test_data_root_moves_all_that_lies_below_it(tmp_path, caplog):
+    (tmp_path / 'config.py').write_text(
+        "data_root = 'data/mpii/'\n"
+        "train_dataloader = dict(dataset=dict(data_root=data_root, ann_file='a.json', pipeline=[dict(type='A')]))\n"
+        "val_evaluator = [dict(ann_file=f'{data_root}labels/v.json', other='data/mpii2/x', parts=('data/mpii', 3))]\n"
+    )
+    cfg = Config.fromfile(tmp_path / 'config.py')
+    cli.merge_options(cfg, {'data_root': '/mine'})
+    assert cfg.data_root == cfg.train_dataloader.dataset.data_root == '/mine/'
+    assert cfg.train_dataloader.dataset.ann_file == 'a.json'
+    assert cfg.val_evaluator == [dict(ann_file='/mine/labels/v.json', other='data/mpii2/x', parts=('/mine/', 3))]
+
+
 @pytest.mark.parametrize('interval', ['0', '-1', 'x'])
 def test_interval_is_positive(interval, capsys):
     with pytest.raises(SystemExit):
