@@ -153,7 +153,17 @@ def _write_coco(dataset: Mapping[str, Any], root: Path) -> None:
         _images(images, names)
 
 
+def _write_backgrounds(dataset: Mapping[str, Any], root: Path) -> None:
+    """Images without persons and the list of their names."""
+    annotations, images, missing = _paths(dataset, root)
+    names = [f'{i + 1}.jpg' for i in range(PEOPLE)]
+    annotations.write_text('\n'.join(names))
+    if missing:
+        _images(images, names)
+
+
 _WRITERS: dict[str, Callable[[Mapping[str, Any], Path], None]] = dict(
+    BackgroundDataset=_write_backgrounds,
     LSPDataset=_write_lsp,
     FLICDataset=_write_flic,
     MpiiDataset=_write_mpii,

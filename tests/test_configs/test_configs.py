@@ -16,8 +16,8 @@ ROOT = repo_root() / 'configs'
 CONFIGS = sorted(str(p.relative_to(ROOT)) for p in ROOT.rglob('*.py') if '_base_' not in p.parts)
 
 
-# what a codec may have for tests only
-FREE = {'input_size', 'heatmap_size', 'offset_scale', '_scope_'}
+# arguments in which the codecs of training, of images without persons and of tests may differ
+FREE = {'input_size', 'heatmap_size', 'offset_scale', 'unlabelled', '_scope_'}
 
 
 @pytest.fixture(params=CONFIGS)

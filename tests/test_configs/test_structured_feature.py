@@ -87,6 +87,7 @@ def test_sizes_of_the_release(load):
 
 
 MAPS = {
+    # one type per part
     'sfl-paper_fcnvgg_flic-448x448': 18 + 1,
     'sfl-paper_fcnvgg_lsp-448x448': 26 + 1,
     'sfl-release_fcnvgg_flic-336x336': 18 * 13 + 1,
@@ -132,7 +133,6 @@ def test_people_and_offsets_are_as_large_in_a_test_as_in_training(load, name):
     encoder = KEYPOINT_CODECS.build(train.pipeline[-2].encoder)
     decoder = KEYPOINT_CODECS.build(config.model.head.decoder)
     if encoder.deformation is not None:
-        assert 'release' in name
         seen, tested = (c.deformation.to_cells(c.input_size, c.heatmap_size) for c in (encoder, decoder))
         assert np.abs(seen).max() > 1
         np.testing.assert_allclose(seen, tested)
@@ -154,4 +154,53 @@ def test_lsp_is_observer_centric_throughout(load):
             loader.dataset for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader)
         ]
         for dataset in datasets:
-            assert {one.centric for one in dataset.get('datasets', [dataset])} == {'observer'}
+            parts = [one for one in dataset.get('datasets', [dataset]) if one.type == 'LSPDataset']
+            assert parts and {one.centric for one in parts} == {'observer'}
+
+
+@pytest.mark.parametrize('name', [name for name in FULL_SIZE if 'release' in name])
+def test_the_release_preset_is_the_releases(load, name):
+    """Images without persons as many as persons, rotations by 9 degrees (LSP), a pyramid with a step of 2^(1/10)."""
+    config = load(name)
+    datasets = config.train_dataloader.dataset.datasets
+    persons = dict(LSPDataset=11000 if 'lspet' in name else 1000, FLICDataset=3987)[datasets[0].type]
+    backgrounds = [one for one in datasets if one.type == 'BackgroundDataset']
+    # INRIA has 1,218 negative training images
+    assert 0.9 < len(backgrounds) * 1218 / persons < 1.25
+    for one in datasets:
+        *_, target, _ = one.pipeline
+        codec = KEYPOINT_CODECS.build(target.encoder)
+        assert codec.unlabelled == ('background' if one in backgrounds else 'ignore')
+        if 'lsp' in name:
+            steps = [step.type for step in one.pipeline]
+            assert 'RandomStepRotation' in steps and 'RandomBBoxTransform' not in steps
+            assert one.pipeline[steps.index('RandomStepRotation')].step == 9
+    scales = build_on_nothing(config).pyramid_scales
+    assert scales[0] == 1
+    np.testing.assert_allclose(np.divide(scales[:-1], scales[1:]), 2 ** (1 / 10))
+
+
+@pytest.mark.parametrize('name', [name for name in FULL_SIZE if 'paper' in name])
+def test_the_paper_preset_decodes_with_squared_distances(load, name):
+    """A part that is as likely in two cells goes to the one nearer to its mean offset from its parent."""
+    codec = KEYPOINT_CODECS.build(load(name).model.head.decoder)
+    tree = codec.tree
+    assert (codec.decode_method, codec.num_types, codec.scores) == ('max_sum', 1, 'log_probability')
+    offsets = codec.deformation.to_cells(codec.input_size, codec.heatmap_size)[:, 0]
+    cells = np.full((tree.num_parts, 2), (28, 4))
+    for level in tree.levels[1:]:
+        for part in level:
+            cells[part] = np.round(cells[tree.parents[part]] + offsets[part])
+    scores = torch.full((1, codec.num_channels, 56, 56), -12.0)
+    for part, (x, y) in enumerate(cells):
+        scores[0, part, y, x] = 0
+    elbow = tree.names.index('right_elbow')
+    x, y = cells[elbow]
+    scores[0, elbow, y, x] = -0.1
+    # more likely, but 25 cells away: 0.03 * 25^2 = 18.75 less
+    scores[0, elbow, y, x + 25] = 0
+    poses = codec.decode_poses(scores)
+    joint = tree.joints.index('right_elbow')
+    assert np.abs(poses.keypoints[0, joint].numpy() / 8 - cells[elbow]).max() <= 1
+    argmax = KEYPOINT_CODECS.build(dict(load(name).model.head.decoder, decode='argmax'))
+    assert argmax.decode_poses(scores).keypoints[0, joint, 0] / 8 > x + 20

@@ -91,9 +91,16 @@ def without_images(dataset: dict, augment: bool) -> list[str]:
                 left_out.append(step_name(step))
         return [stand_in, *steps]
 
+    leave_out_backgrounds(dataset)
     map_pipelines(dataset, change)
     do_not_look_for_images(dataset)
     return list(dict.fromkeys(left_out))
+
+
+def leave_out_backgrounds(dataset: dict) -> None:
+    """Drop data sets of images without persons from a concatenation, in place."""
+    if dataset.get('datasets'):
+        dataset['datasets'] = [part for part in dataset['datasets'] if part.get('type') != 'BackgroundDataset']
 
 
 def stand_in(results: dict) -> dict:

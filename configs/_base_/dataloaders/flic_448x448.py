@@ -1,12 +1,21 @@
-# FLIC, whose labels are observer-centric, at the input size of the slides of Chu et al., CVPR 2016, and with their
-# targets, one type a part
+# FLIC, whose labels are observer-centric, with the input size of the slides of Chu et al., CVPR 2016, and their targets
 flic_root = 'data/flic/'
 # read by mmpose's Inferencer
 dataset_type = 'FLICDataset'
 data_mode = 'topdown'
 
+# One type per part. The mean offsets, by which max-sum places the parts, are those of the training persons without
+# augmentation:
+#   python tools/analysis/fit_deformation.py configs/_base_/dataloaders/flic_448x448.py --num-types 1 \
+#       --out configs/_base_/deformations/flic-18_1type.json --cfg-options \
+#       train_dataloader.dataset.ann_file=train.h5 train_dataloader.dataset.split=all
 codec = dict(
-    type='PartScoreMap', input_size=(448, 448), heatmap_size=(56, 56), tree=dict(from_file='flic-18.py'), preset='paper'
+    type='PartScoreMap',
+    input_size=(448, 448),
+    heatmap_size=(56, 56),
+    tree=dict(from_file='flic-18.py'),
+    deformation='flic-18_1type.json',
+    preset='paper',
 )
 
 train_pipeline = [

@@ -1,19 +1,27 @@
-# LSP's first half to train on, its second to test on, with observer-centric labels (right is on the image's left), at
-# the input size of the slides of Chu et al., CVPR 2016, and with their targets, one type a part
+# LSP, trained on the first half and tested on the second, with observer-centric labels ("right" is on the left of the
+# image), the input size of the slides of Chu et al., CVPR 2016, and their targets
 lsp_root = 'data/lsp/'
 # read by mmpose's Inferencer
 dataset_type = 'LSPDataset'
 data_mode = 'topdown'
 
+# One type per part. The mean offsets, by which max-sum places the parts, are those of the training persons without
+# augmentation:
+#   python tools/analysis/fit_deformation.py configs/_base_/dataloaders/lsp_448x448.py --num-types 1 \
+#       --out configs/_base_/deformations/lsp-26_1type.json
 codec = dict(
-    type='PartScoreMap', input_size=(448, 448), heatmap_size=(56, 56), tree=dict(from_file='lsp-26.py'), preset='paper'
+    type='PartScoreMap',
+    input_size=(448, 448),
+    heatmap_size=(56, 56),
+    tree=dict(from_file='lsp-26.py'),
+    deformation='lsp-26_1type.json',
+    preset='paper',
 )
 
 train_pipeline = [
     dict(type='LoadVerifiedImage'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomFlip', direction='horizontal'),
-    # any way up
     dict(type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.75, 1.25), rotate_factor=180, rotate_prob=1.0),
     dict(type='TopdownAffine', input_size=codec['input_size']),
     dict(type='GenerateTarget', encoder=codec),

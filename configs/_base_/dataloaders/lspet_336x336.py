@@ -1,17 +1,9 @@
-# lsp_336x336.py with LSP-extended (10,000 people) added to the training people
+# lsp_336x336.py with the 10,000 persons of LSP-extended added to the training data
 _base_ = './lsp_336x336.py'
 
 lspet_root = 'data/lspet/'
 
-lsp_train = dict(
-    type='LSPDataset',
-    data_root=_base_.lsp_root,
-    ann_file='joints.mat',
-    split='train',
-    centric='observer',
-    data_prefix=dict(img='images/'),
-    pipeline=_base_.train_pipeline,
-)
+lsp_train = _base_.lsp_train
 lspet_train = dict(
     type='LSPDataset',
     data_root=lspet_root,
@@ -21,5 +13,11 @@ lspet_train = dict(
     pipeline=_base_.train_pipeline,
 )
 train_dataloader = dict(
-    dataset=dict(_delete_=True, type='ConcatDataset', datasets=[lspet_train, lsp_train], ignore_keys=['dataset_name'])
+    dataset=dict(
+        _delete_=True,
+        type='ConcatDataset',
+        # 9 times 1,218 images without persons beside 11,000 persons
+        datasets=[lspet_train, lsp_train, *[_base_.background_train] * 9],
+        ignore_keys=['dataset_name'],
+    )
 )
