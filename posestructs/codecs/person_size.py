@@ -10,14 +10,13 @@ Shapes: K joints.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from posestructs.structures.box_size import box_size
 from posestructs.structures.metainfo import load_metainfo
-from posestructs.utils.checks import check_choice, invalid_value
+from posestructs.utils.checks import check_choice, invalid_value, is_integer
 
 KINDS = ('box', 'torso', 'head')
 
@@ -111,7 +110,7 @@ def _find_pair(pair: Sequence[int | str], ids: Mapping[str, int]) -> tuple[int, 
     if unknown:
         raise ValueError(f'pair={pair!r}: {unknown} are not among the joints of metainfo: {list(ids)}')
     found = [ids[joint] if isinstance(joint, str) else joint for joint in pair]
-    whole = all(isinstance(joint, Integral) and not isinstance(joint, bool) and joint >= 0 for joint in found)
+    whole = all(is_integer(joint) and joint >= 0 for joint in found)
     if not whole or len(found) != 2 or found[0] == found[1]:
         raise invalid_value('pair', pair, 'two different joints, by index, or by name with metainfo')
     return int(found[0]), int(found[1])

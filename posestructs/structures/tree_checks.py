@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+from posestructs.utils.checks import is_integer, is_number
 
 
 def check_names(key: str, names: Sequence[str]) -> None:
@@ -75,7 +76,7 @@ def check_parents(names: Sequence[str], parents: Sequence[int]) -> None:
     if len(parents) != len(names):
         raise ValueError(f'parents has {len(parents)} entries for {len(names)} parts')
     for name, parent in zip(names, parents, strict=True):
-        if isinstance(parent, bool) or not isinstance(parent, Integral):
+        if not is_integer(parent):
             raise TypeError(f'parents: the parent of {name!r} is {parent!r}, allowed: a name, None or an integer')
         if not -1 <= parent < len(names):
             raise ValueError(f'parents: the parent of {name!r} is {parent}, allowed: -1 to {len(names) - 1}')
@@ -148,7 +149,7 @@ def mirror_indices(
     """
     if mirror is None:
         return tuple(range(len(names)))
-    if not isinstance(mirror, Mapping) and len(mirror) and all(isinstance(i, Integral) for i in mirror):
+    if not isinstance(mirror, Mapping) and len(mirror) and all(map(is_integer, mirror)):
         return tuple(mirror)
     pairs = list(mirror.items()) if isinstance(mirror, Mapping) else list(mirror)
     found: dict[int, int] = {}
@@ -212,8 +213,8 @@ def weight_matrix(
         if not isinstance(made_of, Mapping):
             raise TypeError(f'weights of {name!r} are {made_of!r}, allowed: a dict from joint to weight')
         for joint, weight in made_of.items():
-            if isinstance(weight, bool) or not isinstance(weight, Real):
-                raise TypeError(f'weights of {name!r}: the weight of {joint!r} is {weight!r}, allowed: a number')
+            if not is_number(weight):
+                raise TypeError(f'weights of {name!r}: the weight of {joint!r} is {weight!r}, allowed: a finite number')
             matrix[v, known(joint, index, f'weights of {name!r}', 'joint')] = weight
     for v, name in enumerate(names):
         if name in index:

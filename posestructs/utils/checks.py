@@ -16,6 +16,7 @@ allowed, and NumPy scalars are as good as Python's.
 ``check_sequence``                 a list or tuple, of a given length, each item checked
 ``check_size``                     (width, height)
 ``check_weights``                  a choice between names, with weights
+``is_integer``, ``is_number``      the same without an error, without bounds
 ``invalid_value``                  the error itself, for any other condition
 =================================  ===========================================================================
 """
@@ -54,6 +55,16 @@ def list_names(names: Iterable[Any]) -> str:
     return ', '.join(map(repr, names))
 
 
+def is_integer(value: Any) -> bool:
+    """Tell integers, NumPy's included, from booleans and all else."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Tell finite real numbers, NumPy's included, from booleans and all else."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def check_bool(key: str, value: Any) -> bool:
     """Check a flag.
 
@@ -87,7 +98,8 @@ def check_choice(key: str, value: Any, allowed: Iterable[Any]) -> Any:
         ValueError: It is none of them.
     """
     allowed = tuple(allowed)
-    if not any(_is_a(type(choice), value) and value == choice for choice in allowed):
+    # True == 1 to Python, and an array compares element by element
+    if not any(isinstance(value, type(choice)) and _same_kind(value, choice) and value == choice for choice in allowed):
         raise invalid_value(key, value, list_names(allowed))
     return value
 
@@ -112,7 +124,7 @@ def check_integer(
     """
     if value is None and optional:
         return None
-    if not _is_a(Integral, value) or not _within(value, low, high):
+    if not is_integer(value) or not _within(value, low, high):
         raise invalid_value(key, value, f'an integer{_bounds(low, high)}{_or_none(optional)}')
     return value
 
@@ -146,7 +158,7 @@ def check_number(
     """
     if value is None and optional:
         return None
-    if not _is_a(Real, value) or not math.isfinite(value) or not _within(value, low, high, above, below):
+    if not is_number(value) or not _within(value, low, high, above, below):
         open_ended = (low is None and above is None) or (high is None and below is None)
         kind = 'a finite number' if open_ended else 'a number'
         raise invalid_value(key, value, f'{kind}{_bounds(low, high, above, below)}{_or_none(optional)}')
@@ -192,7 +204,7 @@ def check_size(key: str, value: Any, low: int = 1) -> tuple[int, int]:
         ValueError: It is not a pair of integers, or one of them is too small.
     """
     sides = tuple(value) if isinstance(value, (list, tuple)) else ()
-    if len(sides) != 2 or not all(_is_a(Integral, side) and side >= low for side in sides):
+    if len(sides) != 2 or not all(is_integer(side) and side >= low for side in sides):
         raise invalid_value(key, value, f'(width, height), two integers of at least {low}')
     return sides
 
@@ -295,9 +307,8 @@ def check_keys(key: str, value: Any, allowed: Iterable[str], required: Iterable[
     return value
 
 
-def _is_a(kind: type, value: Any) -> bool:
-    # a bool is an int to Python
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+def _same_kind(value: Any, other: Any) -> bool:
+    return isinstance(value, bool) == isinstance(other, bool)
 
 
 def _is_list(value: Any) -> bool:
@@ -305,7 +316,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_pair_of_indices(pair: Sequence[Any]) -> bool:
-    return len(pair) == 2 and all(_is_a(Integral, index) and index >= 0 for index in pair)
+    return len(pair) == 2 and all(is_integer(index) and index >= 0 for index in pair)
 
 
 def _within(

@@ -77,7 +77,7 @@ def cross(**changes):
         (dict(weights=WEIGHTS | {'left_mid': {'tail': 1}}), ValueError, "weights of 'left_mid': 'tail' is not a joint"),
         (dict(weights=WEIGHTS | {'wing': {'neck': 1}}), ValueError, "weights: 'wing' is not a part"),
         (dict(weights=WEIGHTS | {'neck': {'hip': 1}}), ValueError, "'neck' is a joint and cannot be made of others"),
-        (dict(weights=WEIGHTS | {'left_mid': {'hip': '1'}}), TypeError, "weight of 'hip' is '1', allowed: a number"),
+        (dict(weights=WEIGHTS | {'left_mid': {'hip': '1'}}), TypeError, "weight of 'hip' is '1', allowed: a finite"),
         (dict(weights=WEIGHTS | {'left_mid': 'hip'}), TypeError, "weights of 'left_mid' are 'hip', allowed: a dict"),
         (dict(weights={}), ValueError, "'left_mid' is neither one of the joints"),
         (

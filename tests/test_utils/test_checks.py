@@ -32,6 +32,7 @@ def test_choices_are_compared_by_value_and_type():
 def test_what_is_no_integer(value):
     assert checks.check_integer('a', np.int64(2), 0, 5) == 2
     refuse('an integer from 0 to 5', checks.check_integer, value, 0, 5)
+    assert not checks.is_integer(value) and checks.is_integer(np.int64(2))
 
 
 def test_bounds_are_put_into_words():
@@ -58,6 +59,7 @@ def test_bounds_are_put_into_words():
 def test_what_is_no_finite_number(value):
     assert [checks.check_number('a', x) for x in (3, 0.5, np.float32(0.25))] == [3, 0.5, 0.25]
     refuse('a finite number', checks.check_number, value)
+    assert not checks.is_number(value) and not checks.is_integer(value)
 
 
 def test_none_where_it_is_optional():
