@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.engine.hooks import CheckpointCheckHook, InterruptHook, OcclusionTruthHook
+from posestructs.engine.pretrained_sources import check_pretrained_sources
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
@@ -134,6 +135,7 @@ def main() -> None:
         cli.use_wandb(cfg)
     notes = choose_checkpoint(cfg, start)
     cli.check_data(cfg, ['train'] if cfg.get('val_dataloader') is None else ['train', 'val'])
+    check_pretrained_sources(dict(model=cfg.model))
     cli.complete_randomness(cfg)
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)

@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from posestructs.engine.package_checkpoints import PREFIX as PACKAGE
 from posestructs.engine.package_checkpoints import file_in_package
+from posestructs.utils.usage import UsageError
 
 TORCHVISION = ('torchvision://', 'modelzoo://')
 
@@ -29,12 +30,12 @@ def check_pretrained_sources(cfg: Config | Mapping[str, Any]) -> None:
         cfg: A config, or a part of one such as ``dict(model=cfg.model)``; keys in errors start from it.
 
     Raises:
-        ValueError: A source cannot be read: torchvision is not installed, a package or a file does not exist. Names
+        UsageError: A source cannot be read: torchvision is not installed, a package or a file does not exist. Names
             all such keys and says what to do.
     """
     problems = [problem for key, address in pretrained_sources(cfg) if (problem := _problem(key, address))]
     if problems:
-        raise ValueError('\n'.join(problems))
+        raise UsageError('\n'.join(problems))
 
 
 def pretrained_sources(cfg: Any, key: str = '') -> Iterator[tuple[str, str]]:

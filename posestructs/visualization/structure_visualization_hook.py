@@ -16,15 +16,14 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.fileio import exists, get
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmpose.engine.hooks import PoseVisualizationHook
 from mmpose.models.heads import HeatmapHead
 from mmpose.registry import HOOKS
 from mmpose.structures import PoseDataSample
-from torch import nn
 
+from posestructs.engine.network_optim import unwrapped
 from posestructs.models.heads import PartScoreHead
 from posestructs.utils.images import decode_image, write_image
 from posestructs.utils.media import output_suffix
@@ -56,23 +55,23 @@ class StructureVisualizationHook(PoseVisualizationHook):
     def __init__(self, *args: Any, maps: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.maps = maps
-        self._judges: list[str] = []
+        self._scored: list[str] = []
         self._before: tuple[dict, Any] | None = None
         self._folder: Path | None = None
 
     # ------------------------------------------------------------------------------------------------ the run
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping) -> None:
-        """Make the discriminators that the checkpoint holds part of the model, which tests without them."""
-        model = _bare(runner.model)
+        """Attach discriminators to a model that is tested, if the checkpoint has weights for them."""
+        model = unwrapped(runner.model)
         if not (self.enable and self.maps and hasattr(model, 'attach_discriminators')):
             return
         weights = checkpoint.get('state_dict', checkpoint)
         held = discriminators_in(weights)
-        names = [name for name in LETTERS if name in held]
+        names = [name for name in model.networks() if name in held]
         if names:
             model.attach_discriminators()
-            self._judges = [name for name in names if name in model.networks()]
+            self._scored = names
 
     def before_val(self, runner: Runner) -> None:
         """Have the model give its maps."""
@@ -115,7 +114,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
             self._test_index += 1
 
     def _ask_for_maps(self, runner: Runner) -> None:
-        model = _bare(runner.model)
+        model = unwrapped(runner.model)
         if (
             not self.enable
             or not self.maps
@@ -142,7 +141,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
         file = self._file(sample, step) if phase == 'test' and self._folder is not None else None
         sheet = self._sheet(runner, sample, crop)
         if 'pred_fields' in sample:
-            centred = isinstance(_bare(runner.model).head, PartScoreHead)
+            centred = isinstance(unwrapped(runner.model).head, PartScoreHead)
             sample.pred_fields = PixelData(**maps_of_image([sample], centred))
         name = Path(sample.get('img_path') or str(step)).name
         drawing = dict(draw_gt=False, draw_bbox=True, draw_heatmap=True, kpt_thr=self.kpt_thr, step=step)
@@ -183,7 +182,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
         picture = as_picture(crop.permute(1, 2, 0).numpy())
         tile = enlarge(picture, max(1.0, _TILE / min(picture.shape[:2])))
         if 'part_scores' in fields:
-            parts = _bare(runner.model).head.tree.names
+            parts = unwrapped(runner.model).head.tree.names
             return heatmap_sheet(tile, _array(fields.part_scores), names=[*parts, 'background'])
         maps = [fields.get(key) for key in ('heatmaps', 'occlusion_heatmaps') if key in fields]
         pose, *occlusion = map(_array, maps)
@@ -195,24 +194,20 @@ class StructureVisualizationHook(PoseVisualizationHook):
     def _verdicts(
         self, runner: Runner, sample: PoseDataSample, crop: torch.Tensor, maps: Sequence[torch.Tensor]
     ) -> dict[str, Verdicts]:
-        """What discriminators say of the predicted maps; what they should say is not known."""
-        model = _bare(runner.model)
+        """Scores of the discriminators on the predicted maps; their labels are not known."""
+        model = unwrapped(runner.model)
         discriminators = getattr(model, 'discriminators', None)
         if discriminators is None:
             return {}
         data = model.data_preprocessor(dict(inputs=[crop], data_samples=[sample]), False)
         both = torch.cat(list(maps))[None].to(data['inputs'])
-        names = self._judges if runner._train_loop is None else list(discriminators)
+        names = self._scored if runner._train_loop is None else list(discriminators)
         verdicts = {}
         for name in names:
-            scores = discriminators[name](both, data['inputs']).sigmoid()[0].float().cpu().numpy()
-            verdicts[LETTERS[name]] = Verdicts(scores, np.full(len(scores), np.nan))
+            scores = model.discriminator_logits(name, both, data['inputs']).sigmoid()[0].float().cpu().numpy()
+            verdicts[LETTERS.get(name, name)] = Verdicts(scores, np.full(len(scores), np.nan))
         return verdicts
 
 
 def _array(maps: torch.Tensor) -> np.ndarray:
     return maps.detach().float().cpu().numpy()
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

@@ -147,12 +147,12 @@ def test_own_skeleton(follow):
 @pytest.mark.slow
 def test_own_discriminator(follow):
     project, _ = follow('discriminator')
-    for work_dir, own in (('try', 'discriminators.pose.limbs.'), ('try_only', 'discriminators.pose.layers.')):
+    for work_dir, expected in (('try', {'pose', 'confidence', 'limbs'}), ('try_only', {'limbs'})):
         folder = project / 'work_dirs' / work_dir
         assert 'TorsoPCK@0.2' in logged(folder)[-1]
-        assert_moved(folder, own)
-    names = checkpoint(project / 'work_dirs' / 'try_only', 2)['state_dict']
-    assert {name.split('.')[2] for name in names if name.startswith('discriminators.pose.')} == {'layers'}  # P is gone
+        assert_moved(folder, 'discriminators.limbs.')
+        names = checkpoint(folder, 2)['state_dict']
+        assert {name.split('.')[1] for name in names if name.startswith('discriminators.')} == expected
 
 
 @pytest.mark.slow

@@ -119,6 +119,14 @@ def test_amp(main, tiny, tmp_path):
         (['TINY', '--launcher', 'pytorch'], 'RANK and WORLD_SIZE not set.*dist_'),
         (['TINY', '--launcher', 'slurm'], 'SLURM_PROCID and SLURM_NTASKS not set'),
         (['TINY', '--cfg-options', 'optim_wrapper=None'], 'sets no optim_wrapper'),
+        (
+            [
+                'TINY',
+                '--cfg-options',
+                *(f'model.backbone.init_cfg.{x}' for x in ('type=Pretrained', 'checkpoint=no.pth')),
+            ],
+            "model.backbone.init_cfg.checkpoint='no.pth': no such file",
+        ),
         (['TINY', '--tensorboard'], 'pip install tensorboard'),
     ],
     ids=lambda value: ' '.join(value) if isinstance(value, list) else '',

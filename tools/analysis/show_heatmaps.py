@@ -61,7 +61,7 @@ def load_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, li
     model = MODELS.build(cfg.model)
     if hasattr(model, 'attach_discriminators'):
         model.attach_discriminators()
-    names = [name for name in getattr(model, 'networks', dict)() if name in LETTERS]
+    names = [name for name in getattr(model, 'networks', dict)() if name != 'generator']
     state = _load_checkpoint(checkpoint, map_location='cpu')
     state = state.get('state_dict', state)
     held = discriminators_in(state)
@@ -105,7 +105,7 @@ def judge(model: nn.Module, names: Sequence[str], maps: Tensor, data: Mapping) -
         scores = model.discriminator_logits(name, targets.masked(maps), data['inputs']).sigmoid()
         labels = model.adversarial_loss.labels(rule, *args)
         labels = labels.masked_fill(targets.weights(rule) == 0, float('nan'))
-        verdicts[LETTERS[name]] = Verdicts(scores[0].cpu().numpy(), labels[0].cpu().numpy())
+        verdicts[LETTERS.get(name, name)] = Verdicts(scores[0].cpu().numpy(), labels[0].cpu().numpy())
     return verdicts
 
 
@@ -156,7 +156,11 @@ def main() -> None:
     for index in track(indices, args.phase):
         picture = draw(model, names, dataset[index], dataset.metainfo, args.min_side)
         mmcv.imwrite(picture[..., ::-1], str(folder / f'{index:06d}.png'))
-    judges = ' and '.join(LETTERS[name] for name in names) if names else 'no discriminator, which the checkpoint lacks'
+    judges = (
+        ' and '.join(LETTERS.get(name, name) for name in names)
+        if names
+        else 'no discriminator, which the checkpoint lacks'
+    )
     print(f'{len(indices)} pictures in {folder}, with verdicts of {judges}')
 
 
