@@ -16,6 +16,14 @@ from mmengine.registry import init_default_scope
 import posestructs  # noqa: F401
 
 
+@pytest.fixture(scope='session', autouse=True)
+def plain_config_text():
+    """Configs are logged and saved without yapf's layout, which takes most of the time of a short run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def mmpose_scope():
     """Each test starts in mmpose's scope; a runner of another one leaves its own behind."""

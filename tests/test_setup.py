@@ -59,6 +59,7 @@ def complete(tmp_path_factory):
     return python
 
 
+@pytest.mark.slow
 def test_installing_changes_no_package_and_works_with_them(source, complete, tmp_path):
     def packages():
         return set(shell(complete, '-m', 'pip', 'list', '--format=freeze', cwd=tmp_path).split())

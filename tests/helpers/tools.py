@@ -21,13 +21,9 @@ def forget_runs(kind: type = ManagerMixin) -> None:
 
 
 def run_main(name: str, *args) -> None:
-    """A tool's main in this process: the same code in a fraction of the time.
-
-    Configs are logged and saved without being laid out by yapf, which takes most of the time of a short run.
-    """
+    """A tool's main in this process: the same code in a fraction of the time."""
     forget_runs()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
         patch.setattr(sys, 'argv', [str(TOOLS / name), *map(str, args)])
         patch.setenv('POSESTRUCTS_DATA', str(data_root()))
         patch.delenv('DISPLAY', raising=False)

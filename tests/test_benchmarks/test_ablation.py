@@ -1,16 +1,15 @@
-"""The comparison trains and scores real configs, goes on after a kill and does nothing twice."""
+"""The comparison trains and scores real configs, and repeats no finished run."""
 
-import importlib.util
 import json
-import subprocess
 import sys
 
+import pytest
+
+from benchmarks import ablation
 from tests.helpers import repo_root
+from tests.helpers.tools import run_main
 
 ROOT = repo_root()
-spec = importlib.util.spec_from_file_location('ablation', ROOT / 'benchmarks' / 'ablation.py')
-ablation = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(ablation)
 
 CONFIG = 'configs/demo/td-hm_res18-small_stick-figure-64x64.py'
 SMALL = [
@@ -28,17 +27,32 @@ SMALL = [
 ]
 
 
-def test_two_runs_side_by_side_and_not_done_twice(tmp_path):
+@pytest.fixture
+def compare(monkeypatch, capsys):
+    """The command in this process, and its tools too, which saves an import of everything for each."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(ablation, 'run', lambda tool, *words: run_main(tool.removeprefix('tools/'), *words))
+
+    def compare(*words):
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, 'argv', ['ablation.py', *map(str, words)])
+            ablation.main()
+        return capsys.readouterr().out
+
+    return compare
+
+
+def test_two_runs_are_compared_and_not_repeated(compare, tmp_path):
     twin = tmp_path / 'narrow.py'
-    # its test people are others than those it validates on
+    # it is tested on other samples than it is validated on
     twin.write_text(
         f"_base_ = '{ROOT / CONFIG}'\nmodel = dict(head=dict(deconv_out_channels=(8, 8, 8)))\n"
         'test_dataloader = dict(dataset=dict(start_index=500))\n'
     )
     out, work = tmp_path / 'out.json', tmp_path / 'work'
-    command = [sys.executable, 'benchmarks/ablation.py', CONFIG, str(twin), '--work-dir', str(work), '--out', str(out)]
-    done = subprocess.run([*command, '--cfg-options', *SMALL], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    words = [CONFIG, twin, '--work-dir', work, '--out', out, '--cfg-options', *SMALL]
+    printed = compare(*words)
     wide, narrow = json.loads(out.read_text())
     assert wide['config'] == CONFIG and narrow['config'] == str(twin)
     # 3x3 and 4x4 kernels of the same network, 64 or 8 filters in its head
@@ -48,23 +62,22 @@ def test_two_runs_side_by_side_and_not_done_twice(tmp_path):
     scored = json.loads((folder / 'metrics.json').read_text())
     assert narrow['metrics'] == scored and 'StrictPCP@0.5' in scored
     assert wide['machine']['torch'] and wide['machine']['commit'] != ''
-    # the validation people's figures are those that a test of them gives
-    with_them = [*SMALL, 'test_dataloader.dataset.start_index=0', '--out', str(tmp_path / 'val.json')]
+    # the figures of the validation samples are those of a test on them
     (checkpoint,) = folder.glob('epoch_*.pth')
-    test = [sys.executable, 'tools/test.py', str(twin), str(checkpoint), '--work-dir', str(tmp_path / 'test')]
-    subprocess.run([*test, '--cfg-options', *with_them], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    flags = ['--work-dir', tmp_path / 'test', '--out', tmp_path / 'val.json']
+    run_main('test.py', twin, checkpoint, *flags, '--cfg-options', *SMALL, 'test_dataloader.dataset.start_index=0')
     assert narrow['val_metrics'] == json.loads((tmp_path / 'val.json').read_text()) != scored
     assert 'val_metrics' not in wide
-    header, _, _, last_line = done.stdout.strip().splitlines()[-4:]
+    header, _, _, last_line = printed.strip().splitlines()[-4:]
     assert last_line.startswith('| narrow ') and f'{scored["StrictPCP@0.5"]:.1f}' in last_line
     assert header.split('|')[-2].strip() == 'StrictPCP@0.5, validation'
     assert last_line.split('|')[-2].strip() == f'{narrow["val_metrics"]["StrictPCP@0.5"]:.1f}'
 
     stamps = {p: p.stat().st_mtime_ns for p in work.rglob('*.pth')}
-    again = subprocess.run([*command, '--cfg-options', *SMALL], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert again.returncode == 0 and again.stdout.count('finished before') == 2
+    again = compare(*words)
+    assert again.count('finished before') == 2
     assert stamps == {p: p.stat().st_mtime_ns for p in work.rglob('*.pth')}
-    assert again.stdout.strip().splitlines()[-1] == last_line
+    assert again.strip().splitlines()[-1] == last_line
 
 
 def test_table_of_hand_made_results():
@@ -85,9 +98,14 @@ def test_another_seed_or_option_is_another_run_and_resumes_nothing_of_the_first(
     assert len({folder(), folder(seed=1), folder(['train_cfg.max_epochs=2'])}) == 3
 
 
-def test_configs_of_one_name_are_refused(tmp_path):
+def test_configs_of_one_name_are_refused(compare, tmp_path):
     twin = tmp_path / CONFIG.split('/')[-1]
     twin.write_text(f"_base_ = '{ROOT / CONFIG}'\n")
-    command = [sys.executable, 'benchmarks/ablation.py', CONFIG, str(twin)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode != 0 and 'two configs of one name' in done.stderr
+    with pytest.raises(SystemExit, match='allowed: files of different names'):
+        compare(CONFIG, twin)
+
+
+def test_a_command_that_fails_ends_the_comparison(capfd):
+    with pytest.raises(SystemExit) as ended:
+        ablation.run('-c', 'print("ran"); raise SystemExit(3)')
+    assert ended.value.code == 3 and "$ python -c 'print" in (out := capfd.readouterr().out) and out.endswith('ran\n')

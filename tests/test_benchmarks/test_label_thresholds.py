@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 from mmpose.registry import DATASETS
 
-from posestructs.utils.usage import UsageError
-from tests.helpers import data_root, needs_data, repo_root
-
-sys.path.insert(0, str(repo_root()))
 from benchmarks import label_thresholds as experiment
 from benchmarks.grid.experiment import set_everywhere
+from posestructs.utils.usage import UsageError
+from tests.helpers import data_root, needs_data
 
 
 def test_people_are_on_one_side_each():

@@ -48,6 +48,7 @@ def test_it_sets_the_four_models_side_by_side(tmp_path):
     assert all((a != b).any() for a, b in zip(cells, cells[1:], strict=False))
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_named(tmp_path):
     done = demo('--models', 'structured', '--work-dir', str(tmp_path), '--cfg-options', 'model.type=NoSuchModel')
     assert done.returncode != 0

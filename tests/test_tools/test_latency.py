@@ -17,6 +17,7 @@ TOOL = 'deployment/latency.py'
 latency = runpy.run_path(str(repo_root() / 'tools' / TOOL))
 
 
+@pytest.mark.slow
 def test_ways_are_measured_by_turns_on_the_same_images():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU()).eval()

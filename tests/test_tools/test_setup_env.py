@@ -63,6 +63,7 @@ def installed(project, name):
     return subprocess.run(call, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_idempotent_resumable_and_follows_changes(project):
     root, wheels = project
     torch = ('--torch', 'torchlike')
