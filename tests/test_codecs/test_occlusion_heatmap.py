@@ -1,4 +1,4 @@
-"""The codec: targets, masks, both directions against mmpose's codecs, probability of occlusion, pipelines."""
+"""OcclusionHeatmap: targets, masks, both directions against mmpose's codecs, probability of occlusion, pipelines."""
 
 import numpy as np
 import pytest
@@ -275,7 +275,7 @@ def test_beside_another_codec_in_one_pipeline():
 
 
 @needs_data
-def test_real_people_without_occlusion_labels():
+def test_real_persons_without_occlusion_labels():
     """LSP-extended labels no occlusion; artificial occluders in the pipeline do."""
     data = LSPDataset(
         data_root=str(data_root() / 'lspet-mini'),

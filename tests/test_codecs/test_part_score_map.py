@@ -1,4 +1,4 @@
-"""The codec: targets by hand and against loops, both directions, flips, real samples through a real pipeline."""
+"""PartScoreMap: targets by hand and against loops, both directions, flips, real samples through a real pipeline."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def small(**kwargs):
     return codec(SMALL, **dict(SMALL_SIZES, **kwargs))
 
 
-def people(count, seed=0, spread=0.25):
+def persons(count, seed=0, spread=0.25):
     """(N, 14, 2) in crops of side 1: limbs turned at random."""
     rng = np.random.default_rng(seed)
     poses = np.tile(STANDING, (count, 1, 1))
@@ -50,7 +50,7 @@ def people(count, seed=0, spread=0.25):
 
 
 def deformation(num_types, tree=LSP, aspect_ratio=1.0):
-    positions, known = tree.part_positions(people(400)[:, : tree.num_joints])
+    positions, known = tree.part_positions(persons(400)[:, : tree.num_joints])
     return fit_types(tree, positions, known, num_types, aspect_ratio=aspect_ratio, restarts=1)
 
 
@@ -99,7 +99,7 @@ def test_targets_by_hand():
 def test_each_labelled_part_has_one_cell_and_cells_add_up_to_one():
     made, rng = codec(LSP, input_size=(96, 128), heatmap_size=(12, 16)), np.random.default_rng(0)
     shared = 0
-    for pose in people(20):
+    for pose in persons(20):
         joints, visible = pose[None] * (96, 128), (rng.random((1, 14)) < 0.8).astype(np.float32)
         target = made.encode(joints, visible)
         positions, known = LSP.part_positions(joints[0], visible[0])
@@ -152,12 +152,12 @@ def test_a_tree_of_one_part():
     assert np.abs(keypoints - (33.5, 9.5)).max() < 1e-6 and scores[0, 0] == pytest.approx(1, abs=1e-4)
 
 
-def test_people_of_another_size_in_the_crops(thirteen):
+def test_persons_of_another_size_in_the_crops(thirteen):
     """Crops of 128 that show 4/3 as much as those of 96: the same offsets in cells, weights and types."""
     trained = codec(LSP, input_size=(96, 96), heatmap_size=(12, 12), deformation=thirteen, deformation_weight='fitted')
     wide = dict(input_size=(128, 128), heatmap_size=(16, 16), deformation=thirteen, deformation_weight='fitted')
     tested = codec(LSP, offset_scale=96 / 128, **wide)
-    joints = people(5) * 96
+    joints = persons(5) * 96
     for person in joints:
         here, there = (made.encode(points[None]) for made, points in ((trained, person), (tested, person + 16)))
         np.testing.assert_array_equal(here['part_types'], there['part_types'])
@@ -229,7 +229,7 @@ def test_a_person_altogether_off_the_map_is_background():
 def test_a_type_is_not_known_without_the_parent(thirteen):
     made = codec(LSP, input_size=(96, 96), heatmap_size=(12, 12), deformation=thirteen)
     visible = np.ones((1, 14))
-    joints = people(1)[:1] * 96
+    joints = persons(1)[:1] * 96
     complete = made.encode(joints, visible)['part_types'][0]
     assert complete.min() >= 0
     visible[0, LSP.joints.index('right_elbow')] = 0
@@ -275,7 +275,7 @@ def test_the_default_leaves_well_centred_parts_of_an_unsure_model_in_place(peak)
     literal = codec(LSP, deformation=one, scores='probability', **sizes)
     y, x = np.mgrid[:32, :32]
     moved = {default: 0, literal: 0}
-    for pose in people(40, seed=3, spread=0.5):
+    for pose in persons(40, seed=3, spread=0.5):
         cells = default.encode((pose * 256)[None])['part_cells'][0]
         square = (x - cells[:, None, None] % 32) ** 2 + (y - cells[:, None, None] // 32) ** 2
         parts = 1e-6 + peak * np.exp(-square / 2)
@@ -304,7 +304,7 @@ def test_right_maps_give_the_joints_back(decode, num_types, scores, thirteen):
         decode=decode,
         scores=scores,
     )
-    for pose in people(3, seed=1):
+    for pose in persons(3, seed=1):
         joints = (pose * 128)[None]
         target = made.encode(joints)
         keypoints, confidence = made.decode(maps_of(target, made)[0].numpy())
@@ -321,7 +321,7 @@ def test_right_maps_give_the_joints_back(decode, num_types, scores, thirteen):
 def test_max_sum_mends_what_argmax_gets_wrong(thirteen):
     """A second wrist in the corner, a little stronger than the true one."""
     sizes = dict(input_size=(128, 128), heatmap_size=(16, 16))
-    joints = people(1, seed=2) * 128
+    joints = persons(1, seed=2) * 128
     wrist = LSP.joints.index('right_wrist')
     part = LSP.joint_parts[wrist]
     errors = {}
@@ -376,7 +376,7 @@ def test_maps_of_another_size_cover_the_same_input(thirteen):
     """A level of a pyramid: cells are larger, offsets the same in cells."""
     made = codec(LSP, input_size=(128, 128), heatmap_size=(16, 16), decode='argmax', refine=None)
     level = codec(LSP, input_size=(128, 128), heatmap_size=(8, 10), decode='argmax', refine=None)
-    joints = people(1) * 128
+    joints = persons(1) * 128
     maps = maps_of(level.encode(joints), level)
     np.testing.assert_allclose(made.decode_poses(maps).keypoints, level.decode_poses(maps).keypoints)
     assert np.abs(made.decode_poses(maps).keypoints.numpy() - joints).max() <= 8
@@ -390,7 +390,7 @@ def test_a_flipped_image_has_flipped_targets_and_the_same_joints(decode, num_typ
     made = codec(LSP, deformation=bend, decode=decode, scores='log_probability', **sizes)
     swap = [LSP.joints.index(LSP.names[LSP.mirror[part]]) for part in LSP.joint_parts]
     nothing = torch.full((1, made.num_channels, 16, 12), -np.inf)
-    for pose in people(4, seed=3):
+    for pose in persons(4, seed=3):
         joints = pose[None] * (90, 125)
         flipped = joints[:, swap].copy()
         flipped[..., 0] = 95 - flipped[..., 0]
@@ -476,7 +476,7 @@ def test_bad_keypoints():
 @needs_data
 @pytest.mark.parametrize('collate', [pseudo_collate, default_collate])
 def test_real_samples_through_a_real_pipeline(collate):
-    """LSP-extended people: fields are packed and collated, with values as encode gives them for these joints."""
+    """Persons of LSP-extended: fields are packed and collated, with values as encode gives them for these joints."""
     sizes = dict(input_size=(96, 128), heatmap_size=(12, 16))
     pipeline = [
         dict(type='LoadVerifiedImage'),

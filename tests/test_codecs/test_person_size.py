@@ -31,9 +31,9 @@ def test_torso_is_that_of_the_metric():
     size = PersonSize('torso', metainfo=LSP)
     assert size.pair == (9, 2) and size.keys == set()
     rng = np.random.default_rng(0)
-    people, labelled = rng.normal(size=(20, 14, 2)), rng.random((20, 14)) > 0.3
-    expected = pair_length(people, labelled, (9, 2))
-    found = np.array([size(*person, None, None, 1) for person in zip(people, labelled, strict=True)])
+    joints, labelled = rng.normal(size=(20, 14, 2)), rng.random((20, 14)) > 0.3
+    expected = pair_length(joints, labelled, (9, 2))
+    found = np.array([size(*person, None, None, 1) for person in zip(joints, labelled, strict=True)])
     np.testing.assert_allclose(found, np.nan_to_num(expected))
     assert (found == 0).any() and (found > 0).any()  # 0 where it is not known
 

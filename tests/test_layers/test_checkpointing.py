@@ -39,7 +39,7 @@ def test_equal_with_and_without(training, momentum):
 
 
 def test_torchs_own_would_move_the_statistics_twice():
-    """What this is for: were torch to change, it would show here."""
+    """Plain checkpointing updates the statistics twice; a change in torch would show here."""
     net = network()
     x = torch.randn(3, 2, 6, 6, requires_grad=True)
     torch.utils.checkpoint.checkpoint(net, x, use_reentrant=False).sum().backward()

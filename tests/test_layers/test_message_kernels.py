@@ -1,4 +1,4 @@
-"""Transform kernels: what the presets see and cost, what they can learn, and what a config may say."""
+"""Transform kernels: receptive fields, cost, what they can learn, and checks of their configs."""
 
 import math
 
@@ -66,7 +66,7 @@ def test_initial_values():
         assert all(not bias.any() for bias in kernels.biases)
 
 
-def people(generator, number, channels, height=22, width=24):
+def persons(generator, number, channels, height=22, width=24):
     """(number, channels, height, width) maps of one blob each, and the (number, channels, 2) rows and columns."""
     cells = [torch.randint(6, side - 6, (number, channels), generator=generator) for side in (height, width)]
     squares = [(torch.arange(side) - at[..., None]).square() for side, at in zip((height, width), cells, strict=True)]
@@ -88,14 +88,14 @@ def test_separable_learns_a_shift_by_six_cells(one_thread):
     kernels = kernels_of('separable', channels=8)
     optimizer = torch.optim.Adam(kernels.parameters(), lr=0.01)
     for _ in range(220):
-        x, _ = people(generator, 8, 8)
+        x, _ = persons(generator, 8, 8)
         # what the neighbour is to say: where its first feature is, six rows up and six columns to the right
         wanted = x[:, 0].roll((-6, 6), (1, 2))
         loss = (message(kernels, x)[:, 0] - wanted).square().mean() / wanted.square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    x, cells = people(generator, 50, 8)
+    x, cells = persons(generator, 50, 8)
     with torch.no_grad():
         said = message(kernels, x)[:, 0].flatten(1).argmax(1)
     assert torch.equal(torch.stack([said // 24, said % 24], -1), cells[:, 0] + torch.tensor([-6, 6]))

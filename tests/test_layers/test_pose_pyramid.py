@@ -1,4 +1,4 @@
-"""Which level of a pyramid wins."""
+"""Selection of the best level of a pyramid."""
 
 import pytest
 import torch

@@ -74,7 +74,7 @@ def test_types_are_those_of_the_nearest_offset():
     assert {-1, 0, 1} == set(types[..., 2].ravel())
 
 
-def test_people_of_another_size():
+def test_persons_of_another_size():
     found = make().scaled(0.5)
     np.testing.assert_allclose(found.offsets, make().offsets / 2)
     np.testing.assert_allclose(found.variances, VARIANCES / 4)
@@ -117,7 +117,7 @@ def gaps(deformation, name):
     return np.diff(angles, append=angles[0] + 360)
 
 
-def test_shipped_types_are_of_people_as_they_are_trained_on():
+def test_shipped_types_are_of_persons_as_they_are_trained_on():
     # LSP's people are turned over the full circle, so that types of a stiff part are all around its parent
     lsp = Deformation.load('lsp-26_13types.json', build_tree(dict(from_file='lsp-26.py')))
     assert lsp.source == '1000 people of lsp_336x336.py, each 4 times, augmented'

@@ -1,4 +1,4 @@
-"""What is written and read, and what is told of files that are no such file or of another tree."""
+"""Files of mixture types: written, read back, and refused where they are broken or of another tree."""
 
 import json
 import re

@@ -122,7 +122,7 @@ def test_part_positions_refuses_other_joints():
         cross().part_positions(np.zeros((1, 6, 2)), np.ones(6))
 
 
-def test_a_mirror_that_does_not_fit_the_parents_is_told_of():
+def test_a_mirror_that_does_not_fit_the_parents_is_refused():
     tree = cross(parents=('hip', None, 'neck', 'hip', 'left_arm', 'right_arm', 'left_mid', 'right_mid'))
     assert not tree.symmetric and tree.asymmetries == ('left_arm', 'right_arm')
     assert not cross(mirror=[('hip', 'neck')]).symmetric  # a root that is not on the axis
@@ -149,7 +149,7 @@ def log_lines():
     logger.removeHandler(handler)
 
 
-def test_left_out_links_are_told_of_once(log_lines):
+def test_left_out_links_are_reported_once(log_lines):
     tree = KinematicTree.from_metainfo(dict(from_file='coco.py'))
     assert len(log_lines) == 1 and '3 of 19 links of the skeleton are not in the tree from nose' in log_lines[0]
     kept = {frozenset(edge) for edge in tree.edges}

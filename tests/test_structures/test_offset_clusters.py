@@ -1,4 +1,4 @@
-"""Mixture types against plain K-means, exhaustive search and hand-made people."""
+"""Mixture types against plain K-means, exhaustive search and hand-made persons."""
 
 from itertools import product
 
@@ -16,7 +16,7 @@ TREE = KinematicTree.from_parents(
 )
 
 
-def people(count=300, seed=0):
+def persons(count=300, seed=0):
     """Positions (N, 4, 2): arms in three directions that are not each other's mirror images, trunks in three."""
     rng = np.random.default_rng(seed)
     positions = np.zeros((count, 4, 2))
@@ -35,7 +35,7 @@ def fit(positions, labelled=None, num_types=3, tree=TREE, **options):
 
 
 def test_left_and_right_are_fitted_as_one_and_mirror_each_other():
-    positions = people()
+    positions = persons()
     found = fit(positions)
     left, right = 2, 3
     np.testing.assert_array_equal(found.offsets[left], found.offsets[right] * MIRROR)
@@ -57,7 +57,7 @@ def test_left_and_right_are_fitted_as_one_and_mirror_each_other():
 
 
 def test_types_on_the_axis_come_in_mirrored_pairs_or_are_their_own():
-    positions = people()
+    positions = persons()
     found = fit(positions)
     trunk = positions[:, 1] - positions[:, 0]
     down, side = np.abs(trunk[:, 0]) < 0.15, np.abs(trunk[:, 0]) >= 0.15
@@ -79,8 +79,8 @@ def test_types_on_the_axis_come_in_mirrored_pairs_or_are_their_own():
     np.testing.assert_allclose(found.offsets[0].mean(axis=0), -found.offsets[1].mean(axis=0), atol=1e-12)
 
 
-def test_flipped_people_have_flipped_types():
-    positions = people(200, seed=1)
+def test_flipped_persons_have_flipped_types():
+    positions = persons(200, seed=1)
     found = fit(positions, num_types=4)
     labelled = np.ones((200, 4), bool)
     types = found.types_of(positions * 100, labelled, (100, 100))
@@ -93,7 +93,7 @@ def test_flipped_people_have_flipped_types():
 
 @pytest.mark.parametrize('num_types', [1, 2, 3, 4])
 def test_symmetric_types_are_the_best_there_are(num_types):
-    """Against every way to share out six people, fold by fold, among types that mirror each other."""
+    """Compared with every assignment of six persons, folded, to types that mirror each other."""
     rng = np.random.default_rng(num_types)
     points = rng.normal(size=(6, 2)) * (1, 0.3)
     found = cluster_symmetric(points, num_types, restarts=20, seed=0)
@@ -125,7 +125,7 @@ def test_symmetry_costs_little():
 
 
 def test_plain_types_are_scikit_learns_in_the_order_of_their_angle():
-    points = people(100)[:, 2]
+    points = persons(100)[:, 2]
     found = cluster_offsets(points, 5, restarts=50, seed=3)
     truth = KMeans(5, n_init=50, random_state=3).fit(points)
     order = np.argsort(np.arctan2(*truth.cluster_centers_.T[::-1]))
@@ -134,7 +134,7 @@ def test_plain_types_are_scikit_learns_in_the_order_of_their_angle():
 
 
 def test_unlabelled_joints_are_left_out():
-    positions, rng = people(), np.random.default_rng(5)
+    positions, rng = persons(), np.random.default_rng(5)
     labelled = rng.uniform(size=(300, 4)) < 0.6
     # whoever is not labelled lies anywhere
     spoilt = np.where(labelled[..., None], positions, rng.normal(size=(300, 4, 2)) * 100)
@@ -155,14 +155,14 @@ def test_the_same_seed_gives_the_same_types():
 
 
 def test_wrong_labels_can_be_trimmed():
-    positions = people()
-    positions[:3, 2] += 40  # three people's left arms
+    positions = persons()
+    positions[:3, 2] += 40  # three persons' left arms
     assert np.abs(fit(positions).offsets[2]).max() > 10
-    np.testing.assert_allclose(fit(positions, trim=0.02).offsets, fit(people()).offsets, atol=0.01)
+    np.testing.assert_allclose(fit(positions, trim=0.02).offsets, fit(persons()).offsets, atol=0.01)
 
 
 def test_one_type_is_the_mean_and_one_part_has_one():
-    positions = people()
+    positions = persons()
     found = fit(positions, num_types=1)
     arm = positions[:, 2] - positions[:, 0] + (positions[:, 3] - positions[:, 0]) * MIRROR
     np.testing.assert_allclose(found.offsets[2, 0], arm.mean(axis=0) / 2)
@@ -173,8 +173,8 @@ def test_one_type_is_the_mean_and_one_part_has_one():
         fit(positions[:, :1], num_types=2, tree=single)
 
 
-def test_too_few_people_for_a_part_are_told_of():
-    positions = people(20)
+def test_too_few_persons_for_a_part_are_reported():
+    positions = persons(20)
     labelled = np.ones((20, 4), bool)
     labelled[1:, 2] = labelled[1:, 3] = False
     message = "num_types=3 is too many for part 'left' and 'right' together: 2 persons have it .* 2 different offsets"
@@ -188,8 +188,8 @@ def test_too_few_people_for_a_part_are_told_of():
         fit(np.tile([[[0, 0], [0, 1], [1, 1], [2, 2]]], (20, 1, 1)).astype(float))
 
 
-def test_just_enough_people():
-    """Three people on the axis, one of them to the side: four types that mirror each other."""
+def test_just_enough_persons():
+    """Three persons, one of them off the axis: four types that mirror each other."""
     tree = KinematicTree.from_parents(['a', 'b'], [None, 'a'])
     positions = np.array([[[0, 0], [0, 1]], [[0, 0], [0, 2]], [[0, 0], [1, 1]]], dtype=float)
     found = fit(positions, num_types=4, tree=tree)
@@ -209,7 +209,7 @@ def test_just_enough_people():
 )
 def test_bad_values(options, message):
     with pytest.raises(ValueError, match=message):
-        fit(people(10), **options)
+        fit(persons(10), **options)
 
 
 def test_a_lopsided_tree_is_refused():

@@ -1,4 +1,4 @@
-"""A user's file comes before a shipped one of the same name; what is nowhere is told of."""
+"""A user's file comes before a shipped one of the same name; a file that is nowhere is an error."""
 
 import pytest
 

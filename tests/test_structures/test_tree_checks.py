@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a tree, and what names are read into."""
+"""Errors of a tree, and names converted to indices."""
 
 import numpy as np
 import pytest
