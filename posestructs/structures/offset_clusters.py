@@ -83,20 +83,29 @@ def fit_types(
             points = np.concatenate([points, offsets[known[:, image], image] * _MIRROR])
         points = _trimmed(points, trim)
         _check_enough(tree, v, points, num_types)
-        if image != v:
-            clusters = cluster_offsets(points, num_types, restarts, seed)
-            counted, labels, copies = points, clusters.labels, 1
-        else:
-            clusters = cluster_symmetric(points, num_types, restarts, seed)
+        clusters, variances[v], shares[v] = _fit_part(points, image == v, num_types, restarts, seed)
+        means[v] = clusters.means
+        if image == v:
             mirror_types[v] = clusters.mirror
-            # each person as is and mirrored: two points per person
-            counted, copies = np.concatenate([points, points * _MIRROR]), 2
-            labels = np.concatenate([clusters.labels, clusters.mirror[clusters.labels]])
-        means[v], shares[v] = clusters.means, np.bincount(labels, minlength=num_types) / len(labels)
-        variances[v] = _variances(counted, labels, clusters.means, copies)
-        if image != v:
+        else:
             means[image], variances[image], shares[image] = means[v] * _MIRROR, variances[v], shares[v]
     return Deformation(tree, means, variances, mirror_types, shares, aspect_ratio, source)
+
+
+def _fit_part(
+    points: np.ndarray, on_axis: bool, num_types: int, restarts: int, seed: int
+) -> tuple[Clusters, np.ndarray, np.ndarray]:
+    """Types of one part or pair of parts, their (T, 2) variances and their (T,) shares."""
+    if on_axis:
+        clusters = cluster_symmetric(points, num_types, restarts, seed)
+        # each person as is and mirrored: two points per person
+        counted, copies = np.concatenate([points, points * _MIRROR]), 2
+        labels = np.concatenate([clusters.labels, clusters.mirror[clusters.labels]])
+    else:
+        clusters = cluster_offsets(points, num_types, restarts, seed)
+        counted, labels, copies = points, clusters.labels, 1
+    shares = np.bincount(labels, minlength=num_types) / len(labels)
+    return clusters, _variances(counted, labels, clusters.means, copies), shares
 
 
 def cluster_offsets(points: np.ndarray, num_types: int, restarts: int, seed: int) -> Clusters:
