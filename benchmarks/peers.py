@@ -211,7 +211,22 @@ def milliseconds(run: Callable[[], Any], repeats: int = 30) -> float:
     return float(np.median(times) * 1e3)
 
 
-def evaluate(config: Config, folder: Path, arch: str, fit_persons: int) -> dict[str, Any]:
+def coco_results(infos: list[dict], joints: np.ndarray, scores: np.ndarray) -> list[dict]:
+    """Predictions as COCO has them, joints in the order of the data set."""
+    return [
+        dict(
+            image_id=int(info['img_id']),
+            category_id=1,
+            score=float(sure.mean()),
+            keypoints=np.column_stack([pose, sure]).round(3).ravel().tolist(),
+        )
+        for info, pose, sure in zip(infos, joints, scores, strict=True)
+    ]
+
+
+def evaluate(
+    config: Config, folder: Path, arch: str, fit_persons: int, predictions: Path | None = None
+) -> dict[str, Any]:
     """One peer on the validation persons of a config.
 
     Args:
@@ -219,6 +234,7 @@ def evaluate(config: Config, folder: Path, arch: str, fit_persons: int) -> dict[
         folder: Of MoveNet's published files.
         arch: 'lightning' or 'thunder'.
         fit_persons: Training persons on which neck and head top are fitted.
+        predictions: Folder for the predictions, as COCO results.
 
     Returns:
         Metrics, size and time.
@@ -233,6 +249,9 @@ def evaluate(config: Config, folder: Path, arch: str, fit_persons: int) -> dict[
     joints, scores = predict(model, infos)
     own = to_dataset(joints, names, fractions)
     known = np.stack([scores[:, COCO.index(n)] if n in COCO else scores.min(1) for n in names], 1)
+    if predictions:
+        predictions.mkdir(parents=True, exist_ok=True)
+        (predictions / f'movenet-{arch}.json').write_text(json.dumps(coco_results(infos, own, known)))
     metrics = score(config.val_evaluator, val.metainfo, infos, own, known)
     image = torch.zeros(1, 3, model.size, model.size)
     with torch.no_grad():
@@ -255,9 +274,12 @@ def main() -> None:
     )
     parser.add_argument('--fit-persons', type=int, default=300, help='training persons for neck and head top')
     parser.add_argument('--out', type=Path, help='json file for the results')
+    parser.add_argument('--predictions', type=Path, help='folder for the predictions, as COCO results')
     args = parser.parse_args()
     config = Config.fromfile(args.config)
-    results = [evaluate(config, args.movenet, arch, args.fit_persons) for arch in ('lightning', 'thunder')]
+    results = [
+        evaluate(config, args.movenet, arch, args.fit_persons, args.predictions) for arch in ('lightning', 'thunder')
+    ]
     for result in results:
         sys.stdout.write(json.dumps(result, indent=2) + '\n')
     if args.out:

@@ -1,0 +1,144 @@
+"""Models side by side on hard persons: right joints, whole persons, left and right.
+
+    python benchmarks/hard_persons.py CONFIG ours=ours.pkl movenet-thunder=movenet-thunder.json --out table.json
+
+Labels are those of the config's test set. Predictions are dumps of ``tools/test.py --dump`` or COCO results, such as
+``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on the same persons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS
+
+import posestructs  # noqa: F401
+from posestructs.evaluation.error_anatomy import KINDS, classify_errors, torso_scale
+from posestructs.evaluation.joint_names import check_pair
+from posestructs.evaluation.prediction_files import Labels, labels_of_dataset, match_predictions, read_predictions
+from posestructs.evaluation.prediction_files.labels import mirror_by_names
+from posestructs.evaluation.tables import format_table
+
+NOT_LIMBS = ('neck', 'head_top')
+THR = 0.2  # torsos, of a right joint
+APART = 0.5  # torsos between the labels of a mirror pair, from which two predictions within THR count as one place
+
+
+class Persons(NamedTuple):
+    """Predictions of N persons with K joints beside their labels; lengths in pixels."""
+
+    pred: np.ndarray
+    gt: np.ndarray
+    labelled: np.ndarray
+    torso: np.ndarray
+
+
+def right_joints(persons: Persons) -> np.ndarray:
+    """(N, K) bool: labelled joints within THR torsos."""
+    distance = np.linalg.norm(persons.pred - persons.gt, axis=-1)
+    return persons.labelled & (distance <= THR * persons.torso[:, None])
+
+
+def both_on_one(persons: Persons, pair: tuple[int, int]) -> float:
+    """Percentage of mirror pairs that are apart whose two predictions lie on one place."""
+    (a, b), unit = pair, persons.torso
+    apart = persons.labelled[:, a] & persons.labelled[:, b]
+    apart &= np.linalg.norm(persons.gt[:, a] - persons.gt[:, b], axis=1) >= APART * unit
+    close = np.linalg.norm(persons.pred[:, a] - persons.pred[:, b], axis=1) <= THR * unit
+    return 100 * float(close[apart].mean()) if apart.any() else float('nan')
+
+
+def interval(ours: np.ndarray, theirs: np.ndarray, count: np.ndarray, resamples: int = 5000) -> dict[str, float]:
+    """Difference in points of right joints with a 95 % interval, persons drawn with replacement.
+
+    Args:
+        ours: (N,) right joints of each person.
+        theirs: (N,) likewise of the other model.
+        count: (N,) labelled joints of each person.
+        resamples: Number of draws.
+
+    Returns:
+        ``mean``, ``low``, ``high``.
+    """
+    rng, n = np.random.default_rng(0), len(count)
+    draws = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+    values = 100 * (draws @ (ours - theirs)) / (draws @ count)
+    low, high = np.quantile(values, [0.025, 0.975])
+    return dict(mean=100 * float((ours - theirs).sum() / count.sum()), low=float(low), high=float(high))
+
+
+def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
+    """Figures of one model, in percent."""
+    names = labels.joints
+    limbs = np.array([name not in NOT_LIMBS for name in names])
+    right, labelled = right_joints(persons), persons.labelled
+    errors = classify_errors(persons.pred, persons.gt, labelled, persons.torso, mirror_by_names(names))
+    counts = np.array([(errors.kind == kind).sum() for kind in range(len(KINDS))])
+    wrong = counts[1:].sum()
+    whole = labelled[:, limbs].all(1)
+    return dict(
+        joints=100 * right.sum() / labelled.sum(),
+        limbs=100 * right[:, limbs].sum() / labelled[:, limbs].sum(),
+        whole_persons=100 * float(right[whole][:, limbs].all(1).mean()),
+        labelled_joints_all_right=100 * float((right | ~labelled)[:, limbs].all(1).mean()),
+        inversions_among_errors=100 * counts[KINDS.index('inversion')] / wrong,
+        both_on_one_knee=both_on_one(persons, (names.index('left_knee'), names.index('right_knee'))),
+        both_on_one_ankle=both_on_one(persons, (names.index('left_ankle'), names.index('right_ankle'))),
+        **{f'kind_{name}': 100 * counts[i] / counts.sum() for i, name in enumerate(KINDS)},
+    )
+
+
+def read_persons(path: str, labels: Labels) -> Persons:
+    """Predictions of a file in the order of the labels."""
+    poses = read_predictions(path)
+    if poses.joints is None:
+        poses.joints = labels.joints
+    matched = match_predictions(poses, labels, min_oks=0.0)
+    pair = tuple(map(labels.joints.index, check_pair(labels.meta['torso_pair'], 'hard_persons')))
+    torso = torso_scale(labels.keypoints, labels.labelled, pair)
+    labelled = labels.labelled & (matched.found & (torso > 0))[:, None]
+    return Persons(np.nan_to_num(matched.pred, nan=-1e6), labels.keypoints, labelled, np.nan_to_num(torso, nan=1.0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('config')
+    parser.add_argument('models', nargs='+', metavar='NAME=FILE')
+    parser.add_argument('--out', type=Path, help='json file for the figures')
+    args = parser.parse_args()
+    files = dict(pair.split('=', 1) for pair in args.models)
+    init_default_scope('mmpose')
+    dataset = DATASETS.build(Config.fromfile(args.config).test_dataloader.dataset)
+    labels = labels_of_dataset(dataset, Path(args.config).name)
+    found = {name: read_persons(path, labels) for name, path in files.items()}
+    # the same joints for all
+    common = np.logical_and.reduce([persons.labelled for persons in found.values()])
+    found = {name: persons._replace(labelled=common) for name, persons in found.items()}
+    figures: dict[str, Any] = {name: summarise(persons, labels) for name, persons in found.items()}
+    first, count = next(iter(found)), common.sum(1)
+    hits = {name: right_joints(persons).sum(1) for name, persons in found.items()}
+    for name in list(found)[1:]:
+        figures[name]['first_minus_this'] = interval(hits[first], hits[name], count)
+    keys = [key for key in figures[first] if not key.startswith('kind_')]
+    rows = [[name, *(f'{figures[name][key]:.1f}' for key in keys)] for name in found]
+    sys.stdout.write(f'{int(count.astype(bool).sum())} persons, {int(count.sum())} joints, in percent\n')
+    sys.stdout.write(format_table(['', *keys], rows) + '\n')
+    for name in list(found)[1:]:
+        d = figures[name]['first_minus_this']
+        sys.stdout.write(f'{first} minus {name}: {d["mean"]:+.1f} points [{d["low"]:+.1f}, {d["high"]:+.1f}]\n')
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(dict(config=args.config, figures=figures), indent=1) + '\n')
+
+
+if __name__ == '__main__':
+    main()
