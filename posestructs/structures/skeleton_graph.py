@@ -56,18 +56,30 @@ def skeleton_graph(metainfo: Mapping[str, Any]) -> SkeletonGraph:
 
 
 def _as_written(metainfo: Mapping[str, Any], source: str) -> SkeletonGraph:
-    joints = sorted(metainfo['keypoint_info'].values(), key=lambda joint: joint['id'])
-    names = tuple(joint['name'] for joint in joints)
+    joints, links = (_entries(metainfo, key, source) for key in ('keypoint_info', 'skeleton_info'))
+    joints = [joints[key] for key in sorted(joints, key=lambda key: joints[key].get('id', key))]
+    names = tuple(joint.get('name') for joint in joints)
+    checks.check_names(f'{source}: names of keypoint_info', names)
     index = {name: k for k, name in enumerate(names)}
-    links = tuple(
-        tuple(checks.known(name, index, f'{source}: skeleton_info[{i}].link', 'joint') for name in link['link'])
-        for i, link in metainfo['skeleton_info'].items()
-    )
+    links = tuple(_link(link.get('link'), index, f'{source}: skeleton_info[{i}].link') for i, link in links.items())
     mirror = tuple(
         checks.known(joint.get('swap') or joint['name'], index, f'{source}: swap of {joint["name"]!r}', 'joint')
         for joint in joints
     )
     return SkeletonGraph(names, links, mirror, source)
+
+
+def _entries(metainfo: Mapping[str, Any], key: str, source: str) -> Mapping[Any, Mapping[str, Any]]:
+    entries = metainfo[key]
+    if not isinstance(entries, Mapping) or not all(isinstance(entry, Mapping) for entry in entries.values()):
+        raise ValueError(f'{source}: {key}={entries!r}, allowed: a dict of dicts by number')
+    return entries
+
+
+def _link(link: Any, index: Mapping[str, int], where: str) -> tuple[int, int]:
+    if not isinstance(link, (list, tuple)) or len(link) != 2:
+        raise ValueError(f'{where}={link!r}, allowed: two joints')
+    return tuple(checks.known(name, index, where, 'joint') for name in link)
 
 
 def spanning_tree(graph: SkeletonGraph, root: str | None = None) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:

@@ -117,6 +117,15 @@ def test_bad_metainfo():
     one_sided = {i: dict(name=n, id=i, swap=s) for i, (n, s) in enumerate([('a', ''), ('b', 'c'), ('c', '')])}
     with pytest.raises(ValueError, match='metainfo: mirror does not lead back'):
         KinematicTree.from_metainfo(skeleton(keypoint_info=one_sided))
+    nameless = {0: dict(id=0), 1: dict(name='b', id=1)}
+    with pytest.raises(TypeError, match=r"metainfo: names of keypoint_info=\(None, 'b'\), allowed: a list of names"):
+        KinematicTree.from_metainfo(skeleton(keypoint_info=nameless))
+    for key, value in (('skeleton_info', []), ('skeleton_info', {0: ('a', 'b')}), ('keypoint_info', ['a', 'b'])):
+        with pytest.raises(ValueError, match=f'metainfo: {key}=.*, allowed: a dict of dicts by number'):
+            KinematicTree.from_metainfo(skeleton(**{key: value}))
+    for link in (None, 'ab', ('a',), ('a', 'b', 'c')):
+        with pytest.raises(ValueError, match=r'metainfo: skeleton_info\[0\].link=.*, allowed: two joints'):
+            KinematicTree.from_metainfo(skeleton(skeleton_info={0: dict(link=link)}))
     with pytest.raises(ValueError, match='must have keypoint_info and skeleton_info'):
         KinematicTree.from_metainfo(dict(a=1))
     with pytest.raises(TypeError, match='metainfo must be a dict, got str'):
