@@ -124,6 +124,7 @@ def test_pages_are_complete():
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group('recipe-own_backbone')
 def test_own_backbone(follow):
     project, _ = follow('backbone')
     for work_dir, others in (('try_sfl', {'neck', 'head'}), ('try_apn', {'head', 'discriminators'})):
@@ -135,6 +136,7 @@ def test_own_backbone(follow):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group('recipe-own_skeleton')
 def test_own_skeleton(follow):
     project, _ = follow('skeleton')
     columns = set(logged(project / 'work_dirs' / 'try')[-1])
@@ -145,6 +147,7 @@ def test_own_skeleton(follow):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group('recipe-own_discriminator')
 def test_own_discriminator(follow):
     project, _ = follow('discriminator')
     for work_dir, expected in (('try', {'pose', 'confidence', 'limbs'}), ('try_only', {'limbs'})):
@@ -156,6 +159,7 @@ def test_own_discriminator(follow):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group('recipe-own_data_set')
 def test_own_data_set(follow, shell, environment):
     project, _ = follow('dataset')
     pictures = sorted((project / 'work_dirs' / 'look').glob('*.png'))
@@ -194,6 +198,7 @@ def test_own_data_set(follow, shell, environment):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group('recipe-existing_config')
 @needs_data
 def test_existing_config(follow):
     project, printed = follow('existing-config')
