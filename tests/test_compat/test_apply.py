@@ -9,9 +9,7 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from posestructs import compat
 from tests.helpers import repo_root
 
 SITE = Path(sysconfig.get_path('purelib'))
@@ -53,8 +51,7 @@ def test_absent_packages_are_stood_in_for_and_stay_absent(tmp_path):
     out = env.python("""
         import sys
         import posestructs
-        from posestructs import compat
-        before = dict(sys.modules)
+                before = dict(sys.modules)
         compat.apply()  # a second call changes nothing
         assert dict(sys.modules) == before
 
@@ -198,43 +195,31 @@ def test_absent_requirements_are_named_in_one_message(tmp_path):
     assert 'numpy ' not in message and 'works' not in message
 
 
-def test_pkg_resources_stand_in_agrees_with_the_real_one():
-    pkg_resources = pytest.importorskip('pkg_resources', reason='setuptools 81 or later has no pkg_resources')
-    from posestructs.utils import pkg_resources_stand_in as ours
-
-    for name in ('mmengine', 'mmpose', 'mmcv-lite', 'numpy'):
-        real, mine = pkg_resources.get_distribution(name), ours.get_distribution(name)
-        assert os.path.samefile(mine.location, real.location)
-        assert mine.has_metadata('top_level.txt') == real.has_metadata('top_level.txt')
-        if real.has_metadata('top_level.txt'):
-            assert mine.get_metadata('top_level.txt') == real.get_metadata('top_level.txt')
-    with pytest.raises(ours.DistributionNotFound):
-        ours.get_distribution('no-such-package')
+def distribution(env, name, version):
+    env.add(
+        f'{name.replace("-", "_")}-{version}.dist-info/METADATA',
+        f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n',
+    )
 
 
-class Numpy24Array(np.ndarray):
-    """Refuses what numpy 2.4 refuses: a number out of an array that is not 0-dimensional."""
+def test_distributions_of_onedl_count_and_both_families_are_reported_as_broken(tmp_path):
+    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmengine-', 'mmcv_lite-'))
+    distribution(env, 'onedl-mmengine', '0.10.12')
+    distribution(env, 'onedl-mmcv', '2.3.6')
+    out = env.run('-m', 'posestructs.compat')
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert 'onedl-mmengine 0.10.12' in rows['mmengine'] and 'works' in rows['mmengine']
+    assert 'onedl-mmcv 2.3.6' in rows['mmcv'] and 'nothing' in rows['mmcv'] and 'broken:' not in rows
+    assert 'pip install onedl-mmengine onedl-mmcv onedl-mmdetection' in rows['mmdet']
 
-    def __int__(self):
-        if self.ndim:
-            raise TypeError('only 0-dimensional arrays can be converted to Python scalars')
-        return super().__int__()
-
-
-def test_visualizer_draws_the_same_circle_under_numpy_2_4():
-    from mmpose.visualization import PoseLocalVisualizer
-
-    images = []
-    for radius in (3, np.array([3]).view(Numpy24Array)):
-        visualizer = PoseLocalVisualizer()
-        visualizer.set_image(np.zeros((20, 30, 3), np.uint8))
-        visualizer.draw_circles(np.array([10.0, 8.0]), radius, face_colors=(255, 0, 0), line_widths=1)
-        images.append(visualizer.get_image())
-    assert images[0][8, 10, 0] == 255 and (images[0] > 0).any(-1).sum() > 20
-    np.testing.assert_array_equal(*images)
-
-
-def test_installs_are_merged_in_order():
-    commands = ['pip install a', 'pip install b', 'pip install --no-deps c', 'pip install d', 'pip install e && x']
-    expected = ['pip install a b', 'pip install --no-deps c', 'pip install d', 'pip install e && x']
-    assert compat._merge_installs(commands) == expected
+    distribution(env, 'mmengine', '0.10.7')
+    out = env.run('-m', 'posestructs.compat', check=False)
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert (
+        'broken' in rows['mmengine'] and 'pip uninstall -y mmengine onedl-mmengine && pip install' in rows['mmengine']
+    )
+    assert rows['broken:'].startswith('broken: mmengine (OpenMMLab) beside onedl-mmengine, onedl-mmcv (OneDL)')
+    assert 'exit 1' in env.run(
+        '-c',
+        'import subprocess, sys; print("exit", subprocess.call([sys.executable, "-S", "-m", "posestructs.compat"]))',
+    )

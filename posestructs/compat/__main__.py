@@ -1,0 +1,8 @@
+"""Print what was found: ``python -m posestructs.compat``."""
+
+import sys
+
+from posestructs.compat import main
+
+if __name__ == '__main__':
+    sys.exit(main())
