@@ -129,7 +129,7 @@ class NetworkOptimWrapperConstructor:
         paramwise_cfg: Not allowed here, as it would be for all networks at once.
 
     Raises:
-        ValueError: ``paramwise_cfg`` stands beside the networks.
+        ValueError: ``paramwise_cfg`` is given for all networks.
     """
 
     def __init__(self, optim_wrapper_cfg: Mapping[str, Any], paramwise_cfg: Any = None) -> None:

@@ -34,7 +34,7 @@ MODEL = dict(
     discriminators=dict(
         pose=dict(channels=8, depth=1, norm_cfg=GROUPS), confidence=dict(channels=8, depth=1, norm_cfg=GROUPS)
     ),
-    # large enough to matter beside L_G, and labels of both kinds
+    # weights that are large compared with L_G, and thresholds that give labels of both kinds
     adversarial=dict(alpha=0.5, beta=0.7, delta=0.5, epsilon=4.0),
 )
 
@@ -79,7 +79,7 @@ def build(seed: int = 0, train: bool = True, **changes):
     model = MODELS.build(config(**changes)).double()
     model.init_weights()
     for name, parameter in model.head.named_parameters():
-        if name.endswith('3.weight'):  # the last convolutions, which mmpose starts near 0
+        if name.endswith('3.weight'):  # the last convolutions, which mmpose initialises near 0
             torch.nn.init.normal_(parameter, std=0.4)
     if hasattr(model, 'attach_discriminators'):
         model.attach_discriminators()
@@ -121,7 +121,7 @@ def weights(model) -> dict[str, torch.Tensor]:
 
 
 def largest_difference(one: dict, other: dict) -> float:
-    """Over all weights; both must have the same names."""
+    """Largest difference of two dicts of weights with equal names."""
     if one.keys() != other.keys():
         raise KeyError(sorted(one.keys() ^ other.keys()))
     return max((one[name].double() - other[name].double()).abs().max().item() for name in one)

@@ -61,10 +61,10 @@ def main(rank: int, out_dir: str) -> None:
     result = {scenario: train(scenario, rank, 2) for scenario in SCENARIOS}
     model = toy.build()
     wrapper = NetworkDistributedDataParallel(model)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         wrapper.train_step(toy.batch(0, 2), toy.optimizers(model))
-    result['deprecated'] = [str(warning.message) for warning in told if 'deprecated' in str(warning.message)]
+    result['deprecated'] = [str(warning.message) for warning in caught if 'deprecated' in str(warning.message)]
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         wrappers = wrapper, NetworkDistributedDataParallel(model, broadcast_buffers=True)

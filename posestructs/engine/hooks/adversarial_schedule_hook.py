@@ -42,7 +42,7 @@ def ramp_factor(position: int, warmup: int, ramp: int) -> float:
 
 @HOOKS.register_module()
 class AdversarialScheduleHook(Hook):
-    """Train the generator alone first, let the weights of the discriminators grow, and freeze networks for a time.
+    """Train only the generator at first, let the weights of the discriminators grow, and freeze networks for a time.
 
     Discriminators are not run in the warm-up, so that an iteration costs as much as a supervised one. The schedule is a
     function of the number of epochs or iterations done and of the model's own weights, so that a resumed run equals an

@@ -159,7 +159,7 @@ class InvertedResidual(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output; equal ones and a stride of 1 add the input to it.
         expansion: Factor of the hidden channels; 1 leaves out the first convolution.
-        stride: Of the depthwise convolution.
+        stride: Stride of the depthwise convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, expansion: int, stride: int) -> None:

@@ -13,9 +13,9 @@ per joint, which is pooled to the joint's logit::
 sum of 2 pi sigma^2 = 6.3 for a sigma of 1, and so 86 % of the weight. Gradients reach the maps through w_k as well.
 
 **Scale of the maps.** A Gaussian of height 1 on H x W cells has a root mean square (RMS) of sigma sqrt(pi / (H W)):
-0.11 on 16 x 16 cells and 0.028 on 64 x 64 with a sigma of 1. A normalised image has about 1, so that P's first layer
-hardly sees the maps beside it. ``map_scale='unit_rms'`` multiplies the maps by sqrt(H W / pi) / sigma, which gives the
-map of a target an RMS of 1.
+0.11 on 16 x 16 cells and 0.028 on 64 x 64 with a sigma of 1. A channel of a normalised image has about 1, so that the
+image outweighs the maps in P's first layer. ``map_scale='unit_rms'`` multiplies the maps by sqrt(H W / pi) / sigma,
+which gives the map of a target an RMS of 1.
 
 Normalisation is by groups, not by batches: D sees real and predicted maps in its own step but predicted ones only in
 the generator's, so that batch statistics would reveal the step, and would differ between ranks.
@@ -67,7 +67,7 @@ class MapDiscriminator(BaseModule):
     Args:
         num_joints: K.
         with_occlusion: Read K pose maps and K occlusion maps; False for K pose maps.
-        extra_channels: Channels of the input beside the maps.
+        extra_channels: Number of input channels other than the maps.
         channels: Width, an even number; by default that of the preset.
         depth: Number of times that an encoder-decoder halves the maps. H and W must be multiples of ``2 ** depth``.
         num_stacks: Number of consecutive encoder-decoders, at least 1.
@@ -113,7 +113,7 @@ class MapDiscriminator(BaseModule):
             check_integer(f'{name}.{key}', value, 1)
         self.pooling = check_choice(f'{name}.pooling', pooling, POOLINGS)
         if (pooling == 'fc') != (map_size is not None):
-            raise ValueError(f"{name}: map_size={map_size!r} with pooling={pooling!r}, and 'fc' alone needs one (W, H)")
+            raise ValueError(f"{name}: map_size={map_size!r} with pooling={pooling!r}, and only 'fc' needs one (W, H)")
         self.map_scale, self.map_sigma = _check_scale(name, map_scale, map_sigma)
         self.num_joints, self.with_occlusion = num_joints, with_occlusion
         self.map_channels = (1 + with_occlusion) * num_joints

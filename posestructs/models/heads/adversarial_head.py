@@ -135,10 +135,6 @@ class AdversarialHead(HeatmapHead):
         """
         return (maps[:, : self.out_channels], maps[:, self.out_channels :]) if self.multi_task else (maps, None)
 
-    def maps(self, feats: Features) -> tuple[Tensor, Tensor | None]:
-        """Pose maps and occlusion maps of the last stack, as from :meth:`split`."""
-        return self.split(self.forward(feats)[-1])
-
     def loss(
         self, feats: Features, batch_data_samples: list[PoseDataSample], train_cfg: Mapping[str, Any] | None = None
     ) -> dict[str, Tensor]:

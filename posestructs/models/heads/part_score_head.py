@@ -120,7 +120,7 @@ class PartScoreHead(BaseHead):
 
         Args:
             feats: (N, V*C', h, w) features of the parts and, with ``shared_channels``, (N, shared_channels, h, w)
-                shared features; or the former alone.
+                shared features; or only the former.
 
         Returns:
             Tensor: (N, V*T + 1, h, w).

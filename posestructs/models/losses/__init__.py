@@ -1,4 +1,4 @@
-"""Losses."""
+"""Losses of heads and discriminators."""
 
 from posestructs.models.losses.adversarial_loss import AdversarialLoss
 from posestructs.models.losses.heatmap_sum_loss import HeatmapSumLoss

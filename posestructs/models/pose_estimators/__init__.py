@@ -1,4 +1,4 @@
-"""Pose estimators."""
+"""Top-down pose estimators of both methods."""
 
 from posestructs.models.pose_estimators.adversarial_pose_estimator import AdversarialPoseEstimator
 from posestructs.models.pose_estimators.calibrated_pose_estimator import CalibratedPoseEstimator

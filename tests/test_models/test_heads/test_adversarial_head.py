@@ -87,12 +87,12 @@ def test_first_maps_are_near_zero():
     assert all(maps.abs().max() < 0.05 for maps in net([tuple(f.float() for f in s) for s in stacks()]))
 
 
-def test_maps_and_split():
-    net, feats = head(), stacks()
-    pose, occlusion = net.maps(feats)
-    assert torch.equal(torch.cat([pose, occlusion], 1), net(feats)[-1])
-    pose, occlusion = single().maps(stacks(branches=1))
-    assert pose.shape == (3, K, 8, 12) and occlusion is None
+def test_pose_maps_come_first():
+    maps = torch.rand(3, 2 * K, 8, 12)
+    pose, occlusion = head().split(maps)
+    assert torch.equal(pose, maps[:, :K]) and torch.equal(occlusion, maps[:, K:])
+    pose, occlusion = single().split(maps[:, :K])
+    assert torch.equal(pose, maps[:, :K]) and occlusion is None
 
 
 BACKBONES = {

@@ -1,4 +1,4 @@
-"""The head: scores against a loop, counts, flips, nothing that waits for a GPU, mmpose's conventions."""
+"""The head: scores against a loop, numbers of weights, flips, no synchronisation with a GPU, mmpose's conventions."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ ARMS = dict(
     mirror=[('left_hand', 'right_hand')],
     joints=['right_hand', 'left_hand', 'neck'],
 )
-# rectangular, three types; the two types of the neck that lie beside the axis mirror each other
+# rectangular, three types; two types of the neck are mirror images of each other
 SIZES = dict(input_size=(48, 64), heatmap_size=(6, 8))
 
 
@@ -66,7 +66,7 @@ def samples(codec, visible=(1, 1, 1)):
 @pytest.mark.parametrize('background', ['branch', 'plain'])
 @pytest.mark.parametrize('shared', [None, 5])
 def test_scores_part_by_part(background, shared):
-    """z_k = W_k [A'_k, B'_k] + b_k of the part's own four channels; the background sees the others or all."""
+    """z_k = W_k [A'_k, B'_k] + b_k over the four channels of a part; the background reads shared or all channels."""
     built = head(background=background, shared_channels=shared, background_channels=7).double()
     built.requires_grad_(False)
     for parameter in built.parameters():
@@ -129,7 +129,7 @@ def test_the_branch_drops_whole_channels_in_training():
 def test_loss_is_that_of_the_targets():
     built = head(loss=dict(type='MaskedSoftmaxLoss', loss_weight=2.0))
     data = samples(built.decoder)
-    for one in data:  # every cell outside the parts' surroundings counts: nothing is left to chance
+    for one in data:  # every cell that is not close to a part counts, so that nothing is random
         one.gt_fields.negative_rates = (one.gt_fields.negative_rates > 0).float()
     losses = built.loss((features(),), data)
     keys = ('part_cells', 'part_types', 'part_shares')
@@ -151,7 +151,7 @@ def test_accuracy_is_right_where_the_scores_are():
             logits.view(2, 10, 48)[n, k * 3 + 1, cells[n, k]] = 5
     built.forward = lambda feats: logits
     assert built.loss(None, data)['acc_pose'] == 1
-    logits[0, 3:6] = logits[0, 3:6].flip(-1)  # one hand of one of two people
+    logits[0, 3:6] = logits[0, 3:6].flip(-1)  # one hand of one of two persons
     assert built.loss(None, data)['acc_pose'] == pytest.approx((0.5 + 1 + 1) / 3)
 
 
@@ -178,7 +178,7 @@ class _Spy(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-# reads a value, has a size made by data, or makes a tensor of Python numbers that a GPU would have to fetch
+# operators that read a value, have a size that depends on values, or copy Python numbers to a GPU
 WAITS = {
     '_local_scalar_dense',
     'item',
@@ -195,14 +195,14 @@ WAITS = {
 def test_nothing_waits_for_a_gpu():
     with _Spy() as spy:
         torch.tensor([1.0], requires_grad=True)[[0]].max().item()
-    assert len(spy.names & WAITS) >= 3  # it does see them
+    assert len(spy.names & WAITS) >= 3  # it records them
     built, feats = head().train(), (features(),)
     data = samples(built.decoder)
     with _Spy() as spy:
         losses = built.loss(feats, data)
         losses['loss_parts'].backward()
     assert spy.names & {'gather', '_log_softmax', 'convolution'}
-    # a change of type is _to_copy as well
+    # a change of dtype is a _to_copy as well
     assert not spy.names & (WAITS - {'_to_copy'})
 
 
@@ -294,7 +294,7 @@ def test_targets_of_another_tree():
 
 
 def test_targets_of_other_types():
-    """One type too few would train in silence, one too many to an infinite loss."""
+    """One type too few would train without an error, one too many with an infinite loss."""
     built, untyped = head(), decoder(deformation=None)
     with pytest.raises(ValueError, match='targets have 3 parts of 1 types, PartScoreHead 3 of 3'):
         built.loss((features(),), samples(PartScoreMap(**{k: v for k, v in untyped.items() if k != 'type'})))

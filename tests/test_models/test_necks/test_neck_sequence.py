@@ -1,4 +1,4 @@
-"""Necks in a row give what they give one after the other."""
+"""A sequence equals its necks applied one after the other."""
 
 import pytest
 import torch

@@ -51,9 +51,9 @@ def test_other_stacks_and_branches_are_unchanged():
     assert found[0][0] is y1 and found[0][1] is z1 and found[1][1] is z2
     torch.testing.assert_close(found[1][0], neck(y2))
     assert not torch.equal(found[1][0], y2)
-    # what was given is still what it was
+    # the input is unchanged
     assert given[1][0] is y2
-    # of one branch, of several scales, of one map
+    # one branch, several scales, one map
     one = learned(in_index=-1)
     assert isinstance(one([y1, y2]), list) and one([y1, y2])[0] is y1
     assert isinstance(one((y1, y2)), tuple) and torch.equal(one((y1, y2))[1], one(y2))
@@ -74,7 +74,7 @@ def test_training_starts_from_the_model_without_messages():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-    # the zeros keep nothing from learning
+    # W = 0 does not block gradients
     assert all(parameter.grad.abs().max() > 0 for parameter in neck.parameters())
 
 

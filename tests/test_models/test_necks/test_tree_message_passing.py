@@ -1,4 +1,4 @@
-"""The neck against a plain loop over parts, on its own, in a model, compiled and exported."""
+"""The neck against a plain loop over parts; in a model, compiled and exported."""
 
 import itertools
 
@@ -16,7 +16,7 @@ from posestructs.layers.message_passing import BACKENDS, MODES
 from posestructs.models.necks import TreeMessagePassing
 from posestructs.structures import build_tree
 
-# its parts are in no order, its root has two children, one of them two
+# parts in arbitrary order; the root has two children, one of which has two
 TREE = dict(
     names=list('abcdefg'),
     parents=[3, 0, 3, -1, 0, 2, 5],
@@ -27,7 +27,7 @@ LSP = dict(from_file='lsp-26.py')
 
 
 def neck_of(seed=0, **config):
-    """Weights so large that messages count, biases that are not zero."""
+    """A neck with large weights, so that messages have an effect, and biases that are not zero."""
     torch.manual_seed(seed)
     neck = TreeMessagePassing(**dict(dict(in_channels=5, tree=TREE, part_channels=4), **config)).double()
     for name, parameter in neck.named_parameters():
@@ -41,7 +41,7 @@ def neck_of(seed=0, **config):
 
 
 def reference(neck, x, preset, direction, rectify):
-    """The paper's formulas part by part, from the tree's parents and the state dict alone. (N, V, 2, C, h, w)."""
+    """The paper's formulas part by part, from the tree's parents and the state dict. (N, V, 2, C, h, w)."""
     state, tree, channels = dict(neck.named_parameters()), build_tree(TREE), neck.part_channels
     children = [[c for c, p in enumerate(tree.parents) if p == k] for k in range(tree.num_parts)]
     edges = [k for k, p in enumerate(tree.parents) if p != -1]
@@ -96,11 +96,11 @@ def test_equal_to_a_plain_loop_with_gradients(preset, direction, rectify):
     gradients = torch.autograd.grad((weight * expected).sum(), leaves)
     silent = reference(neck, x, preset, 'none', neck.rectify)
     changed = ((expected - silent).abs().amax((0, 3, 4, 5)) > 0.1).tolist()
-    # everyone hears something but the leaves from below and the root from above
-    heard = [
+    # all are updated but the leaves upward and the root downward
+    updated = [
         [k in (0, 2, 3, 5) and direction in ('both', 'up'), k != 3 and direction in ('both', 'down')] for k in range(7)
     ]
-    assert changed == heard
+    assert changed == updated
     for mode in MODES:
         neck.mode = mode
         (ours,) = neck((torch.zeros(1), x))
@@ -261,7 +261,7 @@ def test_bad_maps(preset, shape, words):
     with pytest.raises(ValueError) as caught:
         neck_of(preset=preset)((torch.zeros(shape, dtype=torch.float64),))
     assert all(word in str(caught.value) for word in words), caught.value
-    # without messages there are no kernels to be smaller than
+    # without messages there are no kernels that the map could be smaller than
     if shape[1] == 5:
         assert (
             neck_of(preset=preset, direction='none')((torch.zeros(shape, dtype=torch.float64),))[0].shape[2:]
@@ -383,5 +383,5 @@ def test_trains_in_front_of_a_plain_heatmap_head():
     for name, parameter in model.neck.named_parameters():
         assert bool(parameter.grad.isfinite().all()), name
         if 'kernels' in name:
-            # every edge's transform learns, in both directions
+            # the transform of every edge is trained, in both directions
             assert bool((parameter.grad.flatten(1).abs().amax(1) > 0).all()), name

@@ -153,6 +153,20 @@ def test_the_scale_of_maps_follows_the_codec(toy):
 # ---------------------------------------------------------------------------------------------------- checkpoints
 
 
+def test_names_in_checkpoints(toy):
+    """Published checkpoints have these names, and classifiers are called 'judge' in them."""
+    names = {name for name in toy.build(**toy.THREE).state_dict() if name.startswith('discriminators.')}
+    assert {name.rpartition('.')[0] for name in names if name.startswith('discriminators.limbs.')} == {
+        'discriminators.limbs.layers.0',
+        'discriminators.limbs.layers.2',
+    }
+    for discriminator in ('pose', 'confidence'):
+        prefix = f'discriminators.{discriminator}.'
+        parts = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+        assert {'stem.0.weight', 'stem.1.body.2.weight', 'judge.0.weight', 'judge.2.weight', 'judge.2.bias'} <= parts
+        assert {part.split('.')[0] for part in parts} == {'stem', 'stacks', 'judge'}
+
+
 def test_checkpoint_of_the_generator(toy):
     trained = toy.build(seed=1)
     stripped = generator_part(trained.state_dict())

@@ -1,4 +1,4 @@
-"""The whole model: counts, the pyramid, training on drawn people, mmpose's own runner, metrics and inference."""
+"""The whole model: numbers of channels, pyramid, training on synthetic figures, mmpose's metrics and inference."""
 
 import copy
 
@@ -24,7 +24,7 @@ SIZES = dict(input_size=(64, 64), heatmap_size=(16, 16))
 
 
 def model_cfg(estimator='StructuredPoseEstimator', part_channels=4, decoder=None, neck=None, head=None, **kwargs):
-    """The first three stages of a thin ResNet-18 at stride 4, eight channels a part, no messages."""
+    """The first three stages of a thin ResNet-18 at stride 4, with eight channels per part and no messages."""
     codec = dict(dict(type='PartScoreMap', tree=LSP, **SIZES), **(decoder or {}))
     ones = (1, 1, 1)
     backbone = dict(
@@ -97,7 +97,7 @@ def test_a_deformation_file_of_another_tree():
 
 @pytest.mark.parametrize('scores', ['probability', 'log_probability'])
 def test_flip_test_makes_no_difference_between_an_image_and_its_mirror_image(scores):
-    """Whatever the weights, with the shipped 13 types of LSP, of which those of head and neck are mirrored as well."""
+    """For any weights, with the 13 types of LSP, of which those of head and neck are mirrored as well."""
     torch.manual_seed(0)
     decoder = dict(deformation='lsp-26_13types.json', scores=scores, deformation_weight=0.003)
     cfg = model_cfg(decoder=decoder, head=dict(num_types=13), test_cfg=dict(flip_test=True))
@@ -105,7 +105,7 @@ def test_flip_test_makes_no_difference_between_an_image_and_its_mirror_image(sco
     nn.init.normal_(model.head.prediction.weight, std=2.0)
     image = torch.randn(2, 3, 64, 64)
     seen, mirrored = (
-        [sample.pred_instances for sample in model.predict(x, people(x))] for x in (image, image.flip(-1))
+        [sample.pred_instances for sample in model.predict(x, samples_for(x))] for x in (image, image.flip(-1))
     )
     lsp = model.head.tree
     swap = [lsp.joints.index(lsp.names[lsp.mirror[part]]) for part in lsp.joint_parts]
@@ -113,7 +113,7 @@ def test_flip_test_makes_no_difference_between_an_image_and_its_mirror_image(sco
         expected = ours.keypoints[:, swap] * (-1, 1) + (63, 0)
         np.testing.assert_allclose(theirs.keypoints, expected, atol=1e-3)
         np.testing.assert_allclose(theirs.keypoint_scores, ours.keypoint_scores[:, swap], rtol=1e-3, atol=1e-6)
-        assert np.ptp(ours.keypoints, axis=1).min() > 4  # not all in one place
+        assert np.ptp(ours.keypoints, axis=1).min() > 4  # not all at one position
 
 
 # -- the pyramid -------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ DOTS = dict(names=['head', 'left', 'right'], parents=[-1, 'head', 'head'], mirro
 
 @MODELS.register_module()
 class DotDetector(nn.Module):
-    """A backbone that needs no training: part k where channel k of the image is bright, at stride 4."""
+    """An untrained backbone: part k where channel k of the image is bright, at stride 4."""
 
     def forward(self, x):
         return (nn.functional.avg_pool2d(x, 4),)
@@ -160,30 +160,30 @@ def dots(*points, radius=4):
     return image
 
 
-def people(image):
+def samples_for(image):
     sample = PoseDataSample(gt_instances=InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1)))
     sample.set_metainfo(dict(input_size=(64, 64), input_scale=np.array([64.0, 64]), input_center=np.array([32.0, 32])))
     return [copy.deepcopy(sample) for _ in image]
 
 
 def test_the_pyramid_keeps_the_size_that_fits_for_each_image():
-    """One person as the tree has it, and one twice as large, whose pose fits at half the size."""
+    """A person of the size of the tree, and one twice as large, whose pose fits at half the size."""
     right, large = ((32, 24), (44, 36), (20, 36)), ((32, 16), (56, 40), (8, 40))
     image = torch.cat([dots(*right), dots(*large, radius=8)])
     model = dot_model(pyramid_scales=[1.0, 0.5])
     with torch.no_grad():
         levels = {
-            s: [pred for pred, _ in model._predict_level(model._resize(image, s), people(image))] for s in (1, 0.5)
+            s: [pred for pred, _ in model._predict_level(model._resize(image, s), samples_for(image))] for s in (1, 0.5)
         }
-        found = model.predict(image, people(image))
+        found = model.predict(image, samples_for(image))
     for n, best in enumerate((1, 0.5)):
         scores = {s: float(preds[n].pose_scores[0]) for s, preds in levels.items()}
         assert max(scores, key=scores.get) == best
         assert float(found[n].pred_instances.pose_scores[0]) == scores[best]
     for sample, points in zip(found, (right, large), strict=True):
         assert np.abs(sample.pred_instances.keypoints[0] - points).max() <= 4.5  # half a cell of the smaller map
-    # at one size alone the second person's hands are torn towards the tree's
-    alone = dot_model().predict(image, people(image))
+    # at one size only, the second person's hands are pulled towards those of the tree
+    alone = dot_model().predict(image, samples_for(image))
     torch.testing.assert_close(alone[0].pred_instances.keypoints, found[0].pred_instances.keypoints)
     assert alone[1].pred_instances.pose_scores[0] < found[1].pred_instances.pose_scores[0]
 
@@ -192,11 +192,11 @@ def test_a_level_without_a_score_never_wins(monkeypatch):
     image = dots((32, 24), (44, 36), (20, 36))
     model = dot_model(pyramid_scales=[0.5, 1.0])
     whole = model.backbone.forward
-    # what half precision makes of a level where it overflows
+    # a level on which half precision overflows
     broken = lambda x: (whole(x)[0] * (torch.nan if x.shape[-1] < 64 else 1),)  # noqa: E731
     monkeypatch.setattr(model.backbone, 'forward', broken)
-    (found,) = model.predict(image, people(image))
-    (alone,) = dot_model().predict(image, people(image))
+    (found,) = model.predict(image, samples_for(image))
+    (alone,) = dot_model().predict(image, samples_for(image))
     np.testing.assert_array_equal(found.pred_instances.keypoints, alone.pred_instances.keypoints)
 
 
@@ -210,11 +210,13 @@ def test_the_pyramid_resizes_to_whole_cells():
 def test_a_pyramid_of_one_is_the_plain_estimator_flipped_and_with_maps():
     image = dots((32, 24), (44, 36), (20, 36))
     cfg = dict(flip_test=True, output_heatmaps=True)
-    (plain,), (pyramid,) = (dot_model(**c).predict(image, people(image)) for c in (cfg, dict(cfg, pyramid_scales=[1])))
+    (plain,), (pyramid,) = (
+        dot_model(**c).predict(image, samples_for(image)) for c in (cfg, dict(cfg, pyramid_scales=[1]))
+    )
     for key in ('keypoints', 'keypoint_scores', 'pose_scores'):
         np.testing.assert_array_equal(getattr(plain.pred_instances, key), getattr(pyramid.pred_instances, key))
     torch.testing.assert_close(plain.pred_fields.heatmaps, pyramid.pred_fields.heatmaps)
-    # the dots lie symmetrically, so that both images say the same
+    # the dots are symmetric, so that both images give the same result
     assert np.abs(plain.pred_instances.keypoints[0] - [(32, 24), (44, 36), (20, 36)]).max() < 2.1
 
 
@@ -234,7 +236,7 @@ def figures(num, **kwargs):
 
 @pytest.fixture(scope='module')
 def few_types():
-    """Three types a part, fitted to drawn people."""
+    """Three types per part, fitted to synthetic figures."""
     dataset = DATASETS.build(figures(100))
     tree = build_tree(LSP)
     joints, visible = [], []
@@ -248,7 +250,7 @@ def few_types():
 
 
 def test_it_learns_a_few_people_by_heart(few_types, tmp_path):
-    """mmengine's loop on four drawn people: the loss falls, and ours and mmpose's metrics say they are found.
+    """mmengine's loop on four synthetic figures: the loss falls, and our metrics and mmpose's are high.
 
     Three types, max-sum and flip test; before training it is no better than chance.
     """
@@ -291,7 +293,7 @@ def test_it_learns_a_few_people_by_heart(few_types, tmp_path):
 
 
 def test_mmpose_s_inference_takes_the_model(tmp_path):
-    """init_model and inference_topdown, with nothing but a config and a picture."""
+    """init_model and inference_topdown with a config and an image."""
     config = Config(
         dict(
             default_scope='mmpose',
@@ -302,8 +304,8 @@ def test_mmpose_s_inference_takes_the_model(tmp_path):
     )
     model = init_model(config, device='cpu')
     assert isinstance(model.head, PartScoreHead)
-    picture = DATASETS.build(figures(1)).get_data_info(0)['img']
-    (found,) = inference_topdown(model, picture)
+    image = DATASETS.build(figures(1)).get_data_info(0)['img']
+    (found,) = inference_topdown(model, image)
     points = found.pred_instances.keypoints
     assert points.shape == (1, 14, 2)
     assert found.pred_instances.keypoint_scores.shape == (1, 14)
