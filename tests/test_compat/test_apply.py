@@ -51,7 +51,8 @@ def test_absent_packages_are_stood_in_for_and_stay_absent(tmp_path):
     out = env.python("""
         import sys
         import posestructs
-                before = dict(sys.modules)
+        from posestructs import compat
+        before = dict(sys.modules)
         compat.apply()  # a second call changes nothing
         assert dict(sys.modules) == before
 
