@@ -1,4 +1,4 @@
-# Algorithm 1 to the letter: the generator is stepped twice
+# Algorithm 1 as written: the generator is stepped twice per iteration
 _base_ = './apn_2x256_mpii-256x256.py'
 
 model = dict(adversarial=dict(algorithm='literal'))

@@ -1,4 +1,4 @@
-# the pose discriminator alone
+# Pose discriminator only
 _base_ = './apn_2x256_mpii-256x256.py'
 
 model = dict(discriminators=dict(confidence=None))

@@ -6,7 +6,7 @@ _base_ = [
 
 model = dict(
     head=dict(decoder=_base_.codec),
-    # with a sigma of 2 the norm of a true map is twice as large
+    # a target map with a sigma of 2 has twice the norm of one with a sigma of 1
     adversarial=dict(epsilon=2.0),
 )
 randomness = dict(seed=0)

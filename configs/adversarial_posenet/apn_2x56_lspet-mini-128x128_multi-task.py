@@ -1,4 +1,4 @@
-# pose and occlusion maps, no discriminators
+# Pose and occlusion maps, no discriminators
 _base_ = './apn_2x56_lspet-mini-128x128.py'
 
 model = dict(discriminators=None)

@@ -1,4 +1,4 @@
-# pose maps alone, no discriminators
+# Pose maps only, no discriminators
 _base_ = './apn_2x56_lspet-mini-128x128.py'
 
 model = dict(backbone=dict(num_branches=1), head=dict(multi_task=False), discriminators=None)

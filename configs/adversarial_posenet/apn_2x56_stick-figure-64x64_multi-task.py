@@ -1,4 +1,4 @@
-# pose and occlusion maps, no discriminators
+# Pose and occlusion maps, no discriminators
 _base_ = './apn_2x56_stick-figure-64x64.py'
 
 model = dict(discriminators=None)

@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/schedules/adam_16e.py',
 ]
 
-# three levels deep and narrow below the first, which mmpose fixes at 256: 2.7 GMACs an image in place of 7.2
+# three levels deep and narrow below the first, which mmpose fixes at 256 channels: 2.7 GMACs instead of 7.2
 model = dict(
     backbone=dict(downsample_times=3, stage_channels=(256, 64, 64, 96), stage_blocks=(1, 1, 1, 1), feat_channel=64),
     head=dict(in_channels=64, decoder=_base_.codec),

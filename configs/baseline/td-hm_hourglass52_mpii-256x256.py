@@ -1,4 +1,4 @@
-# mmpose's own config with checkpoints that are written whole and load under weights_only=True
+# mmpose's config with atomic checkpoints that load under weights_only=True
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_hourglass52_8xb64-210e_mpii-256x256.py'
 
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)

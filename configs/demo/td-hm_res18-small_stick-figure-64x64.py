@@ -11,5 +11,5 @@ model = dict(
     test_cfg=dict(flip_test=False),
 )
 
-# one pass over 6,000 people
+# one pass over 6,000 figures
 train_dataloader = dict(dataset=dict(num_samples=6000))

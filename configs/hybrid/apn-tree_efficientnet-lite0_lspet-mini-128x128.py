@@ -1,5 +1,4 @@
-# Adversarial PoseNet with messages along the tree on a pretrained backbone: pose and occlusion maps from one feature
-# map, which hears what the parts tell each other, and both discriminators
+# Messages along the tree, pose and occlusion maps and both discriminators on a pretrained backbone with one feature map
 _base_ = [
     '../_base_/models/efficientnet_lite0.py',
     '../_base_/dataloaders/lspet-mini_128x128_occlusion.py',
@@ -29,7 +28,7 @@ model = dict(
         pose=dict(type='PoseDiscriminator', **discriminator),
         confidence=dict(type='ConfidenceDiscriminator', **discriminator),
     ),
-    # the norm of a true map is 3.5 with a sigma of 2
+    # a target map has a norm of 3.5 with a sigma of 2
     adversarial=dict(alpha=1 / 220, beta=1 / 180, delta=0.2, epsilon=2.0),
 )
 randomness = dict(seed=0)

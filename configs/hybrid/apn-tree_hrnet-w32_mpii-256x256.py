@@ -1,4 +1,4 @@
-# mmpose's HRNet-W32 in front of part features, messages, pose and occlusion maps, P and C
+# HRNet-W32 with part features, messages, pose and occlusion maps, P and C
 _base_ = [
     '../_base_/models/hrnet_w32_tree_adversarial.py',
     '../_base_/dataloaders/mpii_256x256_occlusion.py',

@@ -1,5 +1,5 @@
-# A hand: mmpose's own config of FreiHAND, with messages along the tree of the data set's skeleton and discriminators.
-# FreiHAND does not say what is occluded, so there are pose maps only.
+# Hands: mmpose's config of FreiHAND with messages along the tree of the data set's skeleton and discriminators. FreiHAND
+# has no occlusion labels, so there are pose maps only.
 _base_ = 'mmpose::hand_2d_keypoint/topdown_heatmap/freihand2d/td-hm_res50_8xb64-100e_freihand2d-224x224.py'
 
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
@@ -15,7 +15,7 @@ model = dict(
         in_channels=2048,
         tree=dict(metainfo=dict(from_file='freihand2d.py')),
         part_channels=16,
-        # the separable preset with 7 taps in place of 13: 48 pixels of the image each way
+        # the separable preset with 7 taps instead of 13: 48 pixels of the image in each direction
         transform=[
             dict(channels=4, kernel_size=1),
             dict(channels=4, kernel_size=(7, 1)),
@@ -39,7 +39,7 @@ model = dict(
         pose=dict(type='PoseDiscriminator', **discriminator),
         confidence=dict(type='ConfidenceDiscriminator', **discriminator),
     ),
-    # delta is a share of the image's side, as FreiHAND's boxes are; 1.77 sigma is the norm of a true map
+    # delta is a share of the image side, since boxes of FreiHAND are whole images; a target map has a norm of 1.77 sigma
     adversarial=dict(alpha=1 / 220, beta=1 / 180, delta=0.05, epsilon=2.0),
 )
 

@@ -1,4 +1,4 @@
-# mmpose's ResNet-50 in front of part features, messages, pose and occlusion maps, P and C
+# ResNet-50 with part features, messages, pose and occlusion maps, P and C
 _base_ = [
     '../_base_/models/tree_adversarial.py',
     '../_base_/dataloaders/mpii_256x256_occlusion.py',
@@ -16,7 +16,7 @@ model = dict(
     ),
     neck=dict(
         in_channels=2048,
-        # the separable preset with 7 taps in place of 13: 48 pixels of the image each way
+        # the separable preset with 7 taps instead of 13: 48 pixels of the image in each direction
         transform=[
             dict(channels=4, kernel_size=1),
             dict(channels=4, kernel_size=(7, 1)),

@@ -1,18 +1,18 @@
-# mmpose's own config, model, head, data and all, with discriminators around its heatmaps
+# mmpose's config of ResNet-50 on MPII, with discriminators on its heatmaps
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_res50_8xb64-210e_mpii-256x256.py'
 
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
 
 model = dict(
     type='AdversarialPoseEstimator',
-    # alpha and beta are meant beside a sum over the maps, half of it: KHW / 2 times the mean
+    # alpha and beta belong to half the sum over the maps, KHW / 2 times their mean
     head=dict(loss=dict(loss_weight=16 * 64 * 64 / 2)),
     discriminators=dict(
         pose=dict(type='PoseDiscriminator'),
         confidence=dict(type='ConfidenceDiscriminator'),
     ),
-    # delta is a share of the longer side of the box, as mmpose's codec knows no torso;
-    # 1.77 sigma is the norm of a true map
+    # delta is a share of the longer side of the box, since the codec of mmpose has no torso; a target map has a norm of
+    # 1.77 sigma
     adversarial=dict(alpha=1 / 220, beta=1 / 180, delta=0.05, epsilon=2.0),
 )
 

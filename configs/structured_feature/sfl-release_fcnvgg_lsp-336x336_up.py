@@ -1,4 +1,4 @@
-# messages from the leaves to the root alone
+# Messages from the leaves to the root only
 _base_ = './sfl-release_fcnvgg_lsp-336x336.py'
 
 model = dict(neck=dict(direction='up'))

@@ -1,4 +1,4 @@
-# messages from the root to the leaves alone
+# Messages from the root to the leaves only
 _base_ = './sfl-separable_gen64_lspet-mini-128x128.py'
 
 model = dict(neck=dict(direction='down'))

@@ -1,4 +1,4 @@
-# the same model without messages
+# The same model without messages
 _base_ = './sfl-separable_gen64_lspet-mini-128x128.py'
 
 model = dict(neck=dict(direction='none'))

@@ -1,4 +1,4 @@
-# messages from the leaves to the root alone
+# Messages from the leaves to the root only
 _base_ = './sfl-separable_gen64_lspet-mini-128x128.py'
 
 model = dict(neck=dict(direction='up'))

@@ -1,11 +1,11 @@
-# COCO with pose and occlusion maps (its flag 1: labelled, but not visible). It is tested as mmpose does: on the boxes
-# of a detector, by COCO's AP.
+# COCO with pose and occlusion maps (flag 1 of COCO: labelled, not visible), tested as in mmpose: AP on the boxes of a
+# detector
 coco_root = 'data/coco/'
 # read by mmpose's Inferencer
 dataset_type = 'CocoOcclusionDataset'
 data_mode = 'topdown'
 
-# joints that would span a head or torso often have no label
+# normalize='box', since the joints that span a head or torso are often unlabelled
 codec = dict(type='OcclusionHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2, normalize='box')
 
 train_pipeline = [
@@ -50,7 +50,7 @@ val_dataloader = dict(
         data_root=coco_root,
         data_mode=data_mode,
         ann_file='annotations/person_keypoints_val2017.json',
-        # not below data_root, as in mmpose
+        # relative to the working directory, as in mmpose
         bbox_file='data/coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json',
         data_prefix=dict(img='val2017/'),
         test_mode=True,

@@ -1,5 +1,5 @@
-# LSP's first half, LSP-extended and MPII to train on, with LSP's 14 joints; LSP's second half to test on, as by Chen et
-# al., ICCV 2017. LSP and MPII say what is occluded; of LSP-extended the occlusion maps weigh nothing in the loss.
+# Trained on the first half of LSP, on LSP-extended and on MPII with the 14 joints of LSP, tested on the second half of
+# LSP, as by Chen et al., ICCV 2017. LSP-extended has no occlusion labels: its occlusion maps have no loss.
 lsp_root = 'data/lsp/'
 lspet_root = 'data/lspet/'
 mpii_root = 'data/mpii/'
@@ -47,7 +47,7 @@ lspet_train = dict(
     data_prefix=dict(img='images/'),
     pipeline=[],
 )
-# MPII's joints in LSP's order: legs and arms, upper neck, head top; pelvis and thorax have no place in it
+# joints of MPII in the order of LSP: legs and arms, upper neck, head top; pelvis and thorax are left out
 to_lsp = dict(
     type='KeypointConverter',
     num_keypoints=14,

@@ -1,5 +1,5 @@
-# 5,000 + 1,000 people of LSP-extended at a size for a CPU; the folder is $POSESTRUCTS_DATA/lspet-mini, by default
-# ../shared/data/lspet-mini seen from the project's root
+# 5,000 training and 1,000 validation persons of LSP-extended, at an input size for a CPU. The folder is
+# $POSESTRUCTS_DATA/lspet-mini, by default ../shared/data/lspet-mini relative to the root of the project.
 data_root = '{{$POSESTRUCTS_DATA:{{fileDirname}}/../../../../shared/data}}/lspet-mini/'
 # read by mmpose's Inferencer
 dataset_type = 'LSPDataset'

@@ -1,4 +1,4 @@
-# Trained on LSP-extended (10,000 people) and LSP's first half, measured on LSP's second half, as published
+# Trained on LSP-extended (10,000 persons) and the first half of LSP, tested on the second half of LSP, as is customary
 lsp_root = 'data/lsp/'
 lspet_root = 'data/lspet/'
 # read by mmpose's Inferencer

@@ -1,5 +1,5 @@
-# MPII with pose and occlusion maps, augmented as by Chen et al., ICCV 2017. The occlusion files are written by
-# tools/dataset_converters/mpii_occlusion.py.
+# MPII with pose and occlusion maps, augmented as by Chen et al., ICCV 2017. tools/dataset_converters/mpii_occlusion.py
+# writes the occlusion files.
 mpii_root = 'data/mpii/'
 # read by mmpose's Inferencer
 dataset_type = 'MpiiOcclusionDataset'
@@ -10,7 +10,7 @@ codec = dict(
     input_size=(256, 256),
     heatmap_size=(64, 64),
     sigma=1,
-    # MPII's own head boxes are not in mmpose's annotations of the training people
+    # the annotations of mmpose have no head boxes of the training persons
     normalize='head',
     pair=('upper_neck', 'head_top'),
     metainfo=dict(from_file='mpii_occlusion.py'),
@@ -58,7 +58,7 @@ val_dataloader = dict(
         data_root=mpii_root,
         ann_file='annotations/mpii_val.json',
         occlusion_file='annotations/mpii_val_occlusion.npz',
-        # not below data_root, as in mmpose
+        # relative to the working directory, as in mmpose
         headbox_file='data/mpii/annotations/mpii_gt_val.mat',
         data_prefix=dict(img='images/'),
         test_mode=True,

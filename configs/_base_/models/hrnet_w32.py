@@ -1,4 +1,4 @@
-# HRNet-W32 (Sun et al., CVPR 2019) as mmpose builds it, from scratch; codec, joints and input size come from the config
+# HRNet-W32 (Sun et al., CVPR 2019) from scratch; codec, joints and input size come from the config
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

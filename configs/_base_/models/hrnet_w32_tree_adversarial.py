@@ -1,4 +1,4 @@
-# tree_adversarial.py behind HRNet-W32 (Sun et al., CVPR 2019) from ImageNet, as in mmpose's own configs
+# tree_adversarial.py on HRNet-W32 (Sun et al., CVPR 2019) with the ImageNet weights of mmpose's configs
 _base_ = './tree_adversarial.py'
 
 model = dict(

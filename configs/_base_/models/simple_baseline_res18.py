@@ -1,5 +1,5 @@
-# Xiao et al., ECCV 2018, with ResNet-18 from scratch and 128 filters in place of 256 in the deconvolutions, which saves
-# a CPU a quarter of its time; codec, joints and input size come from the config
+# Xiao et al., ECCV 2018, with ResNet-18 from scratch and deconvolutions of 128 filters instead of 256, which saves a
+# quarter of the time on a CPU. Codec, joints and input size come from the config.
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

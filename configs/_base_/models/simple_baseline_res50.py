@@ -1,4 +1,5 @@
-# Xiao et al., ECCV 2018; the backbone starts from ImageNet (model.backbone.init_cfg=None: from scratch)
+# Xiao et al., ECCV 2018. The backbone has ImageNet weights, which torchvision downloads (model.backbone.init_cfg=None:
+# from scratch).
 _base_ = './simple_baseline_res18.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# Structured feature learning for a CPU: features of one encoder-decoder stack, 64 wide, at a quarter of the input, and
-# cheap separable kernels, 16 channels a part and direction. The tree comes from the config.
+# Structured feature learning for a CPU: one encoder-decoder stack of 64 channels at a quarter of the input size, and
+# separable message kernels with 16 channels per part and direction. The tree comes from the config.
 model = dict(
     type='StructuredPoseEstimator',
     data_preprocessor=dict(

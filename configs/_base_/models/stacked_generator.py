@@ -1,6 +1,6 @@
-# Adversarial PoseNet (Chen et al., ICCV 2017): four stacks of 512 that predict pose and occlusion maps, and two
-# discriminators of one encoder-decoder each, 256 wide (preset='paper': 512). The decoder comes from the config, and
-# out_channels where a data set has not MPII's 16 joints.
+# Adversarial PoseNet (Chen et al., ICCV 2017): four stacks of 512 channels that predict pose and occlusion maps, and two
+# discriminators of one encoder-decoder each, 256 wide (preset='paper': 512). The decoder comes from the config, and so
+# does out_channels for data sets without MPII's 16 joints.
 model = dict(
     type='AdversarialPoseEstimator',
     data_preprocessor=dict(
@@ -12,8 +12,8 @@ model = dict(
         pose=dict(type='PoseDiscriminator'),
         confidence=dict(type='ConfidenceDiscriminator'),
     ),
-    # delta (a share of the person's size, see the codec) and epsilon (1.77 sigma is the norm of a true map) are not
-    # published; see configs/adversarial_posenet/README.md
+    # delta (a share of the person's size, see the codec) and epsilon (a target map has a norm of 1.77 sigma) are not
+    # published; see docs/history-of-results.md
     adversarial=dict(alpha=1 / 220, beta=1 / 180, delta=0.2, epsilon=1.0),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True),
 )

@@ -1,6 +1,5 @@
-# Part features that exchange messages, pose and occlusion maps of them, both discriminators: what stands behind any
-# backbone of mmpose. Backbone, in_channels of the neck and codec come from the config, and tree and joints where they
-# are not MPII's.
+# Messages between part features, pose and occlusion maps, and both discriminators, for any backbone of mmpose. The
+# backbone, in_channels of the neck and the codec come from the config, and so do tree and joints unless they are MPII's.
 model = dict(
     type='AdversarialPoseEstimator',
     data_preprocessor=dict(

@@ -1,21 +1,22 @@
-# The schedule of the code release of Chu et al., CVPR 2016, by iterations of 16 images. It was best at 3,250.
+# Schedule of the code release of Chu et al., CVPR 2016, in iterations of 16 images. The authors' best model is that of
+# iteration 3,250.
 _base_ = '../default_runtime.py'
 
 train_cfg = dict(by_epoch=False, max_iters=15000, val_interval=250)
 
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=2e-3, momentum=0.9, weight_decay=5e-4),
-    # Parts of parameters' names; of those found in a name the longest counts. Stages 0 to 4 of FCNVGG come from
-    # ImageNet, what follows is new.
+    # Keys are parts of parameter names; the longest one that matches is used. Stages 0 to 4 of FCNVGG have ImageNet
+    # weights, all other layers are new.
     paramwise_cfg=dict(
         custom_keys={
             'backbone.features': dict(lr_mult=1),
             'fc6': dict(lr_mult=10),
             'neck': dict(lr_mult=10),
             'head': dict(lr_mult=10),
-            # kernels of the messages
+            # message kernels
             'kernels': dict(lr_mult=10, decay_mult=2),
-            # of all that is new
+            # biases of the new layers
             '.bias': dict(lr_mult=20),
         }
     ),

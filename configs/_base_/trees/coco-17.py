@@ -1,5 +1,6 @@
-# COCO's 17 joints, linked as in PersonLab (Papandreou et al., ECCV 2018): eyes and shoulders hang on the nose, hips on
-# the shoulders. In the tree of COCO's own skeleton, dict(metainfo=dict(from_file='coco.py')), shoulders hang on ears.
+# COCO's 17 joints, linked as in PersonLab (Papandreou et al., ECCV 2018): eyes and shoulders are children of the nose,
+# hips of the shoulders. In the tree of COCO's own skeleton, dict(metainfo=dict(from_file='coco.py')), the shoulders are
+# children of the ears.
 tree = dict(
     joints=[
         'nose',

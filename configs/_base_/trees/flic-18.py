@@ -1,7 +1,7 @@
 # FLIC's 10 joints with the midpoint of every limb and the points at 1/3 and 2/3 between shoulder and hip: 18 parts by
 # the rule of lsp-26.py, the image's left side first (Chu et al. have 18 + 1 maps on FLIC; their release has no FLIC).
 #
-# Names are those of FLIC's files: "right" is what an upright person has on the image's left.
+# Names are those of FLIC's files: "right" is on the left of the image for an upright person.
 tree = dict(
     joints=[
         'nose',

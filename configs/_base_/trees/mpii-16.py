@@ -1,5 +1,5 @@
-# MPII's 16 joints from the thorax, which puts the farthest part 4 links away. The shoulders hang on the thorax, their
-# midpoint, to which mmpose's skeleton draws no link (it links them to the upper neck).
+# MPII's 16 joints with the thorax as root, so that no part is more than 4 links away. The shoulders are children of the
+# thorax, their midpoint; mmpose's skeleton links them to the upper neck.
 tree = dict(
     joints=[
         'right_ankle',
