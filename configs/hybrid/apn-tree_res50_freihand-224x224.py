@@ -1,5 +1,5 @@
-# Hands: mmpose's config of FreiHAND with messages along the tree of the data set's skeleton and discriminators. FreiHAND
-# has no occlusion labels, so there are pose maps only.
+# Hands: mmpose's config of FreiHAND with messages along the tree of the data set's skeleton and discriminators.
+# FreiHAND has no occlusion labels, so there are pose maps only.
 _base_ = 'mmpose::hand_2d_keypoint/topdown_heatmap/freihand2d/td-hm_res50_8xb64-100e_freihand2d-224x224.py'
 
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
@@ -39,7 +39,8 @@ model = dict(
         pose=dict(type='PoseDiscriminator', **discriminator),
         confidence=dict(type='ConfidenceDiscriminator', **discriminator),
     ),
-    # delta is a share of the image side, since boxes of FreiHAND are whole images; a target map has a norm of 1.77 sigma
+    # delta is a share of the image side, since boxes of FreiHAND are whole images; a target map has a norm of 1.77
+    # sigma
     adversarial=dict(alpha=1 / 220, beta=1 / 180, delta=0.05, epsilon=2.0),
 )
 

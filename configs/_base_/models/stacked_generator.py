@@ -1,6 +1,6 @@
-# Adversarial PoseNet (Chen et al., ICCV 2017): four stacks of 512 channels that predict pose and occlusion maps, and two
-# discriminators of one encoder-decoder each, 256 wide (preset='paper': 512). The decoder comes from the config, and so
-# does out_channels for data sets without MPII's 16 joints.
+# Adversarial PoseNet (Chen et al., ICCV 2017): four stacks of 512 channels that predict pose and occlusion maps, and
+# two discriminators of one encoder-decoder each, 256 wide (preset='paper': 512). The decoder comes from the config, and
+# so does out_channels for data sets without MPII's 16 joints.
 model = dict(
     type='AdversarialPoseEstimator',
     data_preprocessor=dict(

@@ -1,5 +1,5 @@
-# stacked_generator.py for a CPU: two stacks of 56 channels, three levels deep, discriminators of 32 channels, and the 14
-# joints of LSP
+# stacked_generator.py for a CPU: two stacks of 56 channels, three levels deep, discriminators of 32 channels, and the
+# 14 joints of LSP
 _base_ = './stacked_generator.py'
 
 small = dict(channels=32, depth=3, norm_cfg=dict(type='GN', num_groups=8))

@@ -1,5 +1,5 @@
 # Messages between part features, pose and occlusion maps, and both discriminators, for any backbone of mmpose. The
-# backbone, in_channels of the neck and the codec come from the config, and so do tree and joints unless they are MPII's.
+# backbone, in_channels of the neck and the codec come from the config, as do tree and joints unless they are MPII's.
 model = dict(
     type='AdversarialPoseEstimator',
     data_preprocessor=dict(

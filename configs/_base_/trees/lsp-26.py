@@ -1,8 +1,8 @@
 # LSP's 14 joints, the midpoint of every limb, and the points at 1/3 and 2/3 between shoulder and hip: 26 parts in the
 # order of the authors' release of structured feature learning (Chu et al., CVPR 2016).
 #
-# Names are those of the data set. In observer-centric labels, on which the release trains, "right" is on the left of the
-# image for an upright person; the code of the release calls it "left". The tree fits person-centric labels as well.
+# Names are those of the data set. In observer-centric labels, on which the release trains, "right" is on the left of
+# the image for an upright person; the code of the release calls it "left". The tree fits person-centric labels as well.
 tree = dict(
     joints=[
         'right_ankle',
