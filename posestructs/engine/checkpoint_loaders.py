@@ -116,6 +116,8 @@ def make_loaders_safe() -> None:
         return
     mmengine_checkpoint.torch = _TorchWithSafeLoad(torch)
     mmengine_checkpoint.load_url = load_url
+    if hasattr(mmengine_checkpoint, '_safe_torch_load'):  # of OneDL's engine, which loads once more without protection
+        mmengine_checkpoint._safe_torch_load = _TorchWithSafeLoad.load
     CheckpointLoader.register_scheme('file://', load_from_file, force=True)
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         CheckpointLoader.register_scheme(prefix, _with_clear_errors(loader), force=True)
