@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os.path as osp
 from typing import Any
 
-import mmengine.fileio as fileio
 import numpy as np
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
-from PIL import Image
 
-from posestructs.datasets.base import CheckedPoseMixin
+from posestructs.datasets.checked_pose import CheckedPoseMixin
+from posestructs.datasets.image_checks import read_size
 from posestructs.datasets.instances import box_from_joints, make_instance
 from posestructs.datasets.readers import read_lines
 from posestructs.structures.metainfo import metainfo_file
@@ -36,11 +34,11 @@ class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
     out those without a labelled joint.
 
     Args:
-        ann_file (str): Text file of the images, a name a line (a folder's: ``ls images > negatives.txt``).
-        metainfo (dict, optional): That of the data set of people. Defaults to LSP's.
-        box_side (float): Side of a sample's box over that of its image, about its centre. ``GetBBoxCenterScale`` adds
+        ann_file: Text file of the images, a name a line (a folder's: ``ls images > negatives.txt``).
+        metainfo: That of the data set of people. Defaults to LSP's.
+        box_side: Side of a sample's box over that of its image, about its centre. ``GetBBoxCenterScale`` adds
             its padding to it. Defaults to 0.8: the image, by a padding of 1.25.
-        data_prefix (dict, optional): ``img``: folder of the images. Defaults to ``images``.
+        data_prefix: ``img``: folder of the images. Defaults to ``images``.
         **kwargs: :class:`CheckedPoseMixin`'s and mmpose's.
 
     Raises:
@@ -89,21 +87,13 @@ class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
         """One sample, with its box.
 
         Args:
-            idx (int): Which.
+            idx: Which.
 
         Returns:
             dict: mmpose's fields.
         """
         info = super().get_data_info(idx)
-        corners = np.array([(0, 0), _image_size(info['img_path'])], dtype=np.float64)
+        size = read_size(info['img_path']) or (1, 1)  # the pipeline's loading transform says what is wrong with it
+        corners = np.array([(0, 0), size[:2]], dtype=np.float64)
         info['bbox'] = box_from_joints(corners, np.ones(2, dtype=bool), self.box_side)
         return info
-
-
-def _image_size(path: str) -> tuple[int, int]:
-    """Width and height in pixels, from the head of the file."""
-    try:
-        return Image.open(io.BytesIO(fileio.get(path))).size
-    except OSError:
-        # the pipeline's loading transform says what is wrong with it
-        return 1, 1

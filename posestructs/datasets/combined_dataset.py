@@ -9,12 +9,14 @@ from typing import Any
 
 import mmpose.datasets as mmpose_datasets
 from mmengine.dataset import force_full_init
+from mmengine.logging import MessageHub
 from mmpose.registry import DATASETS
 
-from posestructs.datasets.base import CheckedPoseMixin
+from posestructs.datasets.checked_pose import CheckedPoseMixin
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.loader_errors import apply_steps
 from posestructs.datasets.sample_seeds import SeededSamples
+from posestructs.structures.joint_conversion import pipeline_metainfo
 from posestructs.structures.metainfo import EXTRA_KEYS, load_metainfo, raw_metainfo
 
 
@@ -28,10 +30,10 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
     ``joint_groups``.
 
     Args:
-        metainfo (dict): Of the joints that all the data sets are converted to.
-        datasets (list): Configs of the data sets.
-        pipeline (Sequence): Steps after those of the data sets.
-        sample_ratio_factor (Sequence[float], optional): How often each data set is drawn from, per sample of it.
+        metainfo: Of the joints that all the data sets are converted to.
+        datasets: Configs of the data sets.
+        pipeline: Steps after those of the data sets.
+        sample_ratio_factor: How often each data set is drawn from, per sample of it.
         **kwargs: mmpose's.
 
     Raises:
@@ -52,6 +54,10 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
         super().__init__(raw, datasets, list(pipeline), sample_ratio_factor, **kwargs)
         if parsed is not None:
             self._metainfo = parsed
+        self._check_members()
+        if self.test_mode or any(getattr(member, 'test_mode', False) for member in self.datasets):
+            # no annotation file holds all of it: CocoMetric takes the targets from the samples
+            MessageHub.get_current_instance().update_info(f'{self._metainfo["dataset_name"]}_ann_file', None)
 
     def get_data_info(self, idx: int) -> dict:
         """One sample of a data set, with the flip indices of the union.
@@ -64,6 +70,7 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
         """
         info = super().get_data_info(idx)
         info.pop('unpaired_joints', None)  # of the data set's own flip indices, which the union's replace
+        info['member_index'] = self._member_index(idx)  # members may share image and annotation ids
         return info
 
     @force_full_init
@@ -71,7 +78,7 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
         """One sample after both pipelines.
 
         Args:
-            idx (int): Which, of the whole.
+            idx: Which, of the whole.
 
         Returns:
             Any: The pipeline's result, or None where a training image is bad: mmengine then draws another sample.
@@ -84,12 +91,27 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
         try:
             return apply_steps(self.pipeline, results)
         except BadImageError as error:
-            part = self._part(idx)
+            part = self.datasets[self._member_index(idx)]
             if self.test_mode or own_idx is None or not isinstance(part, CheckedPoseMixin):
                 raise
             part.skip_bad_image(own_idx, error)
             return None
 
-    def _part(self, idx: int) -> Any:
-        """The data set of a sample; mmpose's ``_get_subset_index`` would draw a random number."""
-        return self.datasets[bisect_right(list(accumulate(self._lens)), idx % len(self))]
+    def _member_index(self, idx: int) -> int:
+        """Index of the data set of a sample; mmpose's ``_get_subset_index`` would draw a random number."""
+        return bisect_right(list(accumulate(self._lens)), idx % len(self))
+
+    def _check_members(self) -> None:
+        """Refuse members whose joints, behind their pipelines, are not as many as the union's."""
+        expected = self._metainfo['num_keypoints']
+        for i, member in enumerate(self.datasets):
+            steps = getattr(getattr(member, 'pipeline', None), 'transforms', ())
+            own = member.metainfo if isinstance(member, CheckedPoseMixin) else pipeline_metainfo(member.metainfo, steps)
+            others = {type(step).__name__ for step in steps} - {'KeypointConverter'}
+            later = {type(step).__name__ for step in self.pipeline.transforms}
+            unknown = any('Converter' in name for name in others | later)  # such as SingleHandConverter
+            if not unknown and own.get('num_keypoints', expected) != expected:
+                raise ValueError(
+                    f'datasets[{i}] ({type(member).__name__}) has {own["num_keypoints"]} joints, the metainfo of the '
+                    f'CombinedDataset {expected}: convert them by a KeypointConverter in the pipeline of datasets[{i}]'
+                )

@@ -13,9 +13,9 @@ class AnnotationError(ValueError):
     """An annotation file cannot be used as asked.
 
     Args:
-        path (str | Path): The file.
-        what (str): What is wrong, with the key and the value found.
-        allowed (str): What would be right. Left out of the message where empty.
+        path: The file.
+        what: What is wrong, with the key and the value found.
+        allowed: What would be right. Left out of the message where empty.
     """
 
     def __init__(self, path: str | Path, what: str = '', allowed: str = '') -> None:

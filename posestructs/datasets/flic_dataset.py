@@ -31,16 +31,16 @@ class FLICDataset(CheckedPoseDataset):
     6 left hip, 7 right hip, 8 left eye, 9 right eye, 10 nose).
 
     Args:
-        ann_file (str): The official ``examples.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
-        split (str): 'train', 'test', or 'all' of a ``.mat``: everyone whom FLIC-full does not call bad or unchecked.
+        ann_file: The official ``examples.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
+        split: 'train', 'test', or 'all' of a ``.mat``: everyone whom FLIC-full does not call bad or unchecked.
             An h5 is one split already and has only 'all'.
-        joint_set (str): 'body10' or 'raw11'. It also chooses the metainfo where none is given.
-        bbox_source (str): 'joints': around the labelled joints. 'file': the torso box of the ``.mat``, which published
+        joint_set: 'body10' or 'raw11'. It also chooses the metainfo where none is given.
+        bbox_source: 'joints': around the labelled joints. 'file': the torso box of the ``.mat``, which published
             results may use at test time, or the square of the h5; ``bbox_padding`` scales these too.
-        id_file (str, optional): Text file of the people to use in place of a split, one number (row of the file, from
+        id_file: Text file of the people to use in place of a split, one number (row of the file, from
             1) a line.
-        metainfo (dict, optional): In place of that of ``joint_set``.
-        data_prefix (dict): ``img``: folder of the images.
+        metainfo: In place of that of ``joint_set``.
+        data_prefix: ``img``: folder of the images.
         **kwargs: :class:`CheckedPoseDataset`'s and mmpose's.
 
     Raises:
@@ -126,8 +126,8 @@ def to_body10(keypoints: np.ndarray, labelled: np.ndarray) -> tuple[np.ndarray, 
     """The 10-joint body of the FLIC experiments from the 11 joints of the file.
 
     Args:
-        keypoints (np.ndarray): (11, 2) in pixels.
-        labelled (np.ndarray): (11,) bool.
+        keypoints: (11, 2) in pixels.
+        labelled: (11,) bool.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: (10, 2) in pixels and (10,) bool: nose, neck = mean of the shoulders, then

@@ -33,13 +33,13 @@ class FLICPerson:
     """One person.
 
     Attributes:
-        number (int): Row of the official file, from 1, in either form.
-        image (str): Image name.
-        keypoints (np.ndarray): (11, 2) float64 in pixels.
-        labelled (np.ndarray): (11,) bool.
-        box (np.ndarray): (4,) xyxy: the torso box, or the square of the hourglass release.
-        img_size (tuple, optional): Width and height in pixels.
-        splits (frozenset[str]): Those of 'train', 'test' and 'bad' that it belongs to; empty for an h5.
+        number: Row of the official file, from 1, in either form.
+        image: Image name.
+        keypoints: (11, 2) float64 in pixels.
+        labelled: (11,) bool.
+        box: (4,) xyxy: the torso box, or the square of the hourglass release.
+        img_size: Width and height in pixels.
+        splits: Those of 'train', 'test' and 'bad' that it belongs to; empty for an h5.
     """
 
     number: int
@@ -55,7 +55,7 @@ def read_flic(path: str | Path) -> tuple[list[FLICPerson], bool]:
     """Read all people of a FLIC file, of either form.
 
     Args:
-        path (str | Path): ``examples.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
+        path: ``examples.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
 
     Returns:
         tuple[list[FLICPerson], bool]: The people in the file's order; whether the file says who is for training.

@@ -19,10 +19,10 @@ def box_from_joints(
     """Box around the labelled joints, scaled about its centre and clipped to the image.
 
     Args:
-        keypoints (np.ndarray): (K, 2) in pixels.
-        labelled (np.ndarray): (K,) bool.
-        padding (float): Side of the box over the side of the tight one.
-        img_size (tuple, optional): Width and height in pixels. Where not known, only the left and top are clipped.
+        keypoints: (K, 2) in pixels.
+        labelled: (K,) bool.
+        padding: Side of the box over the side of the tight one.
+        img_size: Width and height in pixels. Where not known, only the left and top are clipped.
 
     Returns:
         np.ndarray: (1, 4) float32 xyxy in pixels; zeros where no joint is labelled.
@@ -51,13 +51,13 @@ def make_instance(
     """mmpose's fields of one person; an unlabelled joint gets zeros whatever the file holds.
 
     Args:
-        keypoints (np.ndarray): (K, 2) in pixels.
-        labelled (np.ndarray): (K,) bool.
-        occluded (np.ndarray, optional): (K,) of 1 occluded, 0 visible, -1 not known. None: the set has no such labels.
-        bbox (np.ndarray): (1, 4) xyxy in pixels.
-        img_path (str): The image.
-        img_id (int): Number of the image.
-        ann_id (int): Number of the person.
+        keypoints: (K, 2) in pixels.
+        labelled: (K,) bool.
+        occluded: (K,) of 1 occluded, 0 visible, -1 not known. None: the set has no such labels.
+        bbox: (1, 4) xyxy in pixels.
+        img_path: The image.
+        img_id: Number of the image.
+        ann_id: Number of the person.
         **extra: Further fields.
 
     Returns:
@@ -104,11 +104,11 @@ def check_finite(
     """Refuse a labelled joint without a position.
 
     Args:
-        keypoints (np.ndarray): (K, 2) in pixels.
-        labelled (np.ndarray): (K,) bool.
-        names (Sequence[str] | Mapping[int, str]): Joint names.
-        path (str): The annotation file, for the error.
-        person (Any): What names the person in it, for the error.
+        keypoints: (K, 2) in pixels.
+        labelled: (K,) bool.
+        names: Joint names.
+        path: The annotation file, for the error.
+        person: What names the person in it, for the error.
 
     Raises:
         AnnotationError: A coordinate of a labelled joint is NaN or infinite.
@@ -129,9 +129,9 @@ def outside_joints(keypoints: np.ndarray, labelled: np.ndarray, img_shape: tuple
     Half a pixel is allowed beyond the extent of either convention, pixel centres counted from 0 or from 1.
 
     Args:
-        keypoints (np.ndarray): (..., K, 2) in pixels.
-        labelled (np.ndarray): (..., K), above 0 where labelled.
-        img_shape (tuple): Height and width in pixels.
+        keypoints: (..., K, 2) in pixels.
+        labelled: (..., K), above 0 where labelled.
+        img_shape: Height and width in pixels.
 
     Returns:
         np.ndarray: (..., K) bool.
@@ -144,7 +144,7 @@ def box_problem(bbox: np.ndarray) -> str | None:
     """What is wrong with a box, if anything.
 
     Args:
-        bbox (np.ndarray): (1, 4) xyxy in pixels.
+        bbox: (1, 4) xyxy in pixels.
 
     Returns:
         str | None: The fault, with the values.

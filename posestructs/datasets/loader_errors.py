@@ -14,8 +14,8 @@ def apply_step(transform: Callable, results: dict) -> Any:
     """One step of a pipeline, where a loader that is given as a class, not by name, names a bad image as ours does.
 
     Args:
-        transform (Callable): The step.
-        results (dict): A sample.
+        transform: The step.
+        results: A sample.
 
     Returns:
         Any: What the step returns.
@@ -37,8 +37,8 @@ def apply_steps(pipeline: Callable, results: dict) -> Any:
     """All steps of a pipeline by :func:`apply_step`.
 
     Args:
-        pipeline (Callable): mmengine's ``Compose``, or one step.
-        results (dict): A sample.
+        pipeline: mmengine's ``Compose``, or one step.
+        results: A sample.
 
     Returns:
         Any: What the last step returns, ``None`` where one refuses the sample.

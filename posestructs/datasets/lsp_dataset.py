@@ -35,16 +35,16 @@ class LSPDataset(CheckedPoseDataset):
     7 right elbow, 8 right shoulder, 9 left shoulder, 10 left elbow, 11 left wrist, 12 neck, 13 head top.
 
     Args:
-        ann_file (str): ``joints.mat``, or ``joints_pc_oc.mat``, which has both kinds of labels of LSP.
-        split (str): 'train' (people 1 to 1000), 'test' (1001 to 2000) or 'all'. LSPE has only 'all'.
-        id_file (str, optional): Text file of the people to use in place of a split, one number (from 1) or image name
+        ann_file: ``joints.mat``, or ``joints_pc_oc.mat``, which has both kinds of labels of LSP.
+        split: 'train' (people 1 to 1000), 'test' (1001 to 2000) or 'all'. LSPE has only 'all'.
+        id_file: Text file of the people to use in place of a split, one number (from 1) or image name
             a line.
-        centric (str): 'person' (right is the person's right) or 'observer' (right is on the image's left, as for an
+        centric: 'person' (right is the person's right) or 'observer' (right is on the image's left, as for an
             upright person who faces the camera). Observer-centric labels are read from the file's ``oc_joints``, else
             made from ``joints`` by :func:`to_observer_centric`.
-        filename_tmpl (str, optional): Image name from the person's number. By default ``im{:04d}.jpg`` for LSP,
+        filename_tmpl: Image name from the person's number. By default ``im{:04d}.jpg`` for LSP,
             ``im{:05d}.jpg`` for LSPE.
-        data_prefix (dict): ``img``: folder of the images.
+        data_prefix: ``img``: folder of the images.
         **kwargs: :class:`CheckedPoseDataset`'s and mmpose's.
 
     Raises:
@@ -145,7 +145,7 @@ def check_template(filename_tmpl: str) -> None:
     """Refuse a template that does not make a name of each number.
 
     Args:
-        filename_tmpl (str): Image name from the person's number.
+        filename_tmpl: Image name from the person's number.
 
     Raises:
         ValueError: It cannot be filled in by a number, or makes the same name of two.
@@ -163,9 +163,9 @@ def split_layout(raw: np.ndarray, path: str, key: str) -> tuple[np.ndarray, bool
     """Tell LSP from LSPE by shape, and bring both to one layout.
 
     Args:
-        raw (np.ndarray): (3, 14, 2000) of LSP or (14, 3, 10000) of LSPE.
-        path (str): The file, for errors.
-        key (str): The variable, for errors.
+        raw: (3, 14, 2000) of LSP or (14, 3, 10000) of LSPE.
+        path: The file, for errors.
+        key: The variable, for errors.
 
     Returns:
         tuple[np.ndarray, bool]: (people, 14, 3) float64 of x, y, flag; True for LSP.
@@ -187,9 +187,9 @@ def check_flags(joints: np.ndarray, path: str, key: str) -> None:
     """Refuse flags other than 0 and 1.
 
     Args:
-        joints (np.ndarray): (people, 14, 3) of x, y, flag.
-        path (str): The file, for errors.
-        key (str): The variable, for errors.
+        joints: (people, 14, 3) of x, y, flag.
+        path: The file, for errors.
+        key: The variable, for errors.
 
     Raises:
         AnnotationError: There is one.

@@ -11,9 +11,9 @@ Shape legend: N people of the json, 16 joints in MPII's order.
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def check_mpii_json(anns: Any, path: str | Path) -> tuple[list[str], np.ndarray,
     """Check a json in mmpose's MPII layout.
 
     Args:
-        anns (Any): Its content.
-        path (str | Path): The file, for errors.
+        anns: Its content.
+        path: The file, for errors.
 
     Returns:
         tuple: Image names; (N, 16, 2) float64 joints in pixels; (N, 16) bool labelled.
@@ -48,7 +48,13 @@ def check_mpii_json(anns: Any, path: str | Path) -> tuple[list[str], np.ndarray,
             raise AnnotationError(path, f'person {i}: image is {ann["image"]!r}', 'a name such as 005808361.jpg')
         for key, shape in shapes.items():
             columns[key].append(_numbers(ann[key], shape, path, f'person {i}: {key}'))
-    labelled = np.stack(columns['joints_vis']) > 0
+    flags = np.stack(columns['joints_vis'])
+    if not np.isin(flags, (0, 1)).all():
+        person, joint = np.argwhere(~np.isin(flags, (0, 1)))[0]
+        raise AnnotationError(
+            path, f'person {person}: joints_vis of joint {joint} is {flags[person, joint]:g}', '0 or 1'
+        )
+    labelled = flags > 0
     joints = np.stack(columns['joints'])
     finite = np.isfinite(joints).all(axis=-1) | ~labelled
     if not finite.all():
@@ -64,9 +70,12 @@ def check_mpii_json(anns: Any, path: str | Path) -> tuple[list[str], np.ndarray,
 
 def _numbers(value: Any, shape: tuple[int, ...], path: str | Path, where: str) -> np.ndarray:
     try:
-        array = np.array(value, dtype=np.float64)
+        array = np.array(value)
     except (TypeError, ValueError) as error:
         raise AnnotationError(path, f'{where} is {value!r}', f'numbers of shape {shape}') from error
+    if array.dtype.kind not in 'iuf':  # not text, null, or true and false
+        raise AnnotationError(path, f'{where} is {value!r}', f'numbers of shape {shape}')
+    array = array.astype(np.float64)
     if array.shape != shape:
         raise AnnotationError(path, f'{where} has shape {array.shape}', f'{shape}')
     return array
@@ -76,10 +85,10 @@ def save_sidecar(path: str | Path, occluded: np.ndarray, images: list[str], join
     """Write a side-car, whole or not at all.
 
     Args:
-        path (str | Path): ``.npz`` file; an existing one is replaced.
-        occluded (np.ndarray): (N, 16) int8.
-        images (list[str]): N image names of the json.
-        joints (np.ndarray): (N, 16, 2) of the json.
+        path: ``.npz`` file; an existing one is replaced.
+        occluded: (N, 16) int8.
+        images: N image names of the json.
+        joints: (N, 16, 2) of the json.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,10 +105,10 @@ def load_sidecar(path: str | Path, ann_file: str | Path, images: list[str], join
     """Read a side-car, and check that it belongs to the json.
 
     Args:
-        path (str | Path): The side-car.
-        ann_file (str | Path): The json, for errors.
-        images (list[str]): N image names of the json.
-        joints (np.ndarray): (N, 16, 2) of the json.
+        path: The side-car.
+        ann_file: The json, for errors.
+        images: N image names of the json.
+        joints: (N, 16, 2) of the json.
 
     Returns:
         np.ndarray: (N, 16) int8: 1 occluded, 0 visible or not labelled, -1 labelled but not known.
@@ -115,7 +124,16 @@ def load_sidecar(path: str | Path, ann_file: str | Path, images: list[str], join
     try:
         with np.load(path, allow_pickle=False) as content:
             found = {key: content[key] for key in ('occluded', 'images', 'keypoints')}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        MemoryError,
+        BadZipFile,
+    ) as error:
         raise AnnotationError(path, f'cannot be read: {error}', 'what mpii_occlusion.py writes') from error
     occluded = found['occluded']
     if occluded.shape != (len(images), NUM_JOINTS) or found['keypoints'].shape != joints.shape:

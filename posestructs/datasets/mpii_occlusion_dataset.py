@@ -9,7 +9,7 @@ import numpy as np
 from mmpose.datasets.datasets.body import MpiiDataset
 from mmpose.registry import DATASETS
 
-from posestructs.datasets.base import CheckedPoseMixin
+from posestructs.datasets.checked_pose import CheckedPoseMixin
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.mpii_files import check_mpii_json, load_sidecar
 from posestructs.datasets.readers import read_json, read_mat
@@ -21,8 +21,8 @@ class MpiiOcclusionDataset(CheckedPoseMixin, MpiiDataset):
     """mmpose's ``MpiiDataset`` with ``keypoints_occluded`` from a side-car file.
 
     Args:
-        ann_file (str): mmpose's MPII json.
-        occlusion_file (str, optional): What ``tools/dataset_converters/mpii_occlusion.py`` wrote for that json,
+        ann_file: mmpose's MPII json.
+        occlusion_file: What ``tools/dataset_converters/mpii_occlusion.py`` wrote for that json,
             relative to ``data_root``. Without one ``keypoints_occluded`` is None.
         **kwargs: :class:`CheckedPoseMixin`'s and ``MpiiDataset``'s.
 

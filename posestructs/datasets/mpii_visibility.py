@@ -32,9 +32,9 @@ class VisiblePerson:
     """One person of a source of true visibility.
 
     Attributes:
-        keypoints (np.ndarray): (16, 2) in pixels.
-        labelled (np.ndarray): (16,) bool.
-        occluded (np.ndarray): (16,) int8: 1 occluded, 0 visible or not labelled, -1 not known.
+        keypoints: (16, 2) in pixels.
+        labelled: (16,) bool.
+        occluded: (16,) int8: 1 occluded, 0 visible or not labelled, -1 not known.
     """
 
     keypoints: np.ndarray
@@ -47,12 +47,12 @@ class MatchReport:
     """How much of a json was found in the source.
 
     Attributes:
-        people (int): People of the json.
-        people_matched (int): Those with a joint that was found.
-        joints (int): Labelled joints of the json.
-        joints_matched (int): Those that were found.
-        joints_known (int): Those found with a flag.
-        joints_occluded (int): Those whose flag says occluded.
+        people: People of the json.
+        people_matched: Those with a joint that was found.
+        joints: Labelled joints of the json.
+        joints_matched: Those that were found.
+        joints_known: Those found with a flag.
+        joints_occluded: Those whose flag says occluded.
     """
 
     people: int
@@ -72,8 +72,8 @@ def read_visibility(path: str | Path, unflagged: str = 'visible') -> dict[str, l
     """Read true visibility, from either source.
 
     Args:
-        path (str | Path): ``mpii_human_pose_v1_u12_1.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
-        unflagged (str): What upper neck and head top are, which MPII does not flag: 'visible', as in the h5, or
+        path: ``mpii_human_pose_v1_u12_1.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
+        unflagged: What upper neck and head top are, which MPII does not flag: 'visible', as in the h5, or
             'unknown'.
 
     Returns:
@@ -184,11 +184,11 @@ def match_people(
     where that is within ``tolerance``, and is unknown otherwise.
 
     Args:
-        images (list[str]): N image names.
-        joints (np.ndarray): (N, 16, 2) in pixels.
-        labelled (np.ndarray): (N, 16) bool.
-        source (dict[str, list[VisiblePerson]]): What :func:`read_visibility` gave.
-        tolerance (float): In pixels. The default admits coordinates truncated to integers.
+        images: N image names.
+        joints: (N, 16, 2) in pixels.
+        labelled: (N, 16) bool.
+        source: What :func:`read_visibility` gave.
+        tolerance: In pixels. The default admits coordinates truncated to integers.
 
     Returns:
         tuple[np.ndarray, MatchReport]: (N, 16) int8: 1 occluded, 0 visible or not labelled, -1 labelled but not known;

@@ -20,8 +20,8 @@ def to_observer_centric(joints: np.ndarray, labelled: np.ndarray | None = None) 
     """Swap left and right where a person's sides are not the observer's.
 
     Args:
-        joints (np.ndarray): (N, 14, C), C >= 2, person-centric: x and y in pixels, then flags that go with the joint.
-        labelled (np.ndarray, optional): (N, 14) bool. All where None. The trunk's direction is taken from what is
+        joints: (N, 14, C), C >= 2, person-centric: x and y in pixels, then flags that go with the joint.
+        labelled: (N, 14) bool. All where None. The trunk's direction is taken from what is
             labelled of shoulders and hips; a pair is compared only where both are labelled.
 
     Returns:

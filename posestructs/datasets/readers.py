@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import mmengine.fileio as fileio
 import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from posestructs.datasets.errors import AnnotationError
 
+_MAX_BYTES = 2**31
+"""Largest array that is read: a damaged header can declare any size."""
+
 
 def read_mat(path: str | Path, keys: Iterable[str] = (), **options: Any) -> dict[str, Any]:
     """Read a Matlab file (up to version 7).
 
     Args:
-        path (str | Path): The file.
-        keys (Iterable[str]): Variables that must be there. Only they are read; all where empty.
+        path: The file.
+        keys: Variables that must be there. Only they are read; all where empty.
         **options: Passed on to :func:`scipy.io.loadmat`.
 
     Returns:
@@ -49,8 +53,8 @@ def read_h5(path: str | Path, keys: Iterable[str] = ()) -> dict[str, np.ndarray]
     """Read the data sets at the root of an HDF5 file.
 
     Args:
-        path (str | Path): The file.
-        keys (Iterable[str]): Data sets that must be there. Only they are read; all where empty.
+        path: The file.
+        keys: Data sets that must be there. Only they are read; all where empty.
 
     Returns:
         dict[str, np.ndarray]: Name to array.
@@ -64,6 +68,13 @@ def read_h5(path: str | Path, keys: Iterable[str] = ()) -> dict[str, np.ndarray]
         with h5py.File(path, 'r') as file:
             there = sorted(k for k, v in file.items() if isinstance(v, h5py.Dataset))
             _require(path, there, keys, lambda: there)
+            for key in keys or there:
+                if file[key].nbytes > _MAX_BYTES:
+                    raise AnnotationError(
+                        path,
+                        f'key {key!r} of shape {file[key].shape} takes {file[key].nbytes / 2**30:.1f} GiB',
+                        f'at most {_MAX_BYTES / 2**30:g} GiB',
+                    )
             return {k: file[k][()] for k in keys or there}
     except (OSError, RuntimeError) as error:
         raise AnnotationError(path, f'cannot be read as an HDF5 file: {error}') from error
@@ -73,7 +84,7 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Args:
-        path (str | Path): The file.
+        path: The file.
 
     Returns:
         Any: Its content.
@@ -82,18 +93,26 @@ def read_json(path: str | Path) -> Any:
         FileNotFoundError: There is no such file.
         AnnotationError: It is not valid JSON in UTF-8.
     """
-    path = _existing(path)
+    if '://' in str(path):
+        data = fileio.get(str(path))
+    else:
+        path = _existing(path)
+        data = path.read_bytes()
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
+        return json.loads(data.decode('utf-8-sig'))  # with or without a byte order mark
     except ValueError as error:  # also JSONDecodeError and UnicodeDecodeError
         raise AnnotationError(path, f'cannot be read as JSON: {error}') from error
+    except RecursionError as error:
+        raise AnnotationError(path, 'cannot be read as JSON: it is nested too deeply') from error
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read a list, one item a line; blank lines and what follows a ``#`` are left out.
+    """Read a list, one item a line; blank lines and comments are left out.
+
+    A comment starts with a ``#`` at the start of the line or after a space.
 
     Args:
-        path (str | Path): The file.
+        path: The file.
 
     Returns:
         list[str]: The stripped lines.
@@ -104,10 +123,11 @@ def read_lines(path: str | Path) -> list[str]:
     """
     path = _existing(path)
     try:
-        lines = [line.split('#')[0].strip() for line in path.read_text(encoding='utf-8').splitlines()]
+        text = path.read_text(encoding='utf-8-sig')  # with or without a byte order mark
     except UnicodeDecodeError as error:
         raise AnnotationError(path, f'is not text: {error}') from error
-    lines = [line for line in lines if line]
+    # only after a space: '#' may be a part of a file's name
+    lines = [line for line in (re.split(r'(?:^|\s)#', line)[0].strip() for line in text.splitlines()) if line]
     if not lines:
         raise AnnotationError(path, 'is empty', 'one item a line')
     return lines
@@ -117,8 +137,8 @@ def read_ids(path: str | Path, count: int) -> list[int]:
     """Read which people to use.
 
     Args:
-        path (str | Path): Text file, one number from 1 or image name (``im00024.jpg``) a line.
-        count (int): Number of people in the data set.
+        path: Text file, one number from 1 or image name (``im00024.jpg``) a line.
+        count: Number of people in the data set.
 
     Returns:
         list[int]: The numbers, in the file's order.
@@ -145,8 +165,8 @@ def require_file(key: str, path: str | Path) -> None:
     """Refuse a path at which there is no file; those of remote storage are taken to exist.
 
     Args:
-        key (str): The config key, for the message.
-        path (str | Path): The file.
+        key: The config key, for the message.
+        path: The file.
 
     Raises:
         ValueError: No path is given.

@@ -11,7 +11,7 @@ class SharedMarks:
     A copy (``copy.deepcopy``, ``pickle`` to a file) has numbers of its own; a data loader's worker has the same ones.
 
     Args:
-        length (int): Number of samples.
+        length: Number of samples.
     """
 
     def __init__(self, length: int) -> None:
@@ -21,8 +21,8 @@ class SharedMarks:
         """Mark a sample.
 
         Args:
-            index (int): The sample.
-            value (int): The mark, 1 to 255.
+            index: The sample.
+            value: The mark, 1 to 255.
 
         Returns:
             bool: Whether it was not marked before.

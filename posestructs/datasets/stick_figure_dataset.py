@@ -9,8 +9,8 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
 from posestructs.datasets.sample_seeds import SeededSamples
-from posestructs.datasets.stick_figure.options import SceneOptions, check_number, check_real, check_size
 from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
+from posestructs.datasets.stick_figure.scene import SceneOptions, check_number, check_real, check_size
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 JOINT_SETS = {'lsp': 'lsp', 'mpii': 'mpii_occlusion'}  # to the metainfo file
@@ -33,20 +33,20 @@ class StickFigureDataset(SeededSamples, BaseCocoStyleDataset):
     MPII's: 0.6 times the diagonal of the head's box.
 
     Args:
-        num_samples (int): How many people.
-        image_size (int | tuple): Side, or width and height, in pixels; 32 to 4096.
-        joint_set (str): 'lsp' (14 joints) or 'mpii' (16 joints).
-        seed (int): Which stream of people.
-        start_index (int): Where in the stream to begin: sets of one seed that do not overlap have no picture in common.
-        occluder_prob (float): Probability of one or two things in front of the person.
-        lookalike_prob (float): Probability of one to three look-alike limbs in the background.
-        crop_prob (float): Probability of a close view, where joints can lie outside the image.
-        max_rotation (float): Further rotation in the image plane, up to so many degrees either way.
-        scale (tuple): Smallest and largest share of the image that the person spans.
-        bbox_padding (float): Side of the box over the side of the tight box around the body.
-        cache (bool): Keep what was drawn (about 50 KB each at 128 x 128, in every worker).
-        metainfo (dict, optional): In place of the joint set's; it may leave out or reorder joints.
-        data_mode (str): 'topdown'.
+        num_samples: How many people.
+        image_size: Side, or width and height, in pixels; 32 to 4096.
+        joint_set: 'lsp' (14 joints) or 'mpii' (16 joints).
+        seed: Which stream of people.
+        start_index: Where in the stream to begin: sets of one seed that do not overlap have no picture in common.
+        occluder_prob: Probability of one or two things in front of the person.
+        lookalike_prob: Probability of one to three look-alike limbs in the background.
+        crop_prob: Probability of a close view, where joints can lie outside the image.
+        max_rotation: Further rotation in the image plane, up to so many degrees either way.
+        scale: Smallest and largest share of the image that the person spans.
+        bbox_padding: Side of the box over the side of the tight box around the body.
+        cache: Keep what was drawn (about 50 KB each at 128 x 128, in every worker).
+        metainfo: In place of the joint set's; it may leave out or reorder joints.
+        data_mode: 'topdown'.
         indices, pipeline, test_mode, lazy_init, max_refetch: As in mmpose's data sets.
 
     Raises:

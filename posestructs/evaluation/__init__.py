@@ -1,6 +1,7 @@
 """Metrics, registered into mmpose: strict PCP, PDJ, and PCK over torso, head or box, split by occlusion."""
 
 from posestructs.evaluation.box_pck import BoxPCK
+from posestructs.evaluation.coco_metric import CocoMetric
 from posestructs.evaluation.error_anatomy import classify_errors, compare_kinds
 from posestructs.evaluation.head_pck import HeadPCK
 from posestructs.evaluation.keypoint_calibration import KeypointCalibration
@@ -17,6 +18,7 @@ __all__ = [
     'PCK',
     'PDJ',
     'BoxPCK',
+    'CocoMetric',
     'HeadPCK',
     'JointCounts',
     'KeypointCalibration',

@@ -88,7 +88,8 @@ def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> Peop
             f'pred_instances.keypoints {pred.shape}, gt_instances.keypoints {gt.shape}, keypoints_visible '
             f'{labelled.shape} (image {sample.get("img_path", "unknown")})'
         )
-    return dict(pred=pred, gt=gt, labelled=labelled > 0)
+    # all joints at (0, 0) are placeholders: mmpose calls those of detected boxes visible
+    return dict(pred=pred, gt=gt, labelled=(labelled > 0) & (gt != 0).any(axis=(1, 2))[:, None])
 
 
 def join(results: Sequence[People]) -> People:

@@ -113,6 +113,22 @@ def pipeline_metainfo(metainfo: Mapping[str, Any], pipeline: Iterable[Any]) -> d
     return dict(metainfo)
 
 
+def convert_coco_keypoints(keypoints: Sequence[float], sources: Sources) -> list[float]:
+    """Convert the joints of a COCO annotation.
+
+    Args:
+        keypoints: x, y and flag of each source joint.
+        sources: Source joints of each target joint.
+
+    Returns:
+        x, y and flag of each target joint. One between two others is labelled if both are, and occluded (1) if one is.
+    """
+    joints = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, 3))
+    rows = [joints[list(own)] if own else np.zeros((1, 3)) for own in sources]
+    out = [(*row[:, :2].mean(axis=0), row[:, 2].min()) if row[:, 2].all() else (0, 0, 0) for row in rows]
+    return [float(value) for target in out for value in target]
+
+
 def check_sources(sources: Sources, num_joints: int) -> None:
     """Refuse a mapping from joints that do not exist.
 

@@ -12,8 +12,10 @@ mmpose's parser drops keys that it does not know; :func:`load_metainfo` keeps th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -142,22 +144,45 @@ def _plain(value: Any) -> Any:
 def _check_joints(raw: dict, source: str) -> None:
     for key in _REQUIRED_KEYS:
         if key not in raw:
-            raise ValueError(f'{source}: key {key} is missing, it has {sorted(raw)}')
+            raise ValueError(f'{source}: key {key} is missing, it has {sorted(map(str, raw))}')
+    for key in ('keypoint_info', 'skeleton_info'):
+        if not isinstance(raw[key], dict) or not all(isinstance(item, dict) for item in raw[key].values()):
+            raise ValueError(
+                f'{source}: {key}={raw[key]!r}, allowed: a dict of dicts by number, empty where there is none'
+            )
     info = raw['keypoint_info']
     if list(info) != list(range(len(info))):
         raise ValueError(f'{source}: keypoint_info must be keyed 0 to {len(info) - 1} in order, got {list(info)}')
+    for i, joint in info.items():
+        if not isinstance(joint.get('name'), str) or not joint['name']:
+            raise ValueError(f'{source}: keypoint_info[{i}].name={joint.get("name")!r}, allowed: the name of a joint')
+        if joint.get('id', i) != i:
+            raise ValueError(f'{source}: keypoint_info[{i}].id={joint["id"]!r}, allowed: {i}, its key')
+        if joint.get('swap') is None:
+            joint['swap'] = ''
     names = [joint['name'] for joint in info.values()]
     if len(set(names)) != len(names):
         raise ValueError(f'{source}: keypoint_info names a joint twice: {names}')
-    swaps = {joint['name']: joint.get('swap') or joint['name'] for joint in info.values()}
+    swaps = {joint['name']: joint['swap'] or joint['name'] for joint in info.values()}
     for name, swap in swaps.items():
         if swaps.get(swap) != name:
             raise ValueError(f'{source}: keypoint_info swap={swap!r} of {name!r} does not lead back to {name!r}')
-    for key in ('joint_weights', 'sigmas'):
-        if len(raw[key]) != len(names):
-            raise ValueError(f'{source}: {key} has {len(raw[key])} values for {len(names)} joints')
+    _check_values(raw, 'joint_weights', len(names), source, 'numbers of at least 0', lambda value: value >= 0)
+    _check_values(raw, 'sigmas', len(names), source, 'numbers above 0', lambda value: value > 0)
     for i, link in raw['skeleton_info'].items():
-        _check_pair(link['link'], set(names), f'{source}: skeleton_info[{i}].link')
+        _check_pair(link.get('link'), set(names), f'{source}: skeleton_info[{i}].link')
+
+
+def _check_values(
+    raw: dict, key: str, count: int, source: str, allowed: str, is_allowed: Callable[[float], bool]
+) -> None:
+    values = raw[key]
+    if not isinstance(values, (list, tuple)) or len(values) != count:
+        found = repr(values) if not isinstance(values, (list, tuple)) else f'a list of {len(values)} values'
+        raise ValueError(f'{source}: {key} is {found}, allowed: a list of {count} values, one for each joint')
+    for i, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not is_allowed(value):
+            raise ValueError(f'{source}: {key}[{i}]={value!r}, allowed: {allowed}')
 
 
 def _check_names(found: Sequence[str], names: set[str], where: str) -> None:

@@ -78,6 +78,24 @@ def test_lines_without_comments_and_blanks(tmp_path):
         read_lines(path)
 
 
+def test_a_byte_order_mark_and_a_hash_in_a_name(tmp_path):
+    path = tmp_path / 'names.txt'
+    path.write_bytes(b'\xef\xbb\xbfa#b.jpg\n#c.jpg\nd.jpg\t# kept\n')
+    assert read_lines(path) == ['a#b.jpg', 'd.jpg']
+    (tmp_path / 'a.json').write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(tmp_path / 'a.json') == dict(a=1)
+
+
+def test_files_that_would_need_more_memory_than_there_is(tmp_path):
+    (tmp_path / 'a.json').write_text('[' * 200_000)
+    with pytest.raises(AnnotationError, match='a.json: cannot be read as JSON: it is nested too deeply'):
+        read_json(tmp_path / 'a.json')
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:  # 164 GiB by its header, none of it written
+        file.create_dataset('part', shape=(10**9, 11, 2), dtype='f8', chunks=(1000, 11, 2))
+    with pytest.raises(AnnotationError, match=r"a.h5: key 'part' of shape \(1000000000, 11, 2\) takes 163.9 GiB"):
+        read_h5(tmp_path / 'a.h5', ['part'])
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv (list[str], optional): Its arguments.
+        argv: Its arguments.
 
     Returns:
         int: Exit status, 1 where a file is at fault or no joint was found.

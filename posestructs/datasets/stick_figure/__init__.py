@@ -1,6 +1,5 @@
 """People drawn procedurally, with the truth about every joint: the picture is a function of (seed, index)."""
 
-from posestructs.datasets.stick_figure.options import SceneOptions
-from posestructs.datasets.stick_figure.scene import Scene, draw_scene
+from posestructs.datasets.stick_figure.scene import Scene, SceneOptions, draw_scene
 
 __all__ = ['Scene', 'SceneOptions', 'draw_scene']

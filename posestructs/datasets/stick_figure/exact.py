@@ -36,9 +36,9 @@ class RandomStream:
     """Deterministic draws for a key, identical on every platform and numpy version.
 
     Args:
-        seed (int): 0 or more.
-        key (tuple[int]): Integers in 0 .. 2**32 - 1; different keys give independent streams.
-        start (Iterable[float]): Draws to give out first. Default: none.
+        seed: 0 or more.
+        key: Integers in 0 .. 2**32 - 1; different keys give independent streams.
+        start: Draws to give out first. Default: none.
     """
 
     def __init__(self, seed: int, key: tuple[int, ...], start: Iterable[float] = ()) -> None:
@@ -92,9 +92,9 @@ def picture_streams(seed: int, index: int, count: int) -> list[RandomStream]:
     However much one purpose draws, the draws of the others stay the same.
 
     Args:
-        seed (int): 0 or more.
-        index (int): Number of the picture, 0 .. 2**32 - 1.
-        count (int): How many streams.
+        seed: 0 or more.
+        index: Number of the picture, 0 .. 2**32 - 1.
+        count: How many streams.
 
     Returns:
         list[RandomStream]: One for each purpose.

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from posestructs.datasets.stick_figure.head import SKULL, skull_and_chin
+from posestructs.datasets.stick_figure.body import CHEST, PELVIS, SKULL, THICKNESS, WAIST, skull_and_chin
 from posestructs.datasets.stick_figure.limbs import KINDS
-from posestructs.datasets.stick_figure.parts import OWN_NUMBERS, OWNER
 from posestructs.datasets.stick_figure.pen import Pen
 from posestructs.datasets.stick_figure.skeleton import JOINTS, SIDES
-from posestructs.datasets.stick_figure.sketch import Circle
-from posestructs.datasets.stick_figure.trunk import CHEST, PELVIS, THICKNESS, WAIST
+from posestructs.datasets.stick_figure.sketch import OWN_NUMBERS, OWNER, Circle
 
 OVERSAMPLING = 2  # canvas pixels per image pixel, in each direction
 # radius of the flesh around the points of a body, in statures
@@ -39,8 +37,8 @@ def joints_inside(joints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Which joints lie in the image.
 
     Args:
-        joints (np.ndarray): Canvas coordinates (16, 2).
-        size (tuple): Width and height of the image.
+        joints: Canvas coordinates (16, 2).
+        size: Width and height of the image.
 
     Returns:
         np.ndarray: bool (16,).
@@ -59,11 +57,11 @@ def joints_hidden(
     deep behind it: the far shoulder of a person seen from the side.
 
     Args:
-        pen (Pen): Knows the body.
-        joints (np.ndarray): Canvas coordinates (16, 2).
-        inside (np.ndarray): Which of them lie in the image (16,); the others count as not hidden.
-        owners (np.ndarray): Owner of each palette index (256,).
-        canvas (np.ndarray): The painted index image (H, W).
+        pen: Knows the body.
+        joints: Canvas coordinates (16, 2).
+        inside: Which of them lie in the image (16,); the others count as not hidden.
+        owners: Owner of each palette index (256,).
+        canvas: The painted index image (H, W).
 
     Returns:
         np.ndarray: bool (16,).
@@ -90,8 +88,8 @@ def body_box(pen: Pen, size: tuple[int, int]) -> np.ndarray:
     """Box around the flesh of a person, cut at the image's edges.
 
     Args:
-        pen (Pen): Knows the body.
-        size (tuple): Width and height of the image.
+        pen: Knows the body.
+        size: Width and height of the image.
 
     Returns:
         np.ndarray: x1, y1, x2, y2 in image pixels, float32 (4,).

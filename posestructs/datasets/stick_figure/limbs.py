@@ -7,9 +7,8 @@ from functools import partial
 from typing import NamedTuple
 
 from posestructs.datasets.stick_figure.appearance import Appearance
-from posestructs.datasets.stick_figure.parts import OWNER
 from posestructs.datasets.stick_figure.pen import Cloth, Pen, grown
-from posestructs.datasets.stick_figure.sketch import Circle, Colour
+from posestructs.datasets.stick_figure.sketch import OWNER, Circle, Colour
 
 Layer = tuple[float, Callable[[], None]]  # depth in statures, and what draws the part
 
@@ -67,9 +66,9 @@ def limb_cover(look: Appearance, kind: str, tone: Callable[[Colour], Colour]) ->
     """The clothes on a limb.
 
     Args:
-        look (Appearance): Who wears them.
-        kind (str): 'arm' or 'leg'.
-        tone (callable): Applied to each colour.
+        look: Who wears them.
+        kind: 'arm' or 'leg'.
+        tone: Applied to each colour.
 
     Returns:
         Cover: Clothes and skin from its root to its end.
@@ -86,12 +85,12 @@ def draw_part(pen: Pen, owner: int, number: int, circles: Sequence[Circle], cove
     """Draw one segment of a limb.
 
     Args:
-        pen (Pen): Draws.
-        owner (int): Number of the part.
-        number (int): 0 upper arm or thigh, 1 forearm or shin, 2 hand or foot.
-        circles (Sequence): The flesh at its four points.
-        cover (Cover): The clothes.
-        trunk (tuple): Where it comes from.
+        pen: Draws.
+        owner: Number of the part.
+        number: 0 upper arm or thigh, 1 forearm or shin, 2 hand or foot.
+        circles: The flesh at its four points.
+        cover: The clothes.
+        trunk: Where it comes from.
     """
     if number == 0:
         pen.segment(owner, (circles[0], circles[1]), cover.first, trunk, circles[2])

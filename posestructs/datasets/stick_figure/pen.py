@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from posestructs.datasets.stick_figure.appearance import Appearance, shade
-from posestructs.datasets.stick_figure.camera import View
-from posestructs.datasets.stick_figure.skeleton import Body, Frame, Point, along
+from posestructs.datasets.stick_figure.skeleton import Body, Frame, Point, View, along
 from posestructs.datasets.stick_figure.sketch import Circle, Colour, Sketch
 
 _EDGE_TONE = 0.5  # of a colour, at its outline
@@ -31,12 +30,12 @@ class Pen:
     """Draws parts of one body into a sketch.
 
     Args:
-        sketch (Sketch): Receives the shapes.
-        body (Body): The posed body.
-        view (View): The camera; ``seen`` holds all points of the body as it sees them.
-        look (Appearance): Colours and clothes.
-        girth (float): Factor on every thickness but the head's.
-        light (tuple): Unit vector in the image plane, towards the light.
+        sketch: Receives the shapes.
+        body: The posed body.
+        view: The camera; ``seen`` holds all points of the body as it sees them.
+        look: Colours and clothes.
+        girth: Factor on every thickness but the head's.
+        light: Unit vector in the image plane, towards the light.
     """
 
     def __init__(
@@ -97,10 +96,10 @@ class Pen:
         """A limb segment.
 
         Args:
-            owner (int): Number of the part.
-            ends (tuple): The flesh at its two ends.
-            cloths (Sequence[Cloth]): What covers it, from the first end on; the last reaches the second end.
-            before, after (tuple): Where the segments that it joins come from and go to: towards them the outline stays
+            owner: Number of the part.
+            ends: The flesh at its two ends.
+            cloths: What covers it, from the first end on; the last reaches the second end.
+            before, after: Where the segments that it joins come from and go to: towards them the outline stays
                 open, so that a limb looks like one piece.
         """
         sketch, (start, end) = self.sketch, ends

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from posestructs.datasets.instances import box_from_joints, make_instance
-from posestructs.datasets.stick_figure.options import SceneOptions
-from posestructs.datasets.stick_figure.scene import draw_scene
+from posestructs.datasets.stick_figure.scene import SceneOptions, draw_scene
 from posestructs.datasets.stick_figure.skeleton import JOINTS
 
 SYNONYMS = {'neck': 'upper_neck'}  # joints that other joint sets name otherwise
@@ -20,13 +19,13 @@ class Artist:
     """Draws people and describes them as mmpose does.
 
     Args:
-        seed (int): Which stream of people.
-        size (tuple): Width and height of the pictures.
-        options (SceneOptions): How hard they are.
-        bbox_padding (float): Side of the box over the side of the tight one.
+        seed: Which stream of people.
+        size: Width and height of the pictures.
+        options: How hard they are.
+        bbox_padding: Side of the box over the side of the tight one.
 
     Attributes:
-        joints (list[int]): The joints wanted, as numbers in ``JOINTS``.
+        joints: The joints wanted, as numbers in ``JOINTS``.
     """
 
     def __init__(self, seed: int, size: tuple[int, int], options: SceneOptions, bbox_padding: float) -> None:
@@ -37,7 +36,7 @@ class Artist:
         """Draw one person.
 
         Args:
-            index (int): Which picture of the stream.
+            index: Which picture of the stream.
 
         Returns:
             dict: mmpose's fields, ``keypoints_occluded``, ``head_size`` and the picture as ``img``.
@@ -71,9 +70,9 @@ class LazyPeople(Sequence):
     """A list of people that are drawn when they are asked for.
 
     Args:
-        artist (Artist): Draws them.
-        numbers (Sequence[int]): Their indices in the stream.
-        cache (bool): Keep what was drawn; copies and pickles leave it behind.
+        artist: Draws them.
+        numbers: Their indices in the stream.
+        cache: Keep what was drawn; copies and pickles leave it behind.
     """
 
     def __init__(self, artist: Artist, numbers: Sequence[int], cache: bool = False) -> None:
@@ -102,7 +101,7 @@ class LazyPeople(Sequence):
         """Some of the people, without drawing any.
 
         Args:
-            indices (int | Sequence[int]): The first (0 or more) or last (negative) so many, or positions.
+            indices: The first (0 or more) or last (negative) so many, or positions.
 
         Returns:
             LazyPeople: They.
@@ -133,7 +132,7 @@ def joint_numbers(names: dict[int, str]) -> list[int]:
     """Find joints by name.
 
     Args:
-        names (dict): Name of each joint of a joint set, by its number from 0.
+        names: Name of each joint of a joint set, by its number from 0.
 
     Returns:
         list[int]: Their numbers in ``JOINTS``.

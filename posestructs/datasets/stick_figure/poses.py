@@ -212,8 +212,8 @@ def sample_pose(rng: RandomStream, max_rotation: float = 0.0) -> Pose:
     """Draw an activity, the angles of one person doing it, and a view.
 
     Args:
-        rng (RandomStream): Source of the draws.
-        max_rotation (float): Further rotation in the image plane, drawn from ``-max_rotation`` to ``max_rotation``
+        rng: Source of the draws.
+        max_rotation: Further rotation in the image plane, drawn from ``-max_rotation`` to ``max_rotation``
             degrees.
 
     Returns:

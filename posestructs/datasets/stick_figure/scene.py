@@ -1,25 +1,108 @@
-"""One picture with one person in it, and the truth about every joint."""
+"""One synthetic image: its options, one figure in it, and the ground truth of every joint."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import cv2
 import numpy as np
 
-from posestructs.datasets.stick_figure import labels, textures
+from posestructs.datasets.stick_figure import labels
 from posestructs.datasets.stick_figure.appearance import sample_appearance
-from posestructs.datasets.stick_figure.background import cut, paint_background, sketch_clutter, sketch_seat
-from posestructs.datasets.stick_figure.camera import fit_view
+from posestructs.datasets.stick_figure.background import (
+    cut,
+    grain,
+    paint_background,
+    patterns,
+    sketch_clutter,
+    sketch_seat,
+)
+from posestructs.datasets.stick_figure.body import draw_person
+from posestructs.datasets.stick_figure.distractors import Lookalike, draw_lookalikes, draw_occluders
 from posestructs.datasets.stick_figure.exact import RandomStream, picture_streams
-from posestructs.datasets.stick_figure.figure import draw_person
-from posestructs.datasets.stick_figure.lookalikes import Lookalike, draw_lookalikes
-from posestructs.datasets.stick_figure.occluders import draw_occluders
-from posestructs.datasets.stick_figure.options import SceneOptions, check_number, check_size
 from posestructs.datasets.stick_figure.pen import Pen
 from posestructs.datasets.stick_figure.poses import Pose, sample_pose
-from posestructs.datasets.stick_figure.skeleton import JOINTS, pose_body, sample_proportions
+from posestructs.datasets.stick_figure.skeleton import JOINTS, fit_view, pose_body, sample_proportions
 from posestructs.datasets.stick_figure.sketch import FREE, Sketch
+
+SMALLEST_SIZE = 32  # pixels: below, a forearm is thinner than a pixel
+LARGEST_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """How hard the pictures are.
+
+    Args:
+        occluder_prob: Probability of one or two things in front of the person.
+        lookalike_prob: Probability of one to three limbs in the background that look like the person's.
+        crop_prob: Probability of a view so close that joints can lie outside the image.
+        max_rotation: Rotation in the image plane beyond what the poses bring along, drawn from
+            -max_rotation to max_rotation degrees; 0 to 180.
+        scale: Smallest and largest share of the image that the person spans, in the tighter direction.
+
+    Raises:
+        TypeError: A value of the wrong type.
+        ValueError: A value out of range.
+    """
+
+    occluder_prob: float = 0.4
+    lookalike_prob: float = 0.6
+    crop_prob: float = 0.08
+    max_rotation: float = 0.0
+    scale: tuple[float, float] = (0.62, 0.96)
+
+    def __post_init__(self) -> None:
+        for key in ('occluder_prob', 'lookalike_prob', 'crop_prob'):
+            check_real(key, getattr(self, key), 0.0, 1.0)
+        check_real('max_rotation', self.max_rotation, 0.0, 180.0)
+        if not isinstance(self.scale, (tuple, list)) or len(self.scale) != 2:
+            raise TypeError(f'scale must be a pair (smallest, largest), got {self.scale!r}')
+        low, high = self.scale
+        check_real('scale[0]', low, 0.1, 1.0)
+        check_real('scale[1]', high, low, 1.0)
+        object.__setattr__(self, 'scale', (float(low), float(high)))
+
+
+def check_real(key: str, value: float, low: float, high: float) -> None:
+    """Refuse anything but a finite number from ``low`` to ``high``, naming the key."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f'{key} must be a number, got {value!r}')
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f'{key} must be from {low:g} to {high:g}, got {value!r}')
+
+
+def check_number(key: str, value: int, low: int, high: int) -> None:
+    """Refuse anything but an integer from ``low`` to ``high``, naming the key."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f'{key} must be an integer, got {value!r}')
+    if not low <= value <= high:
+        raise ValueError(f'{key} must be from {low} to {high}, got {value!r}')
+
+
+def check_size(size: int | tuple[int, int], key: str = 'size') -> tuple[int, int]:
+    """Bring an image size into the form (width, height).
+
+    Args:
+        size: Width and height in pixels, or one number for a square.
+        key: What an error calls it.
+
+    Returns:
+        tuple[int, int]: Width and height.
+
+    Raises:
+        TypeError: Not one or two integers.
+        ValueError: A side below 32 or above 4096 pixels.
+    """
+    sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(sides) != 2:
+        raise TypeError(f'{key} must be an integer or (width, height), got {size!r}')
+    for side in sides:
+        check_number(key, side, SMALLEST_SIZE, LARGEST_SIZE)
+    return int(sides[0]), int(sides[1])
+
 
 # What the streams of a picture are for. Each has draws of its own: an option changes its subject and nothing else.
 PURPOSES = ('person', 'look', 'view', 'background', 'lookalikes', 'occluders')
@@ -31,17 +114,17 @@ class Scene:
     """A picture and what is true of it. J is 16, the joints of ``JOINTS``; coordinates are image pixels, 0-based.
 
     Attributes:
-        image (np.ndarray): Blue, green, red, uint8 (H, W, 3).
-        keypoints (np.ndarray): float32 (J, 2), also of joints outside the image.
-        labelled (np.ndarray): bool (J,): the joint lies in the image.
-        occluded (np.ndarray): bool (J,): labelled, and hidden by a nearer part of the body or by an occluder.
-        bbox (np.ndarray): Box around the person's flesh, hidden or not, within the image: x1, y1, x2, y2, float32 (4,).
-        head_size (float): Reference length of PCKh: 0.6 times the diagonal of the box around the skull.
-        canvas (np.ndarray): What is painted where, uint8 (2H, 2W): palette indices, 0 is the bare background.
-        owner_table (np.ndarray): Owner of each palette index, uint8 (256,), see ``parts``.
-        lookalikes (tuple[Lookalike]): Limbs in the background; their coordinates are canvas pixels.
-        pose (Pose): Angles of the body and the view.
-        pen (Pen): The posed body, its camera and its clothes.
+        image: Blue, green, red, uint8 (H, W, 3).
+        keypoints: float32 (J, 2), also of joints outside the image.
+        labelled: bool (J,): the joint lies in the image.
+        occluded: bool (J,): labelled, and hidden by a nearer part of the body or by an occluder.
+        bbox: Box around the person's flesh, hidden or not, within the image: x1, y1, x2, y2, float32 (4,).
+        head_size: Reference length of PCKh: 0.6 times the diagonal of the box around the skull.
+        canvas: What is painted where, uint8 (2H, 2W): palette indices, 0 is the bare background.
+        owner_table: Owner of each palette index, uint8 (256,), see ``parts``.
+        lookalikes: Limbs in the background; their coordinates are canvas pixels.
+        pose: Angles of the body and the view.
+        pen: The posed body, its camera and its clothes.
     """
 
     image: np.ndarray
@@ -66,10 +149,10 @@ def draw_scene(seed: int, index: int, size: tuple[int, int] = (128, 128), option
     """Draw the picture that belongs to a seed and an index.
 
     Args:
-        seed (int): Which stream of pictures, 0 .. 2**63 - 1.
-        index (int): Which picture of the stream, 0 .. 2**32 - 1.
-        size (tuple): Width and height in pixels.
-        options (SceneOptions, optional): How hard the pictures are. Default: ``SceneOptions()``.
+        seed: Which stream of pictures, 0 .. 2**63 - 1.
+        index: Which picture of the stream, 0 .. 2**32 - 1.
+        size: Width and height in pixels.
+        options: How hard the pictures are. Default: ``SceneOptions()``.
 
     Returns:
         Scene: The same for the same arguments, on every machine.
@@ -111,9 +194,9 @@ def cast_person(
     """Draw a person's pose, build, clothes and place, but no pixel yet.
 
     Args:
-        streams (dict): One stream each for 'person', 'view' and 'look'.
-        canvas_size (tuple): Width and height of the canvas.
-        options (SceneOptions): How large the person is, how it may be turned.
+        streams: One stream each for 'person', 'view' and 'look'.
+        canvas_size: Width and height of the canvas.
+        options: How large the person is, how it may be turned.
 
     Returns:
         tuple: The pose, and a pen with an empty sketch.
@@ -149,8 +232,8 @@ def _develop(rng: RandomStream, sketch: Sketch, canvas: np.ndarray, size: tuple[
     height, width = canvas.shape
     picture = paint_background(rng, size)
     picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    pattern = cut(rng, rng.pick(textures.patterns()), (width, height), _PATTERN_TEXELS, smooth=False)
+    pattern = cut(rng, rng.pick(patterns()), (width, height), _PATTERN_TEXELS, smooth=False)
     colours = cv2.applyColorMap(cv2.bitwise_or(canvas, pattern), sketch.palette())
     cv2.copyTo(colours, cv2.compare(canvas, FREE, cv2.CMP_NE), picture)
     image = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return cv2.add(image, cut(rng, textures.grain(), size, max(size), smooth=False))
+    return cv2.add(image, cut(rng, grain(), size, max(size), smooth=False))

@@ -5,6 +5,8 @@ a colour, and a second colour where a pattern shows. Painting writes indices, no
 which part owns it: the picture and the truth about what hides what cannot disagree.
 
 Coordinates are pixels of the canvas, pixel centres at integers.
+
+The owners are numbered here: body parts, clutter, look-alikes and occluders.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import cv2
 import numpy as np
 
 from posestructs.datasets.stick_figure.exact import rotation
+from posestructs.datasets.stick_figure.skeleton import JOINTS, SIDES
 
 Colour = tuple[int, int, int]  # blue, green, red
 Circle = tuple[float, float, float]  # x, y, radius
@@ -44,9 +47,9 @@ class Sketch:
         """Palette index of a colour of an owner.
 
         Args:
-            owner (int): Whose pixels these are.
-            colour (tuple): Blue, green, red in 0..255.
-            pattern (tuple, optional): The colour under the pattern. Default: the same, so the pattern does not show.
+            owner: Whose pixels these are.
+            colour: Blue, green, red in 0..255.
+            pattern: The colour under the pattern. Default: the same, so the pattern does not show.
 
         Returns:
             int: Index in 1..127.
@@ -89,7 +92,7 @@ class Sketch:
         """Paint all shapes in order.
 
         Args:
-            canvas (np.ndarray): Index image, uint8 (H, W), changed in place.
+            canvas: Index image, uint8 (H, W), changed in place.
         """
         capsules = _fixed_point(capsule_outlines(np.array(self._capsules).reshape(-1, 6)))
         rings = _fixed_point(rings_of(np.array(self._hulls).reshape(-1, 3)))
@@ -117,7 +120,7 @@ def capsule_outlines(capsules: np.ndarray) -> np.ndarray:
     """Outlines of the hulls of pairs of circles.
 
     Args:
-        capsules (np.ndarray): (N, 6): x, y, radius of the one and of the other circle.
+        capsules: (N, 6): x, y, radius of the one and of the other circle.
 
     Returns:
         np.ndarray: Convex polygons (N, 18, 2): the common tangents as straight sides, each cap an arc of 8 chords.
@@ -172,3 +175,49 @@ def rings_of(circles: np.ndarray) -> np.ndarray:
 
 def _fixed_point(points: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(points, -_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
+
+
+BODY_PARTS = (
+    'torso',
+    'neck',
+    'head',
+    *(f'{side}_{part}' for side in SIDES for part in ('upper_arm', 'forearm', 'hand', 'thigh', 'shin', 'foot')),
+)
+# owner numbers, as Scene.owners holds them
+BACKGROUND = 0
+OWNER = {name: number for number, name in enumerate(BODY_PARTS, start=1)}
+CLUTTER = 20  # things behind the person that are no limbs
+LOOKALIKE = 24  # and upwards: limbs behind the person that are not the person's
+OCCLUDER = 32  # and upwards: things in front of the person
+
+_MEET = {
+    'shoulder': ('torso', 'upper_arm'),
+    'elbow': ('upper_arm', 'forearm'),
+    'wrist': ('forearm', 'hand'),
+    'hip': ('torso', 'thigh'),
+    'knee': ('thigh', 'shin'),
+    'ankle': ('shin', 'foot'),
+    # in the trunk more than two segments meet
+    'pelvis': ('torso', 'left_thigh', 'right_thigh'),
+    'thorax': ('torso', 'neck', 'left_upper_arm', 'right_upper_arm'),
+    'upper_neck': ('neck', 'head'),
+    'head_top': ('head',),
+}
+
+
+def own_parts(joint: str) -> tuple[str, ...]:
+    """The segments that meet in a joint; none of them hides it.
+
+    Args:
+        joint: One of ``JOINTS``.
+
+    Returns:
+        tuple: Names among ``BODY_PARTS``.
+    """
+    side, _, kind = joint.partition('_')
+    if side not in SIDES:
+        return _MEET[joint]
+    return tuple(part if part == 'torso' else f'{side}_{part}' for part in _MEET[kind])
+
+
+OWN_NUMBERS = {joint: frozenset(OWNER[part] for part in own_parts(joint)) for joint in JOINTS}

@@ -39,7 +39,7 @@ class LoadVerifiedImage(LoadImage):
         """Load ``results['img_path']`` unless ``results['img']`` is there already.
 
         Args:
-            results (dict): What a data set gives.
+            results: What a data set gives.
 
         Returns:
             dict | None: The same dict with the image; ``None`` for a bad image with ``ignore_empty=True``.
@@ -60,7 +60,7 @@ class LoadVerifiedImage(LoadImage):
         """Read, check and decode one file.
 
         Args:
-            path (str): The file, or a URI that the ``backend_args`` fit.
+            path: The file, or a URI that the ``backend_args`` fit.
 
         Returns:
             np.ndarray: The image as it was decoded, (H, W, 3) uint8 BGR by default.

@@ -27,10 +27,10 @@ def outline(shape: str, size: tuple[float, float], angle: float, rng: np.random.
     """Corners of an occluder around the origin.
 
     Args:
-        shape (str): 'ellipse', 'rectangle' or 'polygon' (5 to 8 random corners on an ellipse's rim; it is convex).
-        size (tuple[float, float]): Length and width in pixels.
-        angle (float): Direction of its length in radians, from the x axis towards the y axis.
-        rng (np.random.RandomState): Source of the polygon's corners.
+        shape: 'ellipse', 'rectangle' or 'polygon' (5 to 8 random corners on an ellipse's rim; it is convex).
+        size: Length and width in pixels.
+        angle: Direction of its length in radians, from the x axis towards the y axis.
+        rng: Source of the polygon's corners.
 
     Returns:
         np.ndarray: (M, 2) float64.
@@ -49,7 +49,7 @@ def rotation(angle: float) -> np.ndarray:
     """Matrix that turns rows (x, y) from the x axis towards the y axis.
 
     Args:
-        angle (float): In radians.
+        angle: In radians.
 
     Returns:
         np.ndarray: (2, 2) float64, to multiply with from the right.
@@ -62,8 +62,8 @@ def fill_outline(corners: np.ndarray, image_shape: tuple[int, int]) -> np.ndarra
     """Pixels of an outline.
 
     Args:
-        corners (np.ndarray): (M, 2) corners in pixels, possibly outside the image.
-        image_shape (tuple[int, int]): (H, W).
+        corners: (M, 2) corners in pixels, possibly outside the image.
+        image_shape: (H, W).
 
     Returns:
         np.ndarray: (H, W) bool.
@@ -78,7 +78,7 @@ def window_of(mask: np.ndarray) -> tuple[slice, slice] | None:
     """Smallest window of rows and columns around a mask.
 
     Args:
-        mask (np.ndarray): (H, W) bool.
+        mask: (H, W) bool.
 
     Returns:
         tuple[slice, slice] | None: Rows and columns; ``None`` for an empty mask.
@@ -91,9 +91,9 @@ def flat_fill(height: int, width: int, rng: np.random.RandomState) -> np.ndarray
     """One random colour.
 
     Args:
-        height (int): Height in pixels.
-        width (int): Width in pixels.
-        rng (np.random.RandomState): Source of the colour.
+        height: Height in pixels.
+        width: Width in pixels.
+        rng: Source of the colour.
 
     Returns:
         np.ndarray: (height, width, 3) uint8.
@@ -105,9 +105,9 @@ def noise_fill(height: int, width: int, rng: np.random.RandomState) -> np.ndarra
     """Independent random pixels.
 
     Args:
-        height (int): Height in pixels.
-        width (int): Width in pixels.
-        rng (np.random.RandomState): Source of the pixels.
+        height: Height in pixels.
+        width: Width in pixels.
+        rng: Source of the pixels.
 
     Returns:
         np.ndarray: (height, width, 3) uint8.
@@ -124,11 +124,11 @@ def patch_fill(
     fit into it.
 
     Args:
-        height (int): Height in pixels.
-        width (int): Width in pixels.
-        source (np.ndarray): The other image, (h, w) or (h, w, 3).
-        image_shape (tuple[int, int]): (H, W) of the image that gets the piece.
-        rng (np.random.RandomState): Source of the place.
+        height: Height in pixels.
+        width: Width in pixels.
+        source: The other image, (h, w) or (h, w, 3).
+        image_shape: (H, W) of the image that gets the piece.
+        rng: Source of the place.
 
     Returns:
         np.ndarray: (height, width) or (height, width, 3), of the other image's type.
@@ -147,10 +147,10 @@ def covered(points: np.ndarray, labelled: np.ndarray, mask: np.ndarray, margin: 
     """Labelled joints whose pixel lies in a mask.
 
     Args:
-        points (np.ndarray): (..., K, 2) joints in pixels.
-        labelled (np.ndarray): (..., K) bool.
-        mask (np.ndarray): (H, W) bool.
-        margin (int): The mask is widened by so many pixels first (narrowed where negative).
+        points: (..., K, 2) joints in pixels.
+        labelled: (..., K) bool.
+        mask: (H, W) bool.
+        margin: The mask is widened by so many pixels first (narrowed where negative).
 
     Returns:
         np.ndarray: (..., K) bool. A joint outside the image is not covered.

@@ -7,6 +7,8 @@ does. A config that names classes instead of strings must import them from here.
 
 from __future__ import annotations
 
+from typing import Any
+
 import mmpose.datasets.transforms as mmpose_transforms
 import numpy as np
 from mmpose.registry import TRANSFORMS
@@ -22,7 +24,12 @@ from posestructs.datasets.transforms.occlusion_channel import (
     split,
     unknown_occlusion,
 )
-from posestructs.structures.joint_conversion import check_sources, convert_joint_fields, joint_sources
+from posestructs.structures.joint_conversion import (
+    check_sources,
+    convert_coco_keypoints,
+    convert_joint_fields,
+    joint_sources,
+)
 
 
 class _CarryOcclusion:
@@ -134,6 +141,8 @@ class KeypointConverter(mmpose_transforms.KeypointConverter):
         results.pop('flip_indices', None)
         results = super().transform(results)
         results.update(converted)
+        if results.get('raw_ann_info') is not None:
+            results['raw_ann_info'] = self._convert_annotations(results['raw_ann_info'])
         if source is not None:
             values = source[:, self.source_index]
             if self.interpolation:
@@ -143,6 +152,16 @@ class KeypointConverter(mmpose_transforms.KeypointConverter):
             results[KEY] = target * labelled(results['keypoints_visible'])
             results[CONVERSION_MARK] = True
         return results
+
+    def _convert_annotations(self, anns: dict | list) -> dict | list:
+        """Convert the joints of COCO annotations, from which ``CocoMetric`` takes its targets."""
+        if isinstance(anns, list):
+            return [self._convert_annotations(ann) for ann in anns]
+        if not isinstance(anns, dict) or not anns.get('keypoints'):
+            return anns
+        keypoints = convert_coco_keypoints(anns['keypoints'], self.sources)
+        count = sum(flag > 0 for flag in keypoints[2::3])
+        return dict(anns, keypoints=keypoints, num_keypoints=count, source_keypoints=anns['keypoints'])
 
 
 @TRANSFORMS.register_module(force=True)
@@ -183,6 +202,10 @@ class PackPoseInputs(mmpose_transforms.PackPoseInputs):
         ValueError: The sample has occlusion labels and was flipped, or its joints converted, by a class that knows
             nothing of them, so that labels are at the wrong joints.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.meta_keys = (*self.meta_keys, 'member_index')  # of a CombinedDataset, for CocoMetric
 
     instance_mapping_table = dict(mmpose_transforms.PackPoseInputs.instance_mapping_table, **{KEY: KEY})
 

@@ -23,7 +23,7 @@ def has_occlusion(results: Mapping) -> bool:
     """Whether a sample has occlusion labels and the joints that they belong to.
 
     Args:
-        results (Mapping): A sample on its way through a pipeline.
+        results: A sample on its way through a pipeline.
 
     Returns:
         bool: ``True`` where both ``keypoints_occluded`` and ``keypoints`` are there and not ``None``.
@@ -49,7 +49,7 @@ def labelled(keypoints_visible: np.ndarray) -> np.ndarray:
     """Which joints are labelled, from mmpose's visibility with or without channels.
 
     Args:
-        keypoints_visible (np.ndarray): (N, K) or (N, K, C); channel 0 means labelled.
+        keypoints_visible: (N, K) or (N, K, C); channel 0 means labelled.
 
     Returns:
         np.ndarray: (N, K) bool.
@@ -62,7 +62,7 @@ def unknown_occlusion(keypoints_visible: np.ndarray) -> np.ndarray:
     """Labels for people of whose occlusion nothing is known: -1 where labelled, else 0.
 
     Args:
-        keypoints_visible (np.ndarray): (N, K) or (N, K, C).
+        keypoints_visible: (N, K) or (N, K, C).
 
     Returns:
         np.ndarray: (N, K) float32.
@@ -74,7 +74,7 @@ def join(results: dict) -> None:
     """Append the occlusion labels to ``keypoints_visible`` as its last channel, in place.
 
     Args:
-        results (dict): A sample with ``keypoints_visible`` (N, K) or (N, K, C) and ``keypoints_occluded`` (N, K).
+        results: A sample with ``keypoints_visible`` (N, K) or (N, K, C) and ``keypoints_occluded`` (N, K).
     """
     visible = results['keypoints_visible']
     channels = visible[..., None] if visible.ndim == 2 else visible
@@ -85,9 +85,9 @@ def split(results: dict, ndim: int, dtype: np.dtype) -> None:
     """Undo :func:`join`, in place.
 
     Args:
-        results (dict): A sample with ``keypoints_visible`` (N, K, C + 1).
-        ndim (int): Dimensions of ``keypoints_visible`` before, 2 or 3.
-        dtype (np.dtype): Its type before.
+        results: A sample with ``keypoints_visible`` (N, K, C + 1).
+        ndim: Dimensions of ``keypoints_visible`` before, 2 or 3.
+        dtype: Its type before.
     """
     joined = results['keypoints_visible']
     visible = joined[..., 0] if ndim == 2 else joined[..., :-1]
@@ -99,8 +99,8 @@ def merge_sources(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Label of a joint that lies between two others: occluded if one is, else unknown if one is, else visible.
 
     Args:
-        first (np.ndarray): Labels of any shape.
-        second (np.ndarray): Labels of the same shape.
+        first: Labels of any shape.
+        second: Labels of the same shape.
 
     Returns:
         np.ndarray: 1 where either is 1, else -1 where either is -1, else 0.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from mmpose.registry import TRANSFORMS
 
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.transforms import occluders
-from posestructs.datasets.transforms.config_checks import check_number, check_pairs, check_range, check_weights
 from posestructs.datasets.transforms.load_verified_image import LoadVerifiedImage
 from posestructs.datasets.transforms.occlusion_channel import (
     CONVERSION_MARK,
@@ -26,6 +24,14 @@ from posestructs.datasets.transforms.occlusion_channel import (
     has_occlusion,
     labelled,
     unknown_occlusion,
+)
+from posestructs.utils.checks import (
+    check_bool,
+    check_integer,
+    check_number,
+    check_pairs,
+    check_range,
+    check_weights,
 )
 
 TARGETS = ('joint', 'limb')
@@ -37,8 +43,8 @@ def sample_seed(seed: int, results: Mapping) -> int:
     """Seed of one sample, the same in every process, epoch and order of loading.
 
     Args:
-        seed (int): Seed of the whole data set.
-        results (Mapping): A sample with ``id``, ``img_id`` or ``img_path``; the first of them that is there counts.
+        seed: Seed of the whole data set.
+        results: A sample with ``id``, ``img_id`` or ``img_path``; the first of them that is there counts.
 
     Returns:
         int: 0 to 2**32 - 1.
@@ -70,30 +76,30 @@ class RandomOccluder(BaseTransform):
     Modified keys: ``img``, ``keypoints_occluded``.
 
     Args:
-        prob (float): Probability that a sample gets occluders. Defaults to 0.5.
-        num (int | tuple[int, int]): How many, both ends included. Defaults to (1, 3).
-        size (float | tuple[float, float]): Length of an occluder over a joint, as a share of the person's size: the
+        prob: Probability that a sample gets occluders. Defaults to 0.5.
+        num: How many, both ends included. Defaults to (1, 3).
+        size: Length of an occluder over a joint, as a share of the person's size: the
             longer side of the box around the labelled joints. Defaults to (0.1, 0.3).
-        aspect (float | tuple[float, float]): Width over length. One over a limb is as wide, and covers the limb's
+        aspect: Width over length. One over a limb is as wide, and covers the limb's
             length and half its own width beyond both ends. Defaults to (0.5, 1).
-        targets (str | Sequence[str] | dict[str, float]): 'joint' and 'limb', with weights if a dict. Limbs are the
+        targets: 'joint' and 'limb', with weights if a dict. Limbs are the
             links of ``skeleton_links`` with both ends labelled; a sample without any gets joints.
-        shapes (str | Sequence[str] | dict[str, float]): 'ellipse', 'rectangle', 'polygon'.
-        fills (str | Sequence[str] | dict[str, float]): 'flat' (one colour), 'noise', 'patch' (a piece of another image
+        shapes: 'ellipse', 'rectangle', 'polygon'.
+        fills: 'flat' (one colour), 'noise', 'patch' (a piece of another image
             of the data set, noise if none can be had).
-        jitter (float): How far an occluder's centre may be off its target, in halves of its size along each axis; so
+        jitter: How far an occluder's centre may be off its target, in halves of its size along each axis; so
             that a joint is not always at the centre of what hides it. Defaults to 0.5.
-        mark_margin (int): Joints so many pixels beside an occluder are marked too; where negative, only those so deep
+        mark_margin: Joints so many pixels beside an occluder are marked too; where negative, only those so deep
             under it. Defaults to 0.
-        seed (int, optional): Where given, a sample always gets the same occluders: they depend on it and the sample's
+        seed: Where given, a sample always gets the same occluders: they depend on it and the sample's
             ``id`` only (and, for patches, on the data set), not on epoch, order, workers or numpy's global state. For
             validation. Defaults to None: new ones each time, from numpy's global state as in mmpose's transforms.
-        assume_visible (bool): What an uncovered labelled joint becomes in a data set without occlusion labels: visible
+        assume_visible: What an uncovered labelled joint becomes in a data set without occlusion labels: visible
             (0), which is right for LSPE, or not known (-1). Defaults to True.
-        skeleton_links (Sequence[tuple[int, int]], optional): Joint indices of the limbs, instead of the sample's.
+        skeleton_links: Joint indices of the limbs, instead of the sample's.
             Defaults to None: the sample's, or where it has none, those of the ``metainfo`` of its ``dataset`` if that
             has as many joints.
-        backend_args (dict, optional): How to read the images that patches come from. Defaults to None: as the data
+        backend_args: How to read the images that patches come from. Defaults to None: as the data
             set's own pipeline reads them, from memory where it keeps them there.
 
     Raises:
@@ -119,16 +125,16 @@ class RandomOccluder(BaseTransform):
     ) -> None:
         super().__init__()
         self.prob = check_number('RandomOccluder.prob', prob, 0, 1)
-        self.num = check_range('RandomOccluder.num', num, 1, 100, Integral)
+        self.num = check_range('RandomOccluder.num', num, 1, 100, integer=True)
         self.size = check_range('RandomOccluder.size', size, 0.001, 10)
         self.aspect = check_range('RandomOccluder.aspect', aspect, 0.001, 1)
         self.targets = check_weights('RandomOccluder.targets', targets, TARGETS)
         self.shapes = check_weights('RandomOccluder.shapes', shapes, occluders.SHAPES)
         self.fills = check_weights('RandomOccluder.fills', fills, FILLS)
         self.jitter = check_number('RandomOccluder.jitter', jitter, 0, 1)
-        self.mark_margin = check_number('RandomOccluder.mark_margin', mark_margin, -100, 100, Integral)
-        self.seed = seed if seed is None else check_number('RandomOccluder.seed', seed, 0, 2**63 - 1, Integral)
-        self.assume_visible = assume_visible
+        self.mark_margin = check_integer('RandomOccluder.mark_margin', mark_margin, -100, 100)
+        self.seed = check_integer('RandomOccluder.seed', seed, 0, 2**63 - 1, optional=True)
+        self.assume_visible = check_bool('RandomOccluder.assume_visible', assume_visible)
         if skeleton_links is not None:
             skeleton_links = check_pairs('RandomOccluder.skeleton_links', skeleton_links)
         self.skeleton_links = skeleton_links
@@ -144,7 +150,7 @@ class RandomOccluder(BaseTransform):
         """Paste occluders into a sample.
 
         Args:
-            results (dict): A sample on its way through a pipeline.
+            results: A sample on its way through a pipeline.
 
         Returns:
             dict: The same dict. Without ``keypoints`` it is a user's image in an inferencer, and stays as it is.
@@ -175,10 +181,10 @@ class RandomOccluder(BaseTransform):
         """Paste occluders into a copy of the image.
 
         Args:
-            results (Mapping): The sample, with ``img`` (H, W, 3).
-            points (np.ndarray): (N, K, 2) joints in pixels of that image.
-            known (np.ndarray): (N, K) bool, the labelled joints.
-            rng (np.random.RandomState): Source of everything random.
+            results: The sample, with ``img`` (H, W, 3).
+            points: (N, K, 2) joints in pixels of that image.
+            known: (N, K) bool, the labelled joints.
+            rng: Source of everything random.
 
         Returns:
             tuple[np.ndarray, np.ndarray]: The new image, and (H, W) bool, where it differs from the old.

@@ -1,20 +1,23 @@
 """Backgrounds, and the cutting of textures to size."""
 
+import zlib
+
 import numpy as np
 import pytest
 
-from posestructs.datasets.stick_figure import textures
+from posestructs.datasets.stick_figure import background
 from posestructs.datasets.stick_figure.background import cut, paint_background
 from posestructs.datasets.stick_figure.exact import RandomStream
+from posestructs.datasets.stick_figure.sketch import PATTERN_BIT
 
-RAMP = np.repeat(np.arange(textures.SIDE)[None], textures.SIDE, axis=0) // 2  # brighter to the right
+RAMP = np.repeat(np.arange(background.SIDE)[None], background.SIDE, axis=0) // 2  # brighter to the right
 RAMP = RAMP.astype(np.uint8)
 
 
 def test_a_piece_of_its_own_size_is_a_view_of_the_texture():
-    texture = np.arange(textures.SIDE**2, dtype=np.int64).reshape(textures.SIDE, -1)
+    texture = np.arange(background.SIDE**2, dtype=np.int64).reshape(background.SIDE, -1)
     piece = cut(RandomStream(0, (0,)), texture, (30, 20), 30)
-    row, column = divmod(int(piece[0, 0]), textures.SIDE)
+    row, column = divmod(int(piece[0, 0]), background.SIDE)
     np.testing.assert_array_equal(piece, texture[row : row + 20, column : column + 30])
 
 
@@ -48,3 +51,35 @@ def test_small_heights_leave_room_for_wall_and_floor():
     rng = RandomStream(0, (4,))
     for _ in range(50):
         assert paint_background(rng, (40, 32)).shape == (32, 40, 3)
+
+
+def test_the_bank_is_the_same_on_every_machine():
+    arrays = (*background.surfaces(), *background.patterns(), background.grain())
+    assert f'{zlib.crc32(b"".join(array.tobytes() for array in arrays)):08x}' == 'eed312fc'
+
+
+def test_surfaces_use_the_grey_scale_and_differ():
+    surfaces = background.surfaces()
+    assert len({surface.tobytes() for surface in surfaces}) == len(surfaces) == 15
+    for surface in surfaces:
+        assert surface.shape == (background.SIDE, background.SIDE) and surface.dtype == np.uint8
+        assert surface.std() > 6  # that of the film grain is 3.7
+        assert not surface.flags.writeable
+
+
+def test_smooth_noise_has_no_steps():
+    cloud = background.surfaces()[0].astype(int)
+    # five octaves, the finest of 8 pixels a cell: a step of a pixel changes little, over the edge too
+    for axis in (0, 1):
+        assert np.abs(cloud - np.roll(cloud, 1, axis)).max() < 40
+
+
+def test_patterns_are_on_or_off_about_half_of_the_time():
+    for pattern in background.patterns():
+        assert set(np.unique(pattern).tolist()) == {0, PATTERN_BIT}
+        assert 0.1 < (pattern > 0).mean() < 0.8
+
+
+def test_grain_is_even():
+    counts = np.bincount(background.grain().ravel(), minlength=13)
+    assert len(counts) == 13 and counts.min() > 0.9 * counts.mean()

@@ -7,9 +7,9 @@ import pytest
 
 from posestructs.datasets.stick_figure import SceneOptions, draw_scene
 from posestructs.datasets.stick_figure.appearance import sample_appearance
-from posestructs.datasets.stick_figure.camera import View
+from posestructs.datasets.stick_figure.body import draw_person, person_layers
+from posestructs.datasets.stick_figure.distractors import draw_occluders
 from posestructs.datasets.stick_figure.exact import RandomStream, picture_streams
-from posestructs.datasets.stick_figure.figure import draw_person, person_layers
 from posestructs.datasets.stick_figure.labels import (
     behind_trunk,
     body_box,
@@ -19,8 +19,6 @@ from posestructs.datasets.stick_figure.labels import (
     locate_joints,
     to_image,
 )
-from posestructs.datasets.stick_figure.occluders import draw_occluders
-from posestructs.datasets.stick_figure.parts import OWNER, own_parts
 from posestructs.datasets.stick_figure.pen import Pen
 from posestructs.datasets.stick_figure.scene import PURPOSES
 from posestructs.datasets.stick_figure.skeleton import (
@@ -29,10 +27,11 @@ from posestructs.datasets.stick_figure.skeleton import (
     SIDES,
     TRUNK_DOFS,
     Proportions,
+    View,
     pose_body,
     turned,
 )
-from posestructs.datasets.stick_figure.sketch import Sketch
+from posestructs.datasets.stick_figure.sketch import OWNER, Sketch, own_parts
 
 CANVAS = 256
 

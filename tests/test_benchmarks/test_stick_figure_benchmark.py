@@ -1,13 +1,13 @@
-"""How hard the pictures are, and that the measures measure it."""
+"""Difficulty of the synthetic images, and the measures of it."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
+from benchmarks.stick_figure import colour_distance, near_lookalikes, visible_share
 from posestructs.datasets.stick_figure import SceneOptions, draw_scene
 from posestructs.datasets.stick_figure.limbs import limb_circles
-from posestructs.datasets.stick_figure.measures import colour_distance, near_lookalikes, visible_share
 from posestructs.datasets.stick_figure.skeleton import JOINTS
 
 LSP = [JOINTS.index(name) for name in JOINTS if name not in ('pelvis', 'thorax')]
