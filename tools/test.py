@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.engine.hooks import CheckpointCheckHook, OcclusionTruthHook
+from posestructs.engine.hooks import AnnotationCheckHook, CheckpointCheckHook, OcclusionTruthHook
 from posestructs.utils import cli
 from posestructs.utils.files import atomic_write
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
@@ -92,6 +92,7 @@ def main() -> None:
     runner = Runner.from_cfg(cfg)
     # not in the config, whose text stands for what a run does: these only look beforehand
     runner.register_hook(OcclusionTruthHook())
+    runner.register_hook(AnnotationCheckHook())
     runner.register_hook(CheckpointCheckHook())
     metrics = runner.test()
     if args.out and is_main_process():

@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.engine.hooks import CheckpointCheckHook, InterruptHook, OcclusionTruthHook
+from posestructs.engine.hooks import AnnotationCheckHook, CheckpointCheckHook, InterruptHook, OcclusionTruthHook
 from posestructs.engine.pretrained_sources import check_pretrained_sources
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
@@ -155,6 +155,7 @@ def train(cfg: Config, notes: list[str]) -> None:
     runner = Runner.from_cfg(cfg)
     # not in the config, whose text stands for what a run does: these only look beforehand
     runner.register_hook(OcclusionTruthHook())
+    runner.register_hook(AnnotationCheckHook())
     runner.register_hook(CheckpointCheckHook())
     for note in notes:
         runner.logger.warning(note)

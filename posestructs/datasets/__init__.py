@@ -1,4 +1,4 @@
-"""Data sets with occlusion labels."""
+"""Data sets of poses, with occlusion labels where the files have them."""
 
 from posestructs.datasets import transforms
 from posestructs.datasets.background_dataset import BackgroundDataset

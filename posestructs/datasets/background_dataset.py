@@ -1,4 +1,4 @@
-"""Images without people, from which a model learns what is no part of a body."""
+"""Images without people, as negative samples of part detectors."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from posestructs.structures.metainfo import metainfo_file
 class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
     """Images without people, beside a data set of people; for training only.
 
-    The code release of Chu et al. (CVPR 2016) trains on as many of them (INRIA's) as of people. Each image is one
-    sample, of which no joint is labelled. What to make of that is told by the codec: a
-    ``PartScoreMap(unlabelled='background')`` samples all of its cells as background. Either each data set has a
-    pipeline of its own, and the codec of this one's says so, inside mmengine's ``ConcatDataset``::
+    The code of Chu et al. (CVPR 2016) trains on as many of them (INRIA's) as of people. Each image is one sample
+    without a labelled joint. The codec decides how it is used: ``PartScoreMap(unlabelled='background')`` samples all of
+    its cells as background. Either each data set has a pipeline and a codec of its own, inside mmengine's
+    ``ConcatDataset``::
 
         dict(type='ConcatDataset', ignore_keys=['dataset_name'], datasets=[
             dict(type='LSPDataset', ..., pipeline=[..., dict(type='GenerateTarget', encoder=codec), ...]),
             dict(type='BackgroundDataset', ann_file='negatives.txt', data_root='data/inria', pipeline=[
                 ..., dict(type='GenerateTarget', encoder=dict(codec, unlabelled='background')), ...])])
 
-    Or they share the pipeline of a ``CombinedDataset``, and the codec says so for all: data sets of people here leave
-    out those without a labelled joint.
+    Or they share the pipeline and the codec of a ``CombinedDataset``, since the data sets of people here leave out
+    those without a labelled joint.
 
     Args:
-        ann_file: Text file of the images, a name a line (a folder's: ``ls images > negatives.txt``).
-        metainfo: That of the data set of people. Defaults to LSP's.
-        box_side: Side of a sample's box over that of its image, about its centre. ``GetBBoxCenterScale`` adds
-            its padding to it. Defaults to 0.8: the image, by a padding of 1.25.
-        data_prefix: ``img``: folder of the images. Defaults to ``images``.
-        **kwargs: :class:`CheckedPoseMixin`'s and mmpose's.
+        ann_file: Text file with one image name per line (a folder's: ``ls images > negatives.txt``).
+        metainfo: Metainfo of the data set of people. Defaults to LSP's.
+        box_side: Side of a sample's box relative to that of its image, about the image's centre. ``GetBBoxCenterScale``
+            adds its padding to it. Defaults to 0.8: the image, by a padding of 1.25.
+        data_prefix: Folder of the images under the key ``img``. Defaults to ``images``.
+        **kwargs: Arguments of :class:`CheckedPoseMixin` and of mmpose's data sets.
 
     Raises:
         ValueError: A value is not allowed.
@@ -65,7 +65,7 @@ class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
         return dict(super()._load_metainfo(metainfo), CLASSES=[dict(id=1, name='person')])
 
     def load_data_list(self) -> list[dict]:
-        """One sample an image, without its box: an image's size is read when the sample is asked for."""
+        """One sample per image; its box follows in :meth:`get_data_info`, which reads the size of the image."""
         names = read_lines(self.ann_file)
         count = len(self._metainfo['keypoint_id2name'])
         nowhere, unlabelled = np.zeros((count, 2)), np.zeros(count, dtype=bool)
@@ -87,13 +87,13 @@ class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
         """One sample, with its box.
 
         Args:
-            idx: Which.
+            idx: Index of the sample.
 
         Returns:
             dict: mmpose's fields.
         """
         info = super().get_data_info(idx)
-        size = read_size(info['img_path']) or (1, 1)  # the pipeline's loading transform says what is wrong with it
+        size = read_size(info['img_path']) or (1, 1)  # the loading transform reports an unreadable file
         corners = np.array([(0, 0), size[:2]], dtype=np.float64)
         info['bbox'] = box_from_joints(corners, np.ones(2, dtype=bool), self.box_side)
         return info

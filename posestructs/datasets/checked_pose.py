@@ -20,6 +20,7 @@ import numpy as np
 from mmengine.dataset import force_full_init
 from mmengine.logging import MessageHub, print_log
 
+from posestructs.datasets.converted_metainfo import ConvertedMetainfo
 from posestructs.datasets.errors import AnnotationError, BadImageError
 from posestructs.datasets.image_checks import check_sizes, find_missing, size_problem
 from posestructs.datasets.instances import box_problem, outside_joints
@@ -28,12 +29,12 @@ from posestructs.datasets.readers import require_file
 from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.datasets.shared_marks import SharedMarks
 from posestructs.datasets.transforms.occlusion_channel import labelled as labelled_of
-from posestructs.structures.joint_conversion import pipeline_metainfo
+from posestructs.datasets.transforms.random_occluder import report_occluders
 from posestructs.structures.metainfo import load_metainfo
 from posestructs.utils.checks import check_bool, check_number
 
 
-class CheckedPoseMixin(SeededSamples):
+class CheckedPoseMixin(SeededSamples, ConvertedMetainfo):
     """Mixin before a data set of mmpose: keeps extra metainfo, checks samples and counts the bad ones.
 
     A pipeline's loading transform must raise :class:`BadImageError` for a sample to be skipped, as ``LoadImage`` does
@@ -81,24 +82,13 @@ class CheckedPoseMixin(SeededSamples):
         """Joints found outside their image so far."""
         return self._outside.total()
 
-    @property
-    def metainfo(self) -> dict:
-        """Metainfo of the joints behind the pipeline, which a ``KeypointConverter`` in it changes."""
-        return deepcopy(pipeline_metainfo(self._metainfo, self._steps()))
-
     @classmethod
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
         return load_metainfo(deepcopy(cls.METAINFO) if metainfo is None else metainfo)
 
-    def _steps(self) -> Sequence[Callable]:
-        return getattr(getattr(self, 'pipeline', None), 'transforms', ())
-
     def _file_is_target(self) -> bool:
         """Tell whether ``CocoMetric`` may read its targets from the annotation file: all of it, with these joints."""
         return self._indices is None and self.sample_interval == 1 and not self._converts()
-
-    def _converts(self) -> bool:
-        return any('KeypointConverter' in {c.__name__ for c in type(step).__mro__} for step in self._steps())
 
     # -- build time ------------------------------------------------------------------------------------------------
 
@@ -123,6 +113,7 @@ class CheckedPoseMixin(SeededSamples):
         require_file('ann_file', self.ann_file)
         super().full_init()
         self._reset_marks()
+        report_occluders(self)
 
     def filter_data(self) -> list[dict]:
         """Leave out, or refuse, samples whose image is missing; refuse wrong sizes, and a set without a sample."""

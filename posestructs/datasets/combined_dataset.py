@@ -1,4 +1,4 @@
-"""Several data sets as one, in which a bad image is skipped as in a single one."""
+"""Union of data sets that skips bad images as a single data set does."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from mmengine.logging import MessageHub
 from mmpose.registry import DATASETS
 
 from posestructs.datasets.checked_pose import CheckedPoseMixin
+from posestructs.datasets.converted_metainfo import ConvertedMetainfo
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.loader_errors import apply_steps
 from posestructs.datasets.sample_seeds import SeededSamples
+from posestructs.datasets.transforms.random_occluder import report_occluders
 from posestructs.structures.joint_conversion import pipeline_metainfo
 from posestructs.structures.metainfo import EXTRA_KEYS, load_metainfo, raw_metainfo
 
 
 @DATASETS.register_module(force=True)
-class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
-    """mmpose's ``CombinedDataset``, whose place it takes, for data sets that count bad images.
+class CombinedDataset(SeededSamples, ConvertedMetainfo, mmpose_datasets.CombinedDataset):
+    """mmpose's ``CombinedDataset``, which it replaces in the registry, for data sets that count bad images.
 
-    Where the image is loaded in the pipeline of the whole, a bad one is told to the data set that it comes from, which
-    counts it, and allows or refuses it by its own ``max_bad_images``, ``strict`` and ``test_mode``. An image of a data
-    set that counts none (mmpose's own) is an error, as in mmpose. ``metainfo`` keeps ``sticks``, ``torso_pair`` and
-    ``joint_groups``.
+    Where images are loaded in the pipeline of the union, a bad one is reported to the data set that it comes from,
+    which counts it, and allows or refuses it by its own ``max_bad_images``, ``strict`` and ``test_mode``. An image of a
+    data set that counts none (mmpose's own) is an error, as in mmpose. ``metainfo`` keeps ``sticks``, ``torso_pair``
+    and ``joint_groups``.
 
     Args:
-        metainfo: Of the joints that all the data sets are converted to.
+        metainfo: Metainfo of the joints that all the data sets are converted to.
         datasets: Configs of the data sets.
-        pipeline: Steps after those of the data sets.
-        sample_ratio_factor: How often each data set is drawn from, per sample of it.
-        **kwargs: mmpose's.
+        pipeline: Transforms applied after those of the data sets.
+        sample_ratio_factor: Number of draws from each data set, relative to its length.
+        **kwargs: Arguments of mmpose's ``CombinedDataset``.
 
     Raises:
         ValueError: ``metainfo`` has one of our keys and does not fit itself.
@@ -55,6 +57,7 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
         if parsed is not None:
             self._metainfo = parsed
         self._check_members()
+        report_occluders(self)
         if self.test_mode or any(getattr(member, 'test_mode', False) for member in self.datasets):
             # no annotation file holds all of it: CocoMetric takes the targets from the samples
             MessageHub.get_current_instance().update_info(f'{self._metainfo["dataset_name"]}_ann_file', None)
@@ -78,7 +81,7 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
         """One sample after both pipelines.
 
         Args:
-            idx: Which, of the whole.
+            idx: Index into the union.
 
         Returns:
             Any: The pipeline's result, or None where a training image is bad: mmengine then draws another sample.
@@ -106,7 +109,9 @@ class CombinedDataset(SeededSamples, mmpose_datasets.CombinedDataset):
         expected = self._metainfo['num_keypoints']
         for i, member in enumerate(self.datasets):
             steps = getattr(getattr(member, 'pipeline', None), 'transforms', ())
-            own = member.metainfo if isinstance(member, CheckedPoseMixin) else pipeline_metainfo(member.metainfo, steps)
+            own = (
+                member.metainfo if isinstance(member, ConvertedMetainfo) else pipeline_metainfo(member.metainfo, steps)
+            )
             others = {type(step).__name__ for step in steps} - {'KeypointConverter'}
             later = {type(step).__name__ for step in self.pipeline.transforms}
             unknown = any('Converter' in name for name in others | later)  # such as SingleHandConverter

@@ -1,4 +1,4 @@
-"""What can be wrong with a data set, as exceptions that say where."""
+"""Exceptions for faulty annotation files and images."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class AnnotationError(ValueError):
 
     Args:
         path: The file.
-        what: What is wrong, with the key and the value found.
-        allowed: What would be right. Left out of the message where empty.
+        what: The fault, with the key and the value found.
+        allowed: The values that are allowed. Left out of the message where empty.
     """
 
     def __init__(self, path: str | Path, what: str = '', allowed: str = '') -> None:

@@ -1,4 +1,4 @@
-"""Frames Labeled In Cinema."""
+"""Frames Labeled In Cinema (FLIC)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _METAINFO = {'raw11': 'flic_11kpt', 'body10': 'flic'}
 class FLICDataset(CheckedPoseDataset):
     """FLIC (Sapp and Taskar, CVPR 2013): 3,987 people to train on and 1,016 to test on, upper bodies, observer-centric.
 
-    Several people may share an image, each labelled as the subject of it. FLIC says of no joint whether it is occluded:
-    ``keypoints_occluded`` is None. Coordinates are the file's.
+    Several people may share an image, each labelled as the subject of it. FLIC has no
+    occlusion labels: ``keypoints_occluded`` is None. Coordinates are the file's.
 
     Joints of ``body10`` (0 nose, 1 neck, 2 left shoulder, 3 left elbow, 4 left wrist, 5 left hip, 6 right shoulder,
     7 right elbow, 8 right wrist, 9 right hip) are the file's, except for the neck, the mean of the shoulders. ``raw11``
@@ -32,16 +32,15 @@ class FLICDataset(CheckedPoseDataset):
 
     Args:
         ann_file: The official ``examples.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
-        split: 'train', 'test', or 'all' of a ``.mat``: everyone whom FLIC-full does not call bad or unchecked.
-            An h5 is one split already and has only 'all'.
+        split: 'train', 'test', or 'all' of a ``.mat``: all but those that FLIC-full marks as bad or unchecked. An h5 is
+            one split already and has only 'all'.
         joint_set: 'body10' or 'raw11'. It also chooses the metainfo where none is given.
         bbox_source: 'joints': around the labelled joints. 'file': the torso box of the ``.mat``, which published
             results may use at test time, or the square of the h5; ``bbox_padding`` scales these too.
-        id_file: Text file of the people to use in place of a split, one number (row of the file, from
-            1) a line.
-        metainfo: In place of that of ``joint_set``.
-        data_prefix: ``img``: folder of the images.
-        **kwargs: :class:`CheckedPoseDataset`'s and mmpose's.
+        id_file: Text file of the people to use in place of a split, one number (row of the file, from 1) a line.
+        metainfo: Metainfo in place of that of ``joint_set``.
+        data_prefix: Folder of the images under the key ``img``.
+        **kwargs: Arguments of :class:`CheckedPoseDataset` and of mmpose's data sets.
 
     Raises:
         FileNotFoundError: A file is missing.

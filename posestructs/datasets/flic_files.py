@@ -1,4 +1,4 @@
-"""The two forms FLIC is distributed in, read to one.
+"""Readers of the two forms in which FLIC is distributed.
 
 The official ``examples.mat`` holds ``examples``, one struct per person, with ``coords`` (2, 29; NaN where a joint is
 not labelled), ``filepath``, ``torsobox`` (x1, y1, x2, y2), ``imgdims`` (height, width, 3), ``istrain``, ``istest``;

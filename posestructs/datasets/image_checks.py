@@ -94,7 +94,8 @@ def check_sizes(data_list: Sequence[dict], ann_file: str, names: Sequence[str], 
         any_turn: The loading transform may ignore the EXIF orientation, so that either orientation is allowed.
 
     Raises:
-        AnnotationError: A size differs, or a fifth of the labelled joints lie outside of their images.
+        AnnotationError: A size differs, a fifth of the labelled joints lie outside of their images, or all coordinates
+            are fractions.
     """
     first = {item['img_path']: item for item in reversed(data_list) if '://' not in item['img_path']}
     paths = list(reversed(first))
@@ -119,7 +120,7 @@ def _check_declared(item: dict, path: str, size: ImageSize, ann_file: str, any_t
 
 
 def _check_inside(items: Sequence[dict], sizes: dict[str, ImageSize], ann_file: str, names: Sequence[str]) -> None:
-    labelled_joints, outside_joints, example = 0, 0, ''
+    labelled_joints, outside_joints, largest, example = 0, 0, 0.0, ''
     for item in items:
         if item.get('keypoints') is None or item.get('keypoints_visible') is None:
             continue
@@ -129,6 +130,7 @@ def _check_inside(items: Sequence[dict], sizes: dict[str, ImageSize], ann_file: 
         # a tenth of the image is allowed: official files label a few joints beyond the border
         outside = labelled & ((item['keypoints'] < -0.1 * limit) | (item['keypoints'] > 1.1 * limit)).any(axis=-1)
         labelled_joints += int(labelled.sum())
+        largest = max(largest, float(np.abs(item['keypoints'][labelled]).max(initial=0)))
         outside_joints += int(outside.sum())
         if outside.any() and not example:
             person, joint = np.argwhere(outside)[0]
@@ -137,6 +139,12 @@ def _check_inside(items: Sequence[dict], sizes: dict[str, ImageSize], ann_file: 
                 f'joint {names[joint]} of id {np.ravel(item["id"])[person]} at ({point}), {item["img_path"]} has '
                 f'{size.width} x {size.height} pixels'
             )
+    if labelled_joints > 1 and largest <= 1:
+        raise AnnotationError(
+            ann_file,
+            f'all {labelled_joints} labelled joints in {len(sizes)} images are within [0, 1]',
+            'coordinates in pixels, not fractions of the image',
+        )
     if outside_joints > _MAX_OUTSIDE * labelled_joints:
         raise AnnotationError(
             ann_file,

@@ -1,4 +1,4 @@
-"""One person of a data set: joints to a box, to mmpose's fields, and what can be wrong with them.
+"""Boxes, mmpose's fields and checks of one person.
 
 Shape legend: K joints; keypoints (K, 2) in pixels, labelled (K,) bool, occluded (K,) or None.
 """
@@ -21,7 +21,7 @@ def box_from_joints(
     Args:
         keypoints: (K, 2) in pixels.
         labelled: (K,) bool.
-        padding: Side of the box over the side of the tight one.
+        padding: Side of the box relative to that of the tight box.
         img_size: Width and height in pixels. Where not known, only the left and top are clipped.
 
     Returns:
@@ -57,7 +57,7 @@ def make_instance(
         bbox: (1, 4) xyxy in pixels.
         img_path: The image.
         img_id: Number of the image.
-        ann_id: Number of the person.
+        ann_id: Number of the annotation.
         **extra: Further fields.
 
     Returns:
@@ -108,7 +108,7 @@ def check_finite(
         labelled: (K,) bool.
         names: Joint names.
         path: The annotation file, for the error.
-        person: What names the person in it, for the error.
+        person: Name or number of the person in it, for the error.
 
     Raises:
         AnnotationError: A coordinate of a labelled joint is NaN or infinite.
@@ -124,7 +124,7 @@ def check_finite(
 
 
 def outside_joints(keypoints: np.ndarray, labelled: np.ndarray, img_shape: tuple[int, int]) -> np.ndarray:
-    """Which labelled joints lie outside the image.
+    """Find labelled joints outside the image.
 
     Half a pixel is allowed beyond the extent of either convention, pixel centres counted from 0 or from 1.
 
@@ -141,7 +141,7 @@ def outside_joints(keypoints: np.ndarray, labelled: np.ndarray, img_shape: tuple
 
 
 def box_problem(bbox: np.ndarray) -> str | None:
-    """What is wrong with a box, if anything.
+    """Describe the fault of a box.
 
     Args:
         bbox: (1, 4) xyxy in pixels.

@@ -1,4 +1,4 @@
-"""Errors of a foreign image loader as :class:`BadImageError`."""
+"""Translate errors of other projects' image loaders to :class:`BadImageError`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from posestructs.datasets.errors import BadImageError
 
 
 def apply_step(transform: Callable, results: dict) -> Any:
-    """One step of a pipeline, where a loader that is given as a class, not by name, names a bad image as ours does.
+    """Apply one step of a pipeline; a loader of another project raises :class:`BadImageError` for a bad image too.
 
     Args:
         transform: The step.
         results: A sample.
 
     Returns:
-        Any: What the step returns.
+        Any: Result of the step.
 
     Raises:
         BadImageError: The step is a loader and its image is missing or cannot be decoded.
@@ -34,14 +34,14 @@ def apply_step(transform: Callable, results: dict) -> Any:
 
 
 def apply_steps(pipeline: Callable, results: dict) -> Any:
-    """All steps of a pipeline by :func:`apply_step`.
+    """Apply all steps of a pipeline by :func:`apply_step`.
 
     Args:
         pipeline: mmengine's ``Compose``, or one step.
         results: A sample.
 
     Returns:
-        Any: What the last step returns, ``None`` where one refuses the sample.
+        Any: Result of the last step; ``None`` where one refuses the sample.
 
     Raises:
         BadImageError: An image is missing or cannot be decoded.

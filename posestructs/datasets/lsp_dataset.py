@@ -22,14 +22,14 @@ _SPLITS = {'all': (1, 2000), 'train': (1, 1000), 'test': (1001, 2000)}
 
 @DATASETS.register_module()
 class LSPDataset(CheckedPoseDataset):
-    """LSP (2,000 people, BMVC 2010) and LSPE (10,000 people, CVPR 2011), told apart by the shape of ``joints``.
+    """LSP (2,000 people, BMVC 2010) and LSPE (10,000 people, CVPR 2011), distinguished by the shape of ``joints``.
 
     LSP's (3, 14, 2000) holds x, y, **occluded**: every joint is labelled. LSPE's (14, 3, 10000) holds x, y,
     **labelled**: an unlabelled joint has no position, so that ``keypoints_occluded`` is None there.
 
-    Coordinates are the file's. Whether its pixels count from 0 or from 1 is not documented and cannot be told from the
+    Coordinates are the file's. The origin of its pixels, 0 or 1, is not documented and does not follow from the
     values: they lie on the lattice of the authors' resizing, shifted by a fraction of a pixel by their crop. One pixel
-    is about 1/150 of a person, and no metric changes where truth and prediction share the origin.
+    is about 1/150 of a person, and no metric changes where target and prediction share the origin.
 
     Joints: 0 right ankle, 1 right knee, 2 right hip, 3 left hip, 4 left knee, 5 left ankle, 6 right wrist,
     7 right elbow, 8 right shoulder, 9 left shoulder, 10 left elbow, 11 left wrist, 12 neck, 13 head top.
@@ -37,15 +37,14 @@ class LSPDataset(CheckedPoseDataset):
     Args:
         ann_file: ``joints.mat``, or ``joints_pc_oc.mat``, which has both kinds of labels of LSP.
         split: 'train' (people 1 to 1000), 'test' (1001 to 2000) or 'all'. LSPE has only 'all'.
-        id_file: Text file of the people to use in place of a split, one number (from 1) or image name
-            a line.
-        centric: 'person' (right is the person's right) or 'observer' (right is on the image's left, as for an
-            upright person who faces the camera). Observer-centric labels are read from the file's ``oc_joints``, else
-            made from ``joints`` by :func:`to_observer_centric`.
-        filename_tmpl: Image name from the person's number. By default ``im{:04d}.jpg`` for LSP,
-            ``im{:05d}.jpg`` for LSPE.
-        data_prefix: ``img``: folder of the images.
-        **kwargs: :class:`CheckedPoseDataset`'s and mmpose's.
+        id_file: Text file of the people to use in place of a split, with one number (from 1) or image name per line.
+        centric: 'person' (right is the person's right) or 'observer' (right is on the image's left, as for an upright
+            person who faces the camera). Observer-centric labels are read from the file's ``oc_joints``, else made from
+            ``joints`` by :func:`to_observer_centric`.
+        filename_tmpl: Image name from the person's number. By default ``im{:04d}.jpg`` for LSP, ``im{:05d}.jpg`` for
+            LSPE.
+        data_prefix: Folder of the images under the key ``img``.
+        **kwargs: Arguments of :class:`CheckedPoseDataset` and of mmpose's data sets.
 
     Raises:
         FileNotFoundError: A file is missing.
@@ -102,13 +101,13 @@ class LSPDataset(CheckedPoseDataset):
         return joints, is_lsp, 'observer' if key == 'oc_joints' else 'person'
 
     def _to_observer_centric(self, joints: np.ndarray, numbers: list[int], is_lsp: bool) -> np.ndarray:
-        """By the rule, with one warning of those of these people whom it cannot decide."""
+        """Apply the rule to the chosen people, with one warning about those whom it cannot decide."""
         labelled = np.ones(joints.shape[:2], dtype=bool) if is_lsp else joints[..., 2] > 0
         joints, undecided = to_observer_centric(joints, labelled)
         if undecided.any():
             print_log(
                 f'{self.ann_file}: {undecided.sum()} of {len(joints)} people lack labelled shoulders or hips to '
-                f'tell left from right, the first: {numbers[int(undecided.argmax())]}; they stay person-centric',
+                f'separate left from right, the first: {numbers[int(undecided.argmax())]}; they stay person-centric',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -160,7 +159,7 @@ def check_template(filename_tmpl: str) -> None:
 
 
 def split_layout(raw: np.ndarray, path: str, key: str) -> tuple[np.ndarray, bool]:
-    """Tell LSP from LSPE by shape, and bring both to one layout.
+    """Recognise LSP or LSPE by the shape, and bring both to one layout.
 
     Args:
         raw: (3, 14, 2000) of LSP or (14, 3, 10000) of LSPE.

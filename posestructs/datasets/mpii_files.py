@@ -1,4 +1,4 @@
-"""mmpose's MPII json, checked, and the side-car file of true visibility that goes with it.
+"""Checks of mmpose's MPII json, and the side-car file of true visibility that belongs to it.
 
 The side-car is an ``.npz``: typed arrays whose shape and type are checked at once, read without pickle and in a sixth
 of the json's 1.2 MB. It holds ``occluded`` (N, 16) int8 in the json's order (1 occluded, 0 visible or not labelled, -1

@@ -22,9 +22,9 @@ class MpiiOcclusionDataset(CheckedPoseMixin, MpiiDataset):
 
     Args:
         ann_file: mmpose's MPII json.
-        occlusion_file: What ``tools/dataset_converters/mpii_occlusion.py`` wrote for that json,
-            relative to ``data_root``. Without one ``keypoints_occluded`` is None.
-        **kwargs: :class:`CheckedPoseMixin`'s and ``MpiiDataset``'s.
+        occlusion_file: Output of ``tools/dataset_converters/mpii_occlusion.py`` for that json, relative to
+            ``data_root``. Without one ``keypoints_occluded`` is None.
+        **kwargs: Arguments of :class:`CheckedPoseMixin` and ``MpiiDataset``.
 
     Raises:
         FileNotFoundError: A file is missing.

@@ -1,4 +1,4 @@
-"""True visibility of MPII's joints, which mmpose's json does not hold, found again in the files that do.
+"""Visibility of MPII's joints, which mmpose's json lacks, recovered from the files that have it.
 
 ``joints_vis`` of the json means labelled. True visibility is in the official ``mpii_human_pose_v1_u12_1.mat``
 (``is_visible`` of a point) and in the h5 files of the stacked hourglass release (``visible``: 0 where occluded or not
@@ -44,7 +44,7 @@ class VisiblePerson:
 
 @dataclass
 class MatchReport:
-    """How much of a json was found in the source.
+    """Counts of people and joints of a json that were found in the source.
 
     Attributes:
         people: People of the json.
@@ -73,8 +73,7 @@ def read_visibility(path: str | Path, unflagged: str = 'visible') -> dict[str, l
 
     Args:
         path: ``mpii_human_pose_v1_u12_1.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
-        unflagged: What upper neck and head top are, which MPII does not flag: 'visible', as in the h5, or
-            'unknown'.
+        unflagged: Label of upper neck and head top, which MPII does not flag: 'visible', as in the h5, or 'unknown'.
 
     Returns:
         dict[str, list[VisiblePerson]]: The labelled people of each image.
@@ -187,7 +186,7 @@ def match_people(
         images: N image names.
         joints: (N, 16, 2) in pixels.
         labelled: (N, 16) bool.
-        source: What :func:`read_visibility` gave.
+        source: Result of :func:`read_visibility`.
         tolerance: In pixels. The default admits coordinates truncated to integers.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Left and right as the observer sees them, from person-centric labels.
+"""Conversion of person-centric to observer-centric left and right.
 
 Rotate the pose so that mid-shoulder to mid-hip points straight down. If the right hip is then to the right of the left
 one, the person is seen from behind: the legs' columns swap sides; likewise the arms' by the shoulders. The result keeps
@@ -21,8 +21,8 @@ def to_observer_centric(joints: np.ndarray, labelled: np.ndarray | None = None) 
 
     Args:
         joints: (N, 14, C), C >= 2, person-centric: x and y in pixels, then flags that go with the joint.
-        labelled: (N, 14) bool. All where None. The trunk's direction is taken from what is
-            labelled of shoulders and hips; a pair is compared only where both are labelled.
+        labelled: (N, 14) bool. All where None. The trunk's direction is taken from what is labelled of shoulders and
+            hips; a pair is compared only where both are labelled.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: (N, 14, C) observer-centric; (N,) bool, True where arms or legs could not be

@@ -1,4 +1,4 @@
-"""Annotation files from disk to arrays, with errors that name file, key and value."""
+"""Readers of annotation files, whose errors name file, key and value."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read a list, one item a line; blank lines and comments are left out.
+    """Read a list with one item per line; blank lines and comments are left out.
 
     A comment starts with a ``#`` at the start of the line or after a space.
 
@@ -129,15 +129,15 @@ def read_lines(path: str | Path) -> list[str]:
     # only after a space: '#' may be a part of a file's name
     lines = [line for line in (re.split(r'(?:^|\s)#', line)[0].strip() for line in text.splitlines()) if line]
     if not lines:
-        raise AnnotationError(path, 'is empty', 'one item a line')
+        raise AnnotationError(path, 'is empty', 'one item per line')
     return lines
 
 
 def read_ids(path: str | Path, count: int) -> list[int]:
-    """Read which people to use.
+    """Read the numbers of the people to use.
 
     Args:
-        path: Text file, one number from 1 or image name (``im00024.jpg``) a line.
+        path: Text file with one number from 1 or image name (``im00024.jpg``) per line.
         count: Number of people in the data set.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A small number per sample that all data-loading workers of a process write and read."""
+"""Counters per sample in memory shared by the data-loading workers of a process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SharedMarks:
             value: The mark, 1 to 255.
 
         Returns:
-            bool: Whether it was not marked before.
+            bool: True if it was not marked before.
         """
         first = int(self._marks[index]) == 0
         self._marks[index] = value

@@ -1,4 +1,4 @@
-"""The embedded data set: people drawn on the fly, no file needed."""
+"""Data set of synthetic figures, rendered on the fly from a seed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from mmengine.logging import MessageHub
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
+from posestructs.datasets.converted_metainfo import ConvertedMetainfo
 from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
 from posestructs.datasets.stick_figure.scene import SceneOptions, check_number, check_real, check_size
+from posestructs.datasets.transforms.random_occluder import report_occluders
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 JOINT_SETS = {'lsp': 'lsp', 'mpii': 'mpii_occlusion'}  # to the metainfo file
@@ -18,34 +20,34 @@ _MOST_SAMPLES = 2**32
 
 
 @DATASETS.register_module()
-class StickFigureDataset(SeededSamples, BaseCocoStyleDataset):
-    """Cartoon people with true occlusion labels, as many as asked for.
+class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset):
+    """Synthetic figures with exact occlusion labels, in any number.
 
-    Picture ``i`` is a function of ``seed`` and ``start_index + i`` alone, on every machine and in every worker. Each
-    shows one person, in 25 kinds of pose seen from all around, clothed, before a textured background; often with limbs
-    in the background that look like the person's own, and with things in front. ``keypoints_occluded`` is the truth
-    that the painting itself gives: 1 where a nearer part of the body, or an occluder, covers the joint. A joint
-    outside the image is not labelled. Left and right are the person's.
+    Image ``i`` is a function of ``seed`` and ``start_index + i`` alone, on every machine and in every worker. Each
+    shows one figure, in 25 kinds of pose from any direction, clothed, before a textured background; often with
+    look-alike limbs in the background and occluders in front. ``keypoints_occluded`` is exact, since it follows from
+    the rendering: 1 where a nearer part of the body, or an occluder, covers the joint. A joint outside the image is not
+    labelled. Left and right are the person's.
 
-    Nothing is stored: a set of a million people is built at once, and each is drawn when it is fetched (``img`` is then
-    in the results, and mmpose's ``LoadImage`` lets it pass). Coordinates count pixels from 0, unlike MPII's own, so
+    Nothing is stored: a set of a million figures is built at once, and each is rendered when it is fetched (``img`` is
+    then in the results, and mmpose's ``LoadImage`` uses it). Coordinates count pixels from 0, unlike MPII's own, so
     score PCKh by ``HeadPCK``, or keep in mind that mmpose's ``MpiiPCKAccuracy`` adds 1 to predictions. ``head_size`` is
     MPII's: 0.6 times the diagonal of the head's box.
 
     Args:
-        num_samples: How many people.
+        num_samples: Number of figures.
         image_size: Side, or width and height, in pixels; 32 to 4096.
         joint_set: 'lsp' (14 joints) or 'mpii' (16 joints).
-        seed: Which stream of people.
-        start_index: Where in the stream to begin: sets of one seed that do not overlap have no picture in common.
-        occluder_prob: Probability of one or two things in front of the person.
+        seed: Seed of the stream of figures.
+        start_index: Index in the stream of the first figure: sets of one seed that do not overlap share no image.
+        occluder_prob: Probability of one or two occluders in front of the figure.
         lookalike_prob: Probability of one to three look-alike limbs in the background.
         crop_prob: Probability of a close view, where joints can lie outside the image.
-        max_rotation: Further rotation in the image plane, up to so many degrees either way.
-        scale: Smallest and largest share of the image that the person spans.
-        bbox_padding: Side of the box over the side of the tight box around the body.
-        cache: Keep what was drawn (about 50 KB each at 128 x 128, in every worker).
-        metainfo: In place of the joint set's; it may leave out or reorder joints.
+        max_rotation: Largest additional rotation in the image plane, in degrees either way.
+        scale: Smallest and largest share of the image that the figure spans.
+        bbox_padding: Side of the box relative to that of the tight box around the body.
+        cache: Keep rendered figures (about 50 KB each at 128 x 128, in every worker).
+        metainfo: Metainfo in place of that of the joint set; it may leave out or reorder joints.
         data_mode: 'topdown'.
         indices, pipeline, test_mode, lazy_init, max_refetch: As in mmpose's data sets.
 
@@ -87,7 +89,7 @@ class StickFigureDataset(SeededSamples, BaseCocoStyleDataset):
         if joint_set not in JOINT_SETS:
             raise ValueError(f'joint_set must be one of {list(JOINT_SETS)}, got {joint_set!r}')
         if data_mode != 'topdown':
-            raise ValueError(f"data_mode must be 'topdown': a picture has one person, got {data_mode!r}")
+            raise ValueError(f"data_mode must be 'topdown': an image has one figure, got {data_mode!r}")
         options = SceneOptions(occluder_prob, lookalike_prob, crop_prob, max_rotation, scale)
         own_name = metainfo is None
         metainfo = metainfo or dict(from_file=metainfo_file(JOINT_SETS[joint_set]))
@@ -106,8 +108,9 @@ class StickFigureDataset(SeededSamples, BaseCocoStyleDataset):
             self._metainfo['dataset_name'] = 'stick_figure'
         artist.joints = joint_numbers(self._metainfo['keypoint_id2name'])
         if test_mode:
-            # without an annotation file CocoMetric takes the truth from raw_ann_info and CLASSES
+            # without an annotation file CocoMetric takes the targets from raw_ann_info and CLASSES
             MessageHub.get_current_instance().update_info(f'{self._metainfo["dataset_name"]}_ann_file', None)
+        report_occluders(self)
         if not lazy_init:
             self.full_init()
 
@@ -116,11 +119,11 @@ class StickFigureDataset(SeededSamples, BaseCocoStyleDataset):
         return dict(load_metainfo(metainfo), CLASSES=[dict(id=1, name='person')])
 
     def load_data_list(self) -> LazyPeople:
-        """The people, each drawn when it is asked for."""
+        """The figures, each rendered when it is fetched."""
         return self._people
 
     def filter_data(self) -> LazyPeople:
-        """Nothing to filter: every person can be used."""
+        """Nothing to filter: every figure can be used."""
         return self.data_list
 
     def _get_unserialized_subset(self, indices: int | Sequence[int]) -> LazyPeople:

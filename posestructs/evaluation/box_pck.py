@@ -21,7 +21,7 @@ class BoxPCK(PCK):
 
     Args:
         thr: Fraction of the box's longer side, or several.
-        kwargs: See :class:`PCK`.
+        **kwargs: Arguments of :class:`PCK`.
     """
 
     def __init__(self, thr: float | Sequence[float] = 0.05, **kwargs) -> None:

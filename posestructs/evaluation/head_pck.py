@@ -1,4 +1,4 @@
-"""HeadPCK: PCK over the head's size (MPII's PCKh), for any data set that gives ``head_size``."""
+"""HeadPCK: PCK over the head's size (MPII's PCKh), for any data set with ``head_size``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class HeadPCK(PCK):
 
     Args:
         thr: Fraction of the head's size, or several.
-        offset: Pixels added to predictions. MPII's truth counts pixels from 1, and mmpose's metric adds 1.
+        offset: Pixels added to predictions. MPII's targets count pixels from 1, and mmpose's metric adds 1.
         kwargs: See :class:`PCK`.
     """
 

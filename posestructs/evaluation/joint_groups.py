@@ -1,4 +1,4 @@
-"""Joint groups, the columns of a table: what the data set declares, else every joint with its mirror image."""
+"""Joint groups, the columns of a table: those of the metainfo, else every joint with its mirror image."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def find_groups(groups: Any, meta: Mapping[str, Any], metric: str) -> dict[str, 
         groups: Column name to joint names; ``None`` takes the metainfo's ``joint_groups``, and where there is none,
             :func:`mirrored_groups`.
         meta: Metainfo of the data set.
-        metric: Name of the asking metric, for the message.
+        metric: Name of the metric, for the error.
 
     Returns:
         dict[str, tuple[int, ...]]: Column name to joint indices.

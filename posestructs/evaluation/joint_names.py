@@ -1,4 +1,4 @@
-"""From the joint names of configs and metainfo to indices, with errors that say what to write instead."""
+"""Resolve joint names of configs and metainfo to indices, with errors that list the allowed names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def name_to_id(meta: Mapping[str, Any] | None, metric: str) -> dict[str, int]:
 
     Args:
         meta: Metainfo of the data set, as mmpose parses it.
-        metric: Name of the asking metric, for the message.
+        metric: Name of the metric, for the error.
 
     Returns:
         dict[str, int]: Joint name to index.
@@ -35,7 +35,7 @@ def find_joints(names: Sequence[str], ids: Mapping[str, int], metric: str, key: 
     Args:
         names: Joint names.
         ids: Joint name to index.
-        metric: Name of the asking metric, for the message.
+        metric: Name of the metric, for the error.
         key: Config or metainfo key the names come from, for the message.
 
     Returns:
@@ -57,8 +57,8 @@ def choose(meta: Mapping[str, Any], key: str, given: Any, metric: str, example: 
         meta: Metainfo of the data set, completed where it can be.
         key: Name of both the metric's argument and the metainfo key.
         given: The metric's argument; ``None`` asks the metainfo.
-        metric: Name of the asking metric, for the message.
-        example: What a user could write in the config.
+        metric: Name of the metric, for the error.
+        example: Example of a value for the config.
 
     Returns:
         Any: The value.
@@ -82,8 +82,8 @@ def check_pair(pair: Any, metric: str, key: str = 'torso_pair') -> tuple[str, st
     """A pair of different joint names.
 
     Args:
-        pair: What the config or the metainfo holds.
-        metric: Name of the asking metric, for the message.
+        pair: Value from the config or the metainfo.
+        metric: Name of the metric, for the error.
         key: Config or metainfo key, for the message.
 
     Returns:
@@ -99,7 +99,7 @@ def check_pair(pair: Any, metric: str, key: str = 'torso_pair') -> tuple[str, st
 
 
 def check_column(name: Any, metric: str, key: str) -> None:
-    """Refuse group names that cannot be told from the other keys of a result."""
+    """Refuse group names that could be confused with other keys of a result."""
     if not isinstance(name, str) or not name or '/' in name or name in COUNTS:
         raise ValueError(f"{metric}: {key} has a group {name!r}; allowed is any text without '/' but {list(COUNTS)}")
 

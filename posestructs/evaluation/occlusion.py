@@ -1,4 +1,4 @@
-"""Any PCK, split into joints that can be seen and joints that are occluded.
+"""Any PCK, split into visible and occluded joints.
 
 Both sides are measured in the same way and over the same people: only the set of joints differs, so the means of the
 sides, weighted by their ``joints``, give the mean over the joints whose occlusion is known.
@@ -19,7 +19,7 @@ VISIBLE, OCCLUDED, UNKNOWN = 0, 1, -1
 
 
 def split_masks(labelled: np.ndarray, occluded: np.ndarray) -> dict[str, np.ndarray]:
-    """Which joints are labelled and visible, occluded, or neither for certain.
+    """Split labelled joints into visible ones, occluded ones, and those of which it is not known.
 
     Args:
         labelled: (N, K) bool.
@@ -76,16 +76,16 @@ class OcclusionSplitPCK(PeopleMetric):
             raise ValueError(f'{self.name}: give prefix={self.base.prefix!r} to {self.name} instead of to its base')
 
     def resolve(self, meta: dict) -> None:
-        """Hand the metainfo to the base."""
+        """Pass the metainfo on to the base."""
         self.base.dataset_meta = meta
 
     def collect(self, sample: Mapping[str, Any]) -> People:
-        """What the base keeps of a sample, and the occlusion of its joints."""
+        """Arrays that the base keeps of a sample, and the occlusion of its joints."""
         people = self.base.collect(sample)
         shape = people['labelled'].shape
         occluded = sample['gt_instances'].get('keypoints_occluded')
         people['occluded'] = np.full(shape, UNKNOWN, np.int8)
-        people['has_truth'] = np.full(len(people['gt']), occluded is not None)
+        people['has_labels'] = np.full(len(people['gt']), occluded is not None)
         if occluded is None:
             return people
         occluded = to_array(occluded)
@@ -99,9 +99,9 @@ class OcclusionSplitPCK(PeopleMetric):
         """Percentages of both sides."""
         masks = split_masks(people['labelled'], people['occluded'])
         if not (masks['visible'] | masks['occluded']).any():
-            field = 'has only -1 (not known)' if people['has_truth'].any() else 'is in no data sample'
+            field = 'has only -1 (not known)' if people['has_labels'].any() else 'is in no data sample'
             raise ValueError(
-                f'{self.name}: there is no occlusion truth: gt_instances.keypoints_occluded {field}; use a data set '
+                f'{self.name}: there are no occlusion labels: gt_instances.keypoints_occluded {field}; use a data set '
                 'that gives it, and its packing transform'
             )
         counts = {part: self.base.count(people, mask) for part, mask in masks.items()}

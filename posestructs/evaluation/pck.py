@@ -24,13 +24,13 @@ from posestructs.evaluation.people_metric import MIN_LENGTH, People, PeopleMetri
 
 @dataclass(frozen=True)
 class JointCounts:
-    """How many joints were measured, and how many of them were right.
+    """Counts of measured joints and of correct ones.
 
     Attributes:
         correct: (T, K) joints within each threshold.
         measured: (K,) labelled joints of people with a reference length.
-        people: People of whom at least one joint was measured.
-        people_left_out: People without a reference length or without a labelled joint.
+        people: Number of people with at least one measured joint.
+        people_left_out: Number of people without a reference length or without a labelled joint.
     """
 
     correct: np.ndarray
@@ -68,7 +68,7 @@ def joint_counts(
 
     Args:
         pred: (N, K, 2) predicted joints in pixels; one that is not finite is wrong.
-        gt: (N, K, 2) true joints in pixels; unlabelled ones may hold anything.
+        gt: (N, K, 2) target joints in pixels; unlabelled ones may hold anything.
         labelled: (N, K) bool.
         reference: (N,) reference lengths in pixels; NaN where it is not known.
         thresholds: T fractions of the reference length.
@@ -103,9 +103,9 @@ class PCK(PeopleMetric):
         thr: Fraction of the reference length, or several.
         joint_groups: Table column to joint names; by default ``joint_groups`` of the data set's metainfo, else every
             joint with its mirror image.
-        exclude: Joints that do not count in the mean (MPII: pelvis and thorax).
+        exclude: Joints left out of the mean (MPII: pelvis and thorax).
         min_length: People with a reference up to this many pixels are left out and counted.
-        kwargs: See :class:`PeopleMetric`.
+        **kwargs: Arguments of :class:`PeopleMetric`.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class PCK(PeopleMetric):
 
         Args:
             counts: Counts at :attr:`thresholds`.
-            part: What subset of the joints this is, where it is not all.
+            part: Name of the subset of the joints, where it is not all.
 
         Returns:
             dict[str, float]: Percentages and counts.

@@ -27,7 +27,7 @@ def pdj_curve(pred: np.ndarray, gt: np.ndarray, labelled: np.ndarray, pair: tupl
 
     Args:
         pred: (N, K, 2) predicted joints in pixels.
-        gt: (N, K, 2) true joints in pixels.
+        gt: (N, K, 2) target joints in pixels.
         labelled: (N, K) bool.
         pair: Indices of the joints that span the torso.
 
@@ -50,7 +50,7 @@ def area(curve: np.ndarray) -> float:
 
 
 def write_curves(curves: Mapping[str, np.ndarray], out_dir: str | os.PathLike, stem: str = 'pdj') -> tuple[Path, Path]:
-    """Write PDJ curves as a table and as a picture; an older pair is replaced, never left half-written.
+    """Write PDJ curves as a table and as a plot; an older pair is replaced, never left half-written.
 
     Args:
         curves: Name to (51,) percentages at :data:`CURVE`.
@@ -97,8 +97,8 @@ class PDJ(TorsoPCK):
 
     Args:
         thr: Fractions of the torso's length to quote.
-        out_dir: Folder for ``pdj.csv`` and ``pdj.png`` of the last evaluation (``<prefix>_pdj.*`` with a prefix).
-            By default nothing is written; ``tools/train.py`` and ``tools/test.py`` set it to the work directory.
+        out_dir: Folder for ``pdj.csv`` and ``pdj.png`` of the last evaluation (``<prefix>_pdj.*`` with a prefix). By
+            default nothing is written; ``tools/train.py`` and ``tools/test.py`` set it to the work directory.
         kwargs: See :class:`TorsoPCK`.
     """
 

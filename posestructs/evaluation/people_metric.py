@@ -1,4 +1,4 @@
-"""What the metrics of single people share: reading samples, knowing the data set, reporting once.
+"""Base of the metrics that compare one predicted pose per person with its target.
 
 Flow: ``process`` turns each sample into a small dict of arrays (one entry per sample, so that mmengine can drop the
 padding of distributed samplers), the main process joins them and ``measure`` turns them into named percentages.
@@ -37,7 +37,7 @@ def check_thresholds(thr: float | Sequence[float], metric: str) -> tuple[float, 
 
     Args:
         thr: Fraction of the reference length, or several.
-        metric: Name of the asking metric, for the message.
+        metric: Name of the metric, for the error.
 
     Returns:
         tuple[float, ...]: At least one, all different.
@@ -61,14 +61,14 @@ def check_min_length(min_length: float, metric: str) -> float:
 
 
 def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> People:
-    """Predictions and truth of the people in one data sample.
+    """Read predictions and targets of the people in one data sample.
 
     Args:
         sample: mmpose data sample as a dict: ``pred_instances.keypoints`` and ``gt_instances.keypoints`` (N, K, 2)
             pixels of the original image, ``gt_instances.keypoints_visible`` (N, K) or (N, K, C) with "labelled" in
             channel 0.
-        metric: Name of the asking metric, for the message.
-        num_joints: K of the data set.
+        metric: Name of the metric, for the error.
+        num_joints: Number of joints of the data set.
 
     Returns:
         People: ``pred``, ``gt`` (N, K, 2) and ``labelled`` (N, K) bool.
@@ -105,11 +105,11 @@ def join(results: Sequence[People]) -> People:
 
 
 class PeopleMetric(BaseMetric):
-    """Base of the metrics that compare one predicted pose per person with the truth.
+    """Base of the metrics that compare one predicted pose per person with its target.
 
     Args:
-        collect_device: Where mmengine gathers the ranks' results, ``'cpu'`` or ``'gpu'``.
-        prefix: Put before every key of the result.
+        collect_device: Device on which mmengine gathers the ranks' results, ``'cpu'`` or ``'gpu'``.
+        prefix: Prefix of every key of the result.
         collect_dir: Folder for gathering on the CPU, shared by all ranks; ``None`` lets mmengine choose.
     """
 

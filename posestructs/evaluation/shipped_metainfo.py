@@ -1,4 +1,4 @@
-"""Sticks, torso and joint groups for data sets that cannot carry them.
+"""Sticks, torso and joint groups of data sets whose metainfo lacks them.
 
 The parser of mmpose's data sets and of ``CombinedDataset`` drops the metainfo keys that it does not know. Where the
 joints are those of a shipped metainfo file, so are the body's sticks, its torso and the columns of its tables.

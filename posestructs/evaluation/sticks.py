@@ -1,4 +1,4 @@
-"""Body sticks: checked where the config is read, resolved to joint indices where the data set is known."""
+"""Body sticks: checks of their descriptions, and resolution of their joints to indices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_sticks(sticks: Any, metric: str) -> list[dict]:
     Args:
         sticks: List of ``dict(name=..., side='left'|'right'|None, ends=(A, B))``; A and B are a joint name or a
             sequence of joint names (their mean).
-        metric: Name of the asking metric, for the message.
+        metric: Name of the metric, for the error.
 
     Returns:
         list[dict]: The same, each end a tuple of names.
@@ -62,7 +62,7 @@ def find_sticks(sticks: Any, ids: Mapping[str, int], metric: str) -> list[Stick]
     Args:
         sticks: See :func:`check_sticks`.
         ids: Joint name to index.
-        metric: Name of the asking metric, for the message.
+        metric: Name of the metric, for the error.
 
     Returns:
         list[Stick]: One per description, in order.

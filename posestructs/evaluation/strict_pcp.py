@@ -24,13 +24,13 @@ Ends = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(frozen=True)
 class StickCounts:
-    """How many sticks were measured, and how many of them were right.
+    """Counts of measured sticks and of correct ones.
 
     Attributes:
         correct: (T, S) sticks within each threshold.
         measured: (S,) sticks with both ends labelled and a length.
-        people: People of whom at least one stick was measured.
-        people_left_out: People without any.
+        people: Number of people with at least one measured stick.
+        people_left_out: Number of people without one.
     """
 
     correct: np.ndarray
@@ -66,7 +66,7 @@ def strict_pcp(
 
     Args:
         pred: (N, K, 2) predicted joints in pixels; one that is not finite is wrong.
-        gt: (N, K, 2) true joints in pixels; unlabelled ones may hold anything.
+        gt: (N, K, 2) target joints in pixels; unlabelled ones may hold anything.
         labelled: (N, K) bool.
         ends: For each of S sticks two tuples of joint indices; an end is the mean of its joints.
         thr: Fraction of the true length, or T of them.
@@ -104,7 +104,7 @@ class StrictPCP(PeopleMetric):
         sticks: List of ``dict(name='upper_arm', side='left', ends=('left_shoulder', 'left_elbow'))``; several joints
             stand for their mean. By default ``sticks`` of the data set's metainfo.
         min_length: Sticks up to this many pixels long are left out and counted.
-        kwargs: See :class:`PeopleMetric`.
+        **kwargs: Arguments of :class:`PeopleMetric`.
     """
 
     EXAMPLE = "[dict(name='upper_arm', side='left', ends=('left_shoulder', 'left_elbow')), ...]"

@@ -1,4 +1,4 @@
-"""Metric results as a table that reads well in a log and is Markdown in a README."""
+"""Format metric results as Markdown tables for logs and READMEs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def metrics_table(metrics: Mapping[str, float], digits: int = 1, counts: bool = 
     Args:
         metrics: Result of an mmengine evaluator: names to percentages and counts.
         digits: Digits after the point of a percentage.
-        counts: Whether to show how many people, joints and sticks were measured and left out.
+        counts: Show the numbers of people, joints and sticks that were measured and left out.
 
     Returns:
         str: Markdown; a cell is ``-`` where a row has no such value.

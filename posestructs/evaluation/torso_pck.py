@@ -14,10 +14,10 @@ from posestructs.evaluation.people_metric import People
 
 
 def pair_length(gt: np.ndarray, labelled: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
-    """Distance between two true joints of each person.
+    """Distance between two target joints of each person.
 
     Args:
-        gt: (N, K, 2) true joints in pixels.
+        gt: (N, K, 2) target joints in pixels.
         labelled: (N, K) bool.
         pair: Indices of the two joints.
 
@@ -33,11 +33,11 @@ def pair_length(gt: np.ndarray, labelled: np.ndarray, pair: tuple[int, int]) -> 
 def torso_pck(
     pred: np.ndarray, gt: np.ndarray, labelled: np.ndarray, pair: tuple[int, int], thr: float | Sequence[float] = 0.2
 ) -> JointCounts:
-    """PCK over the distance of two true joints.
+    """PCK over the distance of two target joints.
 
     Args:
         pred: (N, K, 2) predicted joints in pixels.
-        gt: (N, K, 2) true joints in pixels.
+        gt: (N, K, 2) target joints in pixels.
         labelled: (N, K) bool.
         pair: Indices of the joints that span the reference; LSP: left shoulder 9, right hip 2.
         thr: Fraction of the reference, or T of them.
@@ -59,7 +59,7 @@ class TorsoPCK(PCK):
     Args:
         thr: Fraction of the torso's length, or several.
         torso_pair: Names of the joints that span it; by default ``torso_pair`` of the data set's metainfo.
-        kwargs: See :class:`PCK`.
+        **kwargs: Arguments of :class:`PCK`.
     """
 
     def __init__(self, thr: float | Sequence[float] = 0.2, torso_pair: Sequence[str] | None = None, **kwargs) -> None:

@@ -253,3 +253,12 @@ def test_detected_boxes_are_no_targets(load, tmp_path):
         metric.process(None, [dict(gt_instances=targets, pred_instances=dict(keypoints=info['keypoints']))])
     with pytest.raises(ValueError, match='BoxPCK: nothing to measure: 2 of 2 people have no .*labelled joint'):
         metric.evaluate(2)
+
+
+def test_occluders_in_a_test_set_are_reported(load, log_lines):
+    occlude = [dict(type='LoadImage'), dict(type='RandomOccluder', prob=0.5, seed=0)]
+    load(coco(), pipeline=occlude)
+    load(coco(), test_mode=True)
+    assert not log_lines
+    load(coco(), test_mode=True, pipeline=occlude)
+    assert 'RandomOccluder pastes artificial occluders into 50% of the images' in log_lines[0]

@@ -105,7 +105,10 @@ def test_metainfo_keeps_our_keys_and_takes_mmposes_files(lspe_folder):
     assert meta['torso_pair'] == ('left_shoulder', 'right_hip')
     assert len(meta['sticks']) == 10 and 'wrist' in meta['joint_groups']
     assert meta['num_keypoints'] == 14 and 'from_file' not in meta
-    theirs = combined(folder, metainfo=dict(from_file='h36m.py')).metainfo  # has no sigmas
+    convert = dict(type='KeypointConverter', num_keypoints=17, mapping=[(2, 1), (1, 2), (0, 3)])
+    part = dict(type='LSPDataset', data_root=str(folder), id_file='ids.txt', pipeline=[convert])
+    h36m = dict(type='CombinedDataset', metainfo=dict(from_file='h36m.py'), datasets=[part])
+    theirs = DATASETS.build(h36m).metainfo  # its file has no sigmas
     assert theirs['dataset_name'] == 'h36m' and 'sticks' not in theirs
     wrong = dict(DATASETS.get('LSPDataset').METAINFO)
     with pytest.raises(FileNotFoundError, match='nowhere.py'):

@@ -130,7 +130,7 @@ def test_samples_without_the_field_are_unknown(lsp_meta, samples_of, evaluate):
 def test_no_truth_raises_and_names_the_field(value, told, lsp_meta, samples_of, evaluate):
     gt, pred = few(range(3))
     fields = {} if value is None else dict(keypoints_occluded=np.full((3, 14), value))
-    with pytest.raises(ValueError, match=f'no occlusion truth: gt_instances.keypoints_occluded {told}'):
+    with pytest.raises(ValueError, match=f'there are no occlusion labels: gt_instances.keypoints_occluded {told}'):
         evaluate([SPLIT], lsp_meta, samples_of(pred, gt, **fields))
 
 

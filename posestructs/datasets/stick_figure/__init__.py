@@ -1,4 +1,4 @@
-"""People drawn procedurally, with the truth about every joint: the picture is a function of (seed, index)."""
+"""Procedural rendering of synthetic figures with exact joint labels; an image is a function of (seed, index)."""
 
 from posestructs.datasets.stick_figure.scene import Scene, SceneOptions, draw_scene
 

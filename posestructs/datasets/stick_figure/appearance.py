@@ -1,4 +1,4 @@
-"""What a person wears: skin, hair, clothes and their colours."""
+"""Skin, hair, clothes and colours of a figure."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def cut(rng: RandomStream, texture: np.ndarray, size: tuple[int, int], texels: i
         rng: Source of the draws.
         texture: One of the bank, (SIDE, SIDE[, 3]).
         size: Width and height wanted.
-        texels: How many texture pixels span the longer side, SIDE at most.
+        texels: Number of texture pixels along the longer side, SIDE at most.
         smooth: Interpolate where the piece must be enlarged.
 
     Returns:

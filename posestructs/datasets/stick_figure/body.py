@@ -196,7 +196,7 @@ def person_layers(pen: Pen) -> list[Layer]:
 def draw_person(pen: Pen) -> None:
     """Add all parts of a person to the pen's sketch.
 
-    The order of depth decides what hides what, in the picture and in the labels.
+    The order of depth decides what hides what, in the image and in the labels.
     """
     for _, paint in person_layers(pen):
         paint()

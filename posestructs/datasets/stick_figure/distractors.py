@@ -28,7 +28,7 @@ def draw_occluders(rng: RandomStream, sketch: Sketch, joints: list[Place], size:
         size: Width and height of the canvas.
 
     Returns:
-        int: How many were drawn.
+        int: Number of occluders.
     """
     count = 1 + (1 if rng.chance(0.35) else 0)
     for number in range(count):
@@ -142,7 +142,7 @@ def draw_lookalikes(rng: RandomStream, pen: Pen, size: tuple[int, int]) -> list[
         size: Width and height of the canvas.
 
     Returns:
-        list[Lookalike]: What was drawn.
+        list[Lookalike]: The look-alikes.
     """
     limbs = [(kind, side) for kind in KINDS for side in SIDES]
     drawn = []

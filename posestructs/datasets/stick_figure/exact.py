@@ -1,6 +1,6 @@
 """Random numbers and angles that are the same on every machine.
 
-A picture must depend on (seed, index) and on nothing else, so whatever decides where something is drawn uses only
+An image must depend on (seed, index) and on nothing else, so everything that decides where something is drawn uses only
 operations that IEEE 754 defines exactly (``+ - * /`` and square roots) on top of two sources:
 
 - numpy guarantees the raw 64-bit stream of ``PCG64`` and of ``SeedSequence`` for ever, but not what ``Generator`` makes
@@ -24,7 +24,7 @@ GRAIN = 2.0**20
 _PER_DEGREE = STEPS / 360.0
 _SINES = [round(math.sin(2 * math.pi * step / STEPS) * GRAIN) / GRAIN for step in range(STEPS)]
 _ROTATIONS = tuple((_SINES[(step + STEPS // 4) % STEPS], _SINES[step]) for step in range(STEPS))
-_BLOCK = 128  # draws that a stream starts with; more than nearly every picture takes from any of its streams
+_BLOCK = 128  # draws that a stream starts with; more than nearly every image takes from any of its streams
 
 
 def rotation(degrees: float) -> tuple[float, float]:
@@ -87,14 +87,14 @@ class RandomStream:
 
 
 def picture_streams(seed: int, index: int, count: int) -> list[RandomStream]:
-    """Independent streams for the purposes of one picture.
+    """Independent streams for the purposes of one image.
 
     However much one purpose draws, the draws of the others stay the same.
 
     Args:
         seed: 0 or more.
-        index: Number of the picture, 0 .. 2**32 - 1.
-        count: How many streams.
+        index: Number of the image, 0 .. 2**32 - 1.
+        count: Number of streams.
 
     Returns:
         list[RandomStream]: One for each purpose.

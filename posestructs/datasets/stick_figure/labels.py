@@ -1,4 +1,4 @@
-"""What is true of a drawn person: where the joints are, which are hidden, the boxes of body and head."""
+"""Labels of a rendered figure: positions of the joints, hidden joints, boxes of body and head."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def locate_joints(pen: Pen) -> np.ndarray:
 
 
 def joints_inside(joints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Which joints lie in the image.
+    """Find the joints that lie in the image.
 
     Args:
         joints: Canvas coordinates (16, 2).
@@ -50,16 +50,16 @@ def joints_inside(joints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def joints_hidden(
     pen: Pen, joints: np.ndarray, inside: np.ndarray, owners: np.ndarray, canvas: np.ndarray
 ) -> np.ndarray:
-    """Which joints something nearer hides.
+    """Find the joints that something nearer hides.
 
     A joint is hidden where its pixel shows anything but the segments that meet in it (:func:`own_parts`): another part
     of the body drawn over it, or an occluder. The trunk is thick, so it also hides those of its own joints that lie
     deep behind it: the far shoulder of a person seen from the side.
 
     Args:
-        pen: Knows the body.
+        pen: Pen of the figure, with its body.
         joints: Canvas coordinates (16, 2).
-        inside: Which of them lie in the image (16,); the others count as not hidden.
+        inside: Joints that lie in the image (16,); the others count as not hidden.
         owners: Owner of each palette index (256,).
         canvas: The painted index image (H, W).
 
@@ -76,7 +76,7 @@ def joints_hidden(
 
 
 def behind_trunk(pen: Pen, joint: str) -> bool:
-    """Whether a shoulder or hip, flesh and all, lies beyond the trunk's far surface."""
+    """Test whether a shoulder or hip, with its flesh, lies beyond the trunk's far surface."""
     _, _, kind = joint.partition('_')
     if kind not in THICKNESS:
         return False
@@ -88,7 +88,7 @@ def body_box(pen: Pen, size: tuple[int, int]) -> np.ndarray:
     """Box around the flesh of a person, cut at the image's edges.
 
     Args:
-        pen: Knows the body.
+        pen: Pen of the figure, with its body.
         size: Width and height of the image.
 
     Returns:

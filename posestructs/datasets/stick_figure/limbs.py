@@ -14,7 +14,7 @@ Layer = tuple[float, Callable[[], None]]  # depth in statures, and what draws th
 
 
 class LimbKind(NamedTuple):
-    """What arms, or legs, have in common."""
+    """Properties shared by both arms, or by both legs."""
 
     points: tuple[str, str, str, str]
     parts: tuple[str, str, str]
@@ -35,7 +35,7 @@ KINDS = {
 
 
 class Cover(NamedTuple):
-    """What covers the three segments of a limb."""
+    """Cover of the three segments of a limb."""
 
     first: list[Cloth]
     second: list[Cloth]
@@ -90,7 +90,7 @@ def draw_part(pen: Pen, owner: int, number: int, circles: Sequence[Circle], cove
         number: 0 upper arm or thigh, 1 forearm or shin, 2 hand or foot.
         circles: The flesh at its four points.
         cover: The clothes.
-        trunk: Where it comes from.
+        trunk: Point of the trunk from which it starts.
     """
     if number == 0:
         pen.segment(owner, (circles[0], circles[1]), cover.first, trunk, circles[2])

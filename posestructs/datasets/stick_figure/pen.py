@@ -1,4 +1,4 @@
-"""What draws the parts of one person: circles of flesh, tones, and limb segments with outline and light."""
+"""Pen that draws the parts of one figure: circles of flesh, tones, and limb segments with outline and light."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FAR = 0.03  # statures behind the middle of the trunk
 _LIT_TONE = 1.22
 _LIT_FROM = 2.5  # canvas pixels of radius from which on a limb has a lit strip
 _OPEN = 0.16  # share of the neighbouring segment over which the outline stays open
-_SMALLEST = 1.2  # canvas pixels: a joint's own flesh covers at least its pixel, however small the picture
+_SMALLEST = 1.2  # canvas pixels: a joint's own flesh covers at least its pixel, however small the image
 
 
 class Cloth(NamedTuple):
@@ -98,9 +98,9 @@ class Pen:
         Args:
             owner: Number of the part.
             ends: The flesh at its two ends.
-            cloths: What covers it, from the first end on; the last reaches the second end.
-            before, after: Where the segments that it joins come from and go to: towards them the outline stays
-                open, so that a limb looks like one piece.
+            cloths: Cover from the first end on; the last reaches the second end.
+            before, after: Where the segments that it joins come from and go to: towards them the outline stays open, so
+                that a limb looks like one piece.
         """
         sketch, (start, end) = self.sketch, ends
         edge = sketch.colour(owner, shade(cloths[0].colour, _EDGE_TONE))

@@ -1,4 +1,4 @@
-"""A list of people that are drawn when they are asked for."""
+"""Sequence of synthetic figures that are rendered when they are fetched."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SYNONYMS = {'neck': 'upper_neck'}  # joints that other joint sets name otherwise
 
 
 class Artist:
-    """Draws people and describes them as mmpose does.
+    """Renderer of figures with the fields of mmpose's samples.
 
     Args:
-        seed: Which stream of people.
-        size: Width and height of the pictures.
-        options: How hard they are.
-        bbox_padding: Side of the box over the side of the tight one.
+        seed: Seed of the stream of figures.
+        size: Width and height of the images.
+        options: Options that set the difficulty.
+        bbox_padding: Side of the box relative to that of the tight box.
 
     Attributes:
-        joints: The joints wanted, as numbers in ``JOINTS``.
+        joints: Wanted joints, as numbers in ``JOINTS``.
     """
 
     def __init__(self, seed: int, size: tuple[int, int], options: SceneOptions, bbox_padding: float) -> None:
@@ -33,13 +33,13 @@ class Artist:
         self.joints = list(range(len(JOINTS)))
 
     def __call__(self, index: int) -> dict[str, Any]:
-        """Draw one person.
+        """Render one figure.
 
         Args:
-            index: Which picture of the stream.
+            index: Index in the stream.
 
         Returns:
-            dict: mmpose's fields, ``keypoints_occluded``, ``head_size`` and the picture as ``img``.
+            dict: mmpose's fields, ``keypoints_occluded``, ``head_size`` and the image as ``img``.
         """
         scene = draw_scene(self.seed, index, self.size, self.options)
         corners, limit = scene.bbox.reshape(2, 2), (self.size[0] - 1, self.size[1] - 1)
@@ -57,9 +57,9 @@ class Artist:
 
 
 class FreshPerson(dict):
-    """A description that nobody else holds, so that a copy of it need not copy what it holds.
+    """Sample that nothing else refers to, so that a deep copy need not copy its arrays.
 
-    mmengine copies deeply whatever it takes from a list; for a picture just drawn that is a waste.
+    mmengine copies deeply what it takes from a list, which is not needed for an image that was just rendered.
     """
 
     def __deepcopy__(self, memo: dict) -> dict[str, Any]:
@@ -67,49 +67,49 @@ class FreshPerson(dict):
 
 
 class LazyPeople(Sequence):
-    """A list of people that are drawn when they are asked for.
+    """Sequence of figures that are rendered when they are fetched.
 
     Args:
-        artist: Draws them.
-        numbers: Their indices in the stream.
-        cache: Keep what was drawn; copies and pickles leave it behind.
+        artist: Renderer of the figures.
+        numbers: Indices in the stream.
+        cache: Keep rendered figures; copies and pickles start without them.
     """
 
     def __init__(self, artist: Artist, numbers: Sequence[int], cache: bool = False) -> None:
         self._artist = artist
         self._numbers = numbers
-        self._drawn: dict[int, dict] | None = {} if cache else None
+        self._rendered: dict[int, dict] | None = {} if cache else None
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         number = self._numbers[position]
-        if self._drawn is None:
+        if self._rendered is None:
             return FreshPerson(self._artist(number))
-        if number not in self._drawn:
-            self._drawn[number] = self._artist(number)
-        return self._drawn[number]
+        if number not in self._rendered:
+            self._rendered[number] = self._artist(number)
+        return self._rendered[number]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[position] for position in range(len(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__, _drawn=None if self._drawn is None else {})
+        return dict(self.__dict__, _rendered=None if self._rendered is None else {})
 
     def select(self, indices: int | Sequence[int]) -> LazyPeople:
-        """Some of the people, without drawing any.
+        """Select some of the figures, without rendering any.
 
         Args:
-            indices: The first (0 or more) or last (negative) so many, or positions.
+            indices: Number of figures from the start (or, negative, from the end), or positions.
 
         Returns:
-            LazyPeople: They.
+            LazyPeople: The selected figures.
 
         Raises:
             TypeError: Neither an integer nor integers.
             IndexError: A position is out of range.
-            ValueError: Nobody is left.
+            ValueError: None is left.
         """
         count = len(self)
         if isinstance(indices, (int, np.integer)) and not isinstance(indices, bool):
@@ -125,7 +125,7 @@ class LazyPeople(Sequence):
             numbers = [self._numbers[position] for position in positions]
         if not len(numbers):
             raise ValueError(f'indices={indices!r} leaves none of the {count} people')
-        return LazyPeople(self._artist, numbers, self._drawn is not None)
+        return LazyPeople(self._artist, numbers, self._rendered is not None)
 
 
 def joint_numbers(names: dict[int, str]) -> list[int]:

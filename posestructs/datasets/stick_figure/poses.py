@@ -1,7 +1,7 @@
-"""What people do: one table of poses, each a range of angles around a recognisable activity.
+"""Table of poses, each a range of angles around a recognisable activity.
 
 A pose names only the angles in which it differs from :data:`REST`. Its limbs are called ``a`` and ``b``; which of them
-is the left one is drawn, so every pose is as frequent as its mirror image.
+is the left one is random, so every pose is as frequent as its mirror image.
 """
 
 from __future__ import annotations
@@ -213,8 +213,7 @@ def sample_pose(rng: RandomStream, max_rotation: float = 0.0) -> Pose:
 
     Args:
         rng: Source of the draws.
-        max_rotation: Further rotation in the image plane, drawn from ``-max_rotation`` to ``max_rotation``
-            degrees.
+        max_rotation: Further rotation in the image plane, drawn from ``-max_rotation`` to ``max_rotation`` degrees.
 
     Returns:
         Pose: All angles within the limits of the skeleton.

@@ -33,15 +33,14 @@ LARGEST_SIZE = 4096
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """How hard the pictures are.
+    """Options that set the difficulty of the images.
 
     Args:
-        occluder_prob: Probability of one or two things in front of the person.
-        lookalike_prob: Probability of one to three limbs in the background that look like the person's.
+        occluder_prob: Probability of one or two occluders in front of the figure.
+        lookalike_prob: Probability of one to three look-alike limbs in the background.
         crop_prob: Probability of a view so close that joints can lie outside the image.
-        max_rotation: Rotation in the image plane beyond what the poses bring along, drawn from
-            -max_rotation to max_rotation degrees; 0 to 180.
-        scale: Smallest and largest share of the image that the person spans, in the tighter direction.
+        max_rotation: Largest rotation in the image plane beyond that of the pose, in degrees either way; 0 to 180.
+        scale: Smallest and largest share of the image that the figure spans, in the tighter direction.
 
     Raises:
         TypeError: A value of the wrong type.
@@ -87,7 +86,7 @@ def check_size(size: int | tuple[int, int], key: str = 'size') -> tuple[int, int
 
     Args:
         size: Width and height in pixels, or one number for a square.
-        key: What an error calls it.
+        key: Name of the argument, for errors.
 
     Returns:
         tuple[int, int]: Width and height.
@@ -104,14 +103,14 @@ def check_size(size: int | tuple[int, int], key: str = 'size') -> tuple[int, int
     return int(sides[0]), int(sides[1])
 
 
-# What the streams of a picture are for. Each has draws of its own: an option changes its subject and nothing else.
+# Purposes of the random streams of an image. Each has draws of its own: an option changes its subject and nothing else.
 PURPOSES = ('person', 'look', 'view', 'background', 'lookalikes', 'occluders')
 _PATTERN_TEXELS = 256  # of a pattern, across the longer side: stripes are as wide as the person is large
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and what is true of it. J is 16, the joints of ``JOINTS``; coordinates are image pixels, 0-based.
+    """An image and its labels. J is 16, the joints of ``JOINTS``; coordinates are image pixels, 0-based.
 
     Attributes:
         image: Blue, green, red, uint8 (H, W, 3).
@@ -120,7 +119,7 @@ class Scene:
         occluded: bool (J,): labelled, and hidden by a nearer part of the body or by an occluder.
         bbox: Box around the person's flesh, hidden or not, within the image: x1, y1, x2, y2, float32 (4,).
         head_size: Reference length of PCKh: 0.6 times the diagonal of the box around the skull.
-        canvas: What is painted where, uint8 (2H, 2W): palette indices, 0 is the bare background.
+        canvas: Palette index of each canvas pixel, uint8 (2H, 2W); 0 is the bare background.
         owner_table: Owner of each palette index, uint8 (256,), see ``parts``.
         lookalikes: Limbs in the background; their coordinates are canvas pixels.
         pose: Angles of the body and the view.
@@ -146,13 +145,13 @@ class Scene:
 
 
 def draw_scene(seed: int, index: int, size: tuple[int, int] = (128, 128), options: SceneOptions | None = None) -> Scene:
-    """Draw the picture that belongs to a seed and an index.
+    """Render the image that belongs to a seed and an index.
 
     Args:
-        seed: Which stream of pictures, 0 .. 2**63 - 1.
-        index: Which picture of the stream, 0 .. 2**32 - 1.
+        seed: Seed of the stream of images, 0 .. 2**63 - 1.
+        index: Index in the stream, 0 .. 2**32 - 1.
         size: Width and height in pixels.
-        options: How hard the pictures are. Default: ``SceneOptions()``.
+        options: Options that set the difficulty. Default: ``SceneOptions()``.
 
     Returns:
         Scene: The same for the same arguments, on every machine.
@@ -196,7 +195,7 @@ def cast_person(
     Args:
         streams: One stream each for 'person', 'view' and 'look'.
         canvas_size: Width and height of the canvas.
-        options: How large the person is, how it may be turned.
+        options: Size and rotation of the figure.
 
     Returns:
         tuple: The pose, and a pen with an empty sketch.
@@ -230,10 +229,10 @@ def _sketch_all(
 def _develop(rng: RandomStream, sketch: Sketch, canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Colour the canvas, lay it on a background, shrink it to the image, add film grain."""
     height, width = canvas.shape
-    picture = paint_background(rng, size)
-    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    image = paint_background(rng, size)
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     pattern = cut(rng, rng.pick(patterns()), (width, height), _PATTERN_TEXELS, smooth=False)
     colours = cv2.applyColorMap(cv2.bitwise_or(canvas, pattern), sketch.palette())
-    cv2.copyTo(colours, cv2.compare(canvas, FREE, cv2.CMP_NE), picture)
-    image = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    cv2.copyTo(colours, cv2.compare(canvas, FREE, cv2.CMP_NE), image)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return cv2.add(image, cut(rng, grain(), size, max(size), smooth=False))

@@ -216,7 +216,7 @@ _MARGIN = 0.055  # statures around the joints, for flesh, hair and shoes
 
 
 class View(NamedTuple):
-    """How the camera sees points of a body.
+    """Camera that maps points of a body to pixels.
 
     A point's image is ``offset + pixels * perspective * (x, y)`` with ``perspective = distance / (distance + z)``.
     """

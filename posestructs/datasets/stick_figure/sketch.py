@@ -2,7 +2,7 @@
 
 Every shape carries a palette index; an index belongs to an owner (a body part, an occluder, the background ...) and has
 a colour, and a second colour where a pattern shows. Painting writes indices, not colours, so after it every pixel knows
-which part owns it: the picture and the truth about what hides what cannot disagree.
+which part owns it: the image and the occlusion labels cannot disagree.
 
 Coordinates are pixels of the canvas, pixel centres at integers.
 

@@ -1,4 +1,4 @@
-"""Pipeline steps: mmpose's own, taught to keep occlusion labels, and those that mmpose lacks."""
+"""Transforms: those of mmpose, extended to occlusion labels, and those that mmpose lacks."""
 
 from posestructs.datasets.transforms.load_verified_image import LoadVerifiedImage
 from posestructs.datasets.transforms.occlusion_aware import (

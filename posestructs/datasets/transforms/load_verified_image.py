@@ -1,4 +1,4 @@
-"""Loading of images that refuses a damaged file instead of making up its pixels."""
+"""Image loading that refuses damaged files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posestructs.utils.images import decode_image, find_problem
 
 @TRANSFORMS.register_module(name=['LoadVerifiedImage', 'LoadImage'], force=True)
 class LoadVerifiedImage(LoadImage):
-    """Load an image as mmpose's ``LoadImage`` does, and raise :class:`BadImageError` where it is not all there.
+    """Load an image as mmpose's ``LoadImage`` does, and raise :class:`BadImageError` for a damaged file.
 
     It takes the place of ``LoadImage`` in ``mmpose.registry.TRANSFORMS`` too, so that mmpose's own configs find damaged
     files without a change. A file is read once, checked and decoded by
@@ -39,7 +39,7 @@ class LoadVerifiedImage(LoadImage):
         """Load ``results['img_path']`` unless ``results['img']`` is there already.
 
         Args:
-            results: What a data set gives.
+            results: Sample of a data set.
 
         Returns:
             dict | None: The same dict with the image; ``None`` for a bad image with ``ignore_empty=True``.

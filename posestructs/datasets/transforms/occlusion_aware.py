@@ -1,4 +1,4 @@
-"""mmpose's transforms, taught to keep ``keypoints_occluded`` with its joint.
+"""mmpose's transforms, extended to keep ``keypoints_occluded`` with its joint.
 
 Each class takes the place of mmpose's of the same name in ``mmpose.registry.TRANSFORMS``, so that mmpose's own configs
 handle occlusion labels without a change. Without labels (the key absent or ``None``) each does exactly what mmpose's

@@ -15,12 +15,14 @@ from collections.abc import Mapping
 import numpy as np
 
 KEY = 'keypoints_occluded'
-FLIP_MARK = 'occlusion_flipped'  # whether the labels fit the last flip; set by whatever flips or makes them
-CONVERSION_MARK = 'occlusion_converted'  # whether the labels fit converted joints; set by whatever maps or makes them
+FLIP_MARK = 'occlusion_flipped'  # True where the labels fit the last flip; set by transforms that flip or make them
+CONVERSION_MARK = (
+    'occlusion_converted'  # True where the labels fit converted joints; set by transforms that convert or make them
+)
 
 
 def has_occlusion(results: Mapping) -> bool:
-    """Whether a sample has occlusion labels and the joints that they belong to.
+    """Check for occlusion labels and the joints that they belong to.
 
     Args:
         results: A sample on its way through a pipeline.
@@ -46,7 +48,7 @@ def has_occlusion(results: Mapping) -> bool:
 
 
 def labelled(keypoints_visible: np.ndarray) -> np.ndarray:
-    """Which joints are labelled, from mmpose's visibility with or without channels.
+    """Read labelled joints from mmpose's visibility, with or without channels.
 
     Args:
         keypoints_visible: (N, K) or (N, K, C); channel 0 means labelled.

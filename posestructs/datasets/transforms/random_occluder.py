@@ -1,9 +1,10 @@
-"""Artificial occlusion with exact labels."""
+"""Artificial occluders with exact labels."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import TRANSFORMS
 
@@ -77,30 +79,29 @@ class RandomOccluder(BaseTransform):
 
     Args:
         prob: Probability that a sample gets occluders. Defaults to 0.5.
-        num: How many, both ends included. Defaults to (1, 3).
-        size: Length of an occluder over a joint, as a share of the person's size: the
-            longer side of the box around the labelled joints. Defaults to (0.1, 0.3).
-        aspect: Width over length. One over a limb is as wide, and covers the limb's
-            length and half its own width beyond both ends. Defaults to (0.5, 1).
-        targets: 'joint' and 'limb', with weights if a dict. Limbs are the
-            links of ``skeleton_links`` with both ends labelled; a sample without any gets joints.
+        num: Least and greatest number of occluders. Defaults to (1, 3).
+        size: Length of an occluder over a joint, as a share of the person's size: the longer side of the box around the
+            labelled joints. Defaults to (0.1, 0.3).
+        aspect: Width over length. One over a limb is as wide, and covers the limb's length and half its own width
+            beyond both ends. Defaults to (0.5, 1).
+        targets: 'joint' and 'limb', with weights if a dict. Limbs are the links of ``skeleton_links`` with both ends
+            labelled; a sample without any gets joints.
         shapes: 'ellipse', 'rectangle', 'polygon'.
-        fills: 'flat' (one colour), 'noise', 'patch' (a piece of another image
-            of the data set, noise if none can be had).
-        jitter: How far an occluder's centre may be off its target, in halves of its size along each axis; so
-            that a joint is not always at the centre of what hides it. Defaults to 0.5.
-        mark_margin: Joints so many pixels beside an occluder are marked too; where negative, only those so deep
-            under it. Defaults to 0.
-        seed: Where given, a sample always gets the same occluders: they depend on it and the sample's
-            ``id`` only (and, for patches, on the data set), not on epoch, order, workers or numpy's global state. For
-            validation. Defaults to None: new ones each time, from numpy's global state as in mmpose's transforms.
-        assume_visible: What an uncovered labelled joint becomes in a data set without occlusion labels: visible
-            (0), which is right for LSPE, or not known (-1). Defaults to True.
-        skeleton_links: Joint indices of the limbs, instead of the sample's.
-            Defaults to None: the sample's, or where it has none, those of the ``metainfo`` of its ``dataset`` if that
-            has as many joints.
-        backend_args: How to read the images that patches come from. Defaults to None: as the data
-            set's own pipeline reads them, from memory where it keeps them there.
+        fills: 'flat' (one colour), 'noise', 'patch' (a piece of another image of the data set, noise if none can be
+            had).
+        jitter: Largest distance of an occluder's centre from its target along each axis, in halves of its size, so that
+            a joint is not always under the centre. Defaults to 0.5.
+        mark_margin: Joints within this many pixels beside an occluder are marked too; where negative, only those at
+            least as deep under it. Defaults to 0.
+        seed: Seed for validation: a sample then always gets the same occluders, which depend on the seed and the
+            sample's ``id`` only (and, for patches, on the data set), not on epoch, order, workers or numpy's global
+            state. Defaults to None: new ones each time, from numpy's global state as in mmpose's transforms.
+        assume_visible: Label uncovered joints of a data set without occlusion labels as visible (0), which is right for
+            LSPE, instead of not known (-1). Defaults to True.
+        skeleton_links: Joint indices of the limbs, instead of the sample's. Defaults to None: the sample's, or where it
+            has none, those of the ``metainfo`` of its ``dataset`` if that has as many joints.
+        backend_args: File backend of the images that patches come from. Defaults to None: that of the data set's own
+            pipeline, or memory where the data set keeps its images there.
 
     Raises:
         ValueError: An argument is not allowed (at build time); patches are asked for without ``dataset``; the links do
@@ -284,6 +285,23 @@ class RandomOccluder(BaseTransform):
         return f'{type(self).__name__}({", ".join(f"{key}={getattr(self, key)}" for key in keys)})'
 
 
+def report_occluders(dataset: Any) -> None:
+    """Log that a test set is scored under artificial occluders, which another test set of the same files may not be.
+
+    Args:
+        dataset: Data set with a pipeline.
+    """
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    step = next((step for step in steps if isinstance(step, RandomOccluder)), None)
+    if step is not None and dataset.test_mode:
+        print_log(
+            f'{type(dataset).__name__} in test mode: RandomOccluder pastes artificial occluders into {step.prob:.0%} '
+            'of the images. Scores differ from those without them',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
 def _uniform(limits: tuple[float, float], rng: np.random.RandomState) -> float:
     return limits[0] + (limits[1] - limits[0]) * rng.random_sample()
 
@@ -295,7 +313,7 @@ def _choose(weights: Mapping[str, float], rng: np.random.RandomState) -> str:
 
 
 def _data_info(dataset: Any, index: int) -> dict:
-    """What a data set knows of a sample, without the copies of its metainfo that mmpose adds."""
+    """Read a sample of a data set without the copies of metainfo that mmpose adds."""
     if type(dataset).get_data_info is BaseCocoStyleDataset.get_data_info:
         return BaseDataset.get_data_info(dataset, index)
     return dataset.get_data_info(index)

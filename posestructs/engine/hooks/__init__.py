@@ -1,6 +1,7 @@
 """Hooks."""
 
 from posestructs.engine.hooks.adversarial_schedule_hook import AdversarialScheduleHook
+from posestructs.engine.hooks.annotation_check_hook import AnnotationCheckHook
 from posestructs.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from posestructs.engine.hooks.channels_last_hook import ChannelsLastHook
 from posestructs.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
@@ -18,6 +19,7 @@ from posestructs.engine.hooks.throughput_hook import ThroughputHook
 
 __all__ = [
     'AdversarialScheduleHook',
+    'AnnotationCheckHook',
     'AtomicCheckpointHook',
     'ChannelsLastHook',
     'CheckpointCheckHook',
