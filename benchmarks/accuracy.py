@@ -3,6 +3,7 @@
     python benchmarks/accuracy.py --budget cpu --jobs 2                   # all grids for a CPU
     python benchmarks/accuracy.py --budget cpu --data stick-figure --rows tree-none tree-both
     python benchmarks/accuracy.py --budget gpu --max-minutes 9 --bf16 --workers 14
+    python benchmarks/accuracy.py --budget structure                      # controls for the effect of messages
     python benchmarks/accuracy.py --report docs/benchmarks.md             # from existing results
 
 Each run is a process that trains the config of a row under the budget of its grid (``benchmarks/grid/rows.py``) and

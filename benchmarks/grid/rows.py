@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from benchmarks.grid.control_trees import control_trees
 from benchmarks.grid.schema import EVERYWHERE, OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, Comparison, Grid, Row
 
 STICK_FIGURE = 'stick-figure-64x64'
@@ -85,7 +86,21 @@ ROWS: tuple[Row, ...] = (
         data='lspet-mini',
     ),
 )
-BY_NAME: Mapping[str, Row] = {row.name: row for row in ROWS}
+# what messages along the body's tree add beyond depth (other trees) and cost (a wider model without messages)
+_CONTROL_TREES = control_trees(dict(from_file='lsp-26.py'))
+STRUCTURE_ROWS: tuple[Row, ...] = (
+    *(
+        Row(f'tree-{name}', f'{name} tree, messages both ways', TREE + '.py', {EVERYWHERE: dict(tree=tree)})
+        for name, tree in _CONTROL_TREES.items()
+    ),
+    Row(
+        'tree-none-wide',
+        'tree, no messages, 72 channels',
+        TREE + '_none.py',
+        {f'model.{key}': 72 for key in ('backbone.channels', 'neck.in_channels', 'head.shared_channels')},
+    ),
+)
+BY_NAME: Mapping[str, Row] = {row.name: row for row in (*ROWS, *STRUCTURE_ROWS)}
 
 BETTER = {PCK: 0.0}
 
@@ -111,6 +126,11 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison('tree-both', 'hourglass', "tree and mmpose's hourglass", BETTER),
     Comparison('c-p', 'hourglass', "adversarial and mmpose's hourglass", BETTER),
     Comparison('hybrid', 'hourglass', "hybrid and mmpose's hourglass", BETTER),
+    Comparison('tree-both', 'tree-shuffled', 'anatomy: messages along the body and along a shuffled tree', {PCK: 2.0}),
+    Comparison('tree-both', 'tree-star', 'messages along the body and from all parts to one'),
+    Comparison('tree-both', 'tree-chain', 'messages along the body and along a chain'),
+    Comparison('tree-shuffled', 'tree-none', 'messages along a shuffled tree'),
+    Comparison('tree-both', 'tree-none-wide', 'messages at equal cost', BETTER),
     Comparison('pretrained-hybrid', 'pretrained-single-task', 'structure on top of pretraining'),
     Comparison('pretrained-hybrid', 'pretrained', 'structure, another head and another loss on top of pretraining'),
 )
@@ -217,6 +237,17 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             shares=_CPU_LSPET_MINI.name,
             note='Two trees were scored on these test samples before: one of 160 channels at 128x128, after which the '
             'size was selected on other samples, and this one with a rate of negative cells of 0.02 instead of 0.05.',
+        ),
+    },
+    'structure': {
+        'lspet-mini': replace(
+            _CPU_LSPET_MINI,
+            name='structure_lspet-mini-128x128',
+            rows=(BY_NAME['tree-none'], BY_NAME['tree-both'], *STRUCTURE_ROWS),
+            seeds=(0, 1, 2),
+            main_seeds=(0, 1, 2),
+            changes={},
+            shares=_CPU_LSPET_MINI.name,
         ),
     },
     'gpu': {

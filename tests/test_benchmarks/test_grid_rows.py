@@ -3,17 +3,20 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS
+from mmpose.registry import DATASETS, MODELS
 
 from benchmarks.grid import hits, training  # noqa: F401  registers what configs name
+from benchmarks.grid.control_trees import control_trees
 from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, set_everywhere
 from benchmarks.grid.measure import complexity
 from benchmarks.grid.rows import BY_NAME, COMPARISONS, GRIDS, MEAN_POSE
 from benchmarks.grid.schema import OCCLUDERS, PLAIN
 from benchmarks.grid.training import LoadCachedImage, preload
+from posestructs.structures import build_tree
 from tests.helpers import data_root
 
 
@@ -191,3 +194,38 @@ def test_images_are_kept_for_the_processes_that_load_them(tmp_path, monkeypatch)
 def test_comparisons_name_rows():
     assert {name for c in COMPARISONS for name in (c.row, c.against)} <= set(BY_NAME)
     assert all(BY_NAME[row.decode_of].decode_of is None for row in BY_NAME.values() if row.decode_of)
+
+
+def test_control_trees_have_other_edges_of_the_same_parts():
+    true = build_tree(dict(from_file='lsp-26.py'))
+    trees = {name: build_tree(cfg) for name, cfg in control_trees(dict(from_file='lsp-26.py')).items()}
+    degrees = {name: sorted(np.bincount(np.ravel(tree.edges), minlength=26)) for name, tree in trees.items()}
+    assert degrees['shuffled'] == sorted(np.bincount(np.ravel(true.edges), minlength=26))
+    assert degrees['star'] == [1] * 25 + [25] and degrees['chain'] == [1] * 2 + [2] * 24
+    neighbours = {frozenset(edge) for edge in true.edges}
+    assert len(neighbours & {frozenset(edge) for edge in trees['shuffled'].edges}) < 6
+    for tree in trees.values():
+        assert (tree.names, tree.joints, tree.mirror) == (true.names, true.joints, true.mirror)
+        np.testing.assert_array_equal(tree.weights, true.weights)
+    assert control_trees(dict(from_file='lsp-26.py'), seed=1)['shuffled'] != control_trees(true)['shuffled']
+
+
+def test_rows_of_the_structure_grid_differ_in_the_tree_or_the_width_at_equal_cost():
+    grid = GRIDS['structure']['lspet-mini']
+    made = {row.name: config_of('structure', 'lspet-mini', row.name) for row in grid.rows}
+    cost = {name: complexity(cfg)['gmacs'] for name, cfg in made.items()}
+    assert cost.pop('tree-none') < 0.9 * cost['tree-both']
+    assert all(found == pytest.approx(cost['tree-both'], rel=0.005) for found in cost.values())
+    true = made['tree-both'].to_dict()
+    for name in ('shuffled', 'star', 'chain'):
+        cfg = made[f'tree-{name}']
+        (step,) = (step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget')
+        model = MODELS.build(cfg.model)
+        assert model.neck.tree == model.head.tree == build_tree(step.encoder.tree)
+        plain = cfg.to_dict()
+        set_everywhere(plain, dict(tree=dict(from_file='lsp-26.py')))
+        assert plain == true
+    # results of the rows that both grids have are taken over
+    small = GRIDS['cpu']['lspet-mini']
+    for row in grid.rows[:2]:
+        assert fingerprint(grid, row, 0, Settings()) == fingerprint(small, row, 0, Settings())
