@@ -1,4 +1,4 @@
-"""What a trained model is used through."""
+"""Inference with trained models."""
 
 from posestructs.apis.pose_inferencer import PoseInferencer
 from posestructs.apis.shipped_models import ShippedModel, shipped_models

@@ -1,4 +1,4 @@
-"""Devices that a model can run on here."""
+"""Check of the device that a model is to run on."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _GPUS = ('cuda', 'mps', 'npu', 'mlu', 'musa', 'xpu')
 
 
 def check_device(device: str | torch.device | None) -> str | None:
-    """Refuse a device that is not there.
+    """Refuse a device that does not exist.
 
     Args:
-        device: 'cpu', 'cuda', 'cuda:1', ...; ``None`` leaves the choice to mmengine.
+        device: 'cpu', 'cuda', 'cuda:1', ...; ``None`` for mmengine's choice.
 
     Returns:
-        str | None: The same.
+        The device.
 
     Raises:
-        UsageError: It is no device, or this machine has not got it; names those that it has.
+        UsageError: It is not a device, or this machine does not have it; the message lists those that it has.
     """
     if device is None:
         return None
@@ -29,7 +29,7 @@ def check_device(device: str | torch.device | None) -> str | None:
     except (RuntimeError, TypeError) as error:
         raise UsageError(f'device {device!r} is no device of torch, allowed here: {allowed}') from error
     if wanted.type not in ('cpu', *_GPUS):
-        raise UsageError(f'device {device!r} is none that a model can run on, allowed here: {allowed}')
+        raise UsageError(f'device {device!r} cannot run a model, allowed here: {allowed}')
     if wanted.type != 'cpu' and (wanted.index or 0) >= _device_count(wanted.type):
         raise UsageError(f'device {device!r}: torch finds no such GPU, allowed here: {allowed}')
     return str(wanted)
@@ -38,5 +38,5 @@ def check_device(device: str | torch.device | None) -> str | None:
 def _device_count(kind: str) -> int:
     if kind == 'mps':
         return int(torch.backends.mps.is_available())
-    module = getattr(torch, kind, None)  # of npu, mlu and musa there once their package is imported
+    module = getattr(torch, kind, None)  # npu, mlu and musa exist once their package is imported
     return module.device_count() if module is not None and module.is_available() else 0

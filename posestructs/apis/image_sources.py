@@ -6,65 +6,21 @@ import glob
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.fileio import get, get_file_backend
 from mmengine.fileio.backends import prefix_to_backends
 from mmengine.logging import print_log
 
+from posestructs.apis.frames import Frame, Source, frame_name
+from posestructs.apis.videos import open_camera, open_stream, open_video
 from posestructs.utils.images import BadImageError, decode_image
 from posestructs.utils.media import IMAGE_SUFFIXES, ImageFolder, find_images, is_video
 from posestructs.utils.usage import UsageError
 
 _ALLOWED = 'an image, a folder of images, a video, "webcam" or "webcam:NUMBER", an array, or a list of images'
 _STREAMS = ('rtsp', 'rtsps', 'rtmp', 'rtp', 'udp', 'srt')
-
-
-class Frame(NamedTuple):
-    """One image.
-
-    Attributes:
-        path: Path of the file. A made-up name for an array or a frame of a video.
-        image: (H, W, 3) uint8 BGR, or ``None`` where it cannot be read.
-        error: Reason why it cannot be read.
-        is_file: Whether it was read from ``path``.
-    """
-
-    path: str
-    image: np.ndarray | None
-    error: str = ''
-    is_file: bool = False
-
-
-class Source(NamedTuple):
-    """A sequence of images.
-
-    Attributes:
-        frames: The images, each read when it is requested.
-        total: Number of images, as far as known.
-        name: Name of the file or folder.
-        fps: Frames per second of a video or camera, else ``None``.
-        single: Whether it is one image, so that there is no result if that cannot be used.
-        is_camera: Whether it is live and endless, so that frames are not collected into batches.
-        names: ``path`` of each image, where known beforehand. Frames of a video are not listed.
-        files: Files that are read, as far as known beforehand.
-    """
-
-    frames: Iterable[Frame]
-    total: int | None
-    name: str
-    fps: float | None = None
-    single: bool = False
-    is_camera: bool = False
-    names: Sequence[str] = ()
-    files: Sequence[str] = ()
-
-    @property
-    def is_video(self) -> bool:
-        """Whether frames make up one result."""
-        return self.fps is not None
 
 
 def open_source(inputs: Any) -> Source:
@@ -80,7 +36,7 @@ def open_source(inputs: Any) -> Source:
         UsageError: It is none of these, does not exist, or holds no image.
     """
     if isinstance(inputs, np.ndarray):
-        return Source([_from_array(inputs, 0)], 1, 'array', single=True, names=[_number(0)])
+        return Source([_from_array(inputs, 0)], 1, 'array', single=True, names=[frame_name(0)])
     if isinstance(inputs, (str, Path)):
         return _open_path(str(inputs))
     if not isinstance(inputs, Iterable):
@@ -165,22 +121,22 @@ def _warn_of_left_out(folder: str, found: ImageFolder) -> None:
 
 def _known(inputs: Sequence[Any], name: str, single: bool = False) -> Source:
     """Images whose names are known before the first is read."""
-    names = [str(one) if isinstance(one, (str, Path)) else _number(index) for index, one in enumerate(inputs)]
+    names = [str(one) if isinstance(one, (str, Path)) else frame_name(index) for index, one in enumerate(inputs)]
     files = [str(one) for one in inputs if isinstance(one, (str, Path))]
     return Source(_from_many(inputs), len(inputs), name, single=single, names=names, files=files)
 
 
 def _open_path(path: str) -> Source:
     if _is_camera(path):
-        return _open_camera(path)
+        return open_camera(path)
     if _is_stream(path):
-        return _open_stream(path)
+        return open_stream(path)
     if Path(path).is_dir():
         return _known(images_of_folder(path), Path(path).name)
     if '://' not in path and not Path(path).exists():
         raise UsageError(f'input {path} does not exist, allowed: {_ALLOWED}')
     if is_video(path.partition('?')[0] if '://' in path else path):
-        return _open_video(path)
+        return open_video(path)
     return _known([path], Path(path).name, single=True)
 
 
@@ -199,7 +155,9 @@ def _from_many(inputs: Iterable[Any]) -> Iterator[Frame]:
         elif isinstance(one, (str, Path)):
             yield _from_path(str(one))
         else:
-            yield Frame(_number(index), None, f'inputs[{index}] is a {type(one).__name__}, allowed: a path or an array')
+            yield Frame(
+                frame_name(index), None, f'inputs[{index}] is a {type(one).__name__}, allowed: a path or an array'
+            )
 
 
 def _from_path(path: str) -> Frame:
@@ -243,64 +201,5 @@ def _is_readable(scheme: str) -> bool:
 def _from_array(image: np.ndarray, index: int) -> Frame:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         found = f'inputs[{index}] is an array {image.shape} {image.dtype}'
-        return Frame(_number(index), None, f'{found}, allowed: (H, W, 3) uint8 BGR')
-    return Frame(_number(index), image)
-
-
-def _number(index: int) -> str:
-    return f'{index:08d}.jpg'
-
-
-def _open_video(path: str) -> Source:
-    capture, first = _capture(path)
-    if first is None:
-        raise UsageError(f'video {path} cannot be read: OpenCV finds no frame in it')
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    count = count if 0 < count < 2**31 else None  # containers without an index give nonsense
-    return Source(_frames(capture, first, path, count), count, Path(path).name, _fps(capture), files=[path])
-
-
-def _open_camera(text: str) -> Source:
-    number = text.lower().removeprefix('webcam').removeprefix(':') or '0'
-    if not number.isdecimal():
-        raise UsageError(f'input {text}, allowed for a camera: "webcam" or "webcam:NUMBER"')
-    capture, first = _capture(int(number))
-    if first is None:
-        raise UsageError(f'input {text}: camera {number} cannot be opened or gives no image')
-    return Source(_frames(capture, first), None, 'webcam.mp4', _fps(capture), is_camera=True)
-
-
-def _open_stream(address: str) -> Source:
-    capture, first = _capture(address)
-    if first is None:
-        raise UsageError(f'input {address}: the stream cannot be opened or gives no frame')
-    return Source(_frames(capture, first), None, 'stream.mp4', _fps(capture), is_camera=True)
-
-
-def _capture(source: str | int) -> tuple[cv2.VideoCapture, np.ndarray | None]:
-    """A video or camera and its first frame, ``None`` where there is none."""
-    capture = cv2.VideoCapture(source)
-    good, first = capture.read() if capture.isOpened() else (False, None)
-    if not good:
-        capture.release()
-        return capture, None
-    return capture, first
-
-
-def _fps(capture: cv2.VideoCapture) -> float:
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    return float(fps) if np.isfinite(fps) and 0 < fps <= 1000 else 30.0
-
-
-def _frames(capture: cv2.VideoCapture, first: np.ndarray, path: str = '', count: int | None = None) -> Iterator[Frame]:
-    good, image, index = True, first, 0
-    try:
-        while good:
-            yield Frame(_number(index), image)
-            good, image = capture.read()
-            index += 1
-        if count is not None and index < count:
-            text = f'video {path}: only {index} of its {count} frames can be read'
-            print_log(text, logger='current', level=logging.WARNING)
-    finally:
-        capture.release()
+        return Frame(frame_name(index), None, f'{found}, allowed: (H, W, 3) uint8 BGR')
+    return Frame(frame_name(index), image)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from posestructs.apis.image_sources import Frame, Source
+from posestructs.apis.frames import Frame, Source
 from posestructs.apis.result_files import ResultFiles
 
 

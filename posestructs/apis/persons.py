@@ -59,11 +59,12 @@ def keep_distinct(sample: PoseDataSample) -> None:
         sample.pred_instances = found[kept]
 
 
-def instance_dicts(sample: PoseDataSample) -> list[dict[str, Any]]:
+def instance_dicts(sample: PoseDataSample, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Convert each person to a dict of plain numbers.
 
     Args:
         sample: Result of :func:`merge_persons`.
+        names: Names of the joints, which each dict gets as ``keypoint_names``.
 
     Returns:
         mmpose's ``keypoints``, ``keypoint_scores``, ``bbox`` (the one element of a tuple) and ``bbox_score``; and
@@ -80,4 +81,6 @@ def instance_dicts(sample: PoseDataSample) -> list[dict[str, Any]]:
                 person[key] = np.asarray(found[key][i], dtype=float).tolist()
         if 'pose_scores' in found:
             person['pose_score'] = float(found.pose_scores[i])
+        if names:
+            person['keypoint_names'] = list(names)
     return persons

@@ -23,7 +23,8 @@ from posestructs.apis.base_inferencer import BaseInferencer
 from mmpose.structures import PoseDataSample
 
 from posestructs.apis.boxes import GivenBoxes, check_inside
-from posestructs.apis.image_sources import Frame, Source, open_source
+from posestructs.apis.frames import Frame, Source
+from posestructs.apis.image_sources import open_source
 from posestructs.apis.inference_call import Call, Item, batches, progress_bar, temporary_items
 from posestructs.apis.person_detector import detect_persons, whole_image
 from posestructs.apis.persons import instance_dicts, keep_distinct, merge_persons
@@ -126,7 +127,7 @@ class PoseInferencer(BaseInferencer):
 
             - ``predictions``: a list of one list, of a dict per person: ``keypoints``, ``keypoint_scores``,
               ``keypoints_occluded`` (probabilities, if the model predicts them), ``bbox`` (in a tuple, as in mmpose),
-              ``bbox_score``;
+              ``bbox_score``, ``keypoint_names``;
             - ``visualization``: a list of one drawn image, (H, W, 3) uint8 RGB, or ``None``;
             - ``maps``, with ``return_maps``: see :func:`~posestructs.visualization.image_maps.maps_of_image`;
             - ``error``, of an image among several that cannot be used: the reason. It has no persons; a video keeps the
@@ -279,7 +280,7 @@ class PoseInferencer(BaseInferencer):
             keep_distinct(merged)
         shown = not frame.error or call.source.is_video  # else the frames after it would move up
         drawn = self._draw(call, frame, merged, maps) if call.wants_images and shown else None
-        instances = instance_dicts(merged)
+        instances = instance_dicts(merged, self._joint_names())
         if shown:
             call.files.add(frame, instances, drawn)
         result = dict(
@@ -303,6 +304,10 @@ class PoseInferencer(BaseInferencer):
             self._video_input = call.source.is_video
             window = call.source.name if call.source.is_video else ''
             return self.visualize([frame.image], [merged], window_name=window, **settings)[0]
+
+    def _joint_names(self) -> list[str]:
+        names = self.model.dataset_meta.get('keypoint_id2name', {})
+        return [names[k] for k in sorted(names)]
 
     def _empty_maps(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Maps for a frame without persons, so that its drawing has the size of the others."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posestructs.apis.image_sources import Frame, Source
+from posestructs.apis.frames import Frame, Source
 from posestructs.apis.result_names import ResultNames, image_name, json_name
 from posestructs.apis.video_file import VideoFile
 from posestructs.utils.files import atomic_write

@@ -1,6 +1,6 @@
 """Trained models that come with the project: ``demo/checkpoints/*.pth``, written by ``tools/misc/publish_model.py``.
 
-What is known of a model stands in its checkpoint, so that there is no second list to keep in step with the files.
+All information about a model is stored in its checkpoint, so that there is no second list to maintain.
 """
 
 from __future__ import annotations
@@ -16,14 +16,21 @@ from posestructs.utils.paths import config_root
 
 FOLDER = 'demo/checkpoints'
 RELEASE = 'release'
-"""The key of ``meta`` under which the publisher keeps what it was told."""
+"""Key of ``meta`` under which the publisher stores its information."""
 
 
 class ShippedModel(NamedTuple):
-    """A trained model of the project: its name, config file, checkpoint file, and what it is in a sentence.
+    """A trained model of the project.
 
-    Then where it comes from, the exact command that trained it, the data and the commit; and whether it was published
-    to be used where no model is named.
+    Attributes:
+        name: Name of the model.
+        config: Config file.
+        checkpoint: Checkpoint file.
+        about: Description in one sentence.
+        command: Command that trained it.
+        data: Data that it was trained on.
+        commit: Commit that it was trained at.
+        default: Whether it is used where no model is named.
     """
 
     name: str
@@ -40,8 +47,8 @@ def shipped_models() -> dict[str, ShippedModel]:
     """List the trained models of this checkout or installation.
 
     Returns:
-        dict[str, ShippedModel]: By name; the first is the default. Those published with ``--default`` come first, both
-        they and the others in alphabetical order. Empty where there are none.
+        Models by name; the first is the default. Those published with ``--default`` come first, then the others, each
+        in alphabetical order.
     """
     return read_models(checkpoint_folder())
 
@@ -50,25 +57,26 @@ def read_models(folder: Path) -> dict[str, ShippedModel]:
     """List the published models of a folder.
 
     Args:
-        folder: With checkpoints of ``publish_model.py``. Other files are passed over with a warning.
+        folder: Folder with checkpoints of ``publish_model.py``. Other files are skipped with a warning.
 
     Returns:
-        dict[str, ShippedModel]: As :func:`shipped_models` gives them.
+        Models in the order of :func:`shipped_models`.
     """
     models = []
     for path in sorted(folder.glob('*.pth')):
         try:
             model = _read_model(path)
         except Exception as error:  # one damaged file must not hide the others; what torch raises is not documented
-            print_log(f'{path} is passed over: {error}', logger='current', level=logging.WARNING)
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            print_log(f'{path} is skipped: {reason}', logger='current', level=logging.WARNING)
             continue
         models.append(model)
     return {model.name: model for model in sorted(models, key=lambda model: (not model.default, model.name))}
 
 
 def checkpoint_folder() -> Path:
-    """Where the shipped checkpoints lie, beside ``configs/``; in an installation in ``posestructs/.mim``."""
-    # resolved: a checkout's configs are reached through a link, and demo/ lies beside where it leads
+    """Folder of the shipped checkpoints, beside ``configs/``; in an installation in ``posestructs/.mim``."""
+    # resolved, as configs of a checkout are reached through a link, and demo/ lies beside its target
     return config_root().resolve().parent / FOLDER
 
 
@@ -79,9 +87,9 @@ def _read_model(path: Path) -> ShippedModel:
         raise ValueError('it was not written by tools/misc/publish_model.py')
     file = (config_root() / config).resolve()
     if not file.is_file():
-        raise ValueError(f'its config, configs/{config}, is not there')
-    said = {key: str(release.get(key, '')) for key in ('about', 'command', 'data', 'commit')}
-    return ShippedModel(named, file, path, **said, default=release.get('default') is True)
+        raise ValueError(f'its config, configs/{config}, does not exist')
+    texts = {key: str(release.get(key, '')) for key in ('about', 'command', 'data', 'commit')}
+    return ShippedModel(named, file, path, **texts, default=release.get('default') is True)
 
 
 def _mapping(value: Any) -> dict:

@@ -1,4 +1,4 @@
-"""Pictures of poses, with occluded joints told from visible ones."""
+"""Drawing of poses with visible and occluded joints, of heatmaps and of messages."""
 
 from posestructs.visualization.contact_sheet import contact_sheet, side_by_side, stack_rows
 from posestructs.visualization.deformation_drawing import draw_deformation

@@ -27,7 +27,7 @@ def draw_bars(models: Mapping[str, Mapping[str, np.ndarray]], title: str = '') -
         title: Written above.
 
     Returns:
-        Figure: A panel per model, a bar per row that has joints.
+        A panel per model, a bar per row that has joints.
     """
     rows = [row for row in next(iter(models.values())) if any(kind_shares(counts[row]) for counts in models.values())]
     figure = Figure(figsize=(1.5 + 4.5 * len(models), 1.4 + 0.32 * len(rows)), layout='constrained')
@@ -64,7 +64,7 @@ def worst_persons(kind: np.ndarray, distance: np.ndarray, which: int, count: int
         count: How many persons at most.
 
     Returns:
-        list[int]: Indices of persons that have such a joint.
+        Indices of persons that have such a joint.
     """
     mask = kind == which
     numbers = mask.sum(1)
@@ -94,7 +94,7 @@ def draw_person(
         occluded: (K,) occlusion labels.
 
     Returns:
-        np.ndarray: (h, w, 3) uint8 RGB, labels on the left, the prediction on the right.
+        (h, w, 3) uint8 RGB, labels on the left, the prediction on the right.
 
     Raises:
         BadImageError: The image cannot be read.
@@ -139,7 +139,7 @@ def draw_worst(
         meta: Metainfo.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB.
 
     Raises:
         BadImageError: An image cannot be read.

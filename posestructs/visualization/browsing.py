@@ -1,4 +1,4 @@
-"""Pictures of data-set samples: as they are, after the pipeline, or after each of its steps. Images are uint8 RGB."""
+"""Draw samples of data sets: raw, after the pipeline, or after each of its steps. Images are uint8 RGB."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _BOX, _CROP = (255, 255, 255), (255, 220, 0)
 
 
 class StageRecorder:
-    """Takes a picture of a sample after each step of its pipeline.
+    """Recorder of drawings of a sample after each step of its pipeline.
 
     Args:
-        draw (Callable[[Mapping], np.ndarray]): Makes the picture of an unpacked sample.
+        draw: Function that draws an unpacked sample.
 
     Attributes:
-        pictures (list[np.ndarray]): Since the last :meth:`clear`.
-        titles (list[str]): Which step each was taken after.
+        pictures: Drawings since the last :meth:`clear`.
+        titles: Name of the step before each drawing.
     """
 
     def __init__(self, draw: Callable[[Mapping], np.ndarray]) -> None:
@@ -34,17 +34,17 @@ class StageRecorder:
         self.titles: list[str] = []
 
     def clear(self) -> None:
-        """Forget the pictures of the sample before."""
+        """Remove the drawings of the previous sample."""
         self.pictures, self.titles = [], []
 
     def after(self, name: str) -> Callable[[dict], dict]:
-        """A pipeline step that only takes a picture.
+        """Make a pipeline step that only records a drawing.
 
         Args:
-            name (str): The step before it.
+            name: Name of the step before it.
 
         Returns:
-            Callable[[dict], dict]: To be put behind that step.
+            The step.
         """
 
         def look(results: dict) -> dict:
@@ -56,13 +56,13 @@ class StageRecorder:
         return look
 
     def into(self, pipeline: Sequence[Any]) -> list:
-        """A pipeline with a picture taken after each step but the last, which packs.
+        """Insert a recording step after each step of a pipeline but the last, which packs.
 
         Args:
-            pipeline (Sequence): Configs of the steps.
+            pipeline: Configs of the steps.
 
         Returns:
-            list: Configs and callables, as mmengine's data sets take them.
+            Configs and callables for a data set.
         """
         steps: list[Any] = []
         for step in pipeline[:-1]:
@@ -70,13 +70,13 @@ class StageRecorder:
         return steps + list(pipeline[-1:])
 
     def sheet(self, columns: int) -> np.ndarray:
-        """All pictures in one.
+        """Combine all drawings.
 
         Args:
-            columns (int): Pictures in a row.
+            columns: Number of drawings in a row.
 
         Returns:
-            np.ndarray: (H, W, 3) uint8 RGB.
+            (H, W, 3) uint8 RGB.
         """
         return contact_sheet(self.pictures, columns, self.titles)
 
@@ -85,21 +85,21 @@ def step_name(step: Any) -> str:
     """Name of a pipeline step.
 
     Args:
-        step: Its config, or a built one.
+        step: Config of the step, or the step itself.
 
     Returns:
-        str: The class's name.
+        Name of its class.
     """
     kind = step.get('type') if isinstance(step, Mapping) else type(step)
     return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
 
 
 def map_pipelines(dataset: dict, change: Callable[[list], list]) -> None:
-    """Change the pipeline of a data set's config, in place; of a wrapper's, those inside, unless it has its own.
+    """Change the pipeline of a data set's config, in place; of a wrapper without one, the pipelines inside.
 
     Args:
-        dataset (dict): The config.
-        change (Callable[[list], list]): From the old pipeline to the new one.
+        dataset: The config.
+        change: Function from the old pipeline to the new one.
     """
     if 'pipeline' in dataset or not ('dataset' in dataset or 'datasets' in dataset):
         dataset['pipeline'] = change(list(dataset.get('pipeline') or []))
@@ -109,15 +109,15 @@ def map_pipelines(dataset: dict, change: Callable[[list], list]) -> None:
 
 
 def draw_results(results: Mapping, metainfo: Mapping, min_side: int = 0) -> np.ndarray:
-    """Picture of an unpacked sample, with its boxes while the image is whole.
+    """Draw an unpacked sample, with its boxes if the image is not cropped yet.
 
     Args:
-        results (Mapping): A sample with ``img`` (BGR), somewhere in a pipeline.
-        metainfo (Mapping): Of its data set.
-        min_side (int): Smaller images are enlarged until their shorter side has so many pixels.
+        results: Sample with ``img`` (BGR), at any place of a pipeline.
+        metainfo: Metainfo of its data set.
+        min_side: Images with a shorter side below this number of pixels are enlarged.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB.
     """
     image = as_picture(results['img'])
     scale = _scale(image, min_side)
@@ -135,16 +135,16 @@ def draw_results(results: Mapping, metainfo: Mapping, min_side: int = 0) -> np.n
 
 
 def draw_packed(packed: Mapping, metainfo: Mapping, min_side: int = 0) -> np.ndarray:
-    """Picture of a packed sample, as the model gets it.
+    """Draw a packed sample, as the model gets it.
 
     Args:
-        packed (Mapping): ``inputs`` and ``data_samples``; the latter with ``transformed_keypoints`` where the image was
+        packed: ``inputs`` and ``data_samples``; the latter with ``transformed_keypoints`` where the image was
             cropped (``PackPoseInputs(pack_transformed=True)``).
-        metainfo (Mapping): Of its data set.
-        min_side (int): Smaller images are enlarged until their shorter side has so many pixels.
+        metainfo: Metainfo of its data set.
+        min_side: Images with a shorter side below this number of pixels are enlarged.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB.
     """
     inputs = packed['inputs']
     image = as_picture((inputs if inputs.ndim == 3 else inputs[0]).permute(1, 2, 0).numpy())
@@ -155,14 +155,14 @@ def draw_packed(packed: Mapping, metainfo: Mapping, min_side: int = 0) -> np.nda
 
 
 def describe(sample: Mapping) -> str:
-    """One line on a sample: its image, and how many joints are labelled, occluded and not known to be.
+    """Describe a sample in one line: its image, and the numbers of labelled, occluded and unknown joints.
 
     Args:
-        sample (Mapping): Unpacked results, or a dict of their ``img_path``, ``keypoints_visible`` and
+        sample: Unpacked results, or a dict of their ``img_path``, ``keypoints_visible`` and
             ``keypoints_occluded``.
 
     Returns:
-        str: For a title.
+        The line.
     """
     text = Path(str(sample.get('img_path') or 'image')).stem
     visible, occluded = sample.get('keypoints_visible'), sample.get('keypoints_occluded')
@@ -178,14 +178,14 @@ def describe(sample: Mapping) -> str:
 
 
 def as_picture(image: Any) -> np.ndarray:
-    """An image of a pipeline as it can be drawn on.
+    """Convert an image of a pipeline to uint8 RGB.
 
     Args:
-        image (np.ndarray | list[np.ndarray]): (H, W, 3) BGR or (H, W), of any number type from 0 to 255; of several,
-            the first counts.
+        image: (H, W, 3) BGR or (H, W), of any number type from 0 to 255; the first of
+            several.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB.
     """
     image = image[0] if isinstance(image, list) else image
     image = np.clip(image, 0, 255).astype(np.uint8)
@@ -203,19 +203,19 @@ def _draw(image: np.ndarray, points: np.ndarray, labels: Any, metainfo: Mapping)
         return image
     visible, occluded = labels.get('keypoints_visible'), labels.get('keypoints_occluded')
     if len(metainfo.get('keypoint_colors', ())) != points.shape[-2]:
-        metainfo = {}  # between a KeypointConverter and the end of an inner pipeline the joints are not the data set's
+        metainfo = {}  # behind a KeypointConverter in an inner pipeline the joints are not those of the data set
     return draw_pose(image, points, visible, occluded, metainfo)
 
 
 def _corners_of_boxes(results: Mapping) -> list[np.ndarray]:
     boxes = np.asarray(results.get('bbox', []), dtype=np.float64)
-    if boxes.ndim == 3:  # some of mmpose's bottom-up steps keep corners
+    if boxes.ndim == 3:  # corners, from some of mmpose's bottom-up steps
         return list(boxes)
     return [box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2) for box in boxes.reshape(-1, 4)]
 
 
 def _corners_of_crops(results: Mapping) -> list[np.ndarray]:
-    """Where ``TopdownAffine`` would cut, apart from the aspect ratio."""
+    """Corners of the area that ``TopdownAffine`` crops, apart from the aspect ratio."""
     if 'bbox_center' not in results or 'bbox_scale' not in results:
         return []
     rotations = results.get('bbox_rotation', np.zeros(len(results['bbox_center'])))

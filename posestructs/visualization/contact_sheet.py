@@ -1,4 +1,4 @@
-"""Several pictures in one. Images are uint8 RGB."""
+"""Combine several images into one. Images are uint8 RGB."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def contact_sheet(
     gap: int = 4,
     background: tuple[int, int, int] = (32, 32, 32),
 ) -> np.ndarray:
-    """Lay pictures out in rows.
+    """Arrange images in rows.
 
-    Each cell is as large as the largest picture; smaller ones sit at its upper left.
+    Each cell is as large as the largest image; smaller ones are placed at its upper left.
 
     Args:
-        images (Sequence[np.ndarray]): (h, w, 3) uint8 RGB each.
-        columns (int): Pictures in a row. Defaults to 8.
-        titles (Sequence[str], optional): One per picture, written above it; cut where too long for the cell.
-        gap (int): Pixels between cells and around them. Defaults to 4.
-        background (tuple[int, int, int]): RGB. Defaults to dark grey.
+        images: (h, w, 3) uint8 RGB each.
+        columns: Number of images in a row. Defaults to 8.
+        titles: One for each image, written above it; cut if too long for the cell.
+        gap: Space between and around cells in pixels. Defaults to 4.
+        background: RGB colour. Defaults to dark grey.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: There are no images, a picture is not (h, w, 3) uint8, or the numbers do not fit.
+        ValueError: There are no images, an image is not (h, w, 3) uint8, or there is another number of titles.
     """
     if not images:
         raise ValueError('contact_sheet needs at least one image')
@@ -60,15 +60,15 @@ def contact_sheet(
 
 
 def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str] | None = None, *, gap: int = 4) -> np.ndarray:
-    """Lay pictures out in one row.
+    """Arrange images in one row.
 
     Args:
-        images (Sequence[np.ndarray]): (h, w, 3) uint8 RGB each.
-        titles (Sequence[str], optional): One per picture, written above it.
-        gap (int): Pixels between them and around them. Defaults to 4.
+        images: (h, w, 3) uint8 RGB each.
+        titles: One for each image, written above it.
+        gap: Space between and around images in pixels. Defaults to 4.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB.
 
     Raises:
         ValueError: As :func:`contact_sheet`.
@@ -77,14 +77,14 @@ def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str] | None = No
 
 
 def stack_rows(images: Sequence[np.ndarray], background: tuple[int, int, int] = (32, 32, 32)) -> np.ndarray:
-    """Put pictures of different widths below each other, at the left.
+    """Stack images of different widths, aligned at the left.
 
     Args:
-        images (Sequence[np.ndarray]): (h, w, 3) uint8 RGB each.
-        background (tuple[int, int, int]): RGB of what is left over. Defaults to dark grey.
+        images: (h, w, 3) uint8 RGB each.
+        background: RGB colour of the remaining area. Defaults to dark grey.
 
     Returns:
-        np.ndarray: (sum of heights, greatest width, 3) uint8 RGB.
+        (sum of heights, greatest width, 3) uint8 RGB.
     """
     width = max(image.shape[1] for image in images)
     rows = []

@@ -1,4 +1,4 @@
-"""Picture of mixture types: where a part lies beside its parent, by type. Images are uint8 RGB."""
+"""Draw mixture types: positions of a part relative to its parent, by type. Images are uint8 RGB."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from posestructs.visualization.contact_sheet import contact_sheet
 
 _BITS = 4
 _GREY, _PALE, _BACKGROUND = (90, 90, 90), (230, 230, 230), (32, 32, 32)
-_MOST_PEOPLE = 3000
-_SHOWN = 0.999  # of the people; labels far off would leave no room for them
+_MOST_PERSONS = 3000
+_SHOWN = 0.999  # share of the persons in view; outliers would leave no room for them
 
 
 def draw_deformation(
     deformation: Deformation, positions: np.ndarray, labelled: np.ndarray, *, columns: int = 7, side: int = 200
 ) -> np.ndarray:
-    """Draw each part's types: people as dots, means as crosses on the line from the parent, ellipses of one sigma.
+    """Draw each part's types: persons as dots, means as crosses on the line from the parent, ellipses of one sigma.
 
-    Mirrored types have the same colour on the left and on the right of the body. Each tile has its own scale, which its
-    title tells: half its side, in sides of the crop.
+    Mirrored types have the same colour on the left and on the right of the body. Each tile has its own scale, given in
+    its title: half its side, in sides of the crop.
 
     Args:
-        deformation (Deformation): The types of V parts.
-        positions (np.ndarray): (N, V, 2) parts in crops whose longer side is 1.
-        labelled (np.ndarray): (N, V) bool.
-        columns (int): Tiles in a row.
-        side (int): Of a tile in pixels.
+        deformation: Mixture types of V parts.
+        positions: (N, V, 2) parts in crops whose longer side is 1.
+        labelled: (N, V) bool, whether each part is labelled.
+        columns: Number of tiles in a row.
+        side: Side of a tile in pixels.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB.
     """
     tree = deformation.tree
     offsets, known = relative_offsets(tree, positions, labelled)
@@ -40,10 +40,10 @@ def draw_deformation(
     tiles, titles = [], []
     for v, name in enumerate(tree.names):
         pair = sorted({v, tree.mirror[v]})  # the same scale for both
-        people = np.abs(offsets[:, pair][known[:, pair]])
-        far = np.quantile(people, _SHOWN) if people.size else 0
+        distances = np.abs(offsets[:, pair][known[:, pair]])
+        far = np.quantile(distances, _SHOWN) if distances.size else 0
         reach = 1.1 * float(max(far, np.abs(deformation.offsets[v]).max(), 1e-6))
-        tiles.append(_tile(deformation, v, offsets[:_MOST_PEOPLE, v], types[:_MOST_PEOPLE, v], reach, side))
+        tiles.append(_tile(deformation, v, offsets[:_MOST_PERSONS, v], types[:_MOST_PERSONS, v], reach, side))
         to = ' + '.join(tree.names[u] for u in np.flatnonzero(references[v])) or 'nothing'
         titles.append(f'{name} {reach:.2g}')
         cv2.putText(tiles[-1], f'from {to}', (4, side - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.32, _PALE, 1, cv2.LINE_AA)
@@ -57,7 +57,7 @@ def _types(deformation: Deformation, offsets: np.ndarray) -> np.ndarray:
 def _tile(
     deformation: Deformation, v: int, offsets: np.ndarray, types: np.ndarray, reach: float, side: int
 ) -> np.ndarray:
-    """One part: (N, 2) offsets and (N,) types, -1 where not known."""
+    """Tile of one part: (N, 2) offsets and (N,) types, -1 where not known."""
     tile = np.empty((side, side, 3), dtype=np.uint8)
     tile[:] = _BACKGROUND
     scale = side / 2 / reach
@@ -79,13 +79,13 @@ def _tile(
 
 
 def type_colors(count: int) -> list[tuple[int, int, int]]:
-    """Colours that tell types apart.
+    """Distinct colours of types.
 
     Args:
-        count (int): How many.
+        count: Number of types.
 
     Returns:
-        list: RGB of each.
+        RGB colour of each type.
     """
     # neighbours in angle are far apart in hue
     step = next(s for s in range(max(1, round(count * 0.38)), count + 2) if np.gcd(s, count) == 1)

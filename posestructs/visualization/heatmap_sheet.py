@@ -1,6 +1,6 @@
-"""Pose maps, occlusion maps and the verdicts of discriminators on them, joint by joint. Images are uint8 RGB.
+"""Draw pose maps, occlusion maps and the scores of discriminators, joint by joint. Images are uint8 RGB.
 
-Shapes: K joints, H x W pixels of the picture, h x w cells of a map.
+Shapes: K joints, H x W pixels of the image, h x w cells of a map.
 """
 
 from __future__ import annotations
@@ -13,35 +13,39 @@ import numpy as np
 
 from posestructs.visualization.contact_sheet import contact_sheet, stack_rows
 
-# short names of discriminators
-LETTERS = dict(pose='P', confidence='C')
+_LETTERS = dict(pose='P', confidence='C')
 
 _BAR_HEIGHT = 16
 _YES, _NO, _GROUND = (60, 160, 60), (190, 60, 50), (32, 32, 32)
 
 
-class Verdicts(NamedTuple):
-    """What one discriminator says.
+class DiscriminatorScores(NamedTuple):
+    """Scores of one discriminator.
 
     Attributes:
-        scores: (K,) how likely each joint is true, 0 to 1.
-        labels: (K,) what it should say, 1 or 0; NaN where that is not known.
+        scores: (K,) probability that the map of each joint is real.
+        labels: (K,) targets, 1 or 0; NaN where not known.
     """
 
     scores: np.ndarray
     labels: np.ndarray
 
 
+def short_name(discriminator: str) -> str:
+    """Text on the bar of a discriminator: 'P' and 'C' for the paper's, otherwise its name."""
+    return _LETTERS.get(discriminator, discriminator)
+
+
 def overlay(image: np.ndarray, heatmap: np.ndarray, top: float = 1.0) -> np.ndarray:
-    """Colour a grey picture where a map is high.
+    """Colour a grey version of the image where a map is high.
 
     Args:
         image: (H, W, 3) uint8; H and W are the same multiple of h and w up to rounding.
-        heatmap: (h, w); cell (x, y) lies at pixel (x, y) * W / w, as the codecs of heatmaps have it.
-        top: Value that is shown in full.
+        heatmap: (h, w); cell (x, y) lies at pixel (x, y) * W / w, as in the heatmap codecs.
+        top: Value that gets the full colour.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8.
+        (H, W, 3) uint8.
     """
     height, width = image.shape[:2]
     scale = np.array([[width / heatmap.shape[1], 0, 0], [0, height / heatmap.shape[0], 0]])
@@ -52,17 +56,17 @@ def overlay(image: np.ndarray, heatmap: np.ndarray, top: float = 1.0) -> np.ndar
     return np.uint8(np.round(grey * (1 - large) + color * large))
 
 
-def verdict_bar(width: int, title: str, score: float, label: float) -> np.ndarray:
-    """A bar as long as a score, in green where the verdict is right and in red where it is wrong.
+def score_bar(width: int, title: str, score: float, label: float) -> np.ndarray:
+    """Draw a bar as long as a score, green where it is on the side of its target, red where it is not.
 
     Args:
-        width: In pixels.
-        title: Stands before the score.
-        score: 0 to 1; above a half it says that the joint is true.
-        label: 1 or 0; NaN gives a grey bar.
+        width: Width in pixels.
+        title: Text before the score.
+        score: Score from 0 to 1; above 0.5 means real.
+        label: Target, 1 or 0; NaN gives a grey bar.
 
     Returns:
-        np.ndarray: (16, width, 3) uint8.
+        (16, width, 3) uint8.
     """
     bar = np.full((_BAR_HEIGHT, width, 3), _GROUND, np.uint8)
     color = (110, 110, 110) if np.isnan(label) else _YES if (score > 0.5) == (label > 0.5) else _NO
@@ -76,39 +80,39 @@ def heatmap_sheet(
     image: np.ndarray,
     pose: np.ndarray,
     occlusion: np.ndarray | None = None,
-    verdicts: Mapping[str, Verdicts] | None = None,
+    scores: Mapping[str, DiscriminatorScores] | None = None,
     names: Sequence[str] | None = None,
     columns: int = 7,
 ) -> np.ndarray:
-    """A tile per joint: its pose map over the image, its occlusion map, and a bar per discriminator.
+    """Draw a tile per joint: its pose map over the image, its occlusion map, and a bar per discriminator.
 
     Args:
-        image: (H, W, 3) uint8, what the model sees.
-        pose: (K, h, w).
-        occlusion: (K, h, w), if there are any.
-        verdicts: By what stands on the bar, such as 'P'.
+        image: (H, W, 3) uint8, the input of the model.
+        pose: (K, h, w) pose maps.
+        occlusion: (K, h, w) occlusion maps, if there are any.
+        scores: Scores by the text on the bar, such as 'P'.
         names: K titles; by default numbers.
-        columns: Tiles in a row.
+        columns: Number of tiles in a row.
 
     Returns:
-        np.ndarray: The sheet, uint8.
+        The sheet, uint8.
 
     Raises:
-        ValueError: Something is not of K joints.
+        ValueError: An argument has another number of joints than ``pose``.
     """
     count = len(pose)
     parts = dict(occlusion=occlusion, names=names)
-    for title, verdict in (verdicts or {}).items():
-        parts |= {f'verdicts[{title!r}].{key}': value for key, value in verdict._asdict().items()}
+    for title, one in (scores or {}).items():
+        parts |= {f'scores[{title!r}].{key}': value for key, value in one._asdict().items()}
     for key, value in parts.items():
         if value is not None and len(value) != count:
-            raise ValueError(f'{key} is of {len(value)} joints, pose of {count}')
+            raise ValueError(f'{key} has {len(value)} joints, pose has {count}')
     tiles = []
     for k in range(count):
         rows = [overlay(image, pose[k])]
         if occlusion is not None:
             rows.append(overlay(image, occlusion[k]))
-        for title, verdict in (verdicts or {}).items():
-            rows.append(verdict_bar(image.shape[1], title, float(verdict.scores[k]), float(verdict.labels[k])))
+        for title, one in (scores or {}).items():
+            rows.append(score_bar(image.shape[1], title, float(one.scores[k]), float(one.labels[k])))
         tiles.append(stack_rows(rows))
     return contact_sheet(tiles, columns, [str(k) for k in range(count)] if names is None else names)

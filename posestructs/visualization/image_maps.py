@@ -1,4 +1,4 @@
-"""Maps of people's crops, laid over the image that they are cut from.
+"""Map the maps of persons' crops back onto the image.
 
 Shapes: K joints (or channels of any kind), h x w cells of a crop's map, H x W pixels of the image.
 """
@@ -17,16 +17,16 @@ _NAMES = dict(occlusion_heatmaps='occlusion')
 
 
 def crop_matrix(crop: Mapping[str, Any], size: Sequence[int], centred: bool = False) -> np.ndarray:
-    """Where cells of a crop's map lie in the image, as the estimator places its joints.
+    """Affine transform from cells of a crop's map to the image, as the estimator places its joints.
 
     Args:
         crop: Meta information of the sample: ``input_center``, ``input_scale``, ``input_size``.
-        size: Width and height of the map; of the crop itself for its pixels.
-        centred: Whether a cell covers whole pixels of the crop and stands for their centre, as part scores do, or for
-            the pixel at its upper left, as heatmaps do.
+        size: Width and height of the map, or of the crop itself for its pixels.
+        centred: True if a cell stands for the centre of the pixels that it covers, as in part scores; False if it
+            stands for its upper left pixel, as in heatmaps.
 
     Returns:
-        np.ndarray: (2, 3) affine matrix, cells to pixels.
+        (2, 3) affine matrix, cells to pixels.
     """
     scale, center, pixels = (
         np.asarray(crop[key], np.float64).reshape(2) for key in ('input_scale', 'input_center', 'input_size')
@@ -37,16 +37,16 @@ def crop_matrix(crop: Mapping[str, Any], size: Sequence[int], centred: bool = Fa
 
 
 def maps_of_image(samples: Sequence[PoseDataSample], centred: bool = False) -> dict[str, np.ndarray]:
-    """Lay the maps of all people of an image over it; where they overlap the greater value counts.
+    """Map the maps of all persons onto the image; where they overlap, the greater value is kept.
 
     Args:
-        samples: One per person, with ``pred_fields``.
+        samples: One sample for each person, with ``pred_fields``.
         centred: See :func:`crop_matrix`.
 
     Returns:
-        dict[str, np.ndarray]: ``heatmaps`` and, as far as the head gives them, ``occlusion`` or ``part_scores`` (of all
-        parts of its tree and of the background), (K, h, w) float32 each. The grid covers the whole image, at most 256
-        cells long; cell (x, y) lies at pixel (x, y) * W / w. Outside the crops there is 0.
+        ``heatmaps`` and, if the head outputs them, ``occlusion`` or ``part_scores`` (of all parts of its tree and of
+        the background), (K, h, w) float32 each. The grid covers the whole image and is at most 256 cells long; cell
+        (x, y) lies at pixel (x, y) * W / w. Values outside the crops are 0.
     """
     maps: dict[str, np.ndarray] = {}
     for sample in samples:

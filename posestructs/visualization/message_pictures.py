@@ -1,5 +1,5 @@
-"""Pictures of messages between parts, after the figures of Chu et al., CVPR 2016: what a neighbour knows, the kernel
-that shifts it, and what that does to a part's score. Images are uint8 RGB.
+"""Draw messages between parts, after the figures of Chu et al., CVPR 2016: the score of a neighbour, the kernel of its
+message, and the effect on the score of the receiving part. Images are uint8 RGB.
 
 Shapes: h x w cells of the model's maps, H x W pixels of its input.
 """
@@ -21,43 +21,42 @@ from posestructs.models.necks import TreeMessagePassing
 from posestructs.visualization import message_trace as tracing
 
 _CAPTION = (
-    'Score before messages: the same head on features of which no part has heard a neighbour, f(A_k) and f(B_k); '
-    'after: on the model\'s own. Both are probabilities on one scale; numbers are their maxima. "Knows" is how far the '
-    "sender's features of that direction speak for it. A kernel shows where a sender in its centre puts {part} (red) "
-    'and where not (blue), as the prediction reads it; axes in cells. "Adds" is the score of {part} before the softmax '
-    'less what it would be without this one message.'
+    'Score before messages: the same head on the input features f(A_k), f(B_k); after: on the updated ones. Both are '
+    "probabilities on one scale; numbers are their maxima. The sender's score is that of its features of that "
+    'direction. A kernel shows where a sender in its centre raises (red) or lowers (blue) the score of {part}; axes in '
+    'cells. The effect is the score of {part} before the softmax minus its score without this one message.'
 )
 _MARK = dict(linestyle='none', markersize=10, fillstyle='none')
 _INK = {'o': '#d95f02', 's': '#1b9e77', '+': 'black'}
-_SILENT = 'The model has no messages to {part}: its score is the same before and after.'
+_NO_MESSAGES = 'The model has no messages to {part}: its score is the same before and after.'
 
 
 class NeighbourMaps(NamedTuple):
-    """What one neighbour tells a part.
+    """Message of one neighbour to a part.
 
-    Args:
-        name: The neighbour.
-        direction: 'up': it is a child; 'down': the parent.
-        known: (h, w), how far its features of this direction speak for it.
+    Attributes:
+        name: Name of the neighbour.
+        direction: 'up' if it is a child, 'down' if it is the parent.
+        score: (h, w) score of the neighbour from its features of this direction.
         kernel: (side, side), see :func:`.message_trace.effective_kernel`.
         effect: (h, w), see :func:`.message_trace.message_effect`.
     """
 
     name: str
     direction: str
-    known: np.ndarray
+    score: np.ndarray
     kernel: np.ndarray
     effect: np.ndarray
 
 
 class PartMaps(NamedTuple):
-    """A part's score and how it came about.
+    """Score of a part and the messages that it receives.
 
-    Args:
-        name: The part.
+    Attributes:
+        name: Name of the part.
         before: (h, w) probability without messages.
         after: (h, w) probability with messages.
-        neighbours: Children first.
+        neighbours: Messages, children first.
     """
 
     name: str
@@ -73,14 +72,14 @@ def part_maps(
     """Maps of one part in one image.
 
     Args:
-        neck (TreeMessagePassing): The neck.
-        head (PartScoreHead): The head.
-        trace (Trace): Of the neck.
-        part (int): The part.
-        image (int): Which image of the batch.
+        neck: The neck.
+        head: The head.
+        trace: Trace of the neck.
+        part: The part.
+        image: Index of the image in the batch.
 
     Returns:
-        PartMaps: The maps.
+        Maps of the part.
     """
 
     def array(maps: torch.Tensor) -> np.ndarray:
@@ -97,24 +96,26 @@ def part_maps(
         for direction in tracing.SIDES
         for sender in tracing.neighbours(neck, part, direction)
     ]
-    before, after = (array(tracing.part_probability(head, trace, part, heard)[image]) for heard in (False, True))
+    before, after = (
+        array(tracing.part_probability(head, trace, part, with_messages)[image]) for with_messages in (False, True)
+    )
     return PartMaps(neck.tree.names[part], before, after, tuple(neighbours))
 
 
 def draw_messages(
     picture: np.ndarray, maps: PartMaps, truth: np.ndarray | None = None, title: str = '', tile: float = 3.0
 ) -> np.ndarray:
-    """Draw a part's score before and after messages, and below, a row each, what its neighbours sent.
+    """Draw the score of a part before and after messages, and below it a row for each neighbour.
 
     Args:
-        picture (np.ndarray): (H, W, 3) uint8 RGB, the input of the model.
-        maps (PartMaps): Of :func:`part_maps`.
-        truth (np.ndarray, optional): (2,) where the part is, in pixels.
-        title (str): Of the whole picture.
-        tile (float): Side of a map in inches, at 100 dots an inch.
+        picture: (H, W, 3) uint8 RGB input of the model.
+        maps: Result of :func:`part_maps`.
+        truth: (2,) labelled position of the part in pixels.
+        title: Title of the whole figure.
+        tile: Side of a map in inches, at 100 dots per inch.
 
     Returns:
-        np.ndarray: Picture of three columns, (height, width, 3) uint8 RGB.
+        Image of three columns, (height, width, 3) uint8 RGB.
     """
     rows = 1 + len(maps.neighbours)
     figure = Figure(figsize=(3.4 * tile, tile * rows + 1.0), dpi=100, layout='constrained')
@@ -124,7 +125,7 @@ def draw_messages(
     _draw_scores(figure, axes[0], picture, maps, truth)
     for row, neighbour in zip(axes[1:], maps.neighbours, strict=True):
         _draw_neighbour(figure, row, picture, maps.name, neighbour)
-    caption = (_CAPTION if maps.neighbours else _SILENT).format(part=maps.name)
+    caption = (_CAPTION if maps.neighbours else _NO_MESSAGES).format(part=maps.name)
     figure.supxlabel(textwrap.fill(caption, int(44 * tile)), fontsize=8, ha='left', x=0.01)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -136,7 +137,7 @@ def _draw_scores(
     axes[0].imshow(picture)
     marks = [(_peak(maps.before, picture), 'o', 'before'), (_peak(maps.after, picture), 's', 'after')]
     if truth is not None:
-        marks.append((truth, '+', 'true'))
+        marks.append((truth, '+', 'labelled'))
     for (x, y), marker, label in marks:
         axes[0].plot(x, y, marker, **_MARK, color='white', markeredgewidth=4)
         axes[0].plot(x, y, marker, **_MARK, color=_INK[marker], markeredgewidth=1.8, label=label)
@@ -154,10 +155,10 @@ def _draw_scores(
 def _draw_neighbour(
     figure: Figure, axes: Sequence[Axes], picture: np.ndarray, part: str, neighbour: NeighbourMaps
 ) -> None:
-    who = 'child' if neighbour.direction == 'up' else 'parent'
-    low, high = float(neighbour.known.min()), float(neighbour.known.max())
-    shown = _overlay(axes[0], picture, neighbour.known, 'viridis', low, max(high, low + 1e-12))
-    axes[0].set_title(f'{neighbour.name} ({who}) knows', fontsize=9)
+    relation = 'child' if neighbour.direction == 'up' else 'parent'
+    low, high = float(neighbour.score.min()), float(neighbour.score.max())
+    shown = _overlay(axes[0], picture, neighbour.score, 'viridis', low, max(high, low + 1e-12))
+    axes[0].set_title(f'{neighbour.name} ({relation}): score', fontsize=9)
     _bar(figure, axes[0], shown)
 
     half = neighbour.kernel.shape[0] / 2
@@ -177,14 +178,14 @@ def _draw_neighbour(
 
     most = _most(neighbour.effect)
     shown = _overlay(axes[2], picture, neighbour.effect, 'RdBu_r', -most, most)
-    axes[2].set_title(f'adds to {part}', fontsize=9)
+    axes[2].set_title(f'effect on {part}', fontsize=9)
     _bar(figure, axes[2], shown)
     for ax in (axes[0], axes[2]):
         ax.set_axis_off()
 
 
 def _overlay(ax: Axes, picture: np.ndarray, maps: np.ndarray, colors: str, low: float, high: float):
-    """A map over the grey picture; cells lie where they belong."""
+    """Draw a map over the grey image, aligned with its pixels."""
     height, width = picture.shape[:2]
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     ax.imshow(picture.mean(axis=2), cmap='gray', vmin=0, vmax=255, extent=extent)

@@ -1,4 +1,4 @@
-"""mmpose's visualizer, with occluded joints marked."""
+"""Visualizer of mmpose that marks occluded joints."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from posestructs.visualization.pose_drawing import draw_pose
 class OcclusionLocalVisualizer(PoseLocalVisualizer):
     """mmpose's ``PoseLocalVisualizer`` that draws occluded joints as rings and their limbs dashed.
 
-    It reads ``keypoints_occluded`` of ground truth (1, 0, -1) and of predictions (a probability) where it is there;
-    without it all joints are drawn as visible. The OpenPose style is left to mmpose. ``radius`` and ``line_width`` may
-    be set later, as mmpose's inferencers do; None makes them automatic again. Below heatmaps it draws occlusion maps
+    It uses ``keypoints_occluded`` of ground truth (1, 0, -1) and of predictions (a probability) if present; otherwise
+    all joints are drawn as visible. The OpenPose style is left to mmpose. ``radius`` and ``line_width`` may
+    be set later, as mmpose's inferencers do; None makes them automatic. Below heatmaps it draws occlusion maps
     (``occlusion`` or ``occlusion_heatmaps`` of ``pred_fields``), both on the scale of the heatmaps.
 
     Args:
-        name (str): Name of the instance. Defaults to 'visualizer'.
-        radius (float, optional): Of a joint, in pixels. By default it grows with the image and the person.
-        line_width (int, optional): Of a limb, in pixels. By default half the radius.
+        name: Name of the instance. Defaults to 'visualizer'.
+        radius: Radius of a joint in pixels. By default it grows with the image and the person.
+        line_width: Width of a limb in pixels. By default half the radius.
         **kwargs: As for ``PoseLocalVisualizer``.
     """
 
@@ -43,7 +43,7 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
 
     @property
     def radius(self) -> float:
-        """Of a joint, in pixels; where it is automatic, what mmpose draws the OpenPose style with."""
+        """Radius of a joint in pixels; if automatic, that of mmpose's OpenPose style."""
         return 3 if self._radius is None else self._radius
 
     @radius.setter
@@ -52,7 +52,7 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
 
     @property
     def line_width(self) -> int:
-        """Of a limb, in pixels; where it is automatic, what mmpose draws boxes with."""
+        """Width of a limb in pixels; if automatic, that of mmpose's boxes."""
         return 1 if self._line_width is None else self._line_width
 
     @line_width.setter
@@ -105,7 +105,7 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
         return self.show_keypoint_weight and visible is not None
 
     def _style(self, num_joints: int) -> dict:
-        """What :func:`draw_pose` reads of metainfo, from mmpose's arguments, which may be names of colours."""
+        """Metainfo for :func:`draw_pose`, from mmpose's arguments, which may be names of colours."""
         links = [] if self.skeleton is None or self.link_color is None else self.skeleton
         return dict(
             keypoint_colors=_color_list(self.kpt_color, num_joints),
@@ -121,7 +121,7 @@ def _array(value: Any) -> np.ndarray | None:
 
 
 def _color_list(colors: Any, count: int) -> list:
-    """mmpose's colours as RGB, one for each."""
+    """Colours of mmpose as RGB, one for each joint or limb."""
     if colors is None or isinstance(colors, str):
         colors = [colors] * count
     return [mmcv.color_val(c)[::-1] if isinstance(c, str) else c for c in colors]

@@ -1,6 +1,6 @@
-"""Drawing of poses that tells occluded joints from visible ones.
+"""Draw poses with visible and occluded joints.
 
-A visible joint is a filled disc, an occluded one a ring, one of which it is not known a filled square. A limb that ends
+A visible joint is a filled disc, an occluded one a ring, one of unknown visibility a filled square. A limb that ends
 in an occluded joint is dashed. Images are uint8 RGB, as in mmpose's visualizers; coordinates are 0-based pixels.
 """
 
@@ -35,26 +35,26 @@ def draw_pose(
     opacity: np.ndarray | float = 1,
     indices: bool = False,
 ) -> np.ndarray:
-    """Draw the skeletons of N people with K joints.
+    """Draw the skeletons of N persons with K joints.
 
     Args:
-        image (np.ndarray): (H, W, 3) uint8 RGB; it is not changed.
-        keypoints (np.ndarray): (N, K, 2) or (K, 2) joints in pixels of ``image``.
-        visible (np.ndarray, optional): (N, K) or (K,) mmpose's ``keypoints_visible`` (labelled) or scores; joints below
+        image: (H, W, 3) uint8 RGB; it is not changed.
+        keypoints: (N, K, 2) or (K, 2) joints in pixels of ``image``.
+        visible: (N, K) or (K,) mmpose's ``keypoints_visible`` (labelled) or scores; joints below
             ``threshold`` are left out. Defaults to all ones.
-        occluded (np.ndarray, optional): (N, K) or (K,) ``keypoints_occluded``: 0.5 and more is occluded, below 0 is not
+        occluded: (N, K) or (K,) ``keypoints_occluded``: 0.5 and more is occluded, below 0 is not
             known. Defaults to all visible.
-        metainfo (Mapping, optional): A data set's metainfo, of which ``skeleton_links``, ``keypoint_colors`` and
+        metainfo: A data set's metainfo, of which ``skeleton_links``, ``keypoint_colors`` and
             ``skeleton_link_colors`` (RGB) are used where present; a colour ``None`` leaves its joint or limb out.
-        scale (float): The image is enlarged by this factor first. Defaults to 1.
-        threshold (float): Least value of ``visible`` that is drawn. Defaults to 0.3.
-        radius (float, optional): Of a joint, in pixels of the result. By default by the sizes of image and person.
-        line_width (int, optional): Of a limb, in pixels of the result. By default half the radius.
-        opacity (np.ndarray | float): (N, K), (K,) or one number from 0 to 1. Defaults to 1.
-        indices (bool): Write each joint's index beside it. Defaults to False.
+        scale: The image is enlarged by this factor first. Defaults to 1.
+        threshold: Least value of ``visible`` that is drawn. Defaults to 0.3.
+        radius: Radius of a joint in pixels of the result. By default derived from the sizes of image and person.
+        line_width: Width of a limb in pixels of the result. By default half the radius.
+        opacity: (N, K), (K,) or one number from 0 to 1. Defaults to 1.
+        indices: Write each joint's index beside it. Defaults to False.
 
     Returns:
-        np.ndarray: (round(H * scale), round(W * scale), 3) uint8 RGB.
+        (round(H * scale), round(W * scale), 3) uint8 RGB.
 
     Raises:
         ValueError: ``image`` is not (H, W, 3) uint8, or an array or colour list does not fit the joints.
@@ -77,14 +77,14 @@ def draw_pose(
 
 
 def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
-    """A copy of an image, enlarged.
+    """Scale a copy of an image.
 
     Args:
-        image (np.ndarray): (H, W, 3) uint8.
-        scale (float): The factor; 1 only copies.
+        image: (H, W, 3) uint8.
+        scale: Factor; 1 only copies.
 
     Returns:
-        np.ndarray: (round(H * scale), round(W * scale), 3) uint8.
+        (round(H * scale), round(W * scale), 3) uint8.
 
     Raises:
         ValueError: ``scale`` is not above 0.
@@ -98,27 +98,27 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
 
 
 def enlarged_points(points: np.ndarray, scale: float) -> np.ndarray:
-    """Where points of an image are after :func:`enlarge`.
+    """Positions of points of an image after :func:`enlarge`.
 
     Args:
-        points (np.ndarray): (..., 2) pixels, 0 being the centre of the first.
-        scale (float): The factor.
+        points: (..., 2) pixels; 0 is the centre of the first pixel.
+        scale: Factor.
 
     Returns:
-        np.ndarray: (..., 2) pixels of the enlarged image.
+        (..., 2) pixels of the enlarged image.
     """
     return (np.asarray(points, dtype=np.float64) + 0.5) * scale - 0.5
 
 
 def draw_legend(width: int, kinds: Sequence[str] = (VISIBLE, OCCLUDED, UNKNOWN)) -> np.ndarray:
-    """A strip that explains the marks, to go below pictures.
+    """Draw a legend of the marks, to be placed below images.
 
     Args:
-        width (int): Its width in pixels; the marks wrap into as many lines as they need.
-        kinds (Sequence[str]): Of 'visible', 'occluded', 'not known'.
+        width: Width in pixels; the marks wrap into several lines if needed.
+        kinds: Marks to explain, of 'visible', 'occluded', 'not known'.
 
     Returns:
-        np.ndarray: (height, width, 3) uint8 RGB.
+        (height, width, 3) uint8 RGB.
     """
     line, step, scale = 24, 28, 0.45
     places, x, y = [], 8, 0
@@ -200,13 +200,13 @@ def _colors(name: str, colors: Sequence | None, count: int) -> list[Color | None
 
 
 def _fixed(point: Sequence[float]) -> tuple[int, int]:
-    """cv2's fixed-point coordinates; far-off ones are cut, as they would not fit into 32 bits."""
+    """Fixed-point coordinates for cv2, clipped so that they fit into 32 bits."""
     x, y = np.clip(np.round(np.asarray(point, dtype=np.float64) * (1 << _BITS)), -(2**26), 2**26)
     return int(x), int(y)
 
 
 def _fitting_radius(canvas: np.ndarray, points: np.ndarray) -> float:
-    """Radius of a joint that is neither lost in a large image nor hides a small person."""
+    """Radius of a joint that fits the sizes of the image and the person."""
     by_image = np.sqrt(canvas.shape[0] * canvas.shape[1]) / 75
     by_person = np.ptp(points, axis=0).max() / 24 if len(points) else 0
     return float(max(2, min(by_image, by_person)))
@@ -222,7 +222,7 @@ def _blend(canvas: np.ndarray, opacity: float, draw: Any, *args: Any) -> None:
 
 
 def _shorten(a: np.ndarray, b: np.ndarray, cut_a: float, cut_b: float) -> tuple[np.ndarray, np.ndarray]:
-    """Keep a limb out of the rings at its ends."""
+    """Shorten a limb so that it ends at the rings of its joints."""
     length = float(np.hypot(*(b - a)))
     if length <= cut_a + cut_b:
         return a, a
@@ -242,7 +242,7 @@ def _draw_limb(canvas: np.ndarray, a: np.ndarray, b: np.ndarray, color: Color, w
 
 
 def _draw_joint(canvas: np.ndarray, point: np.ndarray, kind: str, color: Color, radius: float) -> None:
-    """A mark with a dark rim, so that it shows on any background."""
+    """Draw a mark with a dark rim, visible on any background."""
     r = round(radius * (1 << _BITS))
     rim = 1 << _BITS
     centre = _fixed(point)
@@ -259,7 +259,7 @@ def _draw_joint(canvas: np.ndarray, point: np.ndarray, kind: str, color: Color, 
 
 
 def _draw_ring(canvas: np.ndarray, point: np.ndarray, color: Color, outer: float, inner: float) -> None:
-    """A ring through which the picture is seen. cv2's thick circles are too thick at this size to have a hole."""
+    """Draw a ring with a transparent centre; thick circles of cv2 have no hole at this size."""
     reach = int(outer) + 3
     left, top = (int(v) - reach for v in np.clip(np.round(point), -(2**20), 2**20))
     rows = slice(max(top, 0), max(top + 2 * reach + 1, 0))
@@ -278,7 +278,7 @@ def _draw_ring(canvas: np.ndarray, point: np.ndarray, color: Color, outer: float
 
 
 def _draw_text(canvas: np.ndarray, text: str, corner: Sequence[float], scale: float, outlined: bool = True) -> None:
-    """Text whose lower left corner is given."""
+    """Draw text at its lower left corner."""
     place = tuple(int(v) for v in np.clip(corner, -(2**20), 2**20))
     if outlined:
         cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _BLACK, 3, cv2.LINE_AA)

@@ -1,8 +1,8 @@
-"""Pictures of predictions with all that a model knows of them, while it is trained or tested.
+"""Draw predictions with their maps and the scores of the discriminators during validation and testing.
 
-For a person two pictures: one of the image, with the skeleton, below it heatmaps and occlusion maps; and one with a
-tile per joint, of its map, its occlusion map, and a bar per discriminator, as long as its verdict on the joint; of
-:class:`~posestructs.models.heads.PartScoreHead` a tile per part, virtual ones and background included, of its score.
+There are two images for a person: the input image with the skeleton, above its heatmaps and occlusion maps; and a sheet
+with a tile per joint, of its map, its occlusion map, and a bar per discriminator, as long as its score. The sheet of a
+:class:`~posestructs.models.heads.PartScoreHead` has a tile per part, virtual parts and background included.
 """
 
 from __future__ import annotations
@@ -29,68 +29,67 @@ from posestructs.utils.images import decode_image, write_image
 from posestructs.utils.media import output_suffix
 from posestructs.utils.release import discriminators_in
 from posestructs.visualization.browsing import as_picture
-from posestructs.visualization.heatmap_sheet import LETTERS, Verdicts, heatmap_sheet
+from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name
 from posestructs.visualization.image_maps import crop_matrix, maps_of_image
 from posestructs.visualization.pose_drawing import enlarge
 
-_TILE = 96  # least shorter side in pixels
+_TILE = 96  # least length of the shorter side in pixels
 
 
 @HOOKS.register_module()
 class StructureVisualizationHook(PoseVisualizationHook):
-    """mmpose's ``PoseVisualizationHook`` with maps and verdicts.
+    """mmpose's ``PoseVisualizationHook`` with maps and scores of discriminators.
 
     In validation the first person of every ``interval``-th batch is drawn, in testing every ``interval``-th person.
-    With ``out_dir`` testing writes files ``NAME_0.SUFFIX`` and ``NAME_0_maps.png`` there; otherwise pictures go to the
-    visualizer's backends (files, TensorBoard, WandB) as ``val_img`` and ``val_maps``, ``test_img`` and ``test_maps``.
-    A relative ``out_dir`` lies below the run in the work directory. Images of data sets that have no files are shown as
-    far as the model sees them.
+    With ``out_dir``, testing writes ``NAME_0.SUFFIX`` and ``NAME_0_maps.png`` there (in the format of the image, or as
+    JPEG where OpenCV does not write it); otherwise images go to the visualizer's backends (files, TensorBoard, WandB)
+    as ``val_img`` and ``val_maps``, ``test_img`` and ``test_maps``. A relative ``out_dir`` lies below the run in the
+    work directory. If a data set has no image files, the part of the image that the model sees is shown.
 
     Args:
-        maps: Have the model give its maps, and draw them. Defaults to True.
-        **kwargs: mmpose's: ``enable``, ``interval``, ``kpt_thr``, ``show``, ``wait_time``, ``out_dir``,
-            ``backend_args``.
+        maps: Have the model output its maps, and draw them. Defaults to True.
+        **kwargs: Arguments of mmpose's hook: ``enable``, ``interval``, ``kpt_thr``, ``show``, ``wait_time``,
+            ``out_dir``, ``backend_args``.
     """
 
     def __init__(self, *args: Any, maps: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.maps = maps
-        self._scored: list[str] = []
+        self._discriminators: list[str] = []
         self._before: tuple[dict, Any] | None = None
         self._folder: Path | None = None
 
     # ------------------------------------------------------------------------------------------------ the run
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping) -> None:
-        """Attach discriminators to a model that is tested, if the checkpoint has weights for them."""
+        """Attach the discriminators that the checkpoint holds; a model is tested without them otherwise."""
         model = unwrapped(runner.model)
         if not (self.enable and self.maps and hasattr(model, 'attach_discriminators')):
             return
-        weights = checkpoint.get('state_dict', checkpoint)
-        held = discriminators_in(weights)
+        held = discriminators_in(checkpoint.get('state_dict', checkpoint))
         names = [name for name in model.networks() if name in held]
         if names:
             model.attach_discriminators()
-            self._scored = names
+            self._discriminators = names
 
     def before_val(self, runner: Runner) -> None:
-        """Have the model give its maps."""
-        self._ask_for_maps(runner)
+        """Have the model output its maps."""
+        self._request_maps(runner)
 
     def after_val(self, runner: Runner) -> None:
-        """Leave the model as it was."""
-        self._ask_no_more()
+        """Restore the settings of the model."""
+        self._restore()
 
     def before_test(self, runner: Runner) -> None:
-        """Have the model give its maps, and settle where pictures go."""
-        self._ask_for_maps(runner)
+        """Have the model output its maps, and create the folder of the images."""
+        self._request_maps(runner)
         if self.enable and self.out_dir is not None:
             self._folder = Path(runner.work_dir, runner.timestamp, self.out_dir)
             self._folder.mkdir(parents=True, exist_ok=True)
 
     def after_test(self, runner: Runner) -> None:
-        """Leave the model as it was."""
-        self._ask_no_more()
+        """Restore the settings of the model."""
+        self._restore()
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[PoseDataSample]
@@ -104,7 +103,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[PoseDataSample]
     ) -> None:
-        """Draw the people of a batch."""
+        """Draw the persons of a batch."""
         if not self.enable:
             return
         self._visualizer.set_dataset_meta(runner.test_evaluator.dataset_meta)
@@ -113,7 +112,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
                 self._draw(runner, data_batch, outputs, index, 'test', self._test_index + 1)
             self._test_index += 1
 
-    def _ask_for_maps(self, runner: Runner) -> None:
+    def _request_maps(self, runner: Runner) -> None:
         model = unwrapped(runner.model)
         if (
             not self.enable
@@ -124,7 +123,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
         self._before = model.test_cfg, model.test_cfg.get('output_heatmaps')
         model.test_cfg['output_heatmaps'] = True
 
-    def _ask_no_more(self) -> None:
+    def _restore(self) -> None:
         if self._before is not None:
             (test_cfg, value), self._before = self._before, None
             test_cfg['output_heatmaps'] = bool(value)
@@ -157,7 +156,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
             self._visualizer.add_image(f'{phase}_maps', sheet, step)
 
     def _image(self, sample: PoseDataSample, crop: torch.Tensor) -> np.ndarray:
-        """The image, (H, W, 3) RGB; without a file what the model sees of it, where it was."""
+        """(H, W, 3) RGB image; without a file, the crop that the model sees, at its place."""
         path = sample.get('img_path')
         if path and exists(path, backend_args=self.backend_args):
             return np.ascontiguousarray(decode_image(get(path, backend_args=self.backend_args), path)[..., ::-1])
@@ -167,15 +166,15 @@ class StructureVisualizationHook(PoseVisualizationHook):
         return cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
 
     def _file(self, sample: PoseDataSample, step: int) -> Path:
-        """A name that is not taken: one image may show several people."""
+        """Name that is not taken, as one image may show several persons."""
         path, count = Path(sample.get('img_path') or f'{step:06d}.png'), 0
-        suffix = output_suffix(path)
+        suffix = output_suffix(path) if path.suffix else '.png'
         while (file := self._folder / f'{path.stem}_{count}{suffix}').exists():
             count += 1
         return file
 
     def _sheet(self, runner: Runner, sample: PoseDataSample, crop: torch.Tensor) -> np.ndarray | None:
-        """The picture with a tile per joint."""
+        """Sheet with a tile per joint."""
         fields = sample.get('pred_fields')
         if fields is None or 'heatmaps' not in fields:
             return None
@@ -187,26 +186,27 @@ class StructureVisualizationHook(PoseVisualizationHook):
         maps = [fields.get(key) for key in ('heatmaps', 'occlusion_heatmaps') if key in fields]
         pose, *occlusion = map(_array, maps)
         names = list((self._visualizer.dataset_meta or {}).get('keypoint_id2name', {}).values())
-        verdicts = self._verdicts(runner, sample, crop, maps)
-        return heatmap_sheet(tile, pose, *occlusion or [None], verdicts, names if len(names) == len(pose) else None)
+        scores = self._scores(runner, sample, crop, maps)
+        return heatmap_sheet(tile, pose, *occlusion or [None], scores, names if len(names) == len(pose) else None)
 
     @torch.no_grad()
-    def _verdicts(
+    def _scores(
         self, runner: Runner, sample: PoseDataSample, crop: torch.Tensor, maps: Sequence[torch.Tensor]
-    ) -> dict[str, Verdicts]:
-        """Scores of the discriminators on the predicted maps; their labels are not known."""
+    ) -> dict[str, DiscriminatorScores]:
+        """Scores of the discriminators on the predicted maps, without targets."""
         model = unwrapped(runner.model)
         discriminators = getattr(model, 'discriminators', None)
         if discriminators is None:
             return {}
         data = model.data_preprocessor(dict(inputs=[crop], data_samples=[sample]), False)
         both = torch.cat(list(maps))[None].to(data['inputs'])
-        names = self._scored if runner._train_loop is None else list(discriminators)
-        verdicts = {}
+        names = self._discriminators if runner._train_loop is None else list(discriminators)
+        result = {}
         for name in names:
-            scores = model.discriminator_logits(name, both, data['inputs']).sigmoid()[0].float().cpu().numpy()
-            verdicts[LETTERS.get(name, name)] = Verdicts(scores, np.full(len(scores), np.nan))
-        return verdicts
+            logits = model.discriminator_logits(name, both, data['inputs'])
+            scores = logits.sigmoid()[0].float().cpu().numpy()
+            result[short_name(name)] = DiscriminatorScores(scores, np.full(len(scores), np.nan))
+        return result
 
 
 def _array(maps: torch.Tensor) -> np.ndarray:

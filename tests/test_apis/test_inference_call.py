@@ -2,7 +2,7 @@
 
 import pytest
 
-from posestructs.apis.image_sources import Frame, Source
+from posestructs.apis.frames import Frame, Source
 from posestructs.apis.inference_call import Item, batches, progress_bar, temporary_items
 
 

@@ -20,7 +20,7 @@ from posestructs.visualization import draw_pose
 from tests.helpers import data_root, needs_data, repo_root
 
 BOXES = np.array([[5.0, 10, 50, 70], [-20, 0, 40, 200], [30, 30, 90, 60]], dtype=np.float32)
-PERSON_KEYS = {'keypoints', 'keypoint_scores', 'keypoints_occluded', 'bbox', 'bbox_score'}
+PERSON_KEYS = {'keypoints', 'keypoint_scores', 'keypoints_occluded', 'bbox', 'bbox_score', 'keypoint_names'}
 
 
 def people_of(results):
@@ -39,6 +39,7 @@ def test_people_in_boxes_are_those_of_mmpose(inferencer, images):
     expected = inference_topdown(inferencer.model, images[0], BOXES)
     people = result['predictions'][0]
     assert set(people[0]) == PERSON_KEYS
+    assert people[0]['keypoint_names'][:2] == ['right_ankle', 'right_knee'] and len(people[0]['keypoint_names']) == 14
     assert len({tuple(person['keypoints'][0]) for person in people}) == 3
     for person, sample, box in zip(people, expected, BOXES, strict=True):
         found = sample.pred_instances

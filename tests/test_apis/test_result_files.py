@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from posestructs.apis.image_sources import Frame, Source, open_source
+from posestructs.apis.frames import Frame, Source
+from posestructs.apis.image_sources import open_source
 from posestructs.apis.result_files import ResultFiles
 
 PICTURE = np.full((16, 32, 3), (200, 100, 0), np.uint8)  # RGB

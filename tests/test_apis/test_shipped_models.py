@@ -53,10 +53,10 @@ def test_models_are_listed_by_name_and_others_passed_over(tmp_path, monkeypatch)
     assert models['b'].checkpoint == tmp_path / 'b-00000000.pth'
     texts = [text.removeprefix(f'{tmp_path}/') for text, level in told if level == logging.WARNING]
     assert len(texts) == len(told) == 4
-    assert texts[0].startswith('damaged.pth is passed over: ')
-    assert texts[1] == 'lost.pth is passed over: its config, configs/no/such.py, is not there'
-    assert texts[2] == 'nameless.pth is passed over: it was not written by tools/misc/publish_model.py'
-    assert texts[3].startswith('tensor.pth is passed over: ')
+    assert texts[0].startswith('damaged.pth is skipped: ')
+    assert texts[1] == 'lost.pth is skipped: its config, configs/no/such.py, does not exist'
+    assert texts[2] == 'nameless.pth is skipped: it was not written by tools/misc/publish_model.py'
+    assert texts[3].startswith('tensor.pth is skipped: ')
 
 
 def test_the_default_is_first(tmp_path):

@@ -158,6 +158,9 @@ def test_joints_of_an_image_file(exported, command, tmp_path):
     assert len(found['joints']) == 16 and len(found['people']) == 2
     assert np.array(found['people'][0]['keypoints']).shape == (16, 2)
     assert found['people'][0] == found['people'][1] and found['people'][0]['bboxes'] == [20, 30, 100, 120]
+    keys = {'keypoints', 'keypoint_scores', 'bbox', 'bbox_score', 'keypoint_names'}  # those of demo/inference.py
+    assert keys <= set(found['people'][0]) and found['people'][0]['bbox'] == [[20, 30, 100, 120]]
+    assert found['people'][0]['keypoint_names'] == found['joints']
     (tmp_path / 'text.png').write_text('no image')
     done = command(PREDICT, out, 'text.png', cwd=tmp_path)
     assert done.returncode == 1 and done.stderr == 'predict_onnx.py: error: text.png: not an image\n'

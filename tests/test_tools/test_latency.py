@@ -23,7 +23,7 @@ def test_ways_are_measured_by_turns_on_the_same_images():
     network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU()).eval()
     data = export_network(network, (10, 6), {})
     compiled = shutil.which('g++') is not None
-    ways = latency['make_ways'](network, data, 1, compiled)
+    ways = latency['make_backends'](network, data, 1, compiled)
     assert list(ways) == ['torch', *(['torch.compile'] if compiled else []), 'onnxruntime']
     images, seen = torch.randn(2, 3, 6, 10), []
 

@@ -169,7 +169,7 @@ def test_images_that_the_reader_refuses_are_refused(onnx_pose, tmp_path, name):
 
 def test_an_unknown_codec_and_bad_images_are_refused(onnx_pose, tmp_path):
     codec = KEYPOINT_CODECS.build(dict(type='MegviiHeatmap', input_size=(64, 64), heatmap_size=(16, 16), kernel_size=3))
-    with pytest.raises(ValueError, match='how MegviiHeatmap decodes is not part of onnx_pose'):
+    with pytest.raises(ValueError, match='the codec MegviiHeatmap is not part of onnx_pose'):
         decoded(onnx_pose, np.zeros((1, 2, 16, 16), np.float32), codec)
     with pytest.raises(FileNotFoundError, match='gone.onnx: no such file'):
         onnx_pose.OnnxPose(tmp_path / 'gone.onnx')

@@ -69,7 +69,7 @@ def test_the_command_itself(command, folder, tmp_path):
     """In a process of its own, from another folder, with nothing installed."""
     call = (TOOL, folder / 'tiny.py', folder / 'tiny.pth', '--parts', 'right_elbow', '--index', 4)
     done = command(*call, cwd=tmp_path)
-    assert done.returncode == 0 and '1 pictures in work_dirs/messages/tiny' in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and '1 images in work_dirs/messages/tiny' in done.stdout, done.stdout + done.stderr
     (picture,) = (tmp_path / 'work_dirs' / 'messages' / 'tiny').iterdir()
     assert picture.name == 'test000004_right_elbow.png'
     # a row of scores, one for the child (forearm), one for the parent (upper arm)
@@ -109,14 +109,14 @@ def test_the_truth_goes_through_the_crop(load, folder):
     ('flags', 'message'),
     [
         (['--parts', 'nose_tip', 'neck'], '--parts nose_tip: no such part, allowed: head_top neck right_shoulder'),
-        (['--index', '5'], '--index 5: the test data has 5 people, from 0'),
-        (['--image', 'nowhere.png'], '--image nowhere.png does not exist'),
-        (['--image', 'tiny.py'], '--image tiny.py is no image'),
-        (['--image', 'photo.png', '--bbox', '80', '0', '90', '9'], '--bbox 80 0 90 9: no box in photo.png'),
+        (['--index', '5'], '--index 5: the test data has the persons 0 to 4'),
+        (['--image', 'nowhere.png'], '--image nowhere.png: No such file'),
+        (['--image', 'tiny.py'], '--image tiny.py: not decodable'),
+        (['--image', 'photo.png', '--bbox', '80', '0', '90', '9'], 'is outside the image, which is'),
         (['--bbox', '0', '0', '9', '9'], '--bbox needs --image'),
-        (['--device', 'warp:0'], '--device warp:0: '),
+        (['--device', 'warp:0'], "device 'warp:0'"),
         (['--cfg-options', 'test_dataloader=None'], 'sets no test_dataloader.dataset'),
-        (['--cfg-options', 'model.backbone.base_channels=16'], 'tiny.pth does not fit config'),
+        (['--cfg-options', 'model.backbone.base_channels=16'], 'tiny.pth is of another config than'),
         (['--cfg-options', 'test_dataloader.dataset.num_samples=0'], 'num_samples'),
     ],
 )

@@ -97,5 +97,5 @@ def test_maps_of_a_part_are_those_of_the_trace(direction):
     with torch.no_grad():
         for n, sender in zip(found.neighbours, (2, 0), strict=True):
             np.testing.assert_allclose(n.effect, tracing.message_effect(head, trace, sender, 1)[1].numpy())
-            np.testing.assert_allclose(n.known, tracing.evidence(head, trace, sender, n.direction)[1].numpy())
+            np.testing.assert_allclose(n.score, tracing.evidence(head, trace, sender, n.direction)[1].numpy())
             np.testing.assert_allclose(n.kernel, tracing.effective_kernel(neck, head, sender, 1).numpy())

@@ -65,8 +65,8 @@ def test_the_trace_ends_in_what_the_neck_gives(preset, direction, feats):
     trace = tracing.trace_messages(neck, feats)
     parts, shared = neck(feats)
     heard = parts.unflatten(1, (4, 2, CHANNELS))
-    torch.testing.assert_close(trace.heard['up'], heard[:, :, 0], rtol=0, atol=1e-12)
-    torch.testing.assert_close(trace.heard['down'], heard[:, :, 1], rtol=0, atol=1e-12)
+    torch.testing.assert_close(trace.updated['up'], heard[:, :, 0], rtol=0, atol=1e-12)
+    torch.testing.assert_close(trace.updated['down'], heard[:, :, 1], rtol=0, atol=1e-12)
     assert torch.equal(trace.shared, shared)
     up, down = {(ARM, BODY), (HAND, ARM), (LEG, BODY)}, {(BODY, ARM), (ARM, HAND), (BODY, LEG)}
     expected = dict(both=up | down, up=up, down=down, none=set())[direction]
@@ -75,7 +75,7 @@ def test_the_trace_ends_in_what_the_neck_gives(preset, direction, feats):
     logits = part_scores(head, head.forward((parts, shared)))
     for k in range(4):
         torch.testing.assert_close(tracing.part_probability(head, trace, k), probability[:, k])
-        found = tracing.part_logit(head, k, trace.heard['up'][:, k], trace.heard['down'][:, k])
+        found = tracing.part_logit(head, k, trace.updated['up'][:, k], trace.updated['down'][:, k])
         torch.testing.assert_close(found, logits[:, k])
 
 

@@ -14,7 +14,7 @@ from mmengine.utils import ManagerMixin
 from mmpose.registry import DATASETS, MODELS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from posestructs.visualization.heatmap_sheet import Verdicts, heatmap_sheet
+from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet
 from posestructs.visualization.pose_drawing import enlarge
 from tests.helpers import repo_root
 
@@ -85,10 +85,10 @@ def test_pictures_of_a_test_run(tool, checkpoint, tmp_path, monkeypatch):
             key: model.discriminators[name](maps, data['inputs']).sigmoid()[0].numpy()
             for key, name in (('P', 'pose'), ('C', 'confidence'))
         }
-    verdicts = {key: Verdicts(value, np.full(14, np.nan)) for key, value in scores.items()}
+    expected_scores = {key: DiscriminatorScores(value, np.full(14, np.nan)) for key, value in scores.items()}
     crop = np.ascontiguousarray(sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1])
     titles = list(dataset.metainfo['keypoint_id2name'].values())
-    expected = heatmap_sheet(enlarge(crop, 1.5), pose.numpy(), occlusion.numpy(), verdicts, titles)
+    expected = heatmap_sheet(enlarge(crop, 1.5), pose.numpy(), occlusion.numpy(), expected_scores, titles)
     sheet = cv2.imread(str(folder / '000002_0_maps.png'))[..., ::-1]
     assert sheet.shape == expected.shape
     assert np.abs(sheet.astype(int) - expected).mean() < 0.5
@@ -101,7 +101,7 @@ def test_pictures_of_a_test_run(tool, checkpoint, tmp_path, monkeypatch):
     assert np.abs(picture[64:128].astype(int) - picture[128:]).mean() > 1
 
 
-def test_a_checkpoint_without_discriminators_has_no_verdicts(tool, checkpoint, tmp_path):
+def test_a_checkpoint_without_discriminators_has_no_scores(tool, checkpoint, tmp_path):
     path, model = checkpoint
     state = {key: value for key, value in model.state_dict().items() if not key.startswith('discriminators.')}
     torch.save(dict(state_dict=state, meta={}), tmp_path / 'bare.pth')
@@ -148,4 +148,4 @@ def test_validation_pictures_and_losses_in_tensorboard(tool, tmp_path):
     picture = cv2.imdecode(np.frombuffer(image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (3 * 64, 64, 3)
     (sheet,) = events.Images('val_maps')
-    assert sheet.height > 2 * (2 * 96 + 2 * 16)  # two rows of tiles, two maps and two verdicts each
+    assert sheet.height > 2 * (2 * 96 + 2 * 16)  # two rows of tiles, two maps and two bars each

@@ -1,9 +1,9 @@
-"""Look at a model's maps: ``python tools/analysis/show_heatmaps.py CONFIG CHECKPOINT [flags]``.
+"""Draw a model's heatmaps: ``python tools/analysis/show_heatmaps.py CONFIG CHECKPOINT [flags]``.
 
-For each person: the crop with the predicted joints and with the true ones, and a tile per joint with its pose map, its
-occlusion map and what the discriminators say of it (P judges maps and image, C maps alone): a bar as long as the
-verdict, green where it is right, with t, the label that it should find. Occluded joints are rings. The discriminators
-are those of the checkpoint; one without (``strip_discriminators.py``) has no bars. Models of mmpose work as well.
+For each person: the crop with the predicted and with the labelled joints, and a tile per joint with its pose map, its
+occlusion map and the scores of the discriminators (P sees maps and image, C maps only): a bar as long as the score,
+green where it is right, with its target t. Occluded joints are rings. The discriminators are those of the checkpoint;
+one without them (``strip_discriminators.py``) has no bars. Models of mmpose work as well.
 """
 
 from __future__ import annotations
@@ -14,39 +14,42 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# a checkout works without being installed
+# a checkout works without installation
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmpose.registry import DATASETS, MODELS
 from rich.progress import track
 from torch import Tensor, nn
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.apis.devices import check_device
+from posestructs.apis.model_source import load_weights, read_checkpoint
 from posestructs.models.pose_estimators.head_maps import losses_and_maps, read_targets
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
+from posestructs.utils.images import write_image
 from posestructs.utils.release import discriminators_in
 from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.utils.weights_fit import weights_of
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
 from posestructs.visualization.browsing import as_picture, map_pipelines, step_name
-from posestructs.visualization.heatmap_sheet import LETTERS, Verdicts, heatmap_sheet
+from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name
 from posestructs.visualization.pose_drawing import enlarge, enlarged_points
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Draw a model's heatmaps and the verdicts of discriminators.")
+    parser = argparse.ArgumentParser(description="Draw a model's heatmaps and the scores of discriminators.")
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', help='a checkpoint file')
     parser.add_argument('--phase', choices=('train', 'val', 'test'), default='val', help='whose data loader')
-    parser.add_argument('--output-dir', type=Path, help='default: work_dirs/heatmaps/<config>')
+    parser.add_argument(
+        '--out-dir', '--output-dir', dest='output_dir', type=Path, help='default: work_dirs/heatmaps/<config>'
+    )
     parser.add_argument('--indices', type=int, nargs='+', help='samples to draw; default: the first ones')
     parser.add_argument('--max-item-num', type=int, default=8, help='samples at most, without --indices')
     parser.add_argument('--min-side', type=int, default=128, help='enlarge smaller tiles to this shorter side')
@@ -59,18 +62,17 @@ def load_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, li
     """The model with its weights, and the discriminators that the checkpoint holds."""
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
-    if hasattr(model, 'attach_discriminators'):
+    content = read_checkpoint(checkpoint)
+    held = discriminators_in(weights_of(content))
+    names = [name for name in getattr(model, 'networks', dict)() if name in held]
+    if names:
         model.attach_discriminators()
-    names = [name for name in getattr(model, 'networks', dict)() if name != 'generator']
-    state = _load_checkpoint(checkpoint, map_location='cpu')
-    state = state.get('state_dict', state)
-    held = discriminators_in(state)
-    load_checkpoint(model, checkpoint, map_location='cpu')
-    return model.to(device).eval(), [name for name in names if name in held]
+    load_weights(model, content, checkpoint, str(cfg.filename))
+    return model.to(device).eval(), names
 
 
 def with_targets(pipeline: list, encoder: Mapping) -> list:
-    """A pipeline that gives true maps and joints of the crop, whatever it gave before."""
+    """Pipeline that gives target maps and joints of the crop."""
     last = step_name(pipeline[-1]) if pipeline else 'nothing'
     if not last.endswith('PackPoseInputs'):
         raise UsageError(f'the pipeline must end in PackPoseInputs, it ends in {last}')
@@ -79,11 +81,11 @@ def with_targets(pipeline: list, encoder: Mapping) -> list:
 
 
 def build_dataset(cfg: Config, phase: str) -> Any:
-    """The data set of a phase, with targets of the head's codec."""
+    """Data set of a phase, with targets of the head's codec."""
     require_keys(cfg, 'model', f'{phase}_dataloader')
     decoder = (cfg.model.get('head') or {}).get('decoder')
     if decoder is None:
-        raise UsageError(f'config {cfg.filename} sets no model.head.decoder, which makes the true maps')
+        raise UsageError(f'config {cfg.filename} sets no model.head.decoder, which makes the target maps')
     dataset = cfg[f'{phase}_dataloader'].dataset
     map_pipelines(dataset, lambda pipeline: with_targets(pipeline, decoder))
     try:
@@ -92,30 +94,30 @@ def build_dataset(cfg: Config, phase: str) -> Any:
         raise UsageError(f'{cfg.filename}: cannot build the data set of {phase}: {error}') from error
 
 
-def judge(model: nn.Module, names: Sequence[str], maps: Tensor, data: Mapping) -> dict[str, Verdicts]:
-    """Verdicts on the predicted maps of one person, as in training."""
+def score(model: nn.Module, names: Sequence[str], maps: Tensor, data: Mapping) -> dict[str, DiscriminatorScores]:
+    """Scores of the discriminators on the predicted maps of one person, as in training."""
     if not names:
         return {}
     targets = read_targets(data['data_samples'], maps)
     joints = targets.num_joints
     args = maps[:, :joints], targets.maps[:, :joints], targets.cells, targets.sizes
-    verdicts = {}
+    result = {}
     for name in names:
         rule = model.label_rules[name]
         scores = model.discriminator_logits(name, targets.masked(maps), data['inputs']).sigmoid()
         labels = model.adversarial_loss.labels(rule, *args)
         labels = labels.masked_fill(targets.weights(rule) == 0, float('nan'))
-        verdicts[LETTERS.get(name, name)] = Verdicts(scores[0].cpu().numpy(), labels[0].cpu().numpy())
-    return verdicts
+        result[short_name(name)] = DiscriminatorScores(scores[0].cpu().numpy(), labels[0].cpu().numpy())
+    return result
 
 
 @torch.no_grad()
 def draw(model: nn.Module, names: Sequence[str], sample: Mapping, metainfo: Mapping, min_side: int) -> np.ndarray:
-    """The picture of one person."""
+    """Image of one person."""
     data = model.data_preprocessor(pseudo_collate([sample]), False)
     _, maps = losses_and_maps(model.head, model.extract_feat(data['inputs']), data['data_samples'], {})
     predicted, truth = model.head.decode(maps)[0], data['data_samples'][0].gt_instances
-    verdicts = judge(model, names, maps, data)
+    scores = score(model, names, maps, data)
     joints, maps = metainfo['num_keypoints'], maps[0].cpu().numpy()
     crop = as_picture(sample['inputs'].permute(1, 2, 0).numpy())
     scale = max(1.0, min_side / min(crop.shape[:2]))
@@ -125,14 +127,14 @@ def draw(model: nn.Module, names: Sequence[str], sample: Mapping, metainfo: Mapp
         factor = 2 * scale
         return draw_pose(enlarge(crop, factor), enlarged_points(points, factor), visible, occluded, metainfo)
 
-    people = [
+    persons = [
         drawn(predicted.keypoints, np.ones_like(predicted.keypoint_scores), predicted.get('keypoints_occluded')),
         drawn(truth.transformed_keypoints, truth.keypoints_visible, truth.get('keypoints_occluded')),
     ]
     titles = [metainfo['keypoint_id2name'][k] for k in range(joints)]
     occlusion = maps[joints:] if len(maps) == 2 * joints else None
-    sheet = heatmap_sheet(tile, maps[:joints], occlusion, verdicts, titles)
-    heads = contact_sheet(people, 2, ['predicted', 'true'])
+    sheet = heatmap_sheet(tile, maps[:joints], occlusion, scores, titles)
+    heads = contact_sheet(persons, 2, ['predicted', 'labelled'])
     return stack_rows([heads, sheet, draw_legend(sheet.shape[1])])
 
 
@@ -143,6 +145,7 @@ def main() -> None:
     if args.max_item_num < 1:
         raise UsageError(f'--max-item-num {args.max_item_num}: it must be at least 1')
     check_checkpoint(args.checkpoint, 'CHECKPOINT')
+    check_device(args.device)
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
@@ -154,14 +157,10 @@ def main() -> None:
     model, names = load_model(cfg, args.checkpoint, args.device)
     folder = args.output_dir or Path('work_dirs', 'heatmaps', Path(cfg.filename).stem)
     for index in track(indices, args.phase):
-        picture = draw(model, names, dataset[index], dataset.metainfo, args.min_side)
-        mmcv.imwrite(picture[..., ::-1], str(folder / f'{index:06d}.png'))
-    judges = (
-        ' and '.join(LETTERS.get(name, name) for name in names)
-        if names
-        else 'no discriminator, which the checkpoint lacks'
-    )
-    print(f'{len(indices)} pictures in {folder}, with verdicts of {judges}')
+        drawn = draw(model, names, dataset[index], dataset.metainfo, args.min_side)
+        write_image(folder / f'{index:06d}.png', drawn)
+    letters = ' and '.join(map(short_name, names)) if names else 'no discriminator: the checkpoint has none'
+    print(f'{len(indices)} images in {folder}, with scores of {letters}')
 
 
 if __name__ == '__main__':

@@ -1,36 +1,37 @@
-"""See what parts tell each other: ``python tools/analysis/show_messages.py CONFIG CHECKPOINT --parts NAME [flags]``.
+"""Draw messages between parts: ``python tools/analysis/show_messages.py CONFIG CHECKPOINT --parts NAME [flags]``.
 
-For an image, or a person of the config's data set, draws each chosen part's score before and after messages, and for
-each of its neighbours what it knew, the learned kernel, and what its message added. Needs a model with the neck
-``TreeMessagePassing`` and the head ``PartScoreHead``.
+For an image, or a person of the config's data set, each chosen part gets an image of its score before and after
+messages, and for each neighbour of the sender's score, the learned kernel and the effect of its message. Needs a model
+with the neck ``TreeMessagePassing`` and the head ``PartScoreHead``.
 """
 
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# a checkout works without being installed
+# a checkout works without installation
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from mmpose.registry import DATASETS, MODELS
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.apis.boxes import check_boxes, check_inside
+from posestructs.apis.devices import check_device
+from posestructs.apis.model_source import load_weights, read_checkpoint
 from posestructs.datasets.transforms.occlusion_channel import labelled
 from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
 from posestructs.structures import KinematicTree
 from posestructs.utils import cli
+from posestructs.utils.images import BadImageError, read_image, write_image
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import browsing
 from posestructs.visualization.message_pictures import draw_messages, part_maps
@@ -38,7 +39,7 @@ from posestructs.visualization.message_trace import trace_messages
 
 
 class Person(NamedTuple):
-    """One packed sample, its name, and where its parts are: (V, 2) in pixels of the input and (V,) whether known."""
+    """Packed sample, name, (V, 2) positions of its parts in pixels of the input, and (V,) whether labelled."""
 
     packed: dict[str, Any]
     name: str
@@ -59,7 +60,9 @@ def parse_args() -> argparse.Namespace:
         '--bbox', nargs=4, type=float, metavar=('X1', 'Y1', 'X2', 'Y2'), help='with --image; default: all of it'
     )
     parser.add_argument('--phase', choices=('train', 'val', 'test'), default='test', help='whose data loader')
-    parser.add_argument('--output-dir', type=Path, help='default: work_dirs/messages/<config>')
+    parser.add_argument(
+        '--out-dir', '--output-dir', dest='output_dir', type=Path, help='default: work_dirs/messages/<config>'
+    )
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     return parser.parse_args()
@@ -68,10 +71,7 @@ def parse_args() -> argparse.Namespace:
 def build_model(cfg: Config, checkpoint: str, device: str) -> torch.nn.Module:
     """The model with its weights, all of them."""
     cli.check_checkpoint(checkpoint, 'checkpoint')
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
-        raise UsageError(f'--device {device}: {str(error).splitlines()[0]}') from error
+    check_device(device)
     if 'init_cfg' in cfg.model.backbone:
         cfg.model.backbone.init_cfg = None  # the checkpoint has all weights
     model = MODELS.build(cfg.model)
@@ -81,11 +81,7 @@ def build_model(cfg: Config, checkpoint: str, device: str) -> torch.nn.Module:
             f'config {cfg.filename} has the neck {type(neck).__name__} and the head {type(head).__name__}; messages '
             'can be shown of TreeMessagePassing and PartScoreHead'
         )
-    try:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    except (RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = ' '.join(str(error).split())
-        raise UsageError(f'checkpoint {checkpoint} does not fit config {cfg.filename}: {reason[:300]}') from error
+    load_weights(model, read_checkpoint(checkpoint), checkpoint, str(cfg.filename))
     return model.to(device).eval()
 
 
@@ -102,21 +98,20 @@ def chosen_parts(tree: KinematicTree, names: list[str] | None) -> list[int]:
 def person_of_image(cfg: Config, args: argparse.Namespace, tree: KinematicTree) -> Person:
     """An image, cropped as for testing."""
     path = Path(args.image)
-    image = mmcv.imread(str(path)) if path.is_file() else None
-    if image is None:
-        raise UsageError(f'--image {path} {"is no image" if path.is_file() else "does not exist"}')
+    try:
+        image = read_image(path)
+    except BadImageError as error:
+        raise UsageError(f'--image {error}') from error
     height, width = image.shape[:2]
-    x1, y1, x2, y2 = args.bbox or (0, 0, width, height)
-    if not (x1 < x2 and y1 < y2 and x2 > 0 and y2 > 0 and x1 < width and y1 < height):
-        raise UsageError(f'--bbox {x1:g} {y1:g} {x2:g} {y2:g}: no box in {path}, which has {width} x {height} pixels')
+    boxes = check_boxes([args.bbox or (0, 0, width, height)], '--bbox')
+    check_inside(boxes, (width, height), '--bbox')
     pipeline = Compose(dataset_config(cfg, args.phase).pipeline)
-    bbox = np.array([[x1, y1, x2, y2]], dtype=np.float32)
-    packed = pipeline(dict(img_path=str(path), bbox=bbox, bbox_score=np.ones(1, np.float32)))
+    packed = pipeline(dict(img=image, img_path=str(path), bbox=boxes[:, :4], bbox_score=boxes[:, 4]))
     return Person(packed, path.stem, np.zeros((tree.num_parts, 2)), np.zeros(tree.num_parts, dtype=bool))
 
 
 def person_of_dataset(cfg: Config, args: argparse.Namespace, tree: KinematicTree) -> Person:
-    """A person of the data set, with the truth."""
+    """A person of the data set, with its labels."""
     config = dataset_config(cfg, args.phase)
     browsing.map_pipelines(config, lambda steps: [*steps[:-1], {**steps[-1], 'pack_transformed': True}])
     try:
@@ -126,11 +121,11 @@ def person_of_dataset(cfg: Config, args: argparse.Namespace, tree: KinematicTree
     except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
         raise UsageError(f'{cfg.filename}: {args.phase}_dataloader.dataset: {error}') from error
     if not 0 <= args.index < count:
-        raise UsageError(f'--index {args.index}: the {args.phase} data has {count} people, from 0')
+        raise UsageError(f'--index {args.index}: the {args.phase} data has the persons 0 to {count - 1}')
     if packed is None:
         raise UsageError(f'--index {args.index}: left out by the data set or its pipeline')
-    truth = packed['data_samples'].gt_instances
-    parts, known = tree.part_positions(truth.transformed_keypoints[0], labelled(truth.keypoints_visible)[0])
+    labels = packed['data_samples'].gt_instances
+    parts, known = tree.part_positions(labels.transformed_keypoints[0], labelled(labels.keypoints_visible)[0])
     return Person(packed, f'{args.phase}{args.index:06d}', parts, known)
 
 
@@ -160,14 +155,14 @@ def main() -> None:
     with torch.no_grad():
         inputs = model.data_preprocessor(pseudo_collate([person.packed]), training=False)['inputs']
         trace = trace_messages(model.neck, model.backbone(inputs))
-    picture = browsing.as_picture(person.packed['inputs'].permute(1, 2, 0).numpy())
+    image = browsing.as_picture(person.packed['inputs'].permute(1, 2, 0).numpy())
     folder = args.output_dir or Path('work_dirs', 'messages', Path(cfg.filename).stem)
     for part in parts:
         maps = part_maps(model.neck, model.head, trace, part)
-        truth = person.parts[part] if person.known[part] else None
-        drawn = draw_messages(picture, maps, truth, f'{maps.name}, {person.name}')
-        mmcv.imwrite(mmcv.rgb2bgr(drawn), str(folder / f'{person.name}_{maps.name}.png'))
-    print(f'{len(parts)} pictures in {folder}')
+        position = person.parts[part] if person.known[part] else None
+        drawn = draw_messages(image, maps, position, f'{maps.name}, {person.name}')
+        write_image(folder / f'{person.name}_{maps.name}.png', drawn)
+    print(f'{len(parts)} images in {folder}')
 
 
 if __name__ == '__main__':

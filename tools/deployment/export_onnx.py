@@ -1,8 +1,8 @@
-"""Export a network: ``python tools/deployment/export_onnx.py CONFIG [CHECKPOINT] --out X.onnx``.
+"""Export a network to ONNX: ``python tools/deployment/export_onnx.py CONFIG [CHECKPOINT] --out X.onnx``.
 
-The file takes normalised images in batches of any size and gives the last maps; discriminators are left out. It says
-in its metadata how images are cropped and normalised and how maps are decoded, which ``onnx_pose`` beside this file
-does with NumPy alone. It is compared with torch on batches of two sizes before it is written.
+The network takes normalised images in batches of any size and gives the last maps; discriminators are left out. The
+metadata of the file describes cropping, normalisation and decoding, which ``onnx_pose`` beside this file does with
+NumPy alone. The network is compared with torch on batches of two sizes before the file is written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-# a checkout works without being installed
+# a checkout works without installation
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
@@ -31,7 +31,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', nargs='?', help='default: random weights, for measurements')
     parser.add_argument('--out', type=Path, required=True, help='the file to write')
-    parser.add_argument('--batches', type=int, nargs=2, default=[1, 3], metavar='N', help='sizes to compare at')
+    parser.add_argument(
+        '--batches', type=int, nargs=2, default=[1, 3], metavar='N', help='batch sizes of the comparison'
+    )
     parser.add_argument(
         '--tolerance', type=float, default=1e-4, help='largest difference, as a share of the largest value or of 1'
     )
@@ -40,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def check_args(args: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is loaded."""
+    """Check the arguments before anything is loaded."""
     if args.out.suffix != '.onnx':
         raise UsageError(f'--out {args.out}: the name has to end in .onnx')
     if min(args.batches) < 1:
@@ -72,14 +74,16 @@ def main() -> None:
         )
     worst = max(difference.largest / max(1, difference.scale) for difference in found)
     if not worst <= args.tolerance:
-        raise UsageError(f'--tolerance {args.tolerance:g}: they differ by {worst:.2g}; nothing is written')
+        raise UsageError(
+            f'--tolerance {args.tolerance:g}: torch and onnxruntime differ by {worst:.2g}; nothing is written'
+        )
     atomic_write(args.out, data)
     print(
         f'{args.out}: {len(data) / 1e6:.2f} MB, codec {description["codec"]["type"]}'
         + ('' if args.checkpoint else ', random weights')
     )
     if (model.test_cfg or {}).get('pyramid_scales'):
-        print('The graph is of one size: test_cfg.pyramid_scales is left out.')
+        print('test_cfg.pyramid_scales is not exported: the graph is for one input size.')
 
 
 if __name__ == '__main__':

@@ -1,8 +1,9 @@
-"""Size and latency: ``python tools/deployment/latency.py CONFIG [CHECKPOINT] [--out FILE.json]``.
+"""Measure size and latency: ``python tools/deployment/latency.py CONFIG [CHECKPOINT] [--out FILE.json]``.
 
-The network (without decoding) in torch, compiled by torch.compile, and in onnxruntime. They take turns on the same
-batch in one run, so that what else the machine does hits all of them; the first rounds, in which torch compiles, do
-not count. All must give the same maps. CPU time is of all threads: with one thread it is what an idle machine takes.
+The network (without decoding) runs in torch, compiled by torch.compile, and in onnxruntime. These backends take turns
+on the same batch in one run, so that other load on the machine affects all of them; the first rounds, in which torch
+compiles, do not count. All must give the same maps. CPU time is summed over threads: with one thread it is the time on
+an idle machine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# a checkout works without being installed
+# a checkout works without installation
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
@@ -39,13 +40,13 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 
 WARM_UP = 2
 SAME = 1e-3
-"""Share of the largest value (or of 1) by which two ways may differ."""
+"""Share of the largest value (or of 1) by which two backends may differ."""
 
-Way = Callable[[torch.Tensor], np.ndarray]
+Backend = Callable[[torch.Tensor], np.ndarray]
 
 
 class Times(NamedTuple):
-    """Seconds of one batch, by the clock and of all threads, a number a round."""
+    """Seconds per batch for each round: wall clock, and CPU time of all threads."""
 
     wall: list[float]
     cpu: list[float]
@@ -55,9 +56,9 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Measure torch, torch.compile and onnxruntime.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
-    parser.add_argument('checkpoint', nargs='?', help='default: random weights, which take as long')
+    parser.add_argument('checkpoint', nargs='?', help='default: random weights, which take the same time')
     parser.add_argument('--batches', type=_positive, nargs='+', default=[1, 8], metavar='N')
-    parser.add_argument('--rounds', type=_positive, default=20, help='timed rounds of each')
+    parser.add_argument('--rounds', type=_positive, default=20, help='timed rounds per backend')
     parser.add_argument('--threads', type=_positive, default=1)
     parser.add_argument('--no-compile', action='store_true', help='leave out torch.compile, which needs a C++ compiler')
     parser.add_argument('--out', type=Path, help='json file for the figures')
@@ -72,38 +73,38 @@ def _positive(text: str) -> int:
     return value
 
 
-def make_ways(network: MapsNetwork, data: bytes, threads: int, compiled: bool) -> dict[str, Way]:
-    """The ways to run a network, by name."""
+def make_backends(network: MapsNetwork, data: bytes, threads: int, compiled: bool) -> dict[str, Backend]:
+    """Functions that run a network, by name."""
     session = open_session(data, threads)
-    ways: dict[str, Way] = {'torch': lambda images: network(images).numpy()}
+    backends: dict[str, Backend] = {'torch': lambda images: network(images).numpy()}
     if compiled:
         quick = torch.compile(network)
-        ways['torch.compile'] = lambda images: quick(images).numpy()
-    ways['onnxruntime'] = lambda images: session.run(None, {INPUT: images.numpy()})[0]
-    return ways
+        backends['torch.compile'] = lambda images: quick(images).numpy()
+    backends['onnxruntime'] = lambda images: session.run(None, {INPUT: images.numpy()})[0]
+    return backends
 
 
 @torch.no_grad()
-def measure(ways: dict[str, Way], images: torch.Tensor, rounds: int) -> dict[str, Times]:
-    """Run all ways by turns.
+def measure(backends: dict[str, Backend], images: torch.Tensor, rounds: int) -> dict[str, Times]:
+    """Run all backends in turns.
 
     Args:
-        ways: By name.
+        backends: Functions by name.
         images: (N, 3, h, w).
-        rounds: That count.
+        rounds: Number of timed rounds.
 
     Returns:
-        dict[str, Times]: By name.
+        Times by name.
 
     Raises:
         RuntimeError: They do not give the same maps.
     """
-    times = {name: Times([], []) for name in ways}
+    times = {name: Times([], []) for name in backends}
     for number in range(WARM_UP + rounds):
         maps = {}
-        for name, way in ways.items():
+        for name, run in backends.items():
             wall, cpu = time.perf_counter(), time.process_time()
-            maps[name] = way(images)
+            maps[name] = run(images)
             if number >= WARM_UP:
                 times[name].wall.append(time.perf_counter() - wall)
                 times[name].cpu.append(time.process_time() - cpu)
@@ -121,7 +122,7 @@ def _check_same(maps: dict[str, np.ndarray]) -> None:
 
 
 def make_rows(batch: int, times: dict[str, Times]) -> list[dict[str, Any]]:
-    """Rows of the table: milliseconds an image, and how many times as fast as torch by the clock."""
+    """Rows of the table: milliseconds per image, and the speed relative to torch by the wall clock."""
     first = float(np.median(next(iter(times.values())).wall))
     return [
         dict(
@@ -149,7 +150,7 @@ def sizes(network: MapsNetwork, data: bytes) -> dict[str, float]:
 
 def show(rows: Sequence[dict[str, Any]], title: str) -> None:
     """Print the table."""
-    table = Table('batch', 'way', 'ms an image', 'least', 'CPU ms', 'times as fast', title=title)
+    table = Table('batch', 'backend', 'ms per image', 'least', 'CPU ms', 'times as fast', title=title)
     for row in rows:
         figures = (f'{row[key]:.2f}' for key in ('median', 'least', 'cpu', 'times_as_fast'))
         table.add_row(str(row['batch']), row['way'], *figures)
@@ -177,21 +178,21 @@ def main() -> None:
         raise UsageError(f'{args.config}: {error}') from error
     rows = []
     for batch in args.batches:
-        # compiled anew for each batch: for any batch the code would be slower
+        # compiled for each batch size: code for any size would be slower
         torch.compiler.reset()
-        ways = make_ways(network, data, args.threads, not args.no_compile)
+        backends = make_backends(network, data, args.threads, not args.no_compile)
         images = torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(0))
-        rows += make_rows(batch, measure(ways, images, args.rounds))
-    of_files = sizes(network, data)
-    show(rows, f'{Path(args.config).stem}, {width}x{height}: ' + ', '.join(f'{v} {k}' for k, v in of_files.items()))
+        rows += make_rows(batch, measure(backends, images, args.rounds))
+    file_sizes = sizes(network, data)
+    show(rows, f'{Path(args.config).stem}, {width}x{height}: ' + ', '.join(f'{v} {k}' for k, v in file_sizes.items()))
     if args.out:
         what = dict(
-            unit='milliseconds an image: medians and least by the clock, and CPU time of all threads; by turns',
+            unit='milliseconds per image: medians and least by the wall clock, and CPU time of all threads; in turns',
             onnxruntime=metadata.version('onnxruntime'),
             config=Path(args.config).stem,
             input=[width, height],
             rounds=args.rounds,
-            **of_files,
+            **file_sizes,
         )
         atomic_write(args.out, (json.dumps(dict(**describe_machine(), **what, rows=rows), indent=2) + '\n').encode())
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -44,11 +45,17 @@ def predict(args: argparse.Namespace) -> str:
     """Predict the joints, as json."""
     image, model = read_image(args.image), OnnxPose(args.model)
     found = model(image, None if args.bbox is None else np.array(args.bbox), args.flip_test)
-    people = [
-        {key: np.round(value[i].astype(float), 4).tolist() for key, value in found.items()}
-        for i in range(len(found['bboxes']))
-    ]
+    people = [person_entry(found, i, model.joints) for i in range(len(found['bboxes']))]
     return json.dumps(dict(joints=model.joints, people=people), allow_nan=False)
+
+
+def person_entry(found: dict[str, np.ndarray], index: int, joints: list[str]) -> dict[str, Any]:
+    """One person as plain numbers, with the keys of ``demo/inference.py`` and the arrays of ``OnnxPose``."""
+    entry = {key: np.round(value[index].astype(float), 4).tolist() for key, value in found.items()}
+    entry |= dict(keypoint_names=joints, bbox=[entry['bboxes']], bbox_score=1.0)
+    if 'pose_scores' in entry:
+        entry['pose_score'] = entry['pose_scores']
+    return entry
 
 
 def main() -> None:

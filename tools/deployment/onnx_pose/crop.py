@@ -1,9 +1,9 @@
-"""From an image and boxes to the network's input, and from its pixels back to the image's.
+"""Crop boxes to inputs of the network, and convert points of the input back to the image.
 
-As mmpose's ``GetBBoxCenterScale`` and ``TopdownAffine``: the box, padded, is widened to the input's shape, and the
-input's pixels are interpolated between the four around them; black lies beyond the image.
+Equivalent to mmpose's ``GetBBoxCenterScale`` and ``TopdownAffine``: the padded box is widened to the aspect ratio of
+the input, pixels are interpolated bilinearly, and the area outside the image is black.
 
-Shapes: N people, h x w pixels of the input. Points are (x, y); a pixel's centre is at a whole number.
+Shapes: N persons, h x w pixels of the input. Points are (x, y); a pixel's centre is at a whole number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 
 class Window(NamedTuple):
-    """What of the image the network saw: (N, 2) centres and (N, 2) widths and heights, in pixels of the image."""
+    """Cropped areas: (N, 2) centres and (N, 2) widths and heights, in pixels of the image."""
 
     centres: np.ndarray
     sizes: np.ndarray
@@ -24,17 +24,17 @@ class Window(NamedTuple):
 def crop_boxes(
     image: np.ndarray, boxes: np.ndarray, size: Sequence[int], padding: float = 1.25, udp: bool = False
 ) -> tuple[np.ndarray, Window]:
-    """Cut people out.
+    """Crop persons.
 
     Args:
         image: (H, W, 3) uint8.
         boxes: (N, 4) x1, y1, x2, y2 in pixels of the image.
         size: (w, h) of the input.
-        padding: How much larger than its box a window is.
-        udp: Whether distances between the centres of the outermost pixels count, as with ``use_udp=True``.
+        padding: Factor between the sizes of the cropped area and the box.
+        udp: Whether sizes are measured between the centres of the outermost pixels, as with ``use_udp=True``.
 
     Returns:
-        tuple[np.ndarray, Window]: (N, h, w, 3) float32 of whole numbers; the windows.
+        (N, h, w, 3) float32 whole numbers, and the cropped areas.
     """
     boxes = np.asarray(boxes, np.float64)
     width, height = size
@@ -50,7 +50,7 @@ def crop_boxes(
 
 
 def _grid(centre: np.ndarray, extent: np.ndarray, size: np.ndarray, udp: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of the image per pixel of the input, and where the input's first pixel is."""
+    """Pixels of the image per pixel of the input, and the position of the input's first pixel."""
     steps = extent / (size - 1 if udp else size)
     return steps, centre - extent / 2
 
@@ -65,22 +65,22 @@ def _interpolate(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _weights(places: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which line of a padded image lies before each place, and the share of the next one; two black ones far off."""
+    """Line of the padded image before each position, and the weight of the next line."""
     places = np.clip(places, -1, length) + 1
     before = np.minimum(places.astype(int), length)
     return before, (places - before).astype(np.float32)
 
 
 def to_image(points: np.ndarray, window: Window, size: Sequence[int]) -> np.ndarray:
-    """Points of the input in pixels of the image, mmpose's way.
+    """Convert points of the input to pixels of the image, as mmpose does.
 
     Args:
         points: (N, K, 2) in pixels of the input.
-        window: Of :func:`crop_boxes`.
+        window: Cropped areas of :func:`crop_boxes`.
         size: (w, h) of the input.
 
     Returns:
-        np.ndarray: (N, K, 2).
+        (N, K, 2) pixels of the image.
     """
     share = np.asarray(points) / np.asarray(size)
     return (share - 0.5) * window.sizes[:, None] + window.centres[:, None]

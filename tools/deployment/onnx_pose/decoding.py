@@ -1,4 +1,4 @@
-"""From the network's maps to joints, by what the file says of its codec.
+"""Decode the maps of the network to joints, by the codec described in the file.
 
 Shapes: N images, C channels, K joints, H x W cells.
 """
@@ -15,23 +15,23 @@ from .parts import decode_parts
 
 
 def decode(maps: np.ndarray, metadata: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Joints of each image.
+    """Decode the joints of each image.
 
     Args:
-        maps: (N, C, H, W), what the network gives.
-        metadata: Of the file.
+        maps: (N, C, H, W) outputs of the network.
+        metadata: Metadata of the file.
 
     Returns:
-        dict[str, np.ndarray]: ``keypoints`` (N, K, 2) in pixels of the network's input; ``keypoint_scores`` (N, K);
+        ``keypoints`` (N, K, 2) in pixels of the network's input; ``keypoint_scores`` (N, K);
         ``keypoints_occluded`` (N, K) probabilities, where the network has occlusion maps; ``pose_scores`` (N,), where
         it has maps of parts.
 
     Raises:
-        ValueError: It is not known how the codec decodes.
+        ValueError: The codec is not implemented here.
     """
     codec, size = metadata['codec'], metadata['input']['size']
     if codec['decode'] is None:
-        raise ValueError(f'how {codec["type"]} decodes is not part of onnx_pose: read the maps yourself')
+        raise ValueError(f'the codec {codec["type"]} is not part of onnx_pose: decode the maps yourself')
     if 'parents' in codec:
         return decode_parts(maps, codec, size)
     return _decode_heatmaps(maps, codec, size)
@@ -57,15 +57,15 @@ def _decode_heatmaps(maps: np.ndarray, codec: Mapping[str, Any], size: tuple[int
 
 
 def flip_average(maps: np.ndarray, mirrored: np.ndarray, flip: Mapping[str, Any]) -> np.ndarray:
-    """Mean of an image's maps and those of its mirror image.
+    """Average the maps of an image with those of its mirror image.
 
     Args:
         maps: (N, C, H, W).
-        mirrored: (N, C, H, W) of the mirrored images.
-        flip: Of the file's metadata.
+        mirrored: (N, C, H, W) maps of the mirrored images.
+        flip: The entry ``flip`` of the file's metadata.
 
     Returns:
-        np.ndarray: (N, C, H, W).
+        (N, C, H, W).
     """
     mirrored = mirrored[:, flip['channels'], :, ::-1]
     if flip['shift']:

@@ -1,4 +1,4 @@
-"""Joints, scores and occlusion from heatmaps: the decoding of ``MSRAHeatmap``, ``UDPHeatmap``, ``OcclusionHeatmap``.
+"""Decode heatmaps to joints, scores and occlusion: ``MSRAHeatmap``, ``UDPHeatmap``, ``OcclusionHeatmap``.
 
 Shapes: N images, K joints, H x W cells. Cells are (x, y), float32.
 """
@@ -17,7 +17,7 @@ def argmax(maps: np.ndarray) -> np.ndarray:
         maps: (N, K, H, W).
 
     Returns:
-        np.ndarray: (N, K, 2) int cells.
+        (N, K, 2) int cells.
     """
     y, x = np.unravel_index(maps.reshape(*maps.shape[:2], -1).argmax(2), maps.shape[2:])
     return np.stack([x, y], -1)
@@ -30,7 +30,7 @@ def peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         maps: (N, K, H, W).
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: (N, K, 2) cells, -1 where the maximum is not above 0; (N, K) values.
+        (N, K, 2) cells, -1 where the maximum is not above 0; (N, K) values.
     """
     values, cells = maps.max((2, 3)), argmax(maps).astype(np.float32)
     cells[values <= 0] = -1
@@ -43,11 +43,11 @@ def at(maps: np.ndarray, cells: np.ndarray, dx: int = 0, dy: int = 0) -> np.ndar
     Args:
         maps: (N, K, H, W).
         cells: (N, K, 2).
-        dx: Cells to the right.
-        dy: Cells down.
+        dx: Offset to the right in cells.
+        dy: Offset downwards in cells.
 
     Returns:
-        np.ndarray: (N, K).
+        (N, K).
     """
     height, width = maps.shape[2:]
     x, y = np.moveaxis(cells.astype(int), 2, 0)
@@ -60,10 +60,10 @@ def quarter(maps: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
     Args:
         maps: (N, K, H, W).
-        cells: (N, K, 2) of :func:`peaks`.
+        cells: (N, K, 2) cells of :func:`peaks`.
 
     Returns:
-        np.ndarray: (N, K, 2).
+        (N, K, 2).
     """
     (height, width), (x, y) = maps.shape[2:], np.moveaxis(cells, 2, 0)
     right = (x > 1) & (x < width - 1) & (y > 0) & (y < height)
@@ -78,10 +78,10 @@ def blur(maps: np.ndarray, kernel: Sequence[float]) -> np.ndarray:
 
     Args:
         maps: (N, K, H, W).
-        kernel: An odd number of weights.
+        kernel: Weights, an odd number.
 
     Returns:
-        np.ndarray: (N, K, H, W).
+        (N, K, H, W).
     """
     blurred, border = maps.astype(np.float32), len(kernel) // 2
     for axis in (3, 2):
@@ -97,11 +97,11 @@ def dark(maps: np.ndarray, cells: np.ndarray, kernel: Sequence[float]) -> np.nda
 
     Args:
         maps: (N, K, H, W).
-        cells: (N, K, 2) of :func:`peaks`.
-        kernel: Of the blur.
+        cells: (N, K, 2) cells of :func:`peaks`.
+        kernel: Weights of the blur.
 
     Returns:
-        np.ndarray: (N, K, 2); cells near the border stay.
+        (N, K, 2); cells near the border stay.
     """
     maps = np.log(np.maximum(blur(maps, kernel), 1e-10))
     near = {(dx, dy): at(maps, cells, dx, dy) for dx in range(-2, 3) for dy in range(-2, 3)}
@@ -117,18 +117,18 @@ def dark(maps: np.ndarray, cells: np.ndarray, kernel: Sequence[float]) -> np.nda
 
 
 def dark_udp(maps: np.ndarray, cells: np.ndarray, kernel: Sequence[float]) -> np.ndarray:
-    """The same with UDP's derivatives (Huang et al., CVPR 2020), at the border too.
+    """Newton's step with the derivatives of UDP (Huang et al., CVPR 2020), also at the border.
 
     Args:
         maps: (N, K, H, W).
-        cells: (N, K, 2) of :func:`peaks`.
-        kernel: Of the blur.
+        cells: (N, K, 2) cells of :func:`peaks`.
+        kernel: Weights of the blur.
 
     Returns:
-        np.ndarray: (N, K, 2).
+        (N, K, 2).
     """
     maps = np.log(np.clip(blur(maps, kernel), 1e-3, 50))
-    # a joint that was not found is at -1, one cell beyond the map
+    # a joint that was not found is at -1, one cell outside the map
     maps = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)), mode='edge')
     here, left, right, up, down, last, first = (
         _of_padded(maps, cells, *step) for step in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (1, 1), (-1, -1))
@@ -142,10 +142,10 @@ def dark_udp(maps: np.ndarray, cells: np.ndarray, kernel: Sequence[float]) -> np
 
 
 def _of_padded(maps: np.ndarray, cells: np.ndarray, dx: int, dy: int) -> np.ndarray:
-    """Values beside cells of a map that was padded by one: line after line, without an end of a line, as mmpose's."""
+    """Values beside cells of a map padded by one; the map is indexed as one line, as in mmpose."""
     width = maps.shape[3]
     index = (cells[..., 0] + 1 + (cells[..., 1] + 1) * width).astype(int) + dx + dy * width
-    # mmpose looks into the map before where this one has no cell
+    # outside of this map mmpose reads the map before it
     flat = maps.reshape(len(maps), -1)
     index = index + np.arange(maps.shape[1]) * (maps.shape[2] * width)
     return np.take_along_axis(flat, index % flat.shape[1], 1)
@@ -159,7 +159,7 @@ def occlusion(pose: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         hidden: (N, K, H, W) occlusion maps.
 
     Returns:
-        np.ndarray: (N, K) float32, 0 to 1; 0.5 where the pose map has no positive value.
+        (N, K) float32, 0 to 1; 0.5 where the pose map has no positive value.
     """
     cells, values = peaks(pose)
     (height, width), (x, y) = pose.shape[2:], np.moveaxis(cells, 2, 0)

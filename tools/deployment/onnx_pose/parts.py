@@ -1,4 +1,4 @@
-"""Joints from maps of parts and types, as ``posestructs.codecs.PartScoreMap`` decodes them.
+"""Decode maps of parts and types to joints, as ``posestructs.codecs.PartScoreMap`` does.
 
 Shapes: N images, K joints, V parts, T types, H x W cells; channels are part-major, type inner, background last.
 """
@@ -15,16 +15,16 @@ from .max_sum import max_sum
 
 
 def decode_parts(log_probs: np.ndarray, codec: Mapping[str, Any], size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """The best pose of each image.
+    """Find the best pose of each image.
 
     Args:
         log_probs: (N, V * T + 1, H, W).
-        codec: Of the file's metadata.
+        codec: The entry ``codec`` of the file's metadata.
         size: (w, h) of the input.
 
     Returns:
-        dict[str, np.ndarray]: ``keypoints`` (N, K, 2) in pixels of the input, ``keypoint_scores`` (N, K) and
-        ``pose_scores`` (N,), what the pose maximises.
+        ``keypoints`` (N, K, 2) in pixels of the input, ``keypoint_scores`` (N, K) and
+        ``pose_scores`` (N,), the score that the pose maximises.
     """
     height, width = log_probs.shape[2:]
     typed = log_probs[:, :-1].reshape(len(log_probs), len(codec['parents']), -1, height, width)
@@ -50,7 +50,7 @@ def decode_parts(log_probs: np.ndarray, codec: Mapping[str, Any], size: tuple[in
 
 
 def logsumexp(typed: np.ndarray) -> np.ndarray:
-    """Sum of probabilities over types, (N, V, T, H, W) to (N, V, H, W), as logarithms."""
+    """Logarithm of the sum of probabilities over types, (N, V, T, H, W) to (N, V, H, W)."""
     greatest = typed.max(2)
     finite = np.where(np.isfinite(greatest), greatest, 0)
     with np.errstate(divide='ignore'):
@@ -66,7 +66,7 @@ def refine(log_maps: np.ndarray, cells: np.ndarray, method: str | None) -> np.nd
         method: 'parabola', 'quarter' or None, as ``PartScoreMap(refine=...)``.
 
     Returns:
-        np.ndarray: (N, K, 2) float32.
+        (N, K, 2) float32.
     """
     if method is None:
         return cells.astype(np.float32)
