@@ -55,6 +55,22 @@ def fit_curves(
     return curves, shared
 
 
+def hold_out(images: Sequence, share: float, seed: int = 0) -> np.ndarray:
+    """Choose persons to measure on, who share no image with the others.
+
+    Args:
+        images: (N,) image of each person.
+        share: Share of the images to hold out.
+        seed: Seed of the choice.
+
+    Returns:
+        np.ndarray: (N,) bool, persons that are held out.
+    """
+    names, index = np.unique([str(image) for image in images], return_inverse=True)
+    held = np.random.default_rng(seed).permutation(len(names))[: round(share * len(names))]
+    return np.isin(index, held)
+
+
 def _fit(score: np.ndarray, right: np.ndarray, method: str) -> Sequence:
     if method == 'platt':
         from sklearn.linear_model import LogisticRegression

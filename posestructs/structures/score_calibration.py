@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class ScoreCalibration:
         fingerprint: Of the weights that the curves were fitted to.
         flip_test: Whether predictions were averaged with those of flipped images.
         source: What the curves were fitted on, in words.
+        report: Numbers of the scores and of the probabilities on persons that were held out.
     """
 
     joints: tuple[str, ...]
@@ -43,6 +44,7 @@ class ScoreCalibration:
     fingerprint: str
     flip_test: bool
     source: str = ''
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -110,7 +112,9 @@ def _fields(content: Any) -> dict[str, Any]:
     if not isinstance(content, Mapping) or content.get('version') != VERSION:
         raise ValueError(f'it is no file of fit_calibration.py (version {VERSION})')
     fields = {key: value for key, value in content.items() if key != 'version'}
-    kinds = dict(joints=list, method=str, curves=list, criterion=str, fingerprint=str, flip_test=bool, source=str)
+    kinds = dict(
+        joints=list, method=str, curves=list, criterion=str, fingerprint=str, flip_test=bool, source=str, report=dict
+    )
     for key, kind in kinds.items():
         if not isinstance(fields.get(key), kind):
             raise ValueError(f'{key}={fields.get(key)!r}, allowed: a {kind.__name__}')

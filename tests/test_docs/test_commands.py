@@ -43,7 +43,12 @@ FEW = (
     *(f'{phase}_dataloader.num_workers=0' for phase in ('train', 'val', 'test')),
     *(f'{phase}_dataloader.persistent_workers=False' for phase in ('train', 'val', 'test')),
 )
-SHORTENED = ('tools/train.py', 'tools/test.py', 'benchmarks/ablation.py')
+SHORTENED = (
+    'tools/train.py',
+    'tools/test.py',
+    'benchmarks/ablation.py',
+    *(f'tools/analysis/{name}.py' for name in ('error_anatomy', 'fit_calibration', 'find_suspect_labels')),
+)
 PROGRAM = r'^(from|import) (posestructs\.apis|mmpose\.apis|onnx_pose)'
 
 # a command, and why it is not run here
@@ -66,7 +71,7 @@ NOT_RUN = {
     r'python tools/deployment/latency\.py .*': 'torch.compile takes minutes; tests/test_tools runs it small',
     r'python benchmarks/accuracy\.py --budget .*': 'hours; tests/test_benchmarks runs it small',
     r'(OMP_NUM_THREADS=1 )?python benchmarks/'
-    r'(adversarial_step|label_thresholds|max_sum|message_passing|throughput)\.py.*': (
+    r'(adversarial_step|label_thresholds|max_sum|message_passing|throughput|trust)\.py.*': (
         'minutes; tests/test_benchmarks runs it small'
     ),
 }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from posestructs.evaluation.calibration_fit import fit_curves
+from posestructs.evaluation.calibration_fit import fit_curves, hold_out
 from posestructs.structures.score_calibration import ScoreCalibration
 
 
@@ -47,3 +47,11 @@ def test_bad_input(scores):
             fit_curves(score, all_alike, measured)
     with pytest.raises(ValueError, match="method='beta', allowed: isotonic, platt"):
         fit_curves(score, right, measured, 'beta')
+
+
+def test_held_out_persons_share_no_image():
+    images = [f'{n // 3}.jpg' for n in range(300)]
+    held = hold_out(images, 0.25, seed=1)
+    assert held.sum() == 75 and (held.reshape(100, 3).all(1) | ~held.reshape(100, 3).any(1)).all()
+    assert (hold_out(images, 0.25, seed=1) == held).all() and (hold_out(images, 0.25, seed=2) != held).any()
+    assert not hold_out(images, 0).any()

@@ -7,7 +7,7 @@ import pytest
 
 from posestructs.structures.score_calibration import ScoreCalibration
 
-FIELDS = dict(criterion='TorsoPCK@0.2', fingerprint='abc', flip_test=True, source='12 persons')
+FIELDS = dict(criterion='TorsoPCK@0.2', fingerprint='abc', flip_test=True, source='12 persons', report={})
 
 
 def test_curves_and_file(tmp_path):

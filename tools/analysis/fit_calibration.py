@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 # a checkout works without being installed
@@ -27,16 +28,18 @@ from mmpose.registry import DATASETS
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
-from posestructs.evaluation.calibration import summary
-from posestructs.evaluation.calibration_fit import fit_curves
+from posestructs.evaluation.calibration import reliability, risk_coverage, summary
+from posestructs.evaluation.calibration_fit import fit_curves, hold_out
 from posestructs.evaluation.error_anatomy import torso_scale
 from posestructs.evaluation.joint_names import check_pair, find_joints
 from posestructs.evaluation.prediction_files import Labels, labels_of_dataset, match_predictions, read_predictions
 from posestructs.evaluation.tables import format_table
 from posestructs.structures.score_calibration import METHODS, ScoreCalibration
 from posestructs.utils import cli
+from posestructs.utils.files import atomic_write
 from posestructs.utils.model_fingerprint import model_fingerprint
 from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.visualization.calibration_plot import draw_calibration
 
 NAME = 'fit_calibration'
 
@@ -47,6 +50,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', help='a checkpoint file')
     parser.add_argument('--pred', help="dump of the model's predictions, instead of predicting")
+    parser.add_argument('--dump', type=Path, help='keep the predictions here (.pkl)')
     parser.add_argument('--split', choices=('val', 'test'), default='val', help='whose data loader')
     parser.add_argument('--method', choices=METHODS, default='platt', help='default: %(default)s')
     parser.add_argument('--pooled', action='store_true', help='one curve for all joints')
@@ -86,20 +90,10 @@ def right_joints(labels: Labels, pred: np.ndarray, args: argparse.Namespace) -> 
     return labels.labelled & np.isfinite(size), np.nan_to_num(distance / size, nan=np.inf) <= args.thr
 
 
-def choose_images(labels: Labels, share: float, seed: int) -> np.ndarray:
-    """(N,) bool, persons whose image is held out."""
-    if not 0 <= share < 1:
-        raise UsageError(f'--holdout {share:g}: allowed: from 0 to below 1')
-    images, index = np.unique([str(image) for image in labels.images], return_inverse=True)
-    held = np.random.default_rng(seed).permutation(len(images))[: round(share * len(images))]
-    return np.isin(index, held)
-
-
-def table(scores: np.ndarray, probabilities: np.ndarray, right: np.ndarray) -> str:
-    """Numbers of the raw score and of the calibrated one on held-out joints."""
-    before, after = summary(scores, right), summary(probabilities, right)
-    keys = [key for key in before if key not in ('joints', 'clipped', 'right')]
-    rows = [[key, f'{before[key]:.3f}', f'{after[key]:.3f}'] for key in keys]
+def table(numbers: dict[str, dict[str, float]]) -> str:
+    """Numbers of the scores and of the probabilities on held-out joints."""
+    keys = [key for key in numbers['score'] if key not in ('joints', 'clipped', 'right')]
+    rows = [[key, *(f'{part[key]:.3f}' for part in numbers.values())] for key in keys]
     return format_table(['held out', 'score', 'calibrated'], rows)
 
 
@@ -109,11 +103,15 @@ def main() -> None:
     args = parse_args()
     if not args.thr > 0:
         raise UsageError(f'--thr {args.thr:g}: allowed: above 0')
+    if not 0 <= args.holdout < 1:
+        raise UsageError(f'--holdout {args.holdout:g}: allowed: from 0 to below 1')
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder, 'predictions.pkl')
         runner = load_runner(args, dump)
         if args.pred is None:
             runner.test()
+            if args.dump is not None:
+                atomic_write(args.dump, dump.read_bytes())
         else:
             runner.load_or_resume()
         try:
@@ -123,7 +121,7 @@ def main() -> None:
             matched = match_predictions(poses, labels)
             measured, right = right_joints(labels, matched.pred, args)
             measured &= matched.found[:, None]
-            held = choose_images(labels, args.holdout, args.seed)
+            held = hold_out(labels.images, args.holdout, args.seed)
             fitted = measured & ~held[:, None]
             curves, shared = fit_curves(matched.scores, right, fitted, args.method, args.pooled)
         except ValueError as error:
@@ -137,14 +135,21 @@ def main() -> None:
             flip_test=bool((runner.cfg.model.get('test_cfg') or {}).get('flip_test', False)),
             source=f'{int(fitted.any(1).sum())} persons of {labels.source}',
         )
-    out = args.out or Path('work_dirs', 'calibration', f'{Path(args.config).stem}.json')
-    calibration.save(out)
     mask = measured & held[:, None]
     if mask.any():
-        print(table(matched.scores[mask], calibration.apply(matched.scores)[mask], right[mask]))
+        pairs = dict(score=matched.scores[mask], calibrated=calibration.apply(matched.scores)[mask])
+        calibration = replace(calibration, report={name: summary(p, right[mask]) for name, p in pairs.items()})
+        print(table(calibration.report))
+    out = args.out or Path('work_dirs', 'calibration', f'{Path(args.config).stem}.json')
+    calibration.save(out)
+    if mask.any():
+        diagrams = {name: reliability(np.clip(p, 0, 1), right[mask]) for name, p in pairs.items()}
+        coverage = np.arange(1, 21) / 20
+        curves = {name: risk_coverage(p, right[mask], coverage) for name, p in pairs.items()}
+        draw_calibration(diagrams, curves, coverage).savefig(out.with_suffix('.png'), dpi=110)
     if shared and not args.pooled:
         print(f'too few right or wrong labels for a curve of its own: {[labels.joints[k] for k in shared]}')
-    print(f'{args.method} curves of {len(curves)} joints, fitted on {calibration.source}: {out}')
+    print(f'{args.method} curves of {len(calibration.joints)} joints, fitted on {calibration.source}: {out}')
 
 
 if __name__ == '__main__':

@@ -1,0 +1,142 @@
+"""Errors and calibration of the shipped models on the test persons of lspet-mini, for docs/trust.md.
+
+For each model: the shares of error kinds; ECE, Brier score and AUROC of the scores and of probabilities that were
+fitted on one half of the persons, measured on the other; and how well occlusion is told under occluders that are the
+same in every run. Two models are compared with a paired bootstrap. Predictions are kept and taken up again:
+
+    python benchmarks/trust.py --docs docs/trust.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+import posestructs  # noqa: F401
+from posestructs.apis.shipped_models import ShippedModel, shipped_models
+from posestructs.evaluation.calibration import auroc, average_precision, reliability
+from posestructs.evaluation.error_anatomy import KINDS
+from posestructs.evaluation.prediction_files import read_predictions
+from posestructs.evaluation.tables import format_table
+from posestructs.utils.files import atomic_write
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = '<!-- numbers: benchmarks/trust.py -->', '<!-- end of numbers -->'
+
+
+def run(tool: str, *args: object) -> None:
+    """Run a tool of the project."""
+    subprocess.run([sys.executable, str(ROOT / 'tools' / tool), *map(str, args)], check=True)
+
+
+def measure(model: ShippedModel, folder: Path, options: list[str]) -> dict:
+    """All numbers of one model."""
+    val, test, fitted = folder / 'val.pkl', folder / 'test.pkl', folder / 'calibration.json'
+    flags = ['--cfg-options', *options] if options else []
+    kept = ['--pred', val] if val.is_file() else ['--dump', val]
+    run('analysis/fit_calibration.py', model.config, model.checkpoint, *kept, '--out', fitted, *flags)
+    run('analysis/error_anatomy.py', val, '--config', model.config, '--names', model.name, '--out-dir', folder, *flags)
+    if not test.is_file():
+        run('test.py', model.config, model.checkpoint, '--dump', test, '--work-dir', folder / 'test', *flags)
+    rows = json.loads((folder / 'anatomy.json').read_text())['models'][model.name]['rows']
+    report = json.loads(fitted.read_text())['report']
+    return dict(errors=rows, calibration=report, occlusion=occlusion(test), checkpoint=model.checkpoint.name)
+
+
+def occlusion(dump: Path) -> dict[str, float]:
+    """AUROC, average precision and ECE of the predicted occlusion; empty where a side is missing."""
+    poses = read_predictions(dump)
+    truth, score = poses.labels.get('keypoints_occluded'), poses.fields.get('keypoints_occluded')
+    if truth is None or score is None:
+        return {}
+    known = poses.labels['labelled'] & (truth >= 0)
+    score, truth = score[known], truth[known] == 1
+    if not truth.any() or truth.all():
+        return {}
+    ece = reliability(np.clip(score, 0, 1), truth).ece()
+    return dict(AUROC=auroc(score, truth), AP=average_precision(score, truth), ECE=ece, greatest=float(score.max()))
+
+
+def tables(results: dict[str, dict], difference: dict | None) -> str:
+    """Markdown of everything that was measured."""
+    errors = [
+        [name, *(f'{found["errors"]["all joints"]["percent"][kind]:.1f}' for kind in KINDS)]
+        for name, found in results.items()
+    ]
+    keys = ('ECE', 'Brier', 'AUROC', 'PCK_of_trusted_50')
+    scores = [
+        [f'{name}, {kind}', *(f'{part[key]:.3f}' if key in part else '-' for key in keys)]
+        for name, found in results.items()
+        for kind, part in found['calibration'].items()
+    ]
+    hidden = [
+        [name, *(f'{found["occlusion"][key]:.3f}' for key in ('AUROC', 'AP', 'ECE', 'greatest'))]
+        for name, found in results.items()
+        if found['occlusion']
+    ]
+    parts = [format_table(['% of joints', *KINDS], errors)]
+    if difference is not None:
+        first, second = list(results)[:2]
+        rows = [[kind, *(f'{d[key]:+.1f}' for key in ('mean', 'low', 'high'))] for kind, d in difference.items()]
+        parts += [f'{second} minus {first}, in points, with 95 % intervals:']
+        parts += [format_table(['kind', 'difference', 'low', 'high'], rows)]
+    parts += [
+        format_table(['held-out persons', 'ECE', 'Brier', 'AUROC of wrong joints', 'right in the trusted half'], scores)
+    ]
+    if hidden:
+        parts += [format_table(['occlusion', 'AUROC', 'average precision', 'ECE', 'greatest probability'], hidden)]
+    return '\n\n'.join(parts)
+
+
+def compare(names: list[str], models: dict[str, ShippedModel], folder: Path, options: list[str]) -> dict | None:
+    """Difference of the first two models, or None where there is one."""
+    if len(names) < 2:
+        return None
+    dumps = [folder / name / 'val.pkl' for name in names[:2]]
+    flags = ['--cfg-options', *options] if options else []
+    both = ['--names', *names[:2], '--out-dir', folder, '--worst', 0]
+    run('analysis/error_anatomy.py', *dumps, '--config', models[names[0]].config, *both, *flags)
+    return json.loads((folder / 'anatomy.json').read_text())['difference']
+
+
+def write_docs(page: Path, text: str) -> None:
+    """Replace the numbers of a page."""
+    before, found, rest = page.read_text().partition(BEGIN)
+    if not found or END not in rest:
+        raise SystemExit(f'{page} has no {BEGIN} ... {END}')
+    atomic_write(page, f'{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}'.encode())
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--models', nargs='+', help='names of shipped models; default: all, the first two are compared')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/trust'), help='default: %(default)s')
+    parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/results/trust.json')
+    parser.add_argument('--docs', type=Path, help='page whose numbers are replaced')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all tools')
+    args = parser.parse_args()
+    models = shipped_models()
+    names = args.models or list(models)
+    unknown = [name for name in names if name not in models]
+    if unknown:
+        raise SystemExit(f'--models {" ".join(unknown)}: allowed: {" ".join(models)}')
+    results = {name: measure(models[name], args.work_dir / name, args.cfg_options) for name in names}
+    difference = compare(names, models, args.work_dir, args.cfg_options)
+    content = dict(models=results, difference=difference)
+    atomic_write(args.out, (json.dumps(content, indent=1) + '\n').encode())
+    text = tables(results, difference)
+    print(f'\n{text}')
+    if args.docs is not None:
+        write_docs(args.docs, text)
+
+
+if __name__ == '__main__':
+    main()
