@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument('--models', nargs='+', help='names of shipped models; default: all, the first two are compared')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/trust'), help='default: %(default)s')
     parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/results/trust.json')
-    parser.add_argument('--docs', type=Path, help='page whose numbers are replaced')
+    parser.add_argument('--docs', type=Path, help='page whose numbers are replaced, with pictures in images/')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all tools')
     args = parser.parse_args()
     models = shipped_models()
@@ -136,6 +136,9 @@ def main() -> None:
     print(f'\n{text}')
     if args.docs is not None:
         write_docs(args.docs, text)
+        for picture in ('anatomy', 'calibration'):
+            data = (args.work_dir / names[0] / f'{picture}.png').read_bytes()
+            atomic_write(args.docs.parent / 'images' / f'trust_{picture}.png', data)
 
 
 if __name__ == '__main__':
