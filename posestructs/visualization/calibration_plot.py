@@ -27,7 +27,7 @@ def draw_calibration(
     figure = Figure(figsize=(9, 4), layout='constrained')
     FigureCanvasAgg(figure)  # no pyplot, which would choose a backend for the whole process
     left, right = figure.subplots(1, 2)
-    left.plot([0, 1], [0, 1], ':', color='tab:gray', label='calibrated')
+    left.plot([0, 1], [0, 1], ':', color='tab:gray', label='ideal')
     for name, diagram in diagrams.items():
         there = diagram.count > 0
         label = f'{name} (ECE {diagram.ece():.3f})'
