@@ -136,6 +136,7 @@ def main() -> None:
     notes = choose_checkpoint(cfg, start)
     cli.check_data(cfg, ['train'] if cfg.get('val_dataloader') is None else ['train', 'val'])
     check_pretrained_sources(dict(model=cfg.model))
+    check_pretrained_sources(cfg)
     cli.complete_randomness(cfg)
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)

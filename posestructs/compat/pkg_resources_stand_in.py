@@ -1,4 +1,4 @@
-"""The part of ``pkg_resources`` that mmengine 0.10 uses, over :mod:`importlib.metadata`.
+"""Subset of ``pkg_resources`` that mmengine 0.10 uses, over :mod:`importlib.metadata`.
 
 setuptools 81 dropped the module; mmengine imports it for every config with an ``mmpose::`` path.
 """

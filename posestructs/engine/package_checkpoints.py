@@ -1,4 +1,4 @@
-"""Weights that a Python package carries: ``package://NAME/path/in/it.pth`` wherever mmengine takes a checkpoint."""
+"""Load weights from an installed Python package, by the address ``package://NAME/path/in/it.pth``."""
 
 from __future__ import annotations
 

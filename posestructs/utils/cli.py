@@ -1,7 +1,7 @@
-"""What ``tools/train.py`` and ``tools/test.py`` share: their common flags, and how flags change a config.
+"""Flags that ``tools/train.py`` and ``tools/test.py`` share, and the changes that flags make to a config.
 
-Each function changes one thing of a config, before a runner exists, so that a wrong flag stops a command with one
-line and leaves nothing behind.
+Each function makes one change, before a runner exists, so that a wrong flag ends a command with one line and leaves
+nothing behind.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ READ = {*inspect.signature(Runner).parameters, 'model_wrapper_cfg', 'find_unused
 
 
 class OptionAction(DictAction):
-    """mmengine's ``--cfg-options``, which tells a word that is no option."""
+    """mmengine's ``--cfg-options``, which refuses a word without ``=``."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: list[str], flag: str = '') -> None:
         for word in values:
@@ -217,7 +217,7 @@ def draw_predictions(cfg: Config, args: argparse.Namespace, hook: str = 'visuali
     if args.show:
         settings['wait_time'] = args.wait_time
     given = {'type': kinds[hook], **_hook(cfg, hook)}
-    if type_name(given) == 'PoseVisualizationHook':  # ours does all that it does
+    if type_name(given) == 'PoseVisualizationHook':  # StructureVisualizationHook does the same and more
         given['type'] = kinds[hook]
     merge_dict(cfg, 'default_hooks', {hook: {**given, **settings}})
 
@@ -267,7 +267,7 @@ def _move_data(cfg: Config, root: str) -> None:
 
 
 def _new_key(part: Any, key: str) -> str | None:
-    """What to say of a dotted key that is not in a config yet."""
+    """Warning about a dotted key that a config does not have; ``None`` where it has it."""
     for word in key.split('.'):
         if isinstance(part, list) and word.isdecimal() and int(word) < len(part):
             part = part[int(word)]
@@ -283,7 +283,7 @@ def _new_key(part: Any, key: str) -> str | None:
 
 
 def _variable(cfg: Config, name: str) -> str | None:
-    """What to say of a name of a config's files that no runner reads."""
+    """Warning about a variable of the config files, which no runner reads."""
     if name in READ:
         return None
     return (
@@ -293,13 +293,13 @@ def _variable(cfg: Config, name: str) -> str | None:
 
 
 def add_project_hooks(cfg: Config) -> None:
-    """Give any config, mmpose's own included, our hooks.
+    """Add the project's hooks to any config, mmpose's own included.
 
     They stop at a non-finite loss, write safe and atomic checkpoints, log throughput and left-out samples, draw a
     progress bar, and define the random numbers of samples and steps, so that a resumed run repeats them.
 
     Args:
-        cfg: The config; changed in place. What it sets itself stays.
+        cfg: The config; changed in place. Hooks that it has stay as they are.
     """
     custom = list(cfg.get('custom_hooks') or [])
     present = {type_name(hook) for hook in custom}

@@ -1,7 +1,7 @@
-"""Our configs as bases of a user's own: ``_base_ = 'posestructs::baseline/td-hm_res18_lspet-mini-128x128.py'``.
+"""Shipped configs as bases of a user's own: ``_base_ = 'posestructs::baseline/td-hm_res18_lspet-mini-128x128.py'``.
 
-mmengine leads such paths to OpenMMLab's packages only, and looks for the components in a scope named as the package.
-Ours are registered in mmpose's scope: a base of ours is a file like any other, wherever posestructs is installed.
+mmengine resolves such paths for OpenMMLab's packages only, and expects the components in a scope named as the package.
+Those of posestructs are registered in mmpose's scope, so that a base is a file like any other.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def base_file(path: str) -> str:
 
 
 def lead_to_our_configs() -> None:
-    """Teach mmengine's ``Config`` the prefix; a second call changes nothing."""
+    """Make mmengine's ``Config`` resolve the prefix; a second call changes nothing."""
     find = Config._get_cfg_path
     if hasattr(find, '__wrapped__'):
         return

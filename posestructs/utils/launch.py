@@ -1,7 +1,7 @@
-"""Several processes on machines without a GPU.
+"""Distributed training on machines without a GPU.
 
-mmengine's launchers choose a CUDA device for each rank before they connect them, and its default model wrapper
-names one, so both fail on a CPU. Here the ranks are connected beforehand, over gloo, which mmengine then uses.
+mmengine's launchers choose a CUDA device for each rank before they connect the ranks, and its default model wrapper
+names one, so that both fail on a CPU. Here the ranks are connected over gloo beforehand, which mmengine then uses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from posestructs.utils.usage import UsageError
 
-# where each launcher says: rank, number of ranks, rank within the node
+# environment variables of each launcher: rank, number of ranks, rank within the node
 _VARIABLES = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -33,7 +33,7 @@ def has_accelerator() -> bool:
     """Tell whether mmengine finds a device other than the CPU that ranks can be connected on.
 
     Returns:
-        bool: Whether one is there.
+        bool: True where there is one.
     """
     kinds = (device.is_cuda_available, device.is_npu_available, device.is_mlu_available, device.is_musa_available)
     return any(available() for available in kinds)
@@ -69,10 +69,10 @@ def set_up_ranks(cfg: Config) -> None:
 
 
 def disconnect_ranks() -> None:
-    """Take leave of the other ranks at the end of a program; nothing happens where there are none.
+    """Destroy the process group at the end of a program, where there is one.
 
-    A rank that ends without it can abort: its connections' threads may still run while Python is taken down. Gloo ends
-    them only with the last object that uses them, so let go of the runner first: its model is such an object.
+    A rank that exits without it can abort, as the threads of its connections may outlive the interpreter. Gloo ends
+    them with the last object that uses them, such as a model, so delete the runner first.
     """
     if torch_dist.is_available() and torch_dist.is_initialized():
         torch_dist.destroy_process_group()

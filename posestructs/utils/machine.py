@@ -1,4 +1,4 @@
-"""What a measured figure has to have beside it: hardware, versions and commit."""
+"""Hardware, versions and commit, to be recorded beside a measurement."""
 
 from __future__ import annotations
 

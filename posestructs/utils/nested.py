@@ -1,4 +1,4 @@
-"""Configs as what they are: dicts and lists in each other."""
+"""Traverse nested config containers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mmengine.config import Config
 
 
 def walk_dicts(value: Any) -> Iterator[MutableMapping]:
-    """All dicts in dicts and lists, outer ones first.
+    """Walk all dicts in dicts and lists, outer ones first.
 
     Args:
         value: A config, or a part of one.
 
     Yields:
-        MutableMapping: Each; what has been changed in it is followed.
+        MutableMapping: Each dict; changes that the caller makes to it are followed.
     """
     value = value._cfg_dict if isinstance(value, Config) else value
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Where the project's own files lie, in a checkout and in an installation."""
+"""Paths of the project's own files, in a checkout and in an installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints in plain tensors and numbers, and back.
+"""Convert checkpoints to plain tensors and numbers, and back.
 
 mmengine pickles its log history as ``HistoryBuffer`` objects and its data-set meta information as numpy arrays, and
 torch 2.6 and later refuse to load either (``weights_only=True``).
@@ -22,10 +22,10 @@ _ARRAY = 'posestructs.ndarray'
 
 
 def make_plain(checkpoint: dict) -> list[str]:
-    """Replace what torch would refuse to load.
+    """Replace values that torch would refuse to load.
 
     Args:
-        checkpoint: As mmengine is about to write it; changed in place. ``state_dict`` is left alone.
+        checkpoint: Checkpoint of mmengine before it is written; changed in place, but for ``state_dict``.
 
     Returns:
         list[str]: Paths (with types) of the values that no plain form exists for; they are kept as they are.
@@ -40,7 +40,7 @@ def restore(checkpoint: Any) -> Any:
     """Undo :func:`make_plain`; anything else passes unchanged.
 
     Args:
-        checkpoint: What was loaded; changed in place where it is a checkpoint of mmengine.
+        checkpoint: Loaded content; changed in place where it is a checkpoint of mmengine.
 
     Returns:
         Any: The same object.
@@ -86,7 +86,7 @@ def from_plain(value: Any, bare: bool = False) -> Any:
     """Undo :func:`to_plain`.
 
     Args:
-        value: What was loaded.
+        value: Loaded content.
         bare: As it was stored with; tensors become arrays.
 
     Returns:

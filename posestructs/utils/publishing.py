@@ -1,4 +1,4 @@
-"""A checkpoint for others: the network's weights alone, small, safe to load, and saying where it comes from."""
+"""Make a checkpoint to publish: weights only, small, safe to load, with its origin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def network_weights(checkpoint: Mapping[str, Any]) -> OrderedDict[str, Tensor]:
     """Weights without those of discriminators.
 
     Args:
-        checkpoint: Of any run; not changed.
+        checkpoint: Checkpoint of a run; not changed.
 
     Returns:
         OrderedDict[str, Tensor]: The weights, with torch's own notes on versions.
@@ -83,11 +83,11 @@ def local_paths(text: str) -> list[str]:
 
 
 def without_local_paths(value: Any, root: Path) -> Any:
-    """Make absolute paths relative, so that no file tells how somebody's disk is laid out.
+    """Make absolute paths relative, so that a published file does not reveal folders of its author.
 
     Args:
         value: Strings, also inside of containers; paths may stand between other words.
-        root: What they become relative to. Of a path that lies neither in it nor beside it, the name alone stays.
+        root: Folder that they become relative to. A path that is neither in it nor beside it is cut to its name.
 
     Returns:
         Any: The same; containers are copied.
@@ -115,9 +115,9 @@ def release_checkpoint(
 
     Args:
         state: Weights to ship.
-        meta: Of the run; of it :data:`KEPT_META` is kept.
+        meta: ``meta`` of the run, of which :data:`KEPT_META` is kept.
         config_text: The whole config, from which mmengine builds the model where only the checkpoint is at hand.
-        release: What is said of the model; see ``tools/misc/publish_model.py``.
+        release: Description of the model; see ``tools/misc/publish_model.py``.
 
     Returns:
         bytes: A checkpoint that ``torch.load(weights_only=True)`` loads.
@@ -136,7 +136,7 @@ def release_checkpoint(
 
 
 def hashed_name(path: Path, data: bytes) -> Path:
-    """Put a file's hash into its name, as mmpose does: a damaged or exchanged file no longer fits its name.
+    """Append a file's hash to its name, as mmpose does, so that a damaged or replaced file can be detected.
 
     Args:
         path: Such as ``NAME.pth``.

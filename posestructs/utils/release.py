@@ -1,4 +1,4 @@
-"""A trained generator without what only its training needed."""
+"""Remove from a checkpoint what only training needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PREFIX = 'discriminators.'
 
 
 def discriminators_in(state: Mapping[str, Any]) -> set[str]:
-    """Names of the discriminators whose weights a checkpoint holds.
+    """List the discriminators whose weights a checkpoint holds.
 
     Args:
         state: Its ``state_dict``.
@@ -29,7 +29,7 @@ def strip_discriminators(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     are left out. Where ``EMAHook`` averaged the weights, the averages are what is kept.
 
     Args:
-        checkpoint: Of a run with discriminators; not changed.
+        checkpoint: Checkpoint of a run with discriminators; not changed.
 
     Returns:
         dict[str, Any]: ``meta`` as it was, and ``state_dict``.

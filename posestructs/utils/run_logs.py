@@ -1,4 +1,4 @@
-"""What a run logged, read back as curves."""
+"""Read the scalars that a run logged as curves."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def find_logs(path: str | Path) -> list[Path]:
 
 
 def read_curves(files: Sequence[str | Path]) -> dict[str, Curve]:
-    """Curves of what was logged in training, the files of a resumed run put together.
+    """Read the curves of training, with the files of a resumed run joined.
 
     Where a later file goes over iterations once more, it counts: a run that was killed goes on from its last
     checkpoint, and a run from scratch replaces one before it.
 
     Args:
-        files: Of :func:`find_logs`, the oldest first. A line that is no whole row, as a killed process leaves it, is
-            passed over.
+        files: Files from :func:`find_logs`, the oldest first. An incomplete line, as a killed process leaves it, is
+            skipped.
 
     Returns:
         dict[str, Curve]: By key of the log, such as ``'pose.acc_real'``; all of training rows alone.
@@ -70,11 +70,11 @@ def read_curves(files: Sequence[str | Path]) -> dict[str, Curve]:
 
 
 def smooth(curve: Curve, window: int) -> Curve:
-    """Mean of each value and those before it.
+    """Average each value with those before it.
 
     Args:
         curve: The curve.
-        window: How many values a mean takes in, at most; 1 leaves the curve as it is.
+        window: Largest number of values in a mean; 1 leaves the curve as it is.
 
     Returns:
         Curve: As long as the given one.

@@ -1,4 +1,4 @@
-"""Errors of a command's user, shown in one line."""
+"""Report expected errors of a command in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class UsageError(ValueError):
 
 
 # of a disk or a folder, not of a program
-_FILE_SYSTEM_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS}
+_FILE_SYSTEM_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR}
+_FILE_SYSTEM_ERRORS |= {errno.EPERM, errno.EROFS}
 
 
 def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:

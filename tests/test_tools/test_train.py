@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.helpers import needs_data
 
 pytestmark = needs_data
+PRETRAINED = ['model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=gone.pth']
 
 
 @pytest.fixture(scope='module')
@@ -128,6 +129,9 @@ def test_amp(main, tiny, tmp_path):
             "model.backbone.init_cfg.checkpoint='no.pth': no such file",
         ),
         (['TINY', '--tensorboard'], 'pip install tensorboard'),
+        (['TINY', '--load-from', 'a.pth', '--resume'], '--load-from starts anew and --resume goes on'),
+        (['TINY', '--load-from', 'gone.pth'], 'load_from gone.pth: no such file'),
+        (['TINY', '--cfg-options', *PRETRAINED], "model.backbone.init_cfg.checkpoint='gone.pth': no such file"),
     ],
     ids=lambda value: ' '.join(value) if isinstance(value, list) else '',
 )

@@ -1,4 +1,4 @@
-"""Plot how generator and discriminators did: ``python tools/analysis/plot_balance.py WORK_DIR [flags]``.
+"""Plot the balance of generator and discriminators: ``python tools/analysis/plot_balance.py WORK_DIR [flags]``.
 
 Draws what a run with discriminators logged: their accuracy and mean verdict on true and predicted maps, the share of
 predicted joints that count as right, all losses, alpha and beta, and the steps that were skipped. A run and its

@@ -1,4 +1,4 @@
-"""Look at a data set: ``python tools/misc/browse_dataset.py CONFIG [flags]``.
+"""Draw the samples of a data set: ``python tools/misc/browse_dataset.py CONFIG [flags]``.
 
 Draws its samples as they are (``--mode original``), as the model gets them (``transformed``), or after each step of the
 pipeline (``pipeline``). Visible joints are discs, occluded ones rings, those of which it is not known squares.

@@ -1,4 +1,4 @@
-"""Make a checkpoint for release: ``python tools/misc/strip_discriminators.py CHECKPOINT [--out FILE]``.
+"""Remove the discriminators from a checkpoint: ``python tools/misc/strip_discriminators.py CHECKPOINT [--out FILE]``.
 
 Of a run with discriminators it keeps the generator's weights and ``meta``. mmpose's own tools load the file with every
 weight in its place; the network takes as long per image as one that was trained without discriminators.

@@ -1,4 +1,4 @@
-"""Checkpoints that a killed process cannot spoil."""
+"""Atomic checkpoints, which a killed process leaves complete or absent."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
+from posestructs.engine.network_optim import unwrapped
 from posestructs.utils import resume_check
 from posestructs.utils.usage import UsageError
 from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
@@ -60,7 +60,7 @@ class CheckpointCheckHook(Hook):
         self._extended = []
 
     def _check_weights(self, runner: Runner, checkpoint: Mapping, start: bool) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         state, name = weights_of(checkpoint), f'checkpoint {runner._load_from}'
         odd = non_finite(state, {key for key, _ in model.named_parameters()})
         if odd:

@@ -12,11 +12,11 @@ from mmpose.registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Read each logged loss, which mmengine has on the host anyway, and raise where one is no finite number.
+    """Stop at a logged loss that is not finite; mmengine has copied it to the host already.
 
-    A model of several networks logs a network's loss as ``NETWORK.loss_TERM``; other losses are the generator's, or the
-    model's where there is one network. A loss says nothing of the step after it, so weights are looked at before they
-    are saved.
+    A model of several networks logs the loss of a network as ``NETWORK.loss_TERM``; other losses are those of the
+    generator, or of the model where there is one network. As a step can also spoil weights after its loss was finite,
+    weights are checked before they are saved.
     """
 
     # after mmengine's hook that reads the losses, before all that would log or keep them
@@ -28,12 +28,12 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Look at the losses of an iteration.
+        """Check the losses of an iteration.
 
         Args:
             runner: The runner that trains.
-            batch_idx: Not read.
-            data_batch: Not read.
+            batch_idx: Not used.
+            data_batch: Not used.
             outputs: Names of what was logged.
 
         Raises:
@@ -49,15 +49,15 @@ class FiniteLossHook(Hook):
             bad.pop('loss', None)  # the sum of the others
         if bad:
             several = any('.' in key for key in values)
-            told = '; '.join(f'{_name(key, several)} is {value}' for key, value in bad.items())
-            raise FloatingPointError(f'iteration {runner.iter + 1}: {told}. {self._checkpoint()}')
+            found = '; '.join(f'{_name(key, several)} is {value}' for key, value in bad.items())
+            raise FloatingPointError(f'iteration {runner.iter + 1}: {found}. {self._checkpoint()}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Look at the weights that are about to be saved.
+        """Check the weights that are about to be saved.
 
         Args:
             runner: The runner that saves.
-            checkpoint: What will be written.
+            checkpoint: Checkpoint to be written.
 
         Raises:
             FloatingPointError: One is NaN or infinite.

@@ -1,4 +1,4 @@
-"""A clean stop of training at Ctrl-C, with a checkpoint."""
+"""Stop training cleanly at Ctrl-C, with a checkpoint."""
 
 from __future__ import annotations
 

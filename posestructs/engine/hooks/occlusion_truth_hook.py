@@ -1,4 +1,4 @@
-"""Tell before the first step that a metric will split joints by occlusion where no label says what is occluded."""
+"""Refuse, before the first step, a metric that splits joints by occlusion on data without occlusion labels."""
 
 from __future__ import annotations
 

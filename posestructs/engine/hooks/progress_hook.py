@@ -1,4 +1,4 @@
-"""A progress bar where somebody watches; nothing where the output is a file or a pipe."""
+"""Progress bar on a terminal; no output to a file or a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints that torch loads without running what is in them."""
+"""Checkpoints that load with ``weights_only=True``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from posestructs.utils.plain_values import make_plain
 class SafeCheckpointHook(Hook):
     """Write checkpoints that resume under ``weights_only=True``.
 
-    It runs last of all hooks, after those that add to a checkpoint. Importing posestructs makes mmengine's loaders turn
-    the content back before any hook sees it. What cannot be turned into plain values is left as it is, with one warning
-    that names it: such a file still resumes where the user opts in (``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``).
+    It runs after all hooks that add to a checkpoint. With posestructs imported, mmengine's loaders restore the original
+    content before any hook sees it. Values without a plain form are kept, with one warning that names them: such a file
+    resumes only with ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``.
     """
 
     priority = 'LOWEST'
@@ -24,11 +24,11 @@ class SafeCheckpointHook(Hook):
         self._warned: set[str] = set()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Replace what torch would refuse to load.
+        """Replace values that torch would refuse to load.
 
         Args:
             runner: The runner that saves.
-            checkpoint: What will be written; changed in place.
+            checkpoint: Checkpoint to be written; changed in place.
         """
         new = [where for where in make_plain(checkpoint) if where not in self._warned]
         self._warned.update(new)

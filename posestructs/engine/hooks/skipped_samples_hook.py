@@ -1,4 +1,4 @@
-"""How many training samples were left out, in the log at the end of each epoch."""
+"""Log the number of training samples that were left out, at the end of each epoch."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _COUNTS = dict(
 
 @HOOKS.register_module()
 class SkippedSamplesHook(Hook):
-    """Log the counts that the project's data sets keep, where any is above zero and has changed.
+    """Log the counts of left-out samples that data sets keep, where any is above zero and has changed.
 
-    Each rank logs what its own workers met. Data sets without such counts are passed over.
+    Each rank logs the counts of its own workers. Data sets without such counts are ignored.
     """
 
     priority = 'BELOW_NORMAL'
 
     def __init__(self) -> None:
-        self._told: list[str] = []
+        self._logged: list[str] = []
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Log what is new.
+        """Log counts that have changed.
 
         Args:
             runner: The runner that trains.
         """
-        told = describe_counts(runner.train_dataloader.dataset)
-        if told != self._told:
-            runner.logger.warning('left out of training so far: ' + '; '.join(told))
-            self._told = told
+        counts = describe_counts(runner.train_dataloader.dataset)
+        if counts != self._logged:
+            runner.logger.warning('left out of training so far: ' + '; '.join(counts))
+            self._logged = counts
 
 
 def describe_counts(dataset: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""Images per second, in every log line and plot."""
+"""Throughput in images per second, in every log line and plot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmpose.registry import HOOKS
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
-    """Record ``train/images_per_second`` over the last iterations, data loading included, all ranks together.
+    """Record ``train/images_per_second`` of all ranks over the last iterations, data loading included.
 
     Args:
         window: Number of iterations it is averaged over.
@@ -56,7 +56,7 @@ def batch_length(data_batch: dict | Sequence | None) -> int:
     """Number of images of a batch.
 
     Args:
-        data_batch: What a data loader gives: mmpose's dict with ``inputs``, or a sequence of samples.
+        data_batch: Batch of a data loader: mmpose's dict with ``inputs``, or a sequence of samples.
 
     Returns:
         int: Its images; 0 where there are none to count.
