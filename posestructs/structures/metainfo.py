@@ -1,10 +1,10 @@
 """Metainfo of a data set: mmpose's, plus what structured metrics and models need.
 
-Beside mmpose's keys a metainfo file (``configs/_base_/datasets/*.py``) may hold
+In addition to mmpose's keys, a metainfo file (``configs/_base_/datasets/*.py``) may contain
 
 - ``sticks``: list of ``dict(name, side, ends)``, the limbs that PCP scores. ``side`` is 'left', 'right' or None; each
-  of the two ``ends`` is a joint name or a tuple of joint names, which stands for their mean.
-- ``torso_pair``: the two joints whose distance is the reference length of TorsoPCK and PDJ.
+  of the two ``ends`` is a joint, or a tuple of joints for their mean.
+- ``torso_pair``: two joints whose distance is the reference length of TorsoPCK and PDJ.
 - ``joint_groups``: dict from the name of a table column to its joints, such as ``wrist=['left_wrist', 'right_wrist']``.
 
 mmpose's parser drops keys that it does not know; :func:`load_metainfo` keeps these.
@@ -12,16 +12,15 @@ mmpose's parser drops keys that it does not know; :func:`load_metainfo` keeps th
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from numbers import Real
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from mmengine import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
+from posestructs.utils.checks import check_choice, check_keys, check_number, check_sequence, invalid_value
 from posestructs.utils.paths import config_root
 
 EXTRA_KEYS = ('sticks', 'torso_pair', 'joint_groups')
@@ -32,10 +31,10 @@ def metainfo_file(name: str) -> str:
     """Absolute path of a shipped metainfo file.
 
     Args:
-        name (str): File name without extension, such as ``'lsp'``.
+        name: File name without extension, such as ``'lsp'``.
 
     Returns:
-        str: The path. It can be used as ``metainfo=dict(from_file=...)``.
+        str: The path, for ``metainfo=dict(from_file=...)``.
 
     Raises:
         FileNotFoundError: No such file is shipped; the message lists those that are.
@@ -52,17 +51,17 @@ def load_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
     """Parse and check metainfo, and keep the keys that mmpose's parser drops.
 
     Args:
-        metainfo (Mapping): Raw metainfo, or ``dict(from_file=path)``. A relative path is looked for in the working
-            directory, then by its name among the shipped files, then among mmpose's.
+        metainfo: Raw metainfo, or ``dict(from_file=path)``. A relative path is searched in the working directory, then
+            by its name among the shipped files, then among mmpose's.
 
     Returns:
-        dict: What ``mmpose.datasets.datasets.utils.parse_pose_metainfo`` gives, plus those of ``sticks``,
-        ``torso_pair`` and ``joint_groups`` that the raw metainfo has, as plain lists, tuples, dicts and strings.
+        dict: Output of ``mmpose.datasets.datasets.utils.parse_pose_metainfo``, plus ``sticks``, ``torso_pair`` and
+        ``joint_groups`` where the raw metainfo has them, as plain lists, tuples, dicts and strings.
 
     Raises:
         TypeError: ``metainfo`` is not a mapping.
         ValueError: A key is missing, or a joint, side or length does not fit; names the file and the key.
-        FileNotFoundError: ``from_file`` is nowhere to be found.
+        FileNotFoundError: ``from_file`` is not found.
     """
     raw, source = _read(metainfo)
     _check_joints(raw, source)
@@ -75,10 +74,10 @@ def load_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def raw_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
-    """Metainfo as it is written, not parsed.
+    """Read metainfo without parsing it.
 
     Args:
-        metainfo (Mapping): As of :func:`load_metainfo`.
+        metainfo: Raw metainfo, or ``dict(from_file=path)`` as in :func:`load_metainfo`.
 
     Returns:
         dict: The metainfo, or the ``dataset_info`` of its file, as plain lists, tuples, dicts and strings.
@@ -86,28 +85,28 @@ def raw_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError: ``metainfo`` is not a mapping.
         ValueError: The file has no ``dataset_info``.
-        FileNotFoundError: ``from_file`` is nowhere to be found.
+        FileNotFoundError: ``from_file`` is not found.
     """
     return _read(metainfo)[0]
 
 
 @lru_cache
 def joint_names(name: str) -> tuple[str, ...]:
-    """Joints of a shipped metainfo file, in order.
+    """Names of the joints of a shipped metainfo file, in order.
 
     Args:
-        name (str): File name without extension, such as ``'lsp'``.
+        name: File name without extension, such as ``'lsp'``.
 
     Returns:
-        tuple[str, ...]: Their names.
+        tuple[str, ...]: The names.
     """
     return tuple(load_metainfo(dict(from_file=metainfo_file(name)))['keypoint_id2name'].values())
 
 
 def _read(metainfo: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Raw metainfo, and what to call it in an error."""
+    """Raw metainfo, and its name for errors."""
     if not isinstance(metainfo, Mapping):
-        raise TypeError(f'metainfo must be a dict, got {type(metainfo).__name__}: {metainfo!r}')
+        raise TypeError(f'metainfo={metainfo!r}, allowed: a dict')
     if 'from_file' not in metainfo:
         return _plain(metainfo), 'metainfo'
     source = _find(str(metainfo['from_file']))
@@ -133,7 +132,7 @@ def _find(path: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Config's dict subclass as a plain dict, so that a checkpoint that holds metainfo loads under ``weights_only``."""
+    """Convert mmengine's dicts to plain ones, so that a checkpoint with metainfo loads under ``weights_only``."""
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -147,19 +146,19 @@ def _check_joints(raw: dict, source: str) -> None:
             raise ValueError(f'{source}: key {key} is missing, it has {sorted(map(str, raw))}')
     for key in ('keypoint_info', 'skeleton_info'):
         if not isinstance(raw[key], dict) or not all(isinstance(item, dict) for item in raw[key].values()):
-            raise ValueError(
-                f'{source}: {key}={raw[key]!r}, allowed: a dict of dicts by number, empty where there is none'
-            )
+            raise invalid_value(f'{source}: {key}', raw[key], 'a dict of dicts by number, empty for none')
     info = raw['keypoint_info']
     if list(info) != list(range(len(info))):
-        raise ValueError(f'{source}: keypoint_info must be keyed 0 to {len(info) - 1} in order, got {list(info)}')
+        raise invalid_value(f'{source}: keys of keypoint_info', list(info), f'0 to {len(info) - 1} in order')
     for i, joint in info.items():
         if not isinstance(joint.get('name'), str) or not joint['name']:
-            raise ValueError(f'{source}: keypoint_info[{i}].name={joint.get("name")!r}, allowed: the name of a joint')
+            raise invalid_value(f'{source}: keypoint_info[{i}].name', joint.get('name'), 'the name of a joint')
         if joint.get('id', i) != i:
-            raise ValueError(f'{source}: keypoint_info[{i}].id={joint["id"]!r}, allowed: {i}, its key')
+            raise invalid_value(f'{source}: keypoint_info[{i}].id', joint['id'], f'{i}, its key')
         if joint.get('swap') is None:
             joint['swap'] = ''
+        if not isinstance(joint['swap'], str):
+            raise invalid_value(f'{source}: keypoint_info[{i}].swap', joint['swap'], "the name of a joint, or ''")
     names = [joint['name'] for joint in info.values()]
     if len(set(names)) != len(names):
         raise ValueError(f'{source}: keypoint_info names a joint twice: {names}')
@@ -167,60 +166,46 @@ def _check_joints(raw: dict, source: str) -> None:
     for name, swap in swaps.items():
         if swaps.get(swap) != name:
             raise ValueError(f'{source}: keypoint_info swap={swap!r} of {name!r} does not lead back to {name!r}')
-    _check_values(raw, 'joint_weights', len(names), source, 'numbers of at least 0', lambda value: value >= 0)
-    _check_values(raw, 'sigmas', len(names), source, 'numbers above 0', lambda value: value > 0)
+    for key, check in (('joint_weights', partial(check_number, low=0)), ('sigmas', partial(check_number, above=0))):
+        check_sequence(f'{source}: {key}', raw[key], check, len(names))
     for i, link in raw['skeleton_info'].items():
         _check_pair(link.get('link'), set(names), f'{source}: skeleton_info[{i}].link')
 
 
-def _check_values(
-    raw: dict, key: str, count: int, source: str, allowed: str, is_allowed: Callable[[float], bool]
-) -> None:
-    values = raw[key]
-    if not isinstance(values, (list, tuple)) or len(values) != count:
-        found = repr(values) if not isinstance(values, (list, tuple)) else f'a list of {len(values)} values'
-        raise ValueError(f'{source}: {key} is {found}, allowed: a list of {count} values, one for each joint')
-    for i, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not is_allowed(value):
-            raise ValueError(f'{source}: {key}[{i}]={value!r}, allowed: {allowed}')
-
-
-def _check_names(found: Sequence[str], names: set[str], where: str) -> None:
+def _check_names(found: Sequence[str], names: set[str], key: str) -> None:
     for name in found:
         if name not in names:
-            raise ValueError(f'{where}: {name!r} is not a joint, the joints are {sorted(names)}')
+            raise ValueError(f'{key}: {name!r} is not a joint, the joints are {sorted(names)}')
 
 
-def _check_pair(pair: Sequence[str], names: set[str], where: str) -> tuple[str, str]:
+def _check_pair(pair: Sequence[str], names: set[str], key: str) -> tuple[str, str]:
     if not isinstance(pair, (list, tuple)) or len(pair) != 2 or pair[0] == pair[1]:
-        raise ValueError(f'{where} must be two different joints, got {pair!r}')
-    _check_names(pair, names, where)
+        raise invalid_value(key, pair, 'two different joints')
+    _check_names(pair, names, key)
     return tuple(pair)
 
 
-def _check_sticks(sticks: Sequence[dict], names: set[str], where: str) -> list[dict]:
+def _check_sticks(sticks: Sequence[dict], names: set[str], key: str) -> list[dict]:
     checked = []
-    for i, stick in enumerate(sticks):
-        here = f'{where}[{i}]'
-        if set(stick) != {'name', 'side', 'ends'}:
-            raise ValueError(f'{here} must have the keys name, side and ends, got {sorted(stick)}')
-        if stick['side'] not in ('left', 'right', None):
-            raise ValueError(f'{here}.side must be left, right or None, got {stick["side"]!r}')
-        ends = [(end,) if isinstance(end, str) else tuple(end) for end in stick['ends']]
+    for i, stick in enumerate(check_sequence(key, sticks)):
+        here, keys = f'{key}[{i}]', ('name', 'side', 'ends')
+        check_keys(here, stick, keys, keys)
+        check_choice(f'{here}.side', stick['side'], ('left', 'right', None))
+        ends = [(end,) if isinstance(end, str) else tuple(end) for end in check_sequence(f'{here}.ends', stick['ends'])]
         if len(ends) != 2 or not all(ends) or set(ends[0]) == set(ends[1]):
-            raise ValueError(f'{here}.ends must be two different joints or tuples of joints, got {stick["ends"]!r}')
+            raise invalid_value(f'{here}.ends', stick['ends'], 'two different joints or tuples of joints')
         _check_names([*ends[0], *ends[1]], names, f'{here}.ends')
         ends = tuple(end[0] if len(end) == 1 else end for end in ends)
         checked.append(dict(name=stick['name'], side=stick['side'], ends=ends))
     labels = [(stick['name'], stick['side']) for stick in checked]
     if len(set(labels)) != len(labels):
-        raise ValueError(f'{where} names a stick twice: {labels}')
+        raise ValueError(f'{key} names a stick twice: {labels}')
     return checked
 
 
-def _check_groups(groups: Mapping[str, Sequence[str]], names: set[str], where: str) -> dict[str, list[str]]:
+def _check_groups(groups: Mapping[str, Sequence[str]], names: set[str], key: str) -> dict[str, list[str]]:
+    if not isinstance(groups, Mapping):
+        raise invalid_value(key, groups, 'a dict from the name of a column to its joints')
     for column, joints in groups.items():
-        if isinstance(joints, str) or not joints:
-            raise ValueError(f'{where}[{column!r}] must be a list of joints, got {joints!r}')
-        _check_names(joints, names, f'{where}[{column!r}]')
+        _check_names(check_sequence(f'{key}[{column!r}]', joints), names, f'{key}[{column!r}]')
     return {column: list(joints) for column, joints in groups.items()}

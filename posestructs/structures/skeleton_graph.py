@@ -33,7 +33,7 @@ def skeleton_graph(metainfo: Mapping[str, Any]) -> SkeletonGraph:
         FileNotFoundError: The file does not exist.
     """
     if not isinstance(metainfo, Mapping):
-        raise TypeError(f'metainfo must be a dict, got {type(metainfo).__name__}: {metainfo!r}')
+        raise TypeError(f'metainfo={metainfo!r}, allowed: a dict')
     if 'from_file' in metainfo:
         from posestructs.structures.metainfo import raw_metainfo  # other trees do not need mmpose
 

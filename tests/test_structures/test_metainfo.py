@@ -108,21 +108,29 @@ def broken(**changes):
     ('changes', 'message'),
     [
         (dict(sigmas=None), 'key sigmas is missing'),
-        (dict(sigmas=[0.1]), 'sigmas has 1 values for 14 joints'),
-        (dict(keypoint_info__3=None), 'keyed 0 to 12 in order'),
+        (dict(sigmas=[0.1]), r'sigmas=\[0.1\], allowed: a list of 14 items'),
+        (dict(sigmas=[0.1] * 13 + [0]), r'sigmas\[13\]=0, allowed: a finite number above 0'),
+        (dict(joint_weights=[float('nan')] * 14), r'joint_weights\[0\]=nan, allowed: a finite number of at least 0'),
+        (dict(skeleton_info=[]), r'skeleton_info=\[\], allowed: a dict of dicts by number'),
+        (dict(keypoint_info__2__name=None), r'keypoint_info\[2\].name=None, allowed: the name of a joint'),
+        (dict(keypoint_info__2__swap=['neck']), r"keypoint_info\[2\].swap=\['neck'\], allowed: the name of a joint"),
+        (dict(keypoint_info__2__id=3), r'keypoint_info\[2\].id=3, allowed: 2, its key'),
+        (dict(joint_groups=['neck']), r"joint_groups=\['neck'\], allowed: a dict"),
+        (dict(sticks='neck'), "sticks='neck', allowed: a list"),
+        (dict(keypoint_info__3=None), 'keys of keypoint_info=.*, allowed: 0 to 12 in order'),
         (dict(keypoint_info__13__name='neck'), 'names a joint twice'),
         (dict(keypoint_info__0__swap='left_knee'), "swap='left_knee' of 'right_ankle'"),
         (dict(skeleton_info__0__link=('tail', 'neck')), r"skeleton_info\[0\].link: 'tail' is not a joint"),
         (dict(sticks__0__ends=('neck', 'tail')), r"sticks\[0\].ends: 'tail' is not a joint"),
-        (dict(sticks__0__ends=('neck', 'neck')), r'sticks\[0\].ends must be two different joints'),
-        (dict(sticks__0__ends=('neck', ())), r'sticks\[0\].ends must be two different joints'),
-        (dict(sticks__0__side='middle'), r"sticks\[0\].side must be left, right or None, got 'middle'"),
-        (dict(sticks__0__side=None), r'sticks\[0\] must have the keys'),
+        (dict(sticks__0__ends=('neck', 'neck')), r'sticks\[0\].ends=.*, allowed: two different joints'),
+        (dict(sticks__0__ends=('neck', ())), r'sticks\[0\].ends=.*, allowed: two different joints'),
+        (dict(sticks__0__side='middle'), r"sticks\[0\].side='middle', allowed: 'left', 'right', None"),
+        (dict(sticks__0__side=None), r"sticks\[0\]: missing keys 'side'"),
         (dict(sticks__1__name='head'), r'sticks names a stick twice'),
-        (dict(torso_pair=('neck', 'neck')), r"torso_pair must be two different joints, got \('neck', 'neck'\)"),
+        (dict(torso_pair=('neck', 'neck')), r"torso_pair=\('neck', 'neck'\), allowed: two different joints"),
         (dict(torso_pair=('neck', 'tail')), "torso_pair: 'tail' is not a joint"),
         (dict(joint_groups__head=['tail']), r"joint_groups\['head'\]: 'tail' is not a joint"),
-        (dict(joint_groups__head='neck'), r"joint_groups\['head'\] must be a list"),
+        (dict(joint_groups__head='neck'), r"joint_groups\['head'\]='neck', allowed: a list"),
     ],
 )
 def test_errors_name_key_and_value(changes, message):
@@ -142,5 +150,5 @@ def test_errors_name_the_file(tmp_path):
         load_metainfo(dict(from_file='nowhere.py'))
     with pytest.raises(FileNotFoundError, match=r"'nowhere' is not shipped.*'lsp'"):
         metainfo_file('nowhere')
-    with pytest.raises(TypeError, match='must be a dict, got str'):
+    with pytest.raises(TypeError, match="metainfo='lsp', allowed: a dict"):
         load_metainfo('lsp')

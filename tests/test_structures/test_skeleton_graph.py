@@ -128,7 +128,7 @@ def test_bad_metainfo():
             KinematicTree.from_metainfo(skeleton(skeleton_info={0: dict(link=link)}))
     with pytest.raises(ValueError, match='must have keypoint_info and skeleton_info'):
         KinematicTree.from_metainfo(dict(a=1))
-    with pytest.raises(TypeError, match='metainfo must be a dict, got str'):
+    with pytest.raises(TypeError, match="metainfo='coco', allowed: a dict"):
         KinematicTree.from_metainfo('coco')
     with pytest.raises(FileNotFoundError, match='nowhere.py'):
         KinematicTree.from_metainfo(dict(from_file='nowhere.py'))
