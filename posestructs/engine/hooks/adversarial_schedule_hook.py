@@ -15,7 +15,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
 from posestructs.engine.hooks.adversarial_model import adversarial_model, batch_begins, discriminator_names
-from posestructs.utils.checks import check_bool, check_integer
+from posestructs.utils.checks import check_bool, check_integer, is_integer
 
 Interval = tuple[int, float]
 # names under which the weights of the paper's discriminators are logged
@@ -161,13 +161,10 @@ class AdversarialScheduleHook(Hook):
 def _interval(name: str, times: Any) -> Interval:
     """(begin, end), with an infinite end for ``None``."""
     pair = isinstance(times, Sequence) and not isinstance(times, str) and len(times) == 2
-    if not pair or not _is_count(times[0]) or not (times[1] is None or _is_count(times[1]) and times[1] > times[0]):
+    begin, end = times if pair else (None, None)
+    if not is_integer(begin) or begin < 0 or not (end is None or is_integer(end) and end > begin):
         raise ValueError(
             f'AdversarialScheduleHook: freeze[{name!r}]={times!r}, allowed: (begin, end), integers of at least 0 with '
             'end above begin, or None for the end of training'
         )
-    return times[0], math.inf if times[1] is None else times[1]
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return begin, math.inf if end is None else end

@@ -20,8 +20,7 @@ Shapes: N batch, K joints, C channels of the maps, H x W cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +30,7 @@ from torch import Tensor, nn
 from posestructs.engine.network_optim import finish_step, skip_step
 from posestructs.models.losses.adversarial_loss import per_image
 from posestructs.models.pose_estimators.head_maps import MapTargets, read_targets
+from posestructs.models.pose_estimators.network_modes import fixed_weights, inference
 from posestructs.models.pose_estimators.step_log import StepLog
 
 ALGORITHMS = ('joint', 'alternating', 'literal')
@@ -162,7 +162,7 @@ class AdversarialStep:
                 losses[key] = maps.new_zeros((), dtype=torch.float32)
                 continue
             network = discriminator.network
-            with _frozen(network, name in self.stopped), self.optim['generator'].optim_context(network):
+            with fixed_weights(network, eval_mode=name in self.stopped), self.optim['generator'].optim_context(network):
                 logits = _at_least_float32(network(self.masked_maps(name, maps), self.inputs))
             terms = discriminator.loss.generator(logits, labels[name])
             losses[key] = discriminator.weight * per_image(terms, self._weights(name))
@@ -222,7 +222,7 @@ class AdversarialStep:
     def _forward(self, name: str, network: nn.Module, *args: Any) -> Any:
         """Call a network for its gradients; one that is stopped is called without them, and without its DDP view."""
         if name in self.stopped:
-            with _inference(network), self.optim[name].optim_context(network):
+            with inference(network), self.optim[name].optim_context(network):
                 return network(*args)
         with self.optim[name].optim_context(self.networks[name]):
             return self.networks[name](*args)
@@ -296,39 +296,6 @@ class AdversarialStep:
     def _weights(self, name: str) -> Tensor:
         """(N, K) joints that count for a discriminator."""
         return self.targets.weights(self.discriminators[name].label_rule)
-
-
-@contextmanager
-def _inference(network: nn.Module) -> Iterator[None]:
-    """Run a network without a graph and without updating running statistics."""
-    with _eval_mode(network), torch.no_grad():
-        yield
-
-
-@contextmanager
-def _frozen(network: nn.Module, stopped: bool) -> Iterator[None]:
-    """Exclude a network's weights from the graph, so that their gradients are left unchanged."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    for p in trained:
-        p.requires_grad_(False)
-    try:
-        with _eval_mode(network) if stopped else nullcontext():
-            yield
-    finally:
-        for p in trained:
-            p.requires_grad_(True)
-
-
-@contextmanager
-def _eval_mode(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode; each module's own mode is restored, as some, such as frozen norm layers, never train."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _at_least_float32(logits: Tensor) -> Tensor:
