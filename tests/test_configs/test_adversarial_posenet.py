@@ -2,13 +2,11 @@
 
 import copy
 import re
-from functools import lru_cache
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, HOOKS, MODELS
 
 from posestructs.utils import cli
@@ -20,17 +18,9 @@ GRID = 'apn_2x256_mpii-256x256'
 SMALL = ('apn_2x56_lspet-mini-128x128', 'apn_2x56_stick-figure-64x64')
 
 
-@lru_cache
-def read(name):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('POSESTRUCTS_DATA', str(data_root()))
-        return cli.load_config(str(FOLDER / f'{name}.py'))
-
-
 @pytest.fixture
-def load():
-    init_default_scope('mmpose')
-    return lambda name: copy.deepcopy(read(name))
+def load(load_config):
+    return lambda name: load_config(f'adversarial_posenet/{name}.py')
 
 
 def build_on_nothing(config):

@@ -6,11 +6,9 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 from mmpose.registry import KEYPOINT_CODECS, MODELS, PARAM_SCHEDULERS
 
-from posestructs.utils import cli
-from tests.helpers import data_root, repo_root
+from tests.helpers import repo_root
 
 FOLDER = repo_root() / 'configs' / 'structured_feature'
 BASES = sorted(p.stem for p in FOLDER.glob('*.py') if not p.stem.endswith(('_up', '_down', '_none')))
@@ -18,10 +16,8 @@ FULL_SIZE = [name for name in BASES if 'fcnvgg' in name]
 
 
 @pytest.fixture
-def load(monkeypatch):
-    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
-    init_default_scope('mmpose')
-    return lambda name: cli.load_config(str(FOLDER / f'{name}.py'))
+def load(load_config):
+    return lambda name: load_config(f'structured_feature/{name}.py')
 
 
 def build_on_nothing(config):
