@@ -25,11 +25,11 @@ from posestructs.datasets.errors import AnnotationError, BadImageError
 from posestructs.datasets.image_checks import check_sizes, find_missing, size_problem
 from posestructs.datasets.instances import box_problem, outside_joints
 from posestructs.datasets.loader_errors import apply_step
+from posestructs.datasets.occluder_report import report_occluders
 from posestructs.datasets.readers import require_file
 from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.datasets.shared_marks import SharedMarks
 from posestructs.datasets.transforms.occlusion_channel import labelled as labelled_of
-from posestructs.datasets.transforms.random_occluder import report_occluders
 from posestructs.structures.metainfo import load_metainfo
 from posestructs.utils.checks import check_bool, check_number
 

@@ -19,10 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from posestructs.datasets.coco_targets import estimate_area, is_finite
 from posestructs.datasets.errors import AnnotationError
-
-AREA_OF_BOX = 0.53
-"""Area of a person over the area of the box, mmpose's estimate where a file has no ``area``."""
 
 
 @dataclass
@@ -79,51 +77,6 @@ def check_coco(content: Any, path: str, names: Sequence[str] | None = None) -> C
     if names is not None:
         _check_names(check, path, names)
     return check
-
-
-def normalise_target(ann: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Fill in what ``CocoMetric`` needs of an annotation, to the values that :func:`check_coco` writes.
-
-    Unlike that, it takes any flags and any number of joints, as files for mmpose's other data sets have them.
-
-    Args:
-        ann: One annotation.
-        path: Its file, for errors.
-
-    Returns:
-        The annotation with ``iscrowd``, ``num_keypoints`` and ``area``, and zeros for joints that are not labelled.
-
-    Raises:
-        AnnotationError: A labelled joint or the box has no finite coordinates.
-    """
-    ann = dict(ann, iscrowd=int(ann.get('iscrowd') or 0))
-    keypoints = ann.get('keypoints')
-    if keypoints:
-        flags = keypoints[2::3]
-        if not all(_finite(flag) for flag in flags):
-            raise AnnotationError(path, f'annotation {ann.get("id")}: keypoints has the flags {flags}', 'numbers')
-        values = [value if i % 3 == 2 or flags[i // 3] > 0 else 0 for i, value in enumerate(keypoints)]
-        if not all(map(_finite, values)):
-            raise AnnotationError(path, f'annotation {ann.get("id")}: keypoints are {keypoints}', 'finite coordinates')
-        ann |= dict(keypoints=values, num_keypoints=sum(flag > 0 for flag in flags))
-    if not _finite(ann.get('area')) or ann['area'] <= 0:
-        box = ann.get('bbox')
-        if not isinstance(box, (list, tuple)) or len(box) != 4 or not all(map(_finite, box)):
-            raise AnnotationError(path, f'annotation {ann.get("id")}: bbox is {box!r}', '4 finite numbers')
-        ann['area'] = estimate_area(box)
-    return ann
-
-
-def estimate_area(bbox: Sequence[float]) -> float:
-    """Estimate the area of a person.
-
-    Args:
-        bbox: x, y, width and height in pixels.
-
-    Returns:
-        Area in square pixels, at least 1.
-    """
-    return float(max(bbox[2] * bbox[3] * AREA_OF_BOX, 1.0))
 
 
 def _list_of_dicts(content: Mapping, key: str, path: str, default: list | None = None) -> list[dict]:
@@ -254,9 +207,9 @@ def _check_keypoints(ann: dict, path: str, names: Sequence[str] | None) -> np.nd
         if _integer(flag) not in (0, 1, 2):
             raise AnnotationError(path, f'{where}: the flag of joint {_joint(i, names)} is {flag!r}', '0, 1 or 2')
         point = flat[3 * i : 3 * i + 2]
-        if flag > 0 and not all(_finite(value) for value in point):
+        if flag > 0 and not all(is_finite(value) for value in point):
             raise AnnotationError(path, f'{where}: joint {_joint(i, names)} is at {point}', 'finite coordinates')
-    points = [value if _finite(value) else 0.0 for i, value in enumerate(flat) if i % 3 < 2]  # of unlabelled joints
+    points = [value if is_finite(value) else 0.0 for i, value in enumerate(flat) if i % 3 < 2]  # of unlabelled joints
     return np.column_stack([np.array(points, dtype=np.float64).reshape(-1, 2), flags])
 
 
@@ -264,15 +217,11 @@ def _joint(number: int, names: Sequence[str] | None) -> str:
     return f'{number}' if names is None else f'{number} ({names[number]})'
 
 
-def _finite(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) < 1e30  # float32 holds it
-
-
 def _box_fault(ann: dict) -> str | None:
     box = ann.get('bbox')
     if box is None:
         return 'bbox is absent'
-    if not isinstance(box, list) or len(box) != 4 or not all(_finite(value) for value in box):
+    if not isinstance(box, list) or len(box) != 4 or not all(is_finite(value) for value in box):
         return f'bbox is {box!r}, expected 4 finite numbers x, y, width, height'
     if box[2] <= 0 or box[3] <= 0 or max(box[2:]) <= 1:
         return f'bbox {box} is {box[2]:g} x {box[3]:g} pixels'
@@ -285,7 +234,7 @@ def _check_area(ann: dict, check: CocoCheck, path: str) -> None:
         ann['area'] = estimate_area(ann['bbox'])
     elif not isinstance(area, Real) or isinstance(area, bool):
         raise AnnotationError(path, f'annotation {ann["id"]}: area is {area!r}', 'square pixels')
-    elif not _finite(area) or area <= 0:
+    elif not is_finite(area) or area <= 0:
         if ann.get('num_keypoints') != 0:
             check.estimated_areas[ann['id']] = f'area is {area!r}'
         ann['area'] = estimate_area(ann['bbox'])

@@ -16,8 +16,8 @@ from posestructs.datasets.checked_pose import CheckedPoseMixin
 from posestructs.datasets.converted_metainfo import ConvertedMetainfo
 from posestructs.datasets.errors import BadImageError
 from posestructs.datasets.loader_errors import apply_steps
+from posestructs.datasets.occluder_report import report_occluders
 from posestructs.datasets.sample_seeds import SeededSamples
-from posestructs.datasets.transforms.random_occluder import report_occluders
 from posestructs.structures.joint_conversion import pipeline_metainfo
 from posestructs.structures.metainfo import EXTRA_KEYS, load_metainfo, raw_metainfo
 
@@ -108,10 +108,11 @@ class CombinedDataset(SeededSamples, ConvertedMetainfo, mmpose_datasets.Combined
         """Refuse members whose joints, behind their pipelines, are not as many as the union's."""
         expected = self._metainfo['num_keypoints']
         for i, member in enumerate(self.datasets):
-            steps = getattr(getattr(member, 'pipeline', None), 'transforms', ())
-            own = (
-                member.metainfo if isinstance(member, ConvertedMetainfo) else pipeline_metainfo(member.metainfo, steps)
-            )
+            if not hasattr(member, 'pipeline'):  # a wrapper such as RepeatDataset
+                continue
+            steps, own = getattr(member.pipeline, 'transforms', ()), member.metainfo
+            if not isinstance(member, ConvertedMetainfo):
+                own = pipeline_metainfo(own, steps)
             others = {type(step).__name__ for step in steps} - {'KeypointConverter'}
             later = {type(step).__name__ for step in self.pipeline.transforms}
             unknown = any('Converter' in name for name in others | later)  # such as SingleHandConverter

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
 
+from posestructs.datasets.coco_targets import is_finite
 from posestructs.datasets.errors import AnnotationError
 
 
@@ -101,14 +101,10 @@ def _check_detection(detection: Any, number: int, path: str, images: Mapping[int
     if not isinstance(detection['category_id'], int):
         raise AnnotationError(path, f'{where}: category_id is {detection["category_id"]!r}', 'an integer')
     box = detection['bbox']
-    if not isinstance(box, list) or len(box) < 4 or not all(map(_is_finite, box[:4])):
+    if not isinstance(box, list) or len(box) < 4 or not all(map(is_finite, box[:4])):
         raise AnnotationError(path, f'{where}: bbox is {box!r}', '4 finite numbers x, y, width, height')
-    if not _is_finite(detection['score']):
+    if not is_finite(detection['score']):
         raise AnnotationError(path, f'{where}: score is {detection["score"]!r}', 'a finite number')
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) < 1e30
 
 
 def _box_fault(detection: Mapping, image: Mapping) -> str | None:

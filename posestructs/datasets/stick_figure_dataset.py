@@ -9,10 +9,10 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
 from posestructs.datasets.converted_metainfo import ConvertedMetainfo
+from posestructs.datasets.occluder_report import report_occluders
 from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
 from posestructs.datasets.stick_figure.scene import SceneOptions, check_number, check_real, check_size
-from posestructs.datasets.transforms.random_occluder import report_occluders
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 JOINT_SETS = {'lsp': 'lsp', 'mpii': 'mpii_occlusion'}  # to the metainfo file

@@ -14,7 +14,7 @@ from mmpose.evaluation.metrics import CocoMetric as MmposeCocoMetric
 from mmpose.registry import METRICS
 from xtcocotools.coco import COCO
 
-from posestructs.datasets.coco_checks import normalise_target
+from posestructs.datasets.coco_targets import normalise_target
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.readers import read_json
 

@@ -11,7 +11,8 @@ from mmengine.logging import MessageHub
 from mmpose.registry import DATASETS, METRICS
 
 from posestructs.datasets import AnnotationError, CocoOcclusionDataset
-from posestructs.datasets.coco_checks import check_coco, normalise_target
+from posestructs.datasets.coco_checks import check_coco
+from posestructs.datasets.coco_targets import normalise_target
 
 NAMES = ['head', 'tail', 'left_wing', 'right_wing']
 META = dict(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import TRANSFORMS
 
@@ -283,23 +281,6 @@ class RandomOccluder(BaseTransform):
     def __repr__(self) -> str:
         keys = ('prob', 'num', 'size', 'aspect', 'targets', 'shapes', 'fills', 'jitter', 'mark_margin', 'seed')
         return f'{type(self).__name__}({", ".join(f"{key}={getattr(self, key)}" for key in keys)})'
-
-
-def report_occluders(dataset: Any) -> None:
-    """Log that a test set is scored under artificial occluders, which another test set of the same files may not be.
-
-    Args:
-        dataset: Data set with a pipeline.
-    """
-    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
-    step = next((step for step in steps if isinstance(step, RandomOccluder)), None)
-    if step is not None and dataset.test_mode:
-        print_log(
-            f'{type(dataset).__name__} in test mode: RandomOccluder pastes artificial occluders into {step.prob:.0%} '
-            'of the images. Scores differ from those without them',
-            logger='current',
-            level=logging.WARNING,
-        )
 
 
 def _uniform(limits: tuple[float, float], rng: np.random.RandomState) -> float:
