@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 
-from posestructs.utils import cli
+from posestructs.utils import cli, config_edits
 from posestructs.utils.usage import UsageError
 
 
@@ -74,7 +74,7 @@ def test_another_checkpoint_hook_stays(own):
 
 
 def test_amp_of_one_network(monkeypatch):
-    monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
+    monkeypatch.setattr(config_edits, 'has_accelerator', lambda: True)
     cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='Adam', lr=1), clip_grad=dict(max_norm=1))))
     cli.use_amp(cfg.optim_wrapper)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper' and cfg.optim_wrapper.loss_scale == 'dynamic'
@@ -82,7 +82,7 @@ def test_amp_of_one_network(monkeypatch):
 
 
 def test_amp_of_several_networks(monkeypatch):
-    monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
+    monkeypatch.setattr(config_edits, 'has_accelerator', lambda: True)
     member = dict(optimizer=dict(type='Adam', lr=1))
     wrappers = dict(constructor='C', generator=member, pose=dict(type='AmpOptimWrapper', loss_scale=512.0, **member))
     cfg = Config(dict(optim_wrapper=wrappers))
@@ -93,14 +93,14 @@ def test_amp_of_several_networks(monkeypatch):
 
 
 def test_amp_refuses_a_custom_wrapper(monkeypatch):
-    monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
+    monkeypatch.setattr(config_edits, 'has_accelerator', lambda: True)
     wrappers = dict(constructor='C', pose=dict(type='ApexOptimWrapper', optimizer=dict(type='Adam')))
     with pytest.raises(UsageError, match='optim_wrapper.pose.type=ApexOptimWrapper'):
         cli.use_amp(wrappers)
 
 
 def test_amp_on_a_cpu(monkeypatch):
-    monkeypatch.setattr(cli, 'has_accelerator', lambda: False)
+    monkeypatch.setattr(config_edits, 'has_accelerator', lambda: False)
     member = dict(optimizer=dict(type='Adam', lr=1))
     cfg = Config(dict(optim_wrapper=dict(constructor='C', generator=member, pose=dict(dtype='bfloat16', **member))))
     cli.use_amp(cfg.optim_wrapper)
