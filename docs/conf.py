@@ -43,6 +43,8 @@ autodoc_member_order = 'bysource'
 autodoc_preserve_defaults = True
 # a class is documented by its own docstring; what mmpose's and torch's classes bring is theirs
 autodoc_inherit_docstrings = False
+# fields of a NamedTuple under Attributes are described once, in its docstring
+napoleon_use_ivar = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False

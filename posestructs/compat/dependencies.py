@@ -16,7 +16,7 @@ ONEDL = 'pip uninstall -y mmengine mmcv-lite && pip install onedl-mmengine onedl
 class Dependency(NamedTuple):
     """A package that posestructs or mmpose imports.
 
-    Attributes:
+    Args:
         module: Name to import.
         distributions: Names under which it is installed, one of which is enough.
         install: Command that installs it.
