@@ -2,8 +2,8 @@
 
     python benchmarks/hard_persons.py CONFIG ours=ours.pkl movenet-thunder=movenet-thunder.json --out table.json
 
-Labels are those of the config's test set. Predictions are dumps of ``tools/test.py --dump`` or COCO results, such as
-``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on the same persons.
+Labels are those of the config's validation set. Predictions are dumps of ``tools/test.py --phase val --dump`` or COCO
+results, such as ``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on the same persons.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def main() -> None:
     args = parser.parse_args()
     files = dict(pair.split('=', 1) for pair in args.models)
     init_default_scope('mmpose')
-    dataset = DATASETS.build(Config.fromfile(args.config).test_dataloader.dataset)
+    dataset = DATASETS.build(Config.fromfile(args.config).val_dataloader.dataset)
     labels = labels_of_dataset(dataset, Path(args.config).name)
     found = {name: read_persons(path, labels) for name, path in files.items()}
     # the same joints for all

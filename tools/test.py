@@ -31,6 +31,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='a checkpoint file or address')
     parser.add_argument('--out', help=f'write the metrics here ({" ".join(OUT_FORMATS)})')
     parser.add_argument('--dump', help='write the predictions here (.pkl)')
+    parser.add_argument(
+        '--phase',
+        choices=('test', 'val'),
+        default='test',
+        help="test on the config's test data and metrics (default) or on its validation data and metrics",
+    )
     parser.add_argument('--badcase', action='store_true', help='find and draw the worst predictions')
     cli.add_common_arguments(parser)
     return parser.parse_args()
@@ -41,6 +47,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     cli.merge_common(cfg, args)
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    if args.phase == 'val':
+        cli.require_keys(cfg, 'val_dataloader', 'val_evaluator')
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     if args.badcase:
         analyse_badcases(cfg, args)
     if args.show_dir or (args.show and not args.badcase):
