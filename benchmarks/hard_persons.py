@@ -3,7 +3,8 @@
     python benchmarks/hard_persons.py CONFIG ours=ours.pkl movenet-thunder=movenet-thunder.json --out table.json
 
 Labels are those of the config's validation set. Predictions are dumps of ``tools/test.py --phase val --dump`` or COCO
-results, such as ``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on the same persons.
+results, such as ``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on the
+same persons.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from posestructs.evaluation.joint_names import check_pair
 from posestructs.evaluation.prediction_files import Labels, labels_of_dataset, match_predictions, read_predictions
 from posestructs.evaluation.prediction_files.labels import mirror_by_names
 from posestructs.evaluation.tables import format_table
+from posestructs.utils.machine import describe_machine
 
 NOT_LIMBS = ('neck', 'head_top')
 THR = 0.2  # torsos, of a right joint
@@ -137,7 +139,14 @@ def main() -> None:
         sys.stdout.write(f'{first} minus {name}: {d["mean"]:+.1f} points [{d["low"]:+.1f}, {d["high"]:+.1f}]\n')
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(dict(config=args.config, figures=figures), indent=1) + '\n')
+        content = dict(
+            config=args.config,
+            metrics={'TorsoPCK@0.2': figures[first]['joints']},
+            persons=int(count.astype(bool).sum()),
+            figures=figures,
+            machine=describe_machine(),
+        )
+        args.out.write_text(json.dumps(content, indent=1) + '\n')
 
 
 if __name__ == '__main__':

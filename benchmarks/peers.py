@@ -33,6 +33,7 @@ from torch import Tensor, nn
 import posestructs  # noqa: F401
 from benchmarks.mean_pose import TARGETS, without_images
 from posestructs.utils.images import read_image
+from posestructs.utils.machine import describe_machine
 from tools.model_converters.movenet_to_mmpose import convert, read_weights
 
 COCO = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow')
@@ -266,6 +267,17 @@ def evaluate(
     )
 
 
+def own_milliseconds(config: Config) -> float:
+    """Median CPU time of the config's own network for one image, without flip test, on one thread."""
+    cfg = config.model.copy()
+    cfg.backbone.init_cfg = None
+    model = MODELS.build(cfg).eval()
+    width, height = config.codec.input_size
+    image = torch.zeros(1, 3, height, width)
+    with torch.no_grad():
+        return milliseconds(lambda: model.head.forward(model.extract_feat(image)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config')
@@ -280,6 +292,9 @@ def main() -> None:
     results = [
         evaluate(config, args.movenet, arch, args.fit_persons, args.predictions) for arch in ('lightning', 'thunder')
     ]
+    results.append(
+        dict(model=Path(args.config).stem, milliseconds=own_milliseconds(config), machine=describe_machine())
+    )
     for result in results:
         sys.stdout.write(json.dumps(result, indent=2) + '\n')
     if args.out:
