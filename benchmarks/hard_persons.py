@@ -3,8 +3,8 @@
     python benchmarks/hard_persons.py CONFIG ours=ours.pkl movenet-thunder=movenet-thunder.json --out table.json
 
 Labels are those of the config's validation set. Predictions are dumps of ``tools/test.py --phase val --dump`` or COCO
-results, such as ``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on the
-same persons.
+results, such as ``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on
+the same persons.
 """
 
 from __future__ import annotations

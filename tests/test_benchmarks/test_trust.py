@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import trust
+from posestructs.apis import shipped_models
 from tests.helpers import needs_data
 
 SHARES = dict(good=50.0, jitter=20.0, inversion=15.0, swap=10.0, miss=5.0)
@@ -59,9 +60,10 @@ def test_the_whole_command(tmp_path, monkeypatch):
         f'{phase}_dataloader.{key}' for phase in ('val', 'test') for key in ('dataset.indices=24', 'num_workers=0')
     ]
     options += [f'{phase}_dataloader.persistent_workers=False' for phase in ('val', 'test')]
-    argv = ['trust.py', '--models', 'apn_2x56_lspet-mini-128x128', '--work-dir', tmp_path, '--out', tmp_path / 'o.json']
+    name = next(iter(shipped_models()))
+    argv = ['trust.py', '--models', name, '--work-dir', tmp_path, '--out', tmp_path / 'o.json']
     monkeypatch.setattr('sys.argv', [str(word) for word in (*argv, '--cfg-options', *options)])
     trust.main()
-    content = json.loads((tmp_path / 'o.json').read_text())['models']['apn_2x56_lspet-mini-128x128']
+    content = json.loads((tmp_path / 'o.json').read_text())['models'][name]
     assert sum(content['errors']['all joints']['percent'].values()) == pytest.approx(100)
     assert content['calibration']['score']['joints'] > 100 and 0 <= content['occlusion']['AUROC'] <= 1

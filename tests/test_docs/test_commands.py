@@ -55,7 +55,8 @@ PROGRAM = r'^(from|import) (posestructs\.apis|mmpose\.apis|onnx_pose)'
 NOT_RUN = {
     r'make .*': '.ci/run calls it, or its own test does',
     r'pip .*|.*pip install.*': 'tests/test_setup.py installs',
-    r'npm pack .*|mkdir -p data/movenet|.*movenet.*': (
+    r'npm pack .*|mkdir -p data/movenet|.*(movenet_to_mmpose|peers|hard_persons)\.py.*'
+    r'|python tools/train\.py .*movenet.*': (
         "MoveNet's weights come from npm; tests/test_tools/test_movenet_to_mmpose.py fetches and converts them"
     ),
     r'\.venv/bin/python -m pytest .*': 'this is one of its tests',
