@@ -1,7 +1,7 @@
 """Safe replacements in mmengine's checkpoint loaders.
 
 mmengine reads local files as ``torch.load`` does by default, and downloads through ``torch.hub``, which unpickles
-whatever the server sends; OneDL's fork unpickles a local file as well where the safe way fails. After
+whatever the server sends; OneDL's fork also unpickles a local file where safe loading fails. After
 :func:`make_loaders_safe`, every scheme (a path, ``http://``, ``file://``, ``torchvision://``, ...) is read by
 :func:`posestructs.utils.safe_load.load_safely`, after the download where there is one.
 """
@@ -133,12 +133,12 @@ def _with_clear_errors(loader: Callable) -> Callable:
         except UnsafeCheckpointError as error:
             raise UnsafeCheckpointError(f'checkpoint {filename}: {error}') from error
         except pickle.UnpicklingError as error:
-            raise RuntimeError(f'{filename} is no torch checkpoint: {_first_line(error)}') from error
+            raise RuntimeError(f'{filename} is not a torch checkpoint: {_first_line(error)}') from error
         except (EOFError, OSError, RuntimeError) as error:
             # what torch raises depends on where a file ends; other errors of loading are left as they are
             if isinstance(error, RuntimeError) and 'PytorchStreamReader' not in str(error):
                 raise
-            raise RuntimeError(f'{filename} is truncated or no torch checkpoint: {_first_line(error)}') from error
+            raise RuntimeError(f'{filename} is truncated or not a torch checkpoint: {_first_line(error)}') from error
 
     return load
 

@@ -1,1 +1,1 @@
-"""Small helpers without a better place."""
+"""Utilities: checks, files, checkpoints, configs and the command line."""

@@ -15,7 +15,7 @@ _NEEDED = ('meta', 'message_hub')
 
 
 def damage(path: str | Path) -> str | None:
-    """Look for what makes a checkpoint file unreadable.
+    """Find what makes a checkpoint file unreadable.
 
     Args:
         path: An existing file.
@@ -58,7 +58,7 @@ def read_safely(path: str | Path) -> Any:
 
 
 def refusal(path: str | Path) -> str | None:
-    """Say why a checkpoint may not be loaded.
+    """Explain why a checkpoint may not be loaded.
 
     Args:
         path: A whole file, see :func:`damage`.
@@ -74,7 +74,7 @@ def refusal(path: str | Path) -> str | None:
 
 
 def why_not_resumable(path: str | Path) -> str | None:
-    """Look for what keeps a run from going on from a checkpoint.
+    """Find out why a run cannot be resumed from a checkpoint.
 
     Args:
         path: An existing file.
@@ -93,7 +93,7 @@ def why_not_resumable(path: str | Path) -> str | None:
 
 
 def read_meta(path: str | Path) -> dict:
-    """What a run wrote about itself into a checkpoint.
+    """Read the metadata that a run stored in a checkpoint.
 
     Args:
         path: A checkpoint.
@@ -116,7 +116,7 @@ def last_good_checkpoint(
         patterns: Names of its checkpoints.
 
     Returns:
-        tuple[Path | None, list[str]]: The file, ``None`` where there is none; and a note for each file passed over.
+        tuple[Path | None, list[str]]: The file, ``None`` where there is none; and a note for each skipped file.
 
     Raises:
         ValueError: There are checkpoints, but not one is good.
@@ -126,7 +126,7 @@ def last_good_checkpoint(
         problem = why_not_resumable(path)
         if problem is None:
             return path, notes
-        notes.append(f'checkpoint {path} is passed over: {problem}')
+        notes.append(f'checkpoint {path} is skipped: {problem}')
     if notes:
         raise ValueError(f'no checkpoint in {work_dir} can be resumed: ' + '; '.join(notes))
     return None, notes
@@ -158,7 +158,7 @@ def _named_by_pointer(work_dir: Path, patterns: Iterable[str]) -> Path | None:
 
 
 def _progress(path: Path) -> tuple[float, int]:
-    """Iterations that a checkpoint has; one that cannot be read comes first, to be passed over with a note."""
+    """Iterations that a checkpoint has; one that cannot be read comes first, to be skipped with a note."""
     try:
         return float(read_meta(path)['iter']), 0
     except Exception:  # what a damaged file raises is not documented

@@ -56,12 +56,12 @@ def list_names(names: Iterable[Any]) -> str:
 
 
 def is_integer(value: Any) -> bool:
-    """Tell integers, NumPy's included, from booleans and all else."""
+    """Check for an integer, Python's or NumPy's; booleans do not count."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
-    """Tell finite real numbers, NumPy's included, from booleans and all else."""
+    """Check for a finite real number, Python's or NumPy's; booleans do not count."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -120,7 +120,7 @@ def check_integer(
         int | None: The value.
 
     Raises:
-        ValueError: It is no integer, or out of bounds.
+        ValueError: It is not an integer, or out of bounds.
     """
     if value is None and optional:
         return None
@@ -154,7 +154,7 @@ def check_number(
         float | None: The value, an int where it was one.
 
     Raises:
-        ValueError: It is no number, not finite, or out of bounds.
+        ValueError: It is not a number, not finite, or out of bounds.
     """
     if value is None and optional:
         return None
@@ -181,7 +181,7 @@ def check_sequence(
         tuple: The items.
 
     Raises:
-        ValueError: It is no list or tuple, of another length, or an item is not allowed.
+        ValueError: It is not a list or tuple, is of another length, or an item is not allowed.
     """
     if not isinstance(value, (list, tuple)) or (not value if length is None else len(value) != length):
         count = 'at least one item' if length is None else f'{length} item{"s" * (length != 1)}'
@@ -223,7 +223,7 @@ def check_range(key: str, value: Any, low: float, high: float, *, integer: bool 
         tuple: Least and greatest.
 
     Raises:
-        ValueError: It is no such pair, not in order, or out of bounds.
+        ValueError: It is not such a pair, not in order, or out of bounds.
     """
     pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
     if len(pair) != 2:
@@ -246,7 +246,7 @@ def check_pairs(key: str, value: Any) -> list[tuple[int, int]]:
         list[tuple[int, int]]: The pairs.
 
     Raises:
-        ValueError: It is no such list.
+        ValueError: It is not such a list.
     """
     pairs = [tuple(pair) for pair in value if _is_list(pair)] if _is_list(value) else None
     if pairs is None or len(pairs) != len(value) or not all(map(_is_pair_of_indices, pairs)):
@@ -295,7 +295,7 @@ def check_keys(key: str, value: Any, allowed: Iterable[str], required: Iterable[
         Mapping[str, Any]: The value.
 
     Raises:
-        ValueError: It is no dict, has an unknown key, or lacks a required one.
+        ValueError: It is not a dict, has an unknown key, or lacks a required one.
     """
     allowed, required = tuple(allowed), tuple(required)
     if not isinstance(value, Mapping):

@@ -176,7 +176,7 @@ def check_data(cfg: Config, phases: Sequence[str]) -> None:
 
 
 def has_display() -> bool:
-    """Tell whether a window can open.
+    """Check whether a window can open.
 
     Returns:
         bool: On Linux, whether a display server is named; elsewhere yes.

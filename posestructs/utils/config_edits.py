@@ -246,7 +246,7 @@ def use_tensorboard(cfg: Config) -> None:
 
 
 def use_wandb(cfg: Config) -> None:
-    """Send curves and pictures to Weights & Biases; with ``WANDB_MODE=offline`` into the run's folder instead.
+    """Send curves and images to Weights & Biases; with ``WANDB_MODE=offline`` into the run's folder instead.
 
     mmengine's backend keeps the ``.py`` files below the working directory too; a virtual environment there costs
     minutes.

@@ -23,7 +23,7 @@ def partial_path(path: str | Path) -> Path:
 
 
 def atomic_write(path: str | Path, data: bytes) -> None:
-    """Write a file so that its name never stands for half of it, whenever the process dies.
+    """Write a file atomically, so that a killed process never leaves an incomplete one.
 
     Args:
         path: The file; its folder is made where absent.

@@ -23,7 +23,7 @@ _JPEG_MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')
 
 
 def find_damage(data: bytes) -> str | None:
-    """Say what keeps the bytes of an image file from being a whole image.
+    """Find damage in the content of an image file.
 
     JPEG (baseline and progressive) is followed marker by marker to its end-of-image marker, PNG chunk by chunk, with
     checksums, to its ``IEND``. Bytes after the end are ignored, as decoders do. Files of other formats are only checked

@@ -30,7 +30,7 @@ _DEFAULT_PORT = '29500'
 
 
 def has_accelerator() -> bool:
-    """Tell whether mmengine finds a device other than the CPU that ranks can be connected on.
+    """Check whether mmengine finds a device other than the CPU that ranks can be connected on.
 
     Returns:
         bool: True where there is one.

@@ -46,13 +46,13 @@ class ImageFolder(NamedTuple):
 
 
 def is_image(path: str | Path) -> bool:
-    """Tell whether an existing file is to be read as an image."""
+    """Check whether an existing file is to be read as an image."""
     suffix = Path(path).suffix.lower()
     return suffix in IMAGE_SUFFIXES or (suffix not in VIDEO_SUFFIXES and cv2.haveImageReader(str(path)))
 
 
 def is_video(path: str | Path) -> bool:
-    """Tell whether a file, or an address by its suffix, is to be read as a video."""
+    """Check whether a file, or an address by its suffix, is to be read as a video."""
     suffix = Path(path).suffix.lower()
     if suffix in VIDEO_SUFFIXES or suffix in IMAGE_SUFFIXES or not Path(path).is_file():
         return suffix in VIDEO_SUFFIXES

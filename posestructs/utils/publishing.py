@@ -36,7 +36,7 @@ def network_weights(checkpoint: Mapping[str, Any]) -> OrderedDict[str, Tensor]:
     """
     state = checkpoint.get('state_dict') if isinstance(checkpoint, Mapping) else None
     if not isinstance(state, Mapping) or not state:
-        raise ValueError('it has no state_dict: it is no checkpoint of mmengine')
+        raise ValueError('it has no state_dict: not a checkpoint of mmengine')
     if any(name.startswith(PREFIX) for name in state):
         return strip_discriminators(checkpoint)['state_dict']
     kept = OrderedDict(state)

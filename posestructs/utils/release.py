@@ -22,7 +22,7 @@ def discriminators_in(state: Mapping[str, Any]) -> set[str]:
 
 
 def strip_discriminators(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the weights of the generator and what a run wrote about itself.
+    """Keep the weights of the generator and the metadata of the run.
 
     The result loads with ``strict=True`` into the same model with ``discriminators=None``, and into mmpose's
     ``TopdownPoseEstimator`` with the same backbone, neck and head. Optimizers, schedules, logs and the state of hooks
@@ -39,7 +39,7 @@ def strip_discriminators(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """
     state = checkpoint.get('state_dict') if isinstance(checkpoint, Mapping) else None
     if not isinstance(state, Mapping):
-        raise ValueError('it has no state_dict: it is no checkpoint of mmengine')
+        raise ValueError('it has no state_dict: not a checkpoint of mmengine')
     kept = OrderedDict((name, value) for name, value in state.items() if not name.startswith(PREFIX))
     if len(kept) == len(state):
         raise ValueError(

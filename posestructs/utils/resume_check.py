@@ -35,7 +35,7 @@ def scheduler_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any])
 
 
 def is_extension(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether a schedule goes on unchanged and only ends later.
+    """Check whether a schedule goes on unchanged and only ends later.
 
     Args:
         name: Class of the scheduler.
@@ -79,7 +79,7 @@ def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_changes(old: str, new: str) -> list[str]:
-    """Compare what two configs say of model, data, optimizer and length of training.
+    """Compare model, data, optimizer and length of training of two configs.
 
     Args:
         old: Text of the config in the checkpoint; it is read, not run.
@@ -123,7 +123,7 @@ def read_config(text: str) -> dict[str, Any]:
         dict[str, Any]: Values by name; anything but a literal is its text.
 
     Raises:
-        SyntaxError: It is no Python text.
+        SyntaxError: It is not Python text.
     """
     assignments = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
     return {node.targets[0].id: _value(node.value) for node in assignments if isinstance(node.targets[0], ast.Name)}

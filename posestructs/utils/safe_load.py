@@ -64,7 +64,7 @@ def load_safely(
 
 
 def opted_in() -> bool:
-    """Tell whether the user allows checkpoints to run code.
+    """Check whether the user allows checkpoints to run code.
 
     Returns:
         bool: Whether TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is set, as torch reads it.
@@ -77,7 +77,7 @@ def _refused(error: pickle.UnpicklingError) -> bool:
 
 
 def _is_pickle(file: str | Path | IO[bytes]) -> bool:
-    """Tell a pickle of a protocol that torch does not read from a file that is no checkpoint at all."""
+    """Distinguish a pickle of a protocol that torch does not read from a file that is not a checkpoint."""
     if not isinstance(file, (str, Path)):
         return False
     with open(file, 'rb') as opened:

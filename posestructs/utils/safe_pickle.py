@@ -80,7 +80,7 @@ def loads_pickle(data: bytes) -> Any:
         Any: The data.
 
     Raises:
-        ValueError: It is no pickle, it is cut off, or it holds anything but plain data.
+        ValueError: It is not a pickle, is truncated, or holds anything but plain data.
     """
     try:
         return _Unpickler(io.BytesIO(data)).load()

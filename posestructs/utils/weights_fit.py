@@ -82,7 +82,7 @@ def compare_weights(own: Mapping[str, Tensor], state: Mapping[str, Any]) -> Misf
 
 
 def non_finite(state: Mapping[str, Any], parameters: Collection[str]) -> list[str]:
-    """Find weights that no prediction can be made with.
+    """Find weights that are NaN or infinite.
 
     Args:
         state: Weights by name.

@@ -92,7 +92,7 @@ def test_truncated_newest_checkpoint_is_passed_over(pointer, run_of_two, main, t
     main('train.py', tiny, '--work-dir', run_of_two, '--resume', '--no-validate')
 
     output = capfd.readouterr().out
-    assert f'checkpoint {newest} is passed over: it is truncated' in output
+    assert f'checkpoint {newest} is skipped: it is truncated' in output
     assert 'resumed epoch: 1, iter: 3' in output
     assert torch.load(newest, weights_only=True)['meta']['iter'] == 6
 

@@ -90,7 +90,7 @@ def test_pointer_comes_first_then_the_most_iterations(tmp_path):
     cut(epoch[10], 0)
     found, notes = last_good_checkpoint(tmp_path)
     assert found == epoch[9]
-    assert [note.split(' is passed over: ')[0] for note in notes] == [f'checkpoint {epoch[n]}' for n in (8, 10)]
+    assert [note.split(' is skipped: ')[0] for note in notes] == [f'checkpoint {epoch[n]}' for n in (8, 10)]
 
 
 def test_epochs_and_iterations_are_compared(tmp_path):
@@ -124,5 +124,5 @@ def test_nothing_and_nothing_good(tmp_path):
     assert last_good_checkpoint(tmp_path) == (None, [])
     assert last_good_checkpoint(tmp_path / 'absent') == (None, [])
     cut(save(tmp_path / 'epoch_1.pth'), 30)
-    with pytest.raises(ValueError, match='no checkpoint in .* can be resumed: checkpoint .*epoch_1.pth is passed over'):
+    with pytest.raises(ValueError, match='no checkpoint in .* can be resumed: checkpoint .*epoch_1.pth is skipped'):
         last_good_checkpoint(tmp_path)

@@ -49,7 +49,7 @@ def discriminator_names(model: Any) -> tuple[str, ...]:
 
 
 def batch_begins(runner: Runner, name: str) -> bool:
-    """Tell whether a network may be stopped or released now, that is not within an accumulated batch.
+    """Check whether a network may be stopped or restarted now, which is not the case within an accumulated batch.
 
     Args:
         runner: Runner of the training, before an iteration.
@@ -64,7 +64,7 @@ def batch_begins(runner: Runner, name: str) -> bool:
 
 
 def nothing_counted(runner: Runner, name: str, window: int = 1) -> bool:
-    """Tell whether no joint counted for a discriminator: none is labelled, or no person's size is known.
+    """Check whether no joint counted for a discriminator: none is labelled, or no person's size is known.
 
     All its values are then logged as 0. A discriminator that is wrong everywhere has an accuracy of 0 too, but not a
     loss of 0: a real joint that it scores below 0.5 costs at least log 2.

@@ -137,7 +137,7 @@ class AdversarialScheduleHook(Hook):
             runner.message_hub.update_scalar(f'train/{_LOG_KEYS.get(name, f"{name}.weight")}', weight)
 
     def after_train(self, runner: Runner) -> None:
-        """Restore the model's own weights, and release all networks."""
+        """Restore the model's own weights, and unfreeze all networks."""
         if self._model is not None:
             self._model.adversarial_weights = dict(self._full_weights)
             self._model.frozen = set()

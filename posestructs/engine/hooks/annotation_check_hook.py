@@ -20,15 +20,15 @@ from posestructs.datasets.readers import read_json
 from posestructs.utils.usage import UsageError
 
 MAX_LOST = 0.01
-"""Fraction of the labelled people of a training set that may be lost, as ``max_bad_images`` of our data sets."""
+"""Fraction of the labelled persons of a training set that may be lost, as ``max_bad_images`` of our data sets."""
 
 
 @HOOKS.register_module()
 class AnnotationCheckHook(Hook):
     """Refuse faults of COCO files that mmpose's own data sets read without an error.
 
-    These are annotation ids that occur twice, people with labelled joints whom mmpose leaves out, and images of another
-    size than the file declares. The data sets of posestructs check more, and by themselves.
+    These are annotation ids that occur twice, persons with labelled joints whom mmpose leaves out, and images whose
+    size differs from that in the file. The data sets of posestructs check more, and by themselves.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -84,7 +84,7 @@ def _check(dataset: BaseCocoStyleDataset) -> None:
         seen: set = set()
         for item in items:
             if item.get('id') in seen:
-                raise AnnotationError(path, f'{key} id {item["id"]} is there twice', f'ids of its own for each {key}')
+                raise AnnotationError(path, f'{key} id {item["id"]} occurs twice', f'ids of its own for each {key}')
             seen.add(item.get('id'))
     people = [ann for ann in anns if _is_labelled(ann)]
     _report_lost([ann for ann in people if not ann.get('bbox') or ann.get('num_keypoints') == 0], people, dataset)
@@ -113,7 +113,7 @@ def _report_lost(lost: Sequence[dict], people: Sequence[dict], dataset: BaseCoco
     first = lost[0]
     fault = 'num_keypoints is 0' if first.get('bbox') else 'bbox is absent'
     message = (
-        f'{len(lost)} of {len(people)} people with labelled joints are left out; the first: annotation {first["id"]}: '
+        f'{len(lost)} of {len(people)} persons with labelled joints are left out; the first: annotation {first["id"]}: '
         f'{fault}'
     )
     if dataset.test_mode:

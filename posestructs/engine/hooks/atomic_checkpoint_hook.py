@@ -19,7 +19,7 @@ BACKEND = 'posestructs.AtomicLocalBackend'
 
 
 class AtomicLocalBackend(LocalBackend):
-    """mmengine's local files, written whole or not at all."""
+    """mmengine's local files, written atomically."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write a file.
@@ -35,7 +35,7 @@ register_backend(BACKEND, AtomicLocalBackend, force=True)
 
 
 class _DeletesLater:
-    """A file backend that only notes what it should delete.
+    """File backend that defers deletions.
 
     Args:
         backend: Does everything else, and in the end the deletions.
@@ -93,7 +93,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     @contextmanager
     def _delete_last(self) -> Iterator[None]:
-        """Put off deletions until what the block writes is written."""
+        """Defer deletions until the block has written its file."""
         if isinstance(self.file_backend, _DeletesLater):  # a new best saves the last checkpoint once more
             yield
             return

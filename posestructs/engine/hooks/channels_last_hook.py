@@ -36,7 +36,7 @@ class ChannelsLastHook(Hook):
     the same up to the order in which numbers are summed.
     """
 
-    # before other hooks look at the model
+    # before other hooks read the model
     priority = 'VERY_HIGH'
 
     def before_run(self, runner: Runner) -> None:

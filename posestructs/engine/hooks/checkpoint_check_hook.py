@@ -1,4 +1,4 @@
-"""Refuse a checkpoint that is of another model, or that a run cannot go on from."""
+"""Refuse a checkpoint of another model, or one from which the run cannot be resumed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class CheckpointCheckHook(Hook):
         odd = non_finite(state, {key for key, _ in model.named_parameters()})
         if odd:
             raise UsageError(
-                f'{name} holds NaN or infinity, as a diverged training leaves, in {len(odd)} weights: {odd[0]}, ...'
+                f'{name} holds NaN or infinity, as after a diverged training, in {len(odd)} weights: {odd[0]}, ...'
             )
         misfit = compare_weights(model.state_dict(), state)
         if not misfit:
@@ -76,7 +76,7 @@ class CheckpointCheckHook(Hook):
                 f'Weights {misfit.describe()}'
             )
             return
-        raise UsageError(f'{name} is of another model than the config. Weights {misfit.describe()}')
+        raise UsageError(f'{name} does not match the model of the config. Weights {misfit.describe()}')
 
     def _check_resume(self, runner: Runner, checkpoint: dict) -> None:
         meta = checkpoint['meta']

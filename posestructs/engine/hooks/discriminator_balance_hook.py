@@ -149,7 +149,7 @@ class DiscriminatorBalanceHook(Hook):
             self._model.skip_steps |= {name for name, balance in self.balances.items() if balance.status == WINS}
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Stop the discriminators that win, and release the others.
+        """Stop the discriminators that win, and let the others train.
 
         Args:
             runner: Runner of the training.
@@ -189,7 +189,7 @@ class DiscriminatorBalanceHook(Hook):
                 self._report(runner, name, balance)
 
     def after_train(self, runner: Runner) -> None:
-        """Release all networks."""
+        """Let all networks train again."""
         if self.skip:
             self._model.skip_steps -= set(self.balances)
 

@@ -27,30 +27,30 @@ class OcclusionTruthHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Look at what training will validate with.
+        """Check the data of validation.
 
         Args:
             runner: The runner that trains.
 
         Raises:
-            UsageError: There is no occlusion truth.
+            UsageError: There is no occlusion ground truth.
         """
         _check(runner.val_loop, 'val')
 
     def before_test(self, runner: Runner) -> None:
-        """Look at what will be tested with.
+        """Check the data of the test.
 
         Args:
             runner: The runner that tests.
 
         Raises:
-            UsageError: There is no occlusion truth.
+            UsageError: There is no occlusion ground truth.
         """
         _check(runner.test_loop, 'test')
 
 
 def may_have_occlusion_truth(dataset: Any) -> bool:
-    """Tell whether samples of a data set can say which joints are occluded.
+    """Check whether samples of a data set can have occlusion labels.
 
     As a rule the first sample's annotation does. Where it does not, the pipeline may make labels (``RandomOccluder``),
     or further samples may have them, as in a combined data set.
@@ -80,14 +80,14 @@ def _check(loop: Any, name: str) -> None:
     if split is None or may_have_occlusion_truth(loop.dataloader.dataset):
         return
     raise UsageError(
-        f'{name}_evaluator has {split.name}, and there is no occlusion truth: {name}_dataloader.dataset '
+        f'{name}_evaluator has {split.name}, but there is no occlusion ground truth: {name}_dataloader.dataset '
         f'({type(loop.dataloader.dataset).__name__}) gives no {KEY}, and no transform of its pipeline makes it. Leave '
         f'{split.name} out of {name}_evaluator, or use a data set with such labels'
     )
 
 
 def _says(info: Mapping[str, Any]) -> bool:
-    """Whether an annotation says of any labelled joint that it is occluded, or that it is not."""
+    """Whether an annotation has an occlusion label for any labelled joint."""
     occluded, visible = info.get(KEY), info.get('keypoints_visible')
     if occluded is None or visible is None:
         return False
@@ -95,7 +95,7 @@ def _says(info: Mapping[str, Any]) -> bool:
 
 
 def _has_labels(sample: Any) -> bool:
-    """Whether a sample that went through a pipeline, packed or not, has a field for labels, whatever is in it."""
+    """Whether a sample from a pipeline, packed or not, has a field for labels, even an empty one."""
     if not isinstance(sample, Mapping):
         return True
     if 'data_samples' not in sample:
@@ -105,7 +105,7 @@ def _has_labels(sample: Any) -> bool:
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Whatever a pipeline draws, training draws the same as without it."""
+    """Restore the random states, so that training draws the same numbers as without this check."""
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         yield

@@ -78,12 +78,12 @@ class ProgressHook(Hook):
         self._show(runner, 'test', batch_idx, [self._speed(runner, data_batch)])
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Take the validation row away."""
+        """Remove the validation row."""
         if self._bar is not None:
             self._bar.remove('val')
 
     def after_run(self, runner: Runner) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -164,7 +164,7 @@ class TerminalBar:
             self._drawn = now
 
     def remove(self, row: str) -> None:
-        """Take a row away, if it is there.
+        """Remove a row, if it exists.
 
         Args:
             row: Its name.
@@ -173,7 +173,7 @@ class TerminalBar:
             self._progress.remove_task(self._rows.pop(row))
 
     def close(self) -> None:
-        """Take the bar away and give the logger its stream back."""
+        """Remove the bar and restore the logger's stream."""
         atexit.unregister(self.close)
         self._progress.stop()
         for handler, stream in self._redirected:
@@ -195,7 +195,7 @@ class _AboveBar:
 
 
 def is_terminal() -> bool:
-    """Tell whether stdout is a terminal that can move its cursor.
+    """Check whether stdout is a terminal that can move its cursor.
 
     Returns:
         bool: Not so in a pipe, a file, or with ``TERM=dumb``.

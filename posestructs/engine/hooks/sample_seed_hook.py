@@ -44,7 +44,7 @@ class SampleSeedHook(Hook):
             self._sampler_seed = checkpoint.get('meta', {}).get('sampler_seed')
 
     def before_train(self, runner: Runner) -> None:
-        """Settle the seeds, which are the same on all ranks.
+        """Choose the seeds, which are the same on all ranks.
 
         Args:
             runner: The runner that trains.

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 _COUNTS = dict(
-    num_dropped='people left out when the annotations were read',
+    num_dropped='persons left out when the annotations were read',
     num_skipped='images that could not be decoded',
     num_outside='joints outside their image, taken as not labelled',
 )

@@ -48,7 +48,7 @@ def seed_all(seed: int, *counts: int) -> None:
 
     Args:
         seed: Seed of the run.
-        *counts: Numbers that tell one stream from another.
+        *counts: Numbers that distinguish one stream from another.
     """
     words = np.random.SeedSequence([seed, *counts]).generate_state(4)
     random.seed(int(words[0]))

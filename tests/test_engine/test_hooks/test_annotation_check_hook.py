@@ -35,7 +35,7 @@ def test_a_good_file_passes(load):
 
 def test_people_who_are_lost_are_refused_in_a_test_set(load):
     for change, fault in ((dict(num_keypoints=0), 'num_keypoints is 0'), (dict(bbox=None), 'bbox is absent')):
-        message = f'a.json: 1 of 2 people with labelled joints are left out; the first: annotation 2: {fault}'
+        message = f'a.json: 1 of 2 persons with labelled joints are left out; the first: annotation 2: {fault}'
         with pytest.raises(UsageError, match=f'{message}.*CocoDataset would read it without an error'):
             check_datasets(load(change, test_mode=True))
         with pytest.raises(UsageError, match='expected at most 1%'):
@@ -44,7 +44,7 @@ def test_people_who_are_lost_are_refused_in_a_test_set(load):
 
 
 def test_ids_and_sizes(load):
-    with pytest.raises(UsageError, match='a.json: annotation id 1 is there twice'):
+    with pytest.raises(UsageError, match='a.json: annotation id 1 occurs twice'):
         check_datasets(load(*[{}] * 8))
     with pytest.raises(UsageError, match=r'image 1 \(.*1.png\): the image has 160 x 120 pixels, .* says 320 x 120'):
         check_datasets(load(width=320))

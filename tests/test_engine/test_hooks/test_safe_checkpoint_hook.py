@@ -130,7 +130,7 @@ def test_a_truncated_file_is_named(tmp_path):
     path = tmp_path / 'run' / 'epoch_1.pth'
     path.write_bytes(path.read_bytes()[:-100])
     again = runner(tmp_path / 'again', 2, resume=True, load_from=str(path))
-    with pytest.raises(RuntimeError, match=f'{path} is truncated or no torch checkpoint'):
+    with pytest.raises(RuntimeError, match=f'{path} is truncated or not a torch checkpoint'):
         again.train()
 
 
@@ -176,6 +176,6 @@ def test_what_has_no_plain_form_is_kept_and_named_once(tmp_path):
 def test_what_is_no_checkpoint_is_called_that(tmp_path, content):
     path = tmp_path / 'model.pth'
     path.write_bytes(content)
-    with pytest.raises(RuntimeError, match='no torch checkpoint') as error:
+    with pytest.raises(RuntimeError, match='not a torch checkpoint') as error:
         _load_checkpoint(str(path), 'cpu')
     assert str(path) in str(error.value) and 'TORCH_FORCE' not in str(error.value)
