@@ -99,7 +99,7 @@ def parse_args() -> argparse.Namespace:
         '--work-dir', type=Path, default=ROOT / 'work_dirs' / 'accuracy', help='folder of checkpoints and logs'
     )
     parser.add_argument('--out', type=Path, default=RESULTS, help='folder of the results')
-    parser.add_argument('--max-minutes', type=minutes, help='stop after so many minutes; the next call resumes')
+    parser.add_argument('--max-minutes', type=minutes, help='stop after this many minutes; the next call resumes')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write tables and plots into a Markdown page')
     parser.add_argument('--list', action='store_true', help='list finished and open runs, and run nothing')
     sized = parser.add_argument_group("trials: in place of the grid's values")

@@ -146,13 +146,15 @@ def table(runs: list[dict]) -> str:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--deltas', type=float, nargs='+', default=[0.1, 0.2, 0.4], help='in torso lengths')
+    parser.add_argument(
+        '--deltas', type=float, nargs='+', default=[0.1, 0.2, 0.4], help='values of delta, in torso lengths'
+    )
     parser.add_argument(
         '--epsilons',
         type=float,
         nargs='+',
         default=[0.3, 0.6, 0.9],
-        help='in norms of a target map, 1.77 sigma',
+        help='values of epsilon, in norms of a target map, 1.77 sigma',
     )
     parser.add_argument('--size', type=int, default=64, help='side of the images in pixels, a multiple of 32')
     parser.add_argument('--held-out', type=int, default=3000, help='samples of train.txt to test on')

@@ -170,7 +170,7 @@ def to_dataset(joints: np.ndarray, names: list[str], fractions: dict[str, float]
     Args:
         joints: (N, 17, 2).
         names: K joint names of the data set.
-        fractions: Of :func:`fit_head`.
+        fractions: Fractions from :func:`fit_head`.
 
     Returns:
         (N, K, 2).
@@ -232,7 +232,7 @@ def evaluate(
 
     Args:
         config: With ``train_dataloader``, ``val_dataloader`` and ``val_evaluator``.
-        folder: Of MoveNet's published files.
+        folder: Folder of MoveNet's published files.
         arch: 'lightning' or 'thunder'.
         fit_persons: Training persons on which neck and head top are fitted.
         predictions: Folder for the predictions, as COCO results.

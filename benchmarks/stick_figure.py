@@ -33,18 +33,18 @@ SIMILAR = 40.0  # grey levels between the mean colours of two limbs
 
 
 def near_lookalikes(scene: Scene) -> list[Lookalike]:
-    """The look-alikes of a picture that can really be taken for a limb of the person.
+    """The look-alikes of an image that can be mistaken for a limb of the person.
 
     Each is of the same class as its twin (arm or leg) by construction, and counts where
 
     - its middle (the mean of its three joints) lies within one torso length of its twin's, both in the image; the torso
       length is that of TorsoPCK, from the left shoulder to the right hip;
     - at least 30 % of its pixels are seen;
-    - its mean colour in the picture differs from its twin's by at most 40 grey levels a channel, in the mean of the
+    - its mean colour in the image differs from its twin's by at most 40 grey levels a channel, in the mean of the
       channels, where anything is seen of the twin.
 
     Args:
-        scene: A picture.
+        scene: An image.
 
     Returns:
         list[Lookalike]: Those that count.
@@ -61,7 +61,7 @@ def near_lookalikes(scene: Scene) -> list[Lookalike]:
 
 
 def visible_share(scene: Scene, limb: Lookalike) -> float:
-    """Share of a look-alike's pixels, those outside the image included, that the picture shows."""
+    """Share of a look-alike's pixels, those outside the image included, that are visible."""
     circles = np.array(limb.circles)
     margin = int(np.abs(circles).max()) + 2  # room for what lies outside, on every side
     alone = Sketch()

@@ -1,7 +1,7 @@
 """Errors and calibration of the shipped models on the test persons of lspet-mini, for docs/trust.md.
 
 For each model: the shares of error kinds; ECE, Brier score and AUROC of the scores and of probabilities that were
-fitted on one half of the persons, measured on the other; and how well occlusion is told under occluders that are the
+fitted on one half of the persons, measured on the other; and how well occlusion is predicted under occluders, the
 same in every run. Two models are compared with a paired bootstrap. Predictions are kept and taken up again:
 
     python benchmarks/trust.py --docs docs/trust.md
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument('--models', nargs='+', help='names of shipped models; default: all, the first two are compared')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/trust'), help='default: %(default)s')
     parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/results/trust.json')
-    parser.add_argument('--docs', type=Path, help='page whose numbers are replaced, with pictures in images/')
+    parser.add_argument('--docs', type=Path, help='page whose numbers are replaced, with images in images/')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all tools')
     args = parser.parse_args()
     models = shipped_models()

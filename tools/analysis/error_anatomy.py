@@ -59,12 +59,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--map', nargs='+', default=[], metavar='PRED=LABEL', help='joints that have two names')
     parser.add_argument('--common-joints', action='store_true', help='leave out joints that are not predicted')
     parser.add_argument('--scale', choices=tuple(DEFAULTS), default='torso', help='unit of distance')
-    parser.add_argument('--thr', type=float, help='of a good joint; default: 0.2 torsos, or a similarity of 0.85')
-    parser.add_argument('--near', type=float, help='of lying on a joint; default: 0.4 torsos, or a similarity of 0.5')
+    parser.add_argument('--thr', type=float, help='greatest error of a good joint; default: 0.2 torsos, or OKS 0.85')
+    parser.add_argument(
+        '--near', type=float, help='greatest distance to a joint nearby; default: 0.4 torsos, or OKS 0.5'
+    )
     parser.add_argument('--torso-pair', nargs=2, metavar='NAME', help='two joints in the place of the torso')
-    parser.add_argument('--names', nargs='+', help='names of the models in tables and pictures')
+    parser.add_argument('--names', nargs='+', help='names of the models in tables and images')
     parser.add_argument('--worst', type=int, default=16, help='persons in each sheet; 0 for no sheets')
-    parser.add_argument('--resamples', type=int, default=2000, help='of the bootstrap')
+    parser.add_argument('--resamples', type=int, default=2000, help='number of bootstrap samples')
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/error_anatomy'), help='default: %(default)s')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
     return parser.parse_args()

@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--thr', type=float, default=0.2, help='distance of a right joint, in torsos')
     parser.add_argument('--torso-pair', nargs=2, metavar='NAME', help='two joints in the place of the torso')
     parser.add_argument('--holdout', type=float, default=0.5, help='share of the images to measure on; 0 fits on all')
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of the choice of images')
+    parser.add_argument('--seed', type=cli.seed, default=0, help='seed of the choice of images')
     parser.add_argument('--out', type=Path, help='default: work_dirs/calibration/<config>.json')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     return parser.parse_args()

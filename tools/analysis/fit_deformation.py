@@ -48,12 +48,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Fit mixture types and deformation weights to a training set.')
     parser.add_argument('config', help='a config file with train_dataloader')
     parser.add_argument('--tree', help="file of the tree, e.g. lsp-26.py; default: the config's tree or codec.tree")
-    parser.add_argument('--num-types', type=int, default=13, help='of each part')
-    parser.add_argument('--restarts', type=int, default=50, help='of K-means')
-    parser.add_argument('--seed', type=seed, default=0, help='of K-means and of --augment')
-    parser.add_argument('--augment', type=int, default=0, metavar='N', help='draw everybody N times, augmented')
-    parser.add_argument('--max-people', type=int, help='use only so many, evenly spread over the set')
-    parser.add_argument('--trim', type=float, default=0.0, metavar='SHARE', help='of the oddest offsets, left out')
+    parser.add_argument('--num-types', type=int, default=13, help='number of types of each part')
+    parser.add_argument('--restarts', type=int, default=50, help='number of runs of K-means')
+    parser.add_argument('--seed', type=seed, default=0, help='seed of K-means and of --augment')
+    parser.add_argument('--augment', type=int, default=0, metavar='N', help='take each person N times, augmented')
+    parser.add_argument('--max-people', type=int, help='greatest number of persons, spread evenly over the set')
+    parser.add_argument(
+        '--trim', type=float, default=0.0, metavar='SHARE', help='share of the offsets to leave out as outliers'
+    )
     parser.add_argument('--out', type=Path, help='default: work_dirs/deformation/<config>.json')
     parser.add_argument('--picture', type=Path, help='default: beside --out, ending in .png')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
@@ -104,14 +106,14 @@ def leave_out_backgrounds(dataset: dict) -> None:
 
 
 def stand_in(results: dict) -> dict:
-    """In place of the image, whose size matters to no offset, one pixel."""
+    """One pixel in place of the image, on whose size no offset depends."""
     results['img'] = np.zeros((1, 1, 3), dtype=np.uint8)
     results['img_shape'] = (1, 1)
     return results
 
 
 def do_not_look_for_images(dataset: dict) -> None:
-    """Annotations suffice."""
+    """Skip the check for images: annotations suffice."""
     kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
     if isinstance(kind, type) and issubclass(kind, CheckedPoseMixin):
         dataset['check_images'] = False
@@ -120,7 +122,7 @@ def do_not_look_for_images(dataset: dict) -> None:
 
 
 def build_dataset(cfg: Config, augment: bool):
-    """The training set of a config, without images; what is wrong with it is the user's to mend."""
+    """Build the training set of a config, without images; any failure is reported as an error of the user's."""
     loader = cfg.get('train_dataloader') or {}
     if not loader.get('dataset'):
         raise UsageError(f'config {cfg.filename} sets no train_dataloader.dataset')
@@ -183,7 +185,7 @@ def check_joints(dataset: Any, tree: KinematicTree) -> None:
 
 
 def table(deformation: Deformation, labelled: np.ndarray) -> str:
-    """What was fitted, a line a part."""
+    """Table of the fitted types, one line per part."""
     tree = deformation.tree
     rows = [f'{"part":<20}{"people":>8}{"rarest type":>13}{"spread x":>10}{"spread y":>10}']
     for v, name in enumerate(tree.names):
@@ -194,7 +196,7 @@ def table(deformation: Deformation, labelled: np.ndarray) -> str:
 
 
 def fit(tree: KinematicTree, people: People, args: argparse.Namespace, source: str) -> Deformation:
-    """The types, or one line on why there are none."""
+    """Fit the types."""
     positions, labelled = tree.part_positions(people.keypoints, people.labelled)
     options = dict(restarts=args.restarts, seed=args.seed, trim=args.trim)
     try:

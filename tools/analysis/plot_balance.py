@@ -28,9 +28,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Plot the balance of generator and discriminators.')
     parser.add_argument('run', type=Path, help='a work directory, or the scalars.json of a run')
     parser.add_argument(
-        '--out', type=Path, help=f'picture ({" ".join(FORMATS)}); default: balance.png in the work directory'
+        '--out', type=Path, help=f'image ({" ".join(FORMATS)}); default: balance.png in the work directory'
     )
-    parser.add_argument('--smooth', type=int, default=1, metavar='N', help='mean of so many logged values')
+    parser.add_argument('--smooth', type=int, default=1, metavar='N', help='number of logged values to average over')
     return parser.parse_args()
 
 

@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
         '--out-dir', '--output-dir', dest='output_dir', type=Path, help='default: work_dirs/heatmaps/<config>'
     )
     parser.add_argument('--indices', type=int, nargs='+', help='samples to draw; default: the first ones')
-    parser.add_argument('--max-item-num', type=int, default=8, help='samples at most, without --indices')
+    parser.add_argument('--max-item-num', type=int, default=8, help='greatest number of samples, without --indices')
     parser.add_argument('--min-side', type=int, default=128, help='enlarge smaller tiles to this shorter side')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')

@@ -44,10 +44,10 @@ def parse_args() -> argparse.Namespace:
         '--max-item-per-dataset',
         type=int,
         default=50,
-        help='samples at most, of each data set combined',
+        help='greatest number of samples, of each data set of a union',
     )
-    parser.add_argument('--min-side', type=int, default=320, help='enlarge smaller pictures to this shorter side')
-    parser.add_argument('--sheet', type=int, metavar='COLUMNS', help='also write all pictures as one, sheet.png')
+    parser.add_argument('--min-side', type=int, default=320, help='enlarge smaller images to this shorter side')
+    parser.add_argument('--sheet', type=int, metavar='COLUMNS', help='also write all images as one, sheet.png')
     parser.add_argument('--seed', type=int, help='random seed of the pipeline')
     parser.add_argument('--show', action='store_true', help='show each in a window')
     parser.add_argument('--not-show', dest='show', action='store_false', help='the default; for mmpose users')
@@ -73,7 +73,7 @@ def dataset_config(cfg: Config, phase: str) -> dict:
 
 
 def build(dataset: dict, source: str):
-    """Build a data set; what is wrong with it is the user's to mend."""
+    """Build a data set; any failure is reported as an error of the user's."""
     try:
         built = DATASETS.build(dataset)
         if not len(built):

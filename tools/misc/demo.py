@@ -1,4 +1,4 @@
-"""Train four small models on drawn people and set them side by side: table and picture.
+"""Train four small models on synthetic figures and compare them in a table and an image.
 
 A baseline of mmpose, messages along the skeleton, Adversarial PoseNet, and both together see the same people once. It
 runs the commands a user would run and prints them; ``make demo`` calls it. The results are in ``work_dirs/demo/``.
@@ -160,7 +160,7 @@ def table(models: Sequence[Trained]) -> str:
 
 
 def picture(models: Sequence[Trained], people: int) -> np.ndarray:
-    """Draw test people with the truth and with what each model predicts.
+    """Draw test persons with the ground truth and with each model's predictions.
 
     Args:
         models: M models.
@@ -194,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--models', nargs='+', choices=list(MODELS), default=list(MODELS))
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
-    parser.add_argument('--people', type=int, default=12, help='number of people in the picture')
+    parser.add_argument('--people', type=int, default=12, help='number of persons in the image')
     parser.add_argument('--jobs', type=int, help='models to train at the same time; by default 2 where there are cores')
     parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to all commands, over the budget')
     args = parser.parse_args()
@@ -220,7 +220,7 @@ def main() -> None:
     init_default_scope('mmpose')
     mmcv.imwrite(mmcv.rgb2bgr(picture(models, args.people)), str(folder / 'predictions.png'))
     sys.stdout.write(
-        f'\n{text}\n\nIn percent; {(time.time() - begin) / 60:.1f} minutes. What there is to look at:\n'
+        f'\n{text}\n\nIn percent; {(time.time() - begin) / 60:.1f} minutes. Results:\n'
         f'  picture  {folder / "predictions.png"}\n  table    {folder / "metrics.md"}\n'
         f'  logs     {folder}/{{{",".join(args.models)}}}/\n'
     )

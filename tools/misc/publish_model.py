@@ -70,7 +70,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--data', required=True, help='what it was trained on, in a few words')
     parser.add_argument('--metrics', type=Path, help='json file of its results')
     parser.add_argument('--about', help='the model in a sentence; default: config and data')
-    parser.add_argument('--commit', help='of the training; default: that of this checkout as it is now, if clean')
+    parser.add_argument('--commit', help='commit of the training; default: that of this checkout, if clean')
     parser.add_argument('--default', action='store_true', help='the model that is used where none is named')
     parser.add_argument('--fp16', action='store_true', help='store kernels in half precision; they load as float32')
     parser.add_argument('--max-mb', type=float, default=5, help='refuse a larger file, in 10^6 bytes')
@@ -96,7 +96,7 @@ def check_args(args: argparse.Namespace) -> None:
 
 
 def read_metrics(path: Path | None) -> Any:
-    """Results to be kept in the file."""
+    """Read the results that are stored in the file."""
     if path is None:
         return None
     try:

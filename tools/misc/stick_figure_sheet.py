@@ -25,14 +25,14 @@ _LABELLED_SCALE = 2  # a picture with joints is as wide as two without
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Draw a contact sheet of stick figures.')
-    parser.add_argument('--out', type=Path, default=Path('docs/images/stick_figures.jpg'), help='the picture to write')
-    parser.add_argument('--seed', type=int, default=0, help='which stream of people')
+    parser.add_argument('--out', type=Path, default=Path('docs/images/stick_figures.jpg'), help='the image to write')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the stream of figures')
     parser.add_argument('--start', type=int, default=0, help='number of the first')
     parser.add_argument('--size', type=int, default=128, help='side of an image in pixels')
     parser.add_argument('--columns', type=int, default=10, help='images in a row, an even number')
     parser.add_argument('--rows', type=int, default=4, help='rows of images in the upper half, an even number')
     parser.add_argument('--joint-set', choices=('lsp', 'mpii'), default='lsp', help='which joints to draw')
-    parser.add_argument('--quality', type=int, default=60, help='of the JPEG, 1 to 100')
+    parser.add_argument('--quality', type=int, default=60, help='quality of the JPEG, 1 to 100')
     args = parser.parse_args()
     if args.columns < 2 or args.columns % 2 or args.rows < 2 or args.rows % 2:
         parser.error(f'--columns and --rows must be even and at least 2, got {args.columns} and {args.rows}')
