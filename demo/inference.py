@@ -124,7 +124,7 @@ def main() -> None:
     try:
         for result in results:
             summary.add(result)
-    except KeyboardInterrupt:  # the way to end a camera; what was seen is saved
+    except KeyboardInterrupt:  # Ctrl+C ends a camera; its frames so far are saved
         results.close()
         sys.stdout.write('\nstopped\n')
     unit = 'frame' if gives_frames(inputs) else 'image'

@@ -40,7 +40,7 @@ def read_upload(path: str | Path, limits: Limits = Limits()) -> np.ndarray:  # n
     """Read an image by the rules of :mod:`posestructs.utils.images`, after a check of its header.
 
     Args:
-        path: The file, whatever its name.
+        path: The file; its suffix is ignored.
         limits: Largest file and image.
 
     Returns:
@@ -92,4 +92,4 @@ def _not_an_image(data: bytes) -> str:
         return 'The file is empty.'
     kind = next((name for name, fits in _OTHERS.items() if fits(data[:1024])), None)
     looks = f' It looks like {kind}.' if kind else ''
-    return f'The file is not an image that can be read here, whatever its name says.{looks} Allowed: {_ALLOWED}.'
+    return f'The file is not a readable image, whatever its suffix.{looks} Allowed: {_ALLOWED}.'

@@ -225,7 +225,7 @@ def serving(page: gr.Blocks, limits: Limits, port: int | None) -> Iterator[str]:
     """Serve a page to this machine.
 
     Args:
-        page: Of :func:`build_page`.
+        page: Page from :func:`build_page`.
         limits: Largest upload.
         port: ``None`` for the first free one from 7860.
 

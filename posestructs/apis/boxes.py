@@ -48,7 +48,7 @@ class GivenBoxes:
             if not self._in_order and num_images == 1:
                 self._in_order = [check_boxes([])]
             if num_images is not None and len(self._in_order) != num_images:
-                raise UsageError(f'bboxes are given for {len(self._in_order)} images, there are {num_images}')
+                raise UsageError(f'bboxes are given for {len(self._in_order)} images, but there are {num_images}')
 
     def of(self, index: int, path: str) -> np.ndarray | None:
         """Boxes of one image.
@@ -65,7 +65,7 @@ class GivenBoxes:
         """
         if self._in_order is not None:
             if index >= len(self._in_order):
-                raise UsageError(f'bboxes are given for {len(self._in_order)} images, there are more')
+                raise UsageError(f'bboxes are given for {len(self._in_order)} images, but there are more')
             return self._in_order[index]
         key = self._key(path)
         if key is None:
@@ -145,7 +145,7 @@ def check_inside(boxes: np.ndarray, image_size: Sequence[int], name: str = 'bbox
 
 
 def is_outside(box: Sequence[float], image_size: Sequence[int]) -> bool:
-    """Tell whether a box and an image share no pixel.
+    """Check whether a box and an image share no pixel.
 
     Args:
         box: x1, y1, x2, y2 in pixels. Further values are ignored.

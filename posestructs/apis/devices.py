@@ -27,7 +27,7 @@ def check_device(device: str | torch.device | None) -> str | None:
     try:
         wanted = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise UsageError(f'device {device!r} is no device of torch, allowed here: {allowed}') from error
+        raise UsageError(f'device {device!r} is not a torch device, allowed here: {allowed}') from error
     if wanted.type not in ('cpu', *_GPUS):
         raise UsageError(f'device {device!r} cannot run a model, allowed here: {allowed}')
     if wanted.type != 'cpu' and (wanted.index or 0) >= _device_count(wanted.type):

@@ -45,7 +45,7 @@ def open_source(inputs: Any) -> Source:
         return Source(_from_many(inputs), None, 'inputs')
     if len(inputs) == 0:
         raise UsageError(f'inputs={inputs!r} is empty, allowed: {_ALLOWED}')
-    if not isinstance(inputs, (list, tuple)):  # to look at each may mean to read it
+    if not isinstance(inputs, (list, tuple)):  # checking each could mean reading it
         return Source(_from_many(inputs), len(inputs), 'inputs')
     return _known(inputs, 'inputs')
 
@@ -84,7 +84,7 @@ def expand_inputs(words: Sequence[str], recursive: bool = False) -> str | list[s
 
 
 def gives_frames(inputs: Any) -> bool:
-    """Tell whether an input is a video, a camera or a stream."""
+    """Check whether an input is a video, a camera or a stream."""
     return isinstance(inputs, str) and (is_video(inputs) or _is_camera(inputs) or _is_stream(inputs))
 
 
@@ -187,7 +187,7 @@ def _check_address(path: str) -> None:
     except (ImportError, KeyError, ValueError) as error:  # no such scheme, none without its package, '://' twice
         allowed = ', '.join(f'{scheme}://' for scheme in prefix_to_backends if scheme and _is_readable(scheme))
         reason = f' ({error})' if isinstance(error, ImportError) else ''
-        raise UsageError(f'{path} is no address that an image can be read from{reason}, allowed: {allowed}') from error
+        raise UsageError(f'{path} is not an address of a readable image{reason}, allowed: {allowed}') from error
 
 
 def _is_readable(scheme: str) -> bool:

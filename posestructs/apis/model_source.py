@@ -26,7 +26,7 @@ from posestructs.utils.weights_fit import compare_weights, non_finite, weights_o
 from posestructs.visualization.browsing import step_name
 
 _SHOWN = 3  # names listed in an error
-# steps of a test pipeline that need labels, which an image of a user has none of
+# steps of a test pipeline that need labels, which a user's image lacks
 _LABEL_STEPS = ('KeypointConverter', 'GenerateTarget')
 
 
@@ -87,7 +87,7 @@ def not_a_model(name: str) -> str:
         The message.
     """
     shipped = ', '.join(shipped_models()) or 'none'
-    return f"config {name!r} is no file, no shipped model (there are: {shipped}) and no model of mmpose's zoo"
+    return f"config {name!r} is neither a file, a shipped model (there are: {shipped}), nor a model of mmpose's zoo"
 
 
 def read_checkpoint(path: str) -> Mapping[str, Any]:
@@ -134,7 +134,7 @@ def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], name: str, con
     own = model.state_dict()
     misfit = compare_weights(own, state)
     if misfit:
-        raise UsageError(f'checkpoint {name} is of another config than {config}. Weights {misfit.describe()}')
+        raise UsageError(f'checkpoint {name} does not match config {config}. Weights {misfit.describe()}')
     state._metadata = metadata or OrderedDict()
     try:
         model.load_state_dict(state, strict=False)
@@ -147,7 +147,7 @@ def _check_finite(model: nn.Module, name: str) -> None:
     odd = non_finite(model.state_dict(), [key for key, _ in model.named_parameters()])
     if odd:
         raise UsageError(
-            f'checkpoint {name} holds NaN or infinity, as a diverged training leaves. Weights {_count(odd)}'
+            f'checkpoint {name} holds NaN or infinity, as after a diverged training. Weights {_count(odd)}'
         )
 
 

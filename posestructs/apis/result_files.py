@@ -108,7 +108,7 @@ class ResultFiles:
     def _refuse_inputs(self, files: Iterable[Path]) -> None:
         for file in files:
             if _identity(file) in self._inputs:
-                raise UsageError(f'{file} would be overwritten, which is one of the inputs; allowed: another folder')
+                raise UsageError(f'{file} would be overwritten, but it is one of the inputs; allowed: another folder')
 
     def _add_frame(self, drawn: np.ndarray) -> None:
         if self._video is None:

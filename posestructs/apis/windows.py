@@ -1,4 +1,4 @@
-"""Check whether a window can open."""
+"""Check that a window can open."""
 
 from __future__ import annotations
 

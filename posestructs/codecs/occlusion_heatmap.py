@@ -2,7 +2,7 @@
 
 Map k is a Gaussian at joint k. Map K + k is the same Gaussian where joint k is known to be occluded, and empty where it
 is known to be visible. Where neither is known, the map has weight 0 in the loss, since a target of zeros would train
-the model to call the joint visible.
+the model to predict the joint as visible.
 
 **Probability of occlusion.** The maps that minimise the squared error are y_k(x) = E[g(x - p_k)] and
 z_k(x) = E[o_k g(x - p_k)], with p_k the joint, g the Gaussian, o_k = 1 where the joint is occluded, and the expectation
@@ -94,7 +94,7 @@ class OcclusionHeatmap(BaseKeypointCodec):
         if check_integer('OcclusionHeatmap.blur_kernel_size', blur_kernel_size, 1) % 2 == 0:
             raise invalid_value('OcclusionHeatmap.blur_kernel_size', blur_kernel_size, 'an odd number')
         if require_occlusion and not with_occlusion:
-            raise ValueError('OcclusionHeatmap: require_occlusion=True has no use with with_occlusion=False')
+            raise ValueError('OcclusionHeatmap: require_occlusion=True requires with_occlusion=True')
         self.with_occlusion, self.require_occlusion = with_occlusion, require_occlusion
         shared = dict(input_size=self.input_size, heatmap_size=self.heatmap_size, sigma=sigma)
         if decode == 'udp':

@@ -1,4 +1,4 @@
-"""Images without people, as negative samples of part detectors."""
+"""Images without persons, as negative samples of part detectors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from posestructs.structures.metainfo import metainfo_file
 
 @DATASETS.register_module()
 class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
-    """Images without people, beside a data set of people; for training only.
+    """Images without persons, beside a data set of persons; for training only.
 
-    The code of Chu et al. (CVPR 2016) trains on as many of them (INRIA's) as of people. Each image is one sample
+    The code of Chu et al. (CVPR 2016) trains on as many of them (INRIA's) as of persons. Each image is one sample
     without a labelled joint. The codec decides how it is used: ``PartScoreMap(unlabelled='background')`` samples all of
     its cells as background. Either each data set has a pipeline and a codec of its own, inside mmengine's
     ``ConcatDataset``::
@@ -30,12 +30,12 @@ class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
             dict(type='BackgroundDataset', ann_file='negatives.txt', data_root='data/inria', pipeline=[
                 ..., dict(type='GenerateTarget', encoder=dict(codec, unlabelled='background')), ...])])
 
-    Or they share the pipeline and the codec of a ``CombinedDataset``, since the data sets of people here leave out
+    Or they share the pipeline and the codec of a ``CombinedDataset``, since the data sets of persons here leave out
     those without a labelled joint.
 
     Args:
         ann_file: Text file with one image name per line (a folder's: ``ls images > negatives.txt``).
-        metainfo: Metainfo of the data set of people. Defaults to LSP's.
+        metainfo: Metainfo of the data set of persons. Defaults to LSP's.
         box_side: Side of a sample's box relative to that of its image, about the image's centre. ``GetBBoxCenterScale``
             adds its padding to it. Defaults to 0.8: the image, by a padding of 1.25.
         data_prefix: Folder of the images under the key ``img``. Defaults to ``images``.
@@ -61,7 +61,7 @@ class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
 
     @classmethod
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
-        # as the data sets of people have it, beside which this one stands
+        # as the data sets of persons have it, beside which this one stands
         return dict(super()._load_metainfo(metainfo), CLASSES=[dict(id=1, name='person')])
 
     def load_data_list(self) -> list[dict]:

@@ -20,7 +20,7 @@ class CheckedPoseDataset(CheckedPoseMixin, BaseCocoStyleDataset):
     Args:
         bbox_padding: Side of a person's box over the side of the tight box around the labelled joints, for data sets
             that have no boxes. mmpose's ``GetBBoxCenterScale`` adds its 1.25 in the pipeline.
-        id_file: Text file of the people to use, in place of a split.
+        id_file: Text file of the persons to use, in place of a split.
         **kwargs: Arguments of :class:`CheckedPoseMixin` and of mmpose's data sets, except ``bbox_file``.
     """
 

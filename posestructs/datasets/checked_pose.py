@@ -1,12 +1,12 @@
 """Base of the project's data sets: metainfo that keeps its extra keys, checked samples, and counts of bad ones.
 
 A bad sample is an image that is missing, cannot be decoded or is truncated, a person without a labelled joint, or a box
-of one pixel. In a test set it is an error, since a score over fewer people is not comparable. In a training set it is
+of one pixel. In a test set it is an error, since a score over fewer persons is not comparable. In a training set it is
 left out with one warning that names it, and counted; more than ``max_bad_images`` of them are an error.
 
 A joint labelled outside its image counts as not labelled in training, with one warning for the first and a count; an
 image with none but such joints is bad. In a test set joints are left as they are: published scores include them. The
-official files hold a few: of the 79,954 labelled joints of 6,000 LSPE people 3 are outside, by at most 1.2 pixels.
+official files hold a few: of the 79,954 labelled joints of 6,000 LSPE persons 3 are outside, by at most 1.2 pixels.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class CheckedPoseMixin(SeededSamples, ConvertedMetainfo):
         **kwargs: Arguments of mmpose's data set.
 
     Attributes:
-        num_dropped: Number of people left out at build time.
+        num_dropped: Number of persons left out at build time.
         num_skipped: Number of images that could not be used so far, over all workers of this process.
         num_outside: Number of joints found outside their image so far, over all workers of this process.
     """
@@ -87,7 +87,7 @@ class CheckedPoseMixin(SeededSamples, ConvertedMetainfo):
         return load_metainfo(deepcopy(cls.METAINFO) if metainfo is None else metainfo)
 
     def _file_is_target(self) -> bool:
-        """Tell whether ``CocoMetric`` may read its targets from the annotation file: all of it, with these joints."""
+        """Check whether ``CocoMetric`` may read its targets from the annotation file: all of it, with these joints."""
         return self._indices is None and self.sample_interval == 1 and not self._converts()
 
     # -- build time ------------------------------------------------------------------------------------------------
@@ -159,11 +159,11 @@ class CheckedPoseMixin(SeededSamples, ConvertedMetainfo):
         count = len(self.data_list)
         outside = [] if isinstance(indices, int) else [i for i in indices if not -count <= i < count]
         if outside:
-            raise IndexError(f'indices={indices} has {outside[0]}, there are {count} people in {self.ann_file}')
+            raise IndexError(f'indices={indices} has {outside[0]}, there are {count} persons in {self.ann_file}')
         subset = super()._get_unserialized_subset(indices)
         if not subset:
             raise ValueError(
-                f'indices={indices} leaves none of the {count} people in {self.ann_file}, allowed: how many of the '
+                f'indices={indices} leaves none of the {count} persons in {self.ann_file}, allowed: how many of the '
                 f'first, from 1, or a list of numbers from 0 to {count - 1}'
             )
         return subset
@@ -180,7 +180,7 @@ class CheckedPoseMixin(SeededSamples, ConvertedMetainfo):
         instance_list = sorted(instance_list, key=lambda item: item['img_id'])  # mmpose groups neighbours only
         data_list = super()._get_bottomup_data_infos(instance_list, image_list)
         for item in data_list:
-            # mmpose lists what it cannot stack: [None, None] for two people without occlusion labels
+            # mmpose lists what it cannot stack: [None, None] for two persons without occlusion labels
             if isinstance(item.get('keypoints_occluded'), list):
                 item['keypoints_occluded'] = None
         return data_list
@@ -206,10 +206,10 @@ class CheckedPoseMixin(SeededSamples, ConvertedMetainfo):
         return [item for item, problem in zip(items, problems, strict=True) if not problem]
 
     def _leave_out(self, problems: Sequence[str], total: int, what: str, error: type[Exception] = ValueError) -> None:
-        """Count people who are left out, with one warning, or raise where none may be (see the module's head)."""
+        """Count persons who are left out, with one warning, or raise where none may be (see the module docstring)."""
         if not problems:
             return
-        message = f'{self.ann_file}: {len(problems)} of {total} people {what}; the first: {problems[0]}'
+        message = f'{self.ann_file}: {len(problems)} of {total} persons {what}; the first: {problems[0]}'
         if self.test_mode:
             raise error(f'{message}. A test set must be complete')
         if self.strict:

@@ -4,7 +4,7 @@
 data set and ``CocoMetric`` read the same values: integer ids and flags, flat lists of keypoints with zeros for
 unlabelled joints, ``num_keypoints`` counted from the flags, and ``area``, ``iscrowd`` and ``categories`` filled in.
 
-A file whose structure or ids are wrong is refused. A person who cannot be used is listed in ``problems``, whatever
+A file whose structure or ids are wrong is refused. A person who cannot be used is listed in ``problems``, one that
 contradicts itself in ``contradictions``, and what looks wrong but can be right in ``doubts``; the caller decides how
 many of each are allowed. Shape legend: K joints.
 """
@@ -30,10 +30,10 @@ class CocoCheck:
     Attributes:
         content: ``images``, ``annotations`` and ``categories``, normalised.
         people: Number of annotations with a labelled joint.
-        problems: Annotation ids of people who cannot be used, with the reason.
+        problems: Annotation ids of persons who cannot be used, with the reason.
         contradictions: Annotation ids whose ``num_keypoints`` and flags disagree on whether any joint is labelled;
             the flags count.
-        doubts: Annotation ids of people whose joints are all far from their box.
+        doubts: Annotation ids of persons whose joints are all far from their box.
         estimated_areas: Annotation ids whose ``area`` is 0, negative or not finite and was estimated from the box.
     """
 
@@ -113,7 +113,7 @@ def _check_images(content: Mapping, path: str) -> dict[int, dict]:
         if number in images:
             raise AnnotationError(
                 path,
-                f'image id {number} is there twice, for {images[number]["file_name"]} and {name}',
+                f'image id {number} occurs twice, for {images[number]["file_name"]} and {name}',
                 'ids of its own for each image; files that are merged need new ids',
             )
         images[number] = dict(image, id=number, **size)
@@ -143,7 +143,7 @@ def _check_ids(ann: dict, number: int, seen: dict, images: Mapping, categories: 
     if ann_id in seen:
         raise AnnotationError(
             path,
-            f'annotation id {ann_id} is there twice, in images {seen[ann_id]} and {image_id}',
+            f'annotation id {ann_id} occurs twice, in images {seen[ann_id]} and {image_id}',
             'ids of its own for each annotation; files that are merged need new ids',
         )
     seen[ann_id] = image_id
@@ -241,7 +241,7 @@ def _check_area(ann: dict, check: CocoCheck, path: str) -> None:
 
 
 def _far_from_box(joints: np.ndarray, box: Sequence[float]) -> bool:
-    """Tell whether all labelled joints are more than a box away from the box."""
+    """Check whether all labelled joints are more than a box away from the box."""
     points = joints[joints[:, 2] > 0, :2]
     low, size = np.array(box[:2]), np.array(box[2:])
     return not ((points >= low - size) & (points <= low + 2 * size)).all(axis=1).any()

@@ -24,7 +24,7 @@ class CocoOcclusionDataset(CheckedPoseMixin, CocoDataset):
     """mmpose's ``CocoDataset`` with ``keypoints_occluded`` from COCO's flag (0 not labelled, 1 occluded, 2 visible).
 
     It takes any file of COCO's format, for any skeleton. The whole file is checked by :func:`check_coco` before
-    anything else reads it. Crowds and people without a labelled joint are not samples, as in mmpose. A person who
+    anything else reads it. Crowds and persons without a labelled joint are not samples, as in mmpose. A person who
     cannot be used is an error in a test set, and is left out of a training set with a warning and a count.
 
     Args:
@@ -91,7 +91,7 @@ class CocoOcclusionDataset(CheckedPoseMixin, CocoDataset):
         for found, remedy in ((check.doubts, 'They are used'), (check.estimated_areas, 'It is estimated from bbox')):
             if found:
                 first = describe(found)[0]
-                message = f'{self.ann_file}: {len(found)} of {check.people} people look wrong; the first: {first}'
+                message = f'{self.ann_file}: {len(found)} of {check.people} persons look wrong; the first: {first}'
                 if found is check.doubts and len(found) > self.max_bad_images * check.people:
                     raise ValueError(
                         f'{message}. max_bad_images={self.max_bad_images:g} allows {self.max_bad_images:.2%}'

@@ -58,5 +58,5 @@ def estimate_area(bbox: Sequence[float]) -> float:
 
 
 def is_finite(value: Any) -> bool:
-    """Tell whether a value is a number that float32 holds, and not a bool."""
+    """Check whether a value is a number that float32 holds, and not a bool."""
     return isinstance(value, Real) and not isinstance(value, bool) and abs(value) < 1e30

@@ -24,7 +24,7 @@ from posestructs.structures.metainfo import EXTRA_KEYS, load_metainfo, raw_metai
 
 @DATASETS.register_module(force=True)
 class CombinedDataset(SeededSamples, ConvertedMetainfo, mmpose_datasets.CombinedDataset):
-    """mmpose's ``CombinedDataset``, which it replaces in the registry, for data sets that count bad images.
+    """Replacement of mmpose's ``CombinedDataset`` for data sets that count bad images.
 
     Where images are loaded in the pipeline of the union, a bad one is reported to the data set that it comes from,
     which counts it, and allows or refuses it by its own ``max_bad_images``, ``strict`` and ``test_mode``. An image of a

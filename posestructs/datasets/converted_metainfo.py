@@ -23,5 +23,5 @@ class ConvertedMetainfo:
         return getattr(getattr(self, 'pipeline', None), 'transforms', ())
 
     def _converts(self) -> bool:
-        """Tell whether the pipeline converts the joints."""
+        """Check whether the pipeline converts the joints."""
         return any('KeypointConverter' in {c.__name__ for c in type(step).__mro__} for step in self._steps())

@@ -10,7 +10,7 @@ __all__ = ['AnnotationError', 'BadImageError']
 
 
 class AnnotationError(ValueError):
-    """An annotation file cannot be used as asked.
+    """An annotation file cannot be used.
 
     Args:
         path: The file.

@@ -20,9 +20,9 @@ _METAINFO = {'raw11': 'flic_11kpt', 'body10': 'flic'}
 
 @DATASETS.register_module()
 class FLICDataset(CheckedPoseDataset):
-    """FLIC (Sapp and Taskar, CVPR 2013): 3,987 people to train on and 1,016 to test on, upper bodies, observer-centric.
+    """FLIC (Sapp and Taskar, CVPR 2013): 3,987 persons to train on, 1,016 to test on; upper bodies, observer-centric.
 
-    Several people may share an image, each labelled as the subject of it. FLIC has no
+    Several persons may share an image, each labelled as the subject of it. FLIC has no
     occlusion labels: ``keypoints_occluded`` is None. Coordinates are the file's.
 
     Joints of ``body10`` (0 nose, 1 neck, 2 left shoulder, 3 left elbow, 4 left wrist, 5 left hip, 6 right shoulder,
@@ -37,7 +37,7 @@ class FLICDataset(CheckedPoseDataset):
         joint_set: 'body10' or 'raw11'. It also chooses the metainfo where none is given.
         bbox_source: 'joints': around the labelled joints. 'file': the torso box of the ``.mat``, which published
             results may use at test time, or the square of the h5; ``bbox_padding`` scales these too.
-        id_file: Text file of the people to use in place of a split, one number (row of the file, from 1) a line.
+        id_file: Text file of the persons to use in place of a split, one number (row of the file, from 1) a line.
         metainfo: Metainfo in place of that of ``joint_set``.
         data_prefix: Folder of the images under the key ``img``.
         **kwargs: Arguments of :class:`CheckedPoseDataset` and of mmpose's data sets.

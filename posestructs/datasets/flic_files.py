@@ -5,7 +5,7 @@ not labelled), ``filepath``, ``torsobox`` (x1, y1, x2, y2), ``imgdims`` (height,
 FLIC-full also ``isbad`` and ``isunchecked``. The stacked hourglass release holds ``train.h5`` and ``valid.h5`` with
 ``part`` (N, 11, 2), ``visible`` (N, 11), ``imgname``, ``index``, ``center``, ``scale``.
 
-Shape legend: N people, 11 joints in the order of :data:`RAW_JOINTS`.
+Shape legend: N persons, 11 joints in the order of :data:`RAW_JOINTS`.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class FLICPerson:
 
 
 def read_flic(path: str | Path) -> tuple[list[FLICPerson], bool]:
-    """Read all people of a FLIC file, of either form.
+    """Read all persons of a FLIC file, of either form.
 
     Args:
         path: ``examples.mat``, or ``train.h5`` or ``valid.h5`` of the hourglass release.
 
     Returns:
-        tuple[list[FLICPerson], bool]: The people in the file's order; whether the file says who is for training.
+        tuple[list[FLICPerson], bool]: The persons in the file's order; whether the file says who is for training.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -48,7 +48,7 @@ def make_instance(
     ann_id: int,
     **extra: Any,
 ) -> dict[str, Any]:
-    """mmpose's fields of one person; an unlabelled joint gets zeros whatever the file holds.
+    """mmpose's fields of one person; an unlabelled joint gets zeros regardless of the file.
 
     Args:
         keypoints: (K, 2) in pixels.

@@ -22,7 +22,7 @@ _SPLITS = {'all': (1, 2000), 'train': (1, 1000), 'test': (1001, 2000)}
 
 @DATASETS.register_module()
 class LSPDataset(CheckedPoseDataset):
-    """LSP (2,000 people, BMVC 2010) and LSPE (10,000 people, CVPR 2011), distinguished by the shape of ``joints``.
+    """LSP (2,000 persons, BMVC 2010) and LSPE (10,000 persons, CVPR 2011), distinguished by the shape of ``joints``.
 
     LSP's (3, 14, 2000) holds x, y, **occluded**: every joint is labelled. LSPE's (14, 3, 10000) holds x, y,
     **labelled**: an unlabelled joint has no position, so that ``keypoints_occluded`` is None there.
@@ -36,8 +36,8 @@ class LSPDataset(CheckedPoseDataset):
 
     Args:
         ann_file: ``joints.mat``, or ``joints_pc_oc.mat``, which has both kinds of labels of LSP.
-        split: 'train' (people 1 to 1000), 'test' (1001 to 2000) or 'all'. LSPE has only 'all'.
-        id_file: Text file of the people to use in place of a split, with one number (from 1) or image name per line.
+        split: 'train' (persons 1 to 1000), 'test' (1001 to 2000) or 'all'. LSPE has only 'all'.
+        id_file: Text file of the persons to use in place of a split, with one number (from 1) or image name per line.
         centric: 'person' (right is the person's right) or 'observer' (right is on the image's left, as for an upright
             person who faces the camera). Observer-centric labels are read from the file's ``oc_joints``, else made from
             ``joints`` by :func:`to_observer_centric`.
@@ -90,7 +90,7 @@ class LSPDataset(CheckedPoseDataset):
         return instances, images
 
     def _read_joints(self) -> tuple[np.ndarray, bool, str]:
-        """(people, 14, 3) x, y, flag, whether the flag is LSP's, and whose left and right they are."""
+        """(persons, 14, 3) x, y, flag, whether the flag is LSP's, and whose left and right they are."""
         content = read_mat(self.ann_file)
         key = 'oc_joints' if self.centric == 'observer' and 'oc_joints' in content else 'joints'
         if key not in content:
@@ -101,12 +101,12 @@ class LSPDataset(CheckedPoseDataset):
         return joints, is_lsp, 'observer' if key == 'oc_joints' else 'person'
 
     def _to_observer_centric(self, joints: np.ndarray, numbers: list[int], is_lsp: bool) -> np.ndarray:
-        """Apply the rule to the chosen people, with one warning about those whom it cannot decide."""
+        """Apply the rule to the chosen persons, with one warning about those whom it cannot decide."""
         labelled = np.ones(joints.shape[:2], dtype=bool) if is_lsp else joints[..., 2] > 0
         joints, undecided = to_observer_centric(joints, labelled)
         if undecided.any():
             print_log(
-                f'{self.ann_file}: {undecided.sum()} of {len(joints)} people lack labelled shoulders or hips to '
+                f'{self.ann_file}: {undecided.sum()} of {len(joints)} persons lack labelled shoulders or hips to '
                 f'separate left from right, the first: {numbers[int(undecided.argmax())]}; they stay person-centric',
                 logger='current',
                 level=logging.WARNING,
@@ -167,7 +167,7 @@ def split_layout(raw: np.ndarray, path: str, key: str) -> tuple[np.ndarray, bool
         key: The variable, for errors.
 
     Returns:
-        tuple[np.ndarray, bool]: (people, 14, 3) float64 of x, y, flag; True for LSP.
+        tuple[np.ndarray, bool]: (persons, 14, 3) float64 of x, y, flag; True for LSP.
 
     Raises:
         AnnotationError: It is neither.
@@ -186,7 +186,7 @@ def check_flags(joints: np.ndarray, path: str, key: str) -> None:
     """Refuse flags other than 0 and 1.
 
     Args:
-        joints: (people, 14, 3) of x, y, flag.
+        joints: (persons, 14, 3) of x, y, flag.
         path: The file, for errors.
         key: The variable, for errors.
 

@@ -5,7 +5,7 @@ of the json's 1.2 MB. It holds ``occluded`` (N, 16) int8 in the json's order (1 
 labelled but not known), and the ``images`` (N,) and ``keypoints`` (N, 16, 2) of that json, by which a side-car that was
 made for another json is refused.
 
-Shape legend: N people of the json, 16 joints in MPII's order.
+Shape legend: N persons of the json, 16 joints in MPII's order.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def _numbers(value: Any, shape: tuple[int, ...], path: str | Path, where: str) -
 
 
 def save_sidecar(path: str | Path, occluded: np.ndarray, images: list[str], joints: np.ndarray) -> None:
-    """Write a side-car, whole or not at all.
+    """Write a side-car atomically.
 
-    Args:
-        path: ``.npz`` file; an existing one is replaced.
-        occluded: (N, 16) int8.
-        images: N image names of the json.
-        joints: (N, 16, 2) of the json.
+        Args:
+    path: ``.npz`` file; an existing one is replaced.
+            occluded: (N, 16) int8.
+            images: N image names of the json.
+            joints: (N, 16, 2) of the json.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def load_sidecar(path: str | Path, ann_file: str | Path, images: list[str], join
 
     Raises:
         FileNotFoundError: There is no such file.
-        AnnotationError: It is no side-car, or was made for another json.
+        AnnotationError: It is not a side-car, or was made for another json.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
@@ -140,7 +140,7 @@ def load_sidecar(path: str | Path, ann_file: str | Path, images: list[str], join
         raise AnnotationError(
             path,
             f'key occluded has shape {occluded.shape}',
-            f'{(len(images), NUM_JOINTS)} for the people of {ann_file}',
+            f'{(len(images), NUM_JOINTS)} for the persons of {ann_file}',
         )
     if not np.isin(occluded, (-1, 0, 1)).all():
         raise AnnotationError(path, f'key occluded holds {np.unique(occluded)[:5].tolist()}', '-1, 0 and 1')

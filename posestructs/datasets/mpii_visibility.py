@@ -2,10 +2,10 @@
 
 ``joints_vis`` of the json means labelled. True visibility is in the official ``mpii_human_pose_v1_u12_1.mat``
 (``is_visible`` of a point) and in the h5 files of the stacked hourglass release (``visible``: 0 where occluded or not
-labelled). Neither need list people in the json's order, and the json may hold truncated coordinates, so people are
+labelled). Neither need list persons in the json's order, and the json may hold truncated coordinates, so persons are
 matched by image and position.
 
-Shape legend: N people of the json, 16 joints in MPII's order.
+Shape legend: N persons of the json, 16 joints in MPII's order.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class VisiblePerson:
 
 @dataclass
 class MatchReport:
-    """Counts of people and joints of a json that were found in the source.
+    """Counts of persons and joints of a json that were found in the source.
 
     Attributes:
-        people: People of the json.
+        people: Persons of the json.
         people_matched: Those with a joint that was found.
         joints: Labelled joints of the json.
         joints_matched: Those that were found.
@@ -76,7 +76,7 @@ def read_visibility(path: str | Path, unflagged: str = 'visible') -> dict[str, l
         unflagged: Label of upper neck and head top, which MPII does not flag: 'visible', as in the h5, or 'unknown'.
 
     Returns:
-        dict[str, list[VisiblePerson]]: The labelled people of each image.
+        dict[str, list[VisiblePerson]]: The labelled persons of each image.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -179,7 +179,7 @@ def match_people(
 ) -> tuple[np.ndarray, MatchReport]:
     """Find each person in the source, by image and position.
 
-    People of an image are paired so that most joints coincide. A joint takes the flag of the same joint of its partner
+    Persons of an image are paired so that most joints coincide. A joint takes the flag of the same joint of its partner
     where that is within ``tolerance``, and is unknown otherwise.
 
     Args:

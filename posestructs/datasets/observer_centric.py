@@ -3,9 +3,9 @@
 Rotate the pose so that mid-shoulder to mid-hip points straight down. If the right hip is then to the right of the left
 one, the person is seen from behind: the legs' columns swap sides; likewise the arms' by the shoulders. The result keeps
 the columns, "right" being what an upright person has on the image's left. The rule turns the person-centric labels of
-all 2,000 people of LSP into the published observer-centric ones (``joints_pc_oc.mat``).
+all 2,000 persons of LSP into the published observer-centric ones (``joints_pc_oc.mat``).
 
-Shape legend: N people, 14 joints in LSP's order, columns x, y and any others.
+Shape legend: N persons, 14 joints in LSP's order, columns x, y and any others.
 """
 
 from __future__ import annotations

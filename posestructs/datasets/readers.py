@@ -134,18 +134,18 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def read_ids(path: str | Path, count: int) -> list[int]:
-    """Read the numbers of the people to use.
+    """Read the numbers of the persons to use.
 
     Args:
         path: Text file with one number from 1 or image name (``im00024.jpg``) per line.
-        count: Number of people in the data set.
+        count: Number of persons in the data set.
 
     Returns:
         list[int]: The numbers, in the file's order.
 
     Raises:
         FileNotFoundError: There is no such file.
-        AnnotationError: It is empty, or a line is not a number, twice there, or out of range.
+        AnnotationError: It is empty, or a line is not a number, repeated, or out of range.
     """
     ids = []
     for line in read_lines(path):
@@ -157,7 +157,7 @@ def read_ids(path: str | Path, count: int) -> list[int]:
             raise AnnotationError(path, f'id {ids[-1]} is out of range', f'1 to {count}')
     if len(set(ids)) != len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
-        raise AnnotationError(path, f'id {twice} is there more than once')
+        raise AnnotationError(path, f'id {twice} occurs more than once')
     return ids
 
 

@@ -41,7 +41,7 @@ class Analysis:
         labelled: (N, K) bool, joints with a label and of persons with a prediction.
         groups: Indices of joints by name of a group.
         definition: The thresholds in words.
-        notes: What was left aside, one sentence each.
+        notes: What was left out, one sentence each.
     """
 
     errors: JointErrors
@@ -52,7 +52,7 @@ class Analysis:
     notes: list[str]
 
     def only(self, mask: np.ndarray) -> Analysis:
-        """The same of some of the joints, (N, K) bool."""
+        """Restrict the analysis to some of the joints, (N, K) bool."""
         lost = int(((self.errors.kind >= 0) & ~mask).sum())
         notes = (
             [*self.notes, f'{lost} joints that the other model has no prediction for are left out']
@@ -85,21 +85,21 @@ def analyse(
     near: float | None = None,
     torso_pair: Sequence[str] | None = None,
 ) -> Analysis:
-    """Error kinds of matched predictions.
+    """Classify the errors of matched predictions.
 
     Args:
         matched: The predictions.
         labels: The labels.
         scale: 'torso' or 'oks'.
         thr: See :class:`~posestructs.evaluation.PoseErrorAnatomy`.
-        near: Likewise.
+        near: See :class:`~posestructs.evaluation.PoseErrorAnatomy`.
         torso_pair: Names of the joints that span the torso; by default those of the metainfo.
 
     Returns:
         Analysis: One kind per joint.
 
     Raises:
-        ValueError: The scale needs what the labels lack, or nothing can be measured.
+        ValueError: The labels lack what the scale needs, or nothing can be measured.
     """
     thr, near = kind_thresholds(scale, thr, near, NAME)
     labelled = labels.labelled & matched.found[:, None] & matched.joints
@@ -176,7 +176,7 @@ def comparison_table(differences: Mapping[str, Difference]) -> str:
     """Differences as Markdown.
 
     Args:
-        differences: Of :func:`~posestructs.evaluation.error_anatomy.compare_kinds`.
+        differences: Result of :func:`~posestructs.evaluation.error_anatomy.compare_kinds`.
 
     Returns:
         str: A row per kind.

@@ -1,6 +1,6 @@
 """Calibration of scores: reliability diagram, ECE, Brier score, AUROC and risk-coverage curve.
 
-A score p of a joint is calibrated where, of all joints with about this score, the share p is right (Guo et al., "On
+A joint's score p is calibrated if a share p of all joints with about this score is right (Guo et al., "On
 Calibration of Modern Neural Networks", ICML 2017). The risk-coverage curve (Geifman and El-Yaniv, NeurIPS 2017) is read
 as "PCK of the x % most trusted joints".
 
@@ -143,7 +143,7 @@ def check_scores(score: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def summary(score: np.ndarray, right: np.ndarray, bins: int = 15) -> dict[str, float]:
-    """All numbers of this module.
+    """Compute all metrics of this module.
 
     Args:
         score: (M,) scores; values outside 0 to 1 are cut off for ECE and the Brier score, and counted.

@@ -20,7 +20,7 @@ def fit_curves(
     Args:
         scores: (N, K) scores.
         right: (N, K) bool.
-        measured: (N, K) bool, joints whose rightness is known.
+        measured: (N, K) bool, joints that are known to be right or wrong.
         method: 'isotonic' or 'platt'.
         pooled: Fit one curve for all joints.
 
@@ -56,7 +56,7 @@ def fit_curves(
 
 
 def hold_out(images: Sequence, share: float, seed: int = 0) -> np.ndarray:
-    """Choose persons to measure on, who share no image with the others.
+    """Hold out persons for measuring who share no image with the others.
 
     Args:
         images: (N,) image of each person.

@@ -23,7 +23,7 @@ _MAX_MEMBERS = 1000
 
 @METRICS.register_module(force=True)
 class CocoMetric(MmposeCocoMetric):
-    """mmpose's ``CocoMetric``, whose place it takes, that reads targets as the data sets do.
+    """Replacement of mmpose's ``CocoMetric`` that reads targets as the data sets do.
 
     An absent ``area`` is estimated from the box, as is one of 0; an absent ``iscrowd`` is 0, and ``num_keypoints`` is
     counted from the flags (:func:`normalise_target`). The samples of a ``CombinedDataset`` may share image and
@@ -129,7 +129,7 @@ def read_targets(path: str | os.PathLike, required: bool = True) -> COCO:
         seen: set = set()
         for item in items:
             if item['id'] in seen:
-                raise AnnotationError(path, f'{key} id {item["id"]} is there twice', f'ids of its own for each {key}')
+                raise AnnotationError(path, f'{key} id {item["id"]} occurs twice', f'ids of its own for each {key}')
             seen.add(item['id'])
     coco = COCO()
     coco.dataset = dict(content, annotations=anns)
@@ -139,7 +139,7 @@ def read_targets(path: str | os.PathLike, required: bool = True) -> COCO:
 
 
 def _unique(number: Any, member: int | None) -> Any:
-    """An id that no two members share; lists hold the ids of the people of one image."""
+    """An id that no two members share; lists hold the ids of the persons of one image."""
     if member is None:
         return number
     return [_unique(n, member) for n in number] if isinstance(number, list) else int(number) * _MAX_MEMBERS + member

@@ -117,7 +117,7 @@ def classify_errors(
         mirror: (K,) index of each joint's mirror joint, its own where it has none (mmpose's ``flip_indices``).
         thr: Greatest distance of a good joint.
         near: Greatest distance at which a prediction lies on a joint, at least ``thr``.
-        image: (N,) image of each person, to recognise swaps between persons; None looks at each person alone.
+        image: (N,) image of each person, to recognise swaps between persons; None considers each person alone.
 
     Returns:
         JointErrors: One kind per joint.
@@ -155,7 +155,7 @@ def kind_counts(kind: np.ndarray, subset: np.ndarray | None = None) -> np.ndarra
 
     Args:
         kind: (N, K) of :func:`classify_errors`.
-        subset: (N, K) bool, joints to look at; all by default.
+        subset: (N, K) bool, joints to count; all by default.
 
     Returns:
         np.ndarray: (K, G) counts.
@@ -213,7 +213,7 @@ def compare_kinds(
     Args:
         first: (N, K) kinds of the first model.
         second: (N, K) kinds of the second model.
-        group: (N,) what is drawn as one, such as the image; by default each person.
+        group: (N,) unit of resampling, such as the image; by default each person.
         resamples: Number of bootstrap samples.
         level: Coverage of the interval.
         seed: Seed of the draws.

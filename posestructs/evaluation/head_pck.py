@@ -30,7 +30,7 @@ class HeadPCK(PCK):
         self.offset = float(offset)
 
     def collect(self, sample: Mapping[str, Any]) -> People:
-        """Joints, with the offset added, and head sizes of one sample's people."""
+        """Joints, with the offset added, and head sizes of one sample's persons."""
         people = super().collect(sample)
         people['pred'] = people['pred'] + self.offset
         return people

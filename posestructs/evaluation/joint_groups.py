@@ -48,7 +48,7 @@ def find_groups(groups: Any, meta: Mapping[str, Any], metric: str) -> dict[str, 
         dict[str, tuple[int, ...]]: Column name to joint indices.
 
     Raises:
-        ValueError: It is no such dict, a group is empty or names an unknown joint.
+        ValueError: It is not such a dict, or a group is empty or names an unknown joint.
     """
     if groups is None:
         groups = meta.get('joint_groups')

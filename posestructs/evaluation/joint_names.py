@@ -56,7 +56,7 @@ def choose(meta: Mapping[str, Any], key: str, given: Any, metric: str, example: 
     Args:
         meta: Metainfo of the data set, completed where it can be.
         key: Name of both the metric's argument and the metainfo key.
-        given: The metric's argument; ``None`` asks the metainfo.
+        given: The metric's argument; ``None`` takes the metainfo's value.
         metric: Name of the metric, for the error.
         example: Example of a value for the config.
 

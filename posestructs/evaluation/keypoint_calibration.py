@@ -1,4 +1,4 @@
-"""KeypointCalibration: whether scores of joints and of occlusion mean what they say."""
+"""KeypointCalibration: calibration and ranking of joint scores and of occlusion probabilities."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OCCLUSION = 'keypoints_occluded'
 class KeypointCalibration(PeopleMetric):
     """Calibration and ranking of the joints' scores.
 
-    A joint is right where ``base`` calls it right. The result holds, under ``KeypointCalibration/<field>/``, the
+    A joint is right if ``base`` counts it as correct. The result holds, under ``KeypointCalibration/<field>/``, the
     numbers of :func:`~posestructs.evaluation.calibration.summary` as fractions: ``ECE``, ``Brier``, ``AUROC`` of wrong
     joints, ``PCK_of_trusted_50``, ``AURC``. Where the model predicts occlusion and the data tell it, there are
     ``KeypointCalibration/keypoints_occluded/`` ``AUROC``, ``AP`` and ``ECE``. What cannot be measured, such as the
@@ -35,7 +35,7 @@ class KeypointCalibration(PeopleMetric):
 
     Args:
         base: Config of a PCK with one threshold.
-        field: Score to look at, 'keypoints_correct' or 'keypoint_scores'; by default the former where the model
+        field: Score to evaluate, 'keypoints_correct' or 'keypoint_scores'; by default the former where the model
             predicts it.
         bins: Bins of the reliability diagram and of the ECE.
         out_dir: Folder for ``calibration.json`` and ``calibration.png`` with the reliability diagram and the
@@ -86,7 +86,7 @@ class KeypointCalibration(PeopleMetric):
         return people
 
     def measure(self, people: People) -> dict[str, float]:
-        """Numbers of the joints' scores and of occlusion."""
+        """Compute the metrics of the joints' scores and of occlusion."""
         field = self._field(people)
         measured, right = self._right(people)
         score = people[field][measured]
@@ -95,9 +95,7 @@ class KeypointCalibration(PeopleMetric):
         if 'AUROC' not in numbers:
             self.warn(f'all measured joints are {"right" if right[measured].all() else "wrong"}: there is no AUROC')
         if numbers['clipped']:
-            self.warn(
-                f'{numbers["clipped"]} values of {field} are no probabilities; they are cut off for ECE and Brier'
-            )
+            self.warn(f'{numbers["clipped"]} values of {field} are not within 0 to 1 and are clipped for ECE and Brier')
         out = {f'{stem}/{key}': value for key, value in numbers.items()}
         if people[f'has_{OCCLUSION}'].all():
             out |= self._occlusion(people)

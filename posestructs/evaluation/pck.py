@@ -3,9 +3,9 @@
 A joint is right where ``|pred - gt| / reference <= thr``. Groups and means are those of the MPII and LSP evaluation
 scripts and of mmpose's MPII metric: a group is the mean of its joints' percentages, so left and right weigh the same;
 the mean is taken over all labelled joints, so a joint weighs as much as it is labelled often. Where all joints of all
-people are labelled, as on LSP, there is no difference.
+persons are labelled, as on LSP, there is no difference.
 
-Shapes: N people, K joints, T thresholds.
+Shapes: N persons, K joints, T thresholds.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class JointCounts:
 
     Attributes:
         correct: (T, K) joints within each threshold.
-        measured: (K,) labelled joints of people with a reference length.
-        people: Number of people with at least one measured joint.
-        people_left_out: Number of people without a reference length or without a labelled joint.
+        measured: (K,) labelled joints of persons with a reference length.
+        people: Number of persons with at least one measured joint.
+        people_left_out: Number of persons without a reference length or without a labelled joint.
     """
 
     correct: np.ndarray
@@ -72,8 +72,8 @@ def joint_counts(
         labelled: (N, K) bool.
         reference: (N,) reference lengths in pixels; NaN where it is not known.
         thresholds: T fractions of the reference length.
-        subset: (N, K) bool, joints to look at; all by default.
-        min_length: People with a reference up to this many pixels are left out.
+        subset: (N, K) bool, joints to count; all by default.
+        min_length: Persons with a reference up to this many pixels are left out.
 
     Returns:
         JointCounts: Counts per threshold and joint.
@@ -83,7 +83,7 @@ def joint_counts(
     usable = reference > min_length
     known = labelled & usable[:, None]
     measured = known if subset is None else known & np.asarray(subset, bool)
-    # d_nk = |pred_nk - gt_nk| / reference_n, infinite wherever it is not asked for
+    # d_nk = |pred_nk - gt_nk| / reference_n, infinite where it does not count
     delta = np.subtract(pred, gt, dtype=np.float64, out=np.full(gt.shape, np.inf), where=measured[..., None])
     distance = np.hypot(delta[..., 0], delta[..., 1])
     distance = np.divide(distance, reference[:, None], out=np.full(labelled.shape, np.inf), where=measured)
@@ -92,7 +92,7 @@ def joint_counts(
 
 
 class PCK(PeopleMetric):
-    """Base of the PCK metrics; a subclass says what a person's reference length is.
+    """Base of the PCK metrics; a subclass defines a person's reference length.
 
     The result holds, for each threshold, ``<Name>@<thr>`` (mean over all labelled joints) and ``<Name>@<thr>/<group>``;
     with the first of them, since they are the same for all, the counts ``.../joints``, ``.../people`` and
@@ -104,7 +104,7 @@ class PCK(PeopleMetric):
         joint_groups: Table column to joint names; by default ``joint_groups`` of the data set's metainfo, else every
             joint with its mirror image.
         exclude: Joints left out of the mean (MPII: pelvis and thorax).
-        min_length: People with a reference up to this many pixels are left out and counted.
+        min_length: Persons with a reference up to this many pixels are left out and counted.
         **kwargs: Arguments of :class:`PeopleMetric`.
     """
 
@@ -138,15 +138,15 @@ class PCK(PeopleMetric):
 
     @abstractmethod
     def reference(self, sample: Mapping[str, Any], people: People) -> np.ndarray:
-        """(N,) reference lengths of a sample's people in pixels, NaN where not known."""
+        """(N,) reference lengths of a sample's persons in pixels, NaN where not known."""
 
     def collect(self, sample: Mapping[str, Any]) -> People:
-        """Joints and reference lengths of one sample's people."""
+        """Joints and reference lengths of one sample's persons."""
         people = super().collect(sample)
         people['reference'] = np.asarray(self.reference(sample, people), np.float64).reshape(-1)
         if len(people['reference']) != len(people['gt']):
             raise ValueError(
-                f'{self.name}: {len(people["reference"])} reference lengths for {len(people["gt"])} people '
+                f'{self.name}: {len(people["reference"])} reference lengths for {len(people["gt"])} persons '
                 f'(image {sample.get("img_path", "unknown")})'
             )
         return people
@@ -173,7 +173,7 @@ class PCK(PeopleMetric):
         if mean is None:
             raise ValueError(
                 f'{self.name}: nothing to measure: {counts.people_left_out} of '
-                f'{counts.people + counts.people_left_out} people have no reference length or no labelled joint'
+                f'{counts.people + counts.people_left_out} persons have no reference length or no labelled joint'
             )
         rates = {'': mean, **{f'/{g}': counts.group(ids) for g, ids in self.groups.items()}}
         empty = [g[1:] for g, rate in rates.items() if rate is None]

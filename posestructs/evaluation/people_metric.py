@@ -61,7 +61,7 @@ def check_min_length(min_length: float, metric: str) -> float:
 
 
 def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> People:
-    """Read predictions and targets of the people in one data sample.
+    """Read predictions and targets of the persons in one data sample.
 
     Args:
         sample: mmpose data sample as a dict: ``pred_instances.keypoints`` and ``gt_instances.keypoints`` (N, K, 2)
@@ -93,13 +93,13 @@ def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> Peop
 
 
 def join(results: Sequence[People]) -> People:
-    """All people of all samples.
+    """All persons of all samples.
 
     Args:
-        results: One dict of arrays per sample, people first.
+        results: One dict of arrays per sample, persons first.
 
     Returns:
-        People: The same keys, joined over the people.
+        People: The same keys, joined over the persons.
     """
     return {key: np.concatenate([r[key] for r in results]) for key in results[0]}
 
@@ -137,7 +137,7 @@ class PeopleMetric(BaseMetric):
 
     @abstractmethod
     def measure(self, people: People) -> dict[str, float]:
-        """Named percentages and counts of all people."""
+        """Named percentages and counts of all persons."""
 
     def collect(self, sample: Mapping[str, Any]) -> People:
         """The arrays that are kept of one sample."""

@@ -36,8 +36,8 @@ def kind_thresholds(scale: str, thr: float | None, near: float | None, key: str)
     Args:
         scale: 'torso' or 'oks'.
         thr: Greatest distance of a good joint in torsos, or its least similarity; None for the default.
-        near: The same of a prediction that lies on a joint; None for the default.
-        key: Name of the asking metric, for the message.
+        near: The same for a prediction that lies on a joint; None for the default.
+        key: Name of the metric, for the message.
 
     Returns:
         tuple[float, float]: Both, as they were given.

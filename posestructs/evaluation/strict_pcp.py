@@ -1,9 +1,9 @@
 """Strict PCP: percentage of body sticks of which **both** ends are found (Ferrari et al. 2008; Yang and Ramanan 2013).
 
 A stick from a to b is right where ``max(|a' - a|, |b' - b|) <= thr * |a - b|``, primes marking the prediction. The
-loose variant, which asks only the mean of the two distances, gives higher numbers and is not offered.
+loose variant, which tests the mean of the two distances only, gives higher numbers and is not offered.
 
-Shapes: N people, K joints, S sticks, T thresholds.
+Shapes: N persons, K joints, S sticks, T thresholds.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class StickCounts:
     Attributes:
         correct: (T, S) sticks within each threshold.
         measured: (S,) sticks with both ends labelled and a length.
-        people: Number of people with at least one measured stick.
-        people_left_out: Number of people without one.
+        people: Number of persons with at least one measured stick.
+        people_left_out: Number of persons without one.
     """
 
     correct: np.ndarray
@@ -81,7 +81,7 @@ def strict_pcp(
     length = np.hypot(*np.moveaxis(true[:, :, 0] - true[:, :, 1], -1, 0))
     known = np.stack([labelled[:, [*a, *b]].all(1) for a, b in ends], axis=1)
     measured = known & (length > min_length)
-    # d_ns = max over both ends of |end' - end| / |a - b|, infinite wherever it is not asked for
+    # d_ns = max over both ends of |end' - end| / |a - b|, infinite where it does not count
     error = np.hypot(*np.moveaxis(found - true, -1, 0)).max(-1)
     distance = np.divide(error, length, out=np.full(length.shape, np.inf), where=measured)
     correct = np.stack([((distance <= t) & measured).sum(0) for t in np.atleast_1d(thr)])
@@ -148,7 +148,7 @@ class StrictPCP(PeopleMetric):
         total = counts.people + counts.people_left_out
         if counts.people == 0:
             raise ValueError(
-                f'{self.name}: nothing to measure: none of {total} people has a stick with both ends labelled'
+                f'{self.name}: nothing to measure: none of {total} persons has a stick with both ends labelled'
             )
         names = dict.fromkeys(s.name for s in self.found)
         rates = {n: counts.mean([i for i, s in enumerate(self.found) if s.name == n]) for n in names}

@@ -89,7 +89,7 @@ def find_suspects(
         pred: (N, K, 2) predictions in pixels, NaN where there is none.
         gt: (N, K, 2) labels in pixels.
         labelled: (N, K) bool.
-        size: (N,) pixels of a torso, NaN where it is not known; such persons are passed over.
+        size: (N,) pixels of a torso, NaN where unknown; such persons are skipped.
         mirror: (K,) index of each joint's mirror joint.
         confidence: (N, K) from 0 to 1.
         names: (K,) names of the joints.

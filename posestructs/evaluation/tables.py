@@ -58,7 +58,7 @@ def metrics_table(metrics: Mapping[str, float], digits: int = 1, counts: bool = 
     Args:
         metrics: Result of an mmengine evaluator: names to percentages and counts.
         digits: Digits after the point of a percentage.
-        counts: Show the numbers of people, joints and sticks that were measured and left out.
+        counts: Show the numbers of persons, joints and sticks that were measured and left out.
 
     Returns:
         str: Markdown; a cell is ``-`` where a row has no such value.

@@ -14,8 +14,8 @@ It compares all pairs of cells of a line, where the algorithm of Felzenszwalb an
 That algorithm branches at every step, while these are long vectors without branches: at 56 cells per line one CPU core
 takes about as long for either (``benchmarks/max_sum.py``). Much larger maps would favour the other. Pairs are processed
 in slabs of a few rows, each read while it is still in the cache. No pair is skipped: how far a part may lie from its
-anchor depends on the range of its scores, which a GPU would have to be waited for, and which after a log softmax spans
-most of a map at w = 0.03.
+anchor depends on the range of its scores. Reading that range would stall a GPU, and after a log softmax it admits most
+of a map at w = 0.03.
 
 Shapes: N batch, P parts, T types, H x W cells; along one axis S cells, of a part and of its parent, and L lines beside
 each other.

@@ -113,7 +113,7 @@ def check_divisible(x: Tensor, multiple: int, owner: str) -> None:
 
 
 class EncoderDecoder(nn.Module):
-    """Encoder-decoder with residuals in each skip, on each way down and on each way up.
+    """Encoder-decoder with residuals in each skip, encoder stage and decoder stage.
 
     Args:
         channels: Number of channels of the input, the output and everything between, even.

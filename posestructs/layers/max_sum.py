@@ -62,7 +62,7 @@ def max_sum(scores: Tensor, parents: Sequence[int], offsets: Tensor, weights: Te
 
     Raises:
         TypeError: The scores are not a floating-point tensor.
-        ValueError: Shapes that disagree, empty maps, parents that are no tree with one root; on a CPU also a negative
+        ValueError: Shapes that disagree, empty maps, parents that form no tree with one root; on a CPU also a negative
             weight, or an offset or weight that is not finite.
     """
     levels = tree_levels(tuple(parents))
@@ -127,7 +127,7 @@ def _checked_table(name: str, table: Tensor, shape: tuple[int, ...], lowest: flo
     table = torch.as_tensor(table)
     if tuple(table.shape) != shape:
         raise ValueError(f'max_sum: {name} is {tuple(table.shape)}, allowed: {shape} of V, T, (x, y)')
-    # values on another device would have to be waited for
+    # checking values on another device would stall it
     if table.device.type == 'cpu':
         wrong = table[~table.isfinite() | (table < lowest)]
         if len(wrong):

@@ -264,7 +264,7 @@ def compute_messages(mode: str, inputs: Sequence[Tensor], layers: Sequence[Convo
 
 
 def exporting() -> bool:
-    """Tell whether a graph for inputs of other sizes is being recorded, which must not depend on the sizes at hand.
+    """Check whether a graph is being recorded; it must not depend on the sizes of the current inputs.
 
     Returns:
         bool: True during ``torch.export``, ``torch.onnx.export`` and ``torch.jit.trace``.

@@ -33,7 +33,7 @@ def best_of_pyramid(scores: Sequence[Tensor], *results: Sequence[Tensor]) -> tup
     if not scores or len(set(counts)) > 1:
         raise ValueError(f'best_of_pyramid: {counts} levels of scores and results, allowed: as many of each, from 1')
     stacked = torch.stack(tuple(scores))
-    # arg-max would take NaN for the greatest
+    # arg-max would select NaN
     level = stacked.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf).argmax(0)
     image = torch.arange(stacked.shape[1], device=stacked.device)
     return level, stacked[level, image], *(torch.stack(tuple(levels))[level, image] for levels in results)

@@ -40,7 +40,7 @@ class KinematicTree:
 
     Raises:
         TypeError: A value has the wrong type.
-        ValueError: The values are no tree; names the part and the reason.
+        ValueError: The values do not form a tree; names the part and the reason.
     """
 
     names: tuple[str, ...]
@@ -95,7 +95,7 @@ class KinematicTree:
 
         Raises:
             TypeError: A value has the wrong type.
-            ValueError: The values are no tree.
+            ValueError: The values do not form a tree.
         """
         checks.check_names('names', names)
         index = {name: i for i, name in enumerate(names)}

@@ -23,7 +23,7 @@ from posestructs.structures.part_offsets import check_symmetric, relative_offset
 from posestructs.utils.checks import check_integer, check_number
 
 _MIRROR = np.array([-1.0, 1.0])
-# Prior of the variances: so many persons with the variances of all types of the part are added to each type. Otherwise
+# Prior of the variances: number of persons with the pooled variances of the part, added to each type. Without it,
 # a type of two or three persons could get an arbitrarily large weight.
 PRIOR_PEOPLE = 10
 _MOST_STEPS = 300

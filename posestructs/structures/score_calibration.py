@@ -1,7 +1,7 @@
 """Calibration of a model's joint scores: one curve per joint, in a small json file.
 
 A calibration belongs to one model: the file holds a fingerprint of its weights, its joints, and whether it was tested
-with flipped images. It turns the score of a joint into the probability that the joint is right, where *right* is
+with flipped images. It turns the score of a joint into the probability that the joint is right, where *right* means
 ``criterion``, such as ``TorsoPCK@0.2``.
 """
 
@@ -30,11 +30,11 @@ class ScoreCalibration:
         method: 'isotonic': each curve is ``[x, y]``, two equally long lists, linear between its points and constant
             outside; 'platt': each curve is ``[slope, offset]`` of a logistic function.
         curves: (K,) curves.
-        criterion: What a right joint is.
-        fingerprint: Of the weights that the curves were fitted to.
+        criterion: Criterion of a right joint, such as 'TorsoPCK@0.2'.
+        fingerprint: Fingerprint of the model's weights.
         flip_test: Whether predictions were averaged with those of flipped images.
-        source: What the curves were fitted on, in words.
-        report: Numbers of the scores and of the probabilities on persons that were held out.
+        source: Description of the data that the curves were fitted on.
+        report: Metrics of the scores and of the probabilities on held-out persons.
     """
 
     joints: tuple[str, ...]
@@ -64,11 +64,11 @@ class ScoreCalibration:
             np.ndarray: (..., K) from 0 to 1, NaN where a score is NaN.
 
         Raises:
-            ValueError: The scores are of another number of joints.
+            ValueError: The number of joints differs.
         """
         scores = np.asarray(scores, np.float64)
         if scores.shape[-1] != len(self.joints):
-            raise ValueError(f'the calibration is of {len(self.joints)} joints, the scores of {scores.shape[-1]}')
+            raise ValueError(f'the calibration has {len(self.joints)} joints, the scores have {scores.shape[-1]}')
         out = np.empty_like(scores)
         for k, (first, second) in enumerate(self.curves):
             if self.method == 'isotonic':
@@ -82,7 +82,7 @@ class ScoreCalibration:
         """Write the json file.
 
         Args:
-            path: The file; it is whole or not there.
+            path: The file, which is written atomically.
         """
         atomic_write(path, (json.dumps(dict(version=VERSION, **asdict(self)), indent=1) + '\n').encode())
 
@@ -97,7 +97,7 @@ class ScoreCalibration:
             ScoreCalibration: Its content.
 
         Raises:
-            ValueError: It is absent or no calibration; names the file.
+            ValueError: The file is missing or not a calibration; names the file.
         """
         try:
             content = json.loads(Path(path).read_text())
@@ -110,7 +110,7 @@ class ScoreCalibration:
 
 def _fields(content: Any) -> dict[str, Any]:
     if not isinstance(content, Mapping) or content.get('version') != VERSION:
-        raise ValueError(f'it is no file of fit_calibration.py (version {VERSION})')
+        raise ValueError(f'not a file of fit_calibration.py (version {VERSION})')
     fields = {key: value for key, value in content.items() if key != 'version'}
     kinds = dict(
         joints=list, method=str, curves=list, criterion=str, fingerprint=str, flip_test=bool, source=str, report=dict
@@ -125,10 +125,10 @@ def _fields(content: Any) -> dict[str, Any]:
 
 def _check_curve(name: str, method: str, curve: Any) -> None:
     if not isinstance(curve, Sequence) or len(curve) != 2:
-        raise ValueError(f'the curve of {name} is no pair')
+        raise ValueError(f'the curve of {name} is not a pair')
     first, second = (np.asarray(part, np.float64) for part in curve)
     shapes = (first.ndim, second.shape) == ((1, first.shape) if method == 'isotonic' else (0, ()))
     if not shapes or not first.size or not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise ValueError(f'the curve of {name} is no finite {method} curve')
+        raise ValueError(f'the curve of {name} is not a finite {method} curve')
     if method == 'isotonic' and ((np.diff(first) < 0).any() or second.min() < 0 or second.max() > 1):
         raise ValueError(f'the curve of {name} must have rising x and probabilities from 0 to 1')

@@ -29,7 +29,7 @@ def check_names(key: str, names: Sequence[str]) -> None:
         raise TypeError(f'{key}={names!r}, allowed: a list of names')
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice or not names or not all(names):
-        found = f', {twice} are there twice' if twice else ''
+        found = f', {twice} occur twice' if twice else ''
         raise ValueError(f'{key}={list(names)}, allowed: at least one name, each once{found}')
 
 
@@ -121,7 +121,7 @@ def tree_levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
 
     Raises:
         TypeError: A parent is not an integer.
-        ValueError: The parents are no tree with one root.
+        ValueError: The parents do not form a tree with one root.
     """
     check_parents([str(k) for k in range(len(parents))], parents)
     levels = [(parents.index(-1),)]

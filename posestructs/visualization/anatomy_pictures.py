@@ -1,4 +1,4 @@
-"""Pictures of pose errors: stacked bars of their kinds, and a sheet of the persons with most of one kind."""
+"""Figures of pose errors: stacked bars of their kinds, and a sheet of the persons with most of one kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draw_bars(models: Mapping[str, Mapping[str, np.ndarray]], title: str = '') -
 
     Args:
         models: Counts (K, 5) or (5,) by row (all joints, a group, ...), by name of the model.
-        title: Written above.
+        title: Title of the figure.
 
     Returns:
         A panel per model, a bar per row that has joints.
@@ -55,13 +55,13 @@ def draw_bars(models: Mapping[str, Mapping[str, np.ndarray]], title: str = '') -
 
 
 def worst_persons(kind: np.ndarray, distance: np.ndarray, which: int, count: int) -> list[int]:
-    """Persons with the most joints of a kind, the most distant first among equals.
+    """Persons with the most joints of a kind; ties are broken by the greatest distance.
 
     Args:
         kind: (N, K) error kinds.
         distance: (N, K) distances.
         which: Index of the kind.
-        count: How many persons at most.
+        count: Greatest number of persons.
 
     Returns:
         Indices of persons that have such a joint.
@@ -90,7 +90,7 @@ def draw_person(
         labelled: (K,) bool.
         pred: (K, 2) predicted joints, NaN where a joint is not predicted.
         meta: Metainfo, for skeleton and colours.
-        marked: Joints whose labelled and predicted places are joined by a line.
+        marked: Joints whose labelled and predicted positions are joined by a line.
         occluded: (K,) occlusion labels.
 
     Returns:

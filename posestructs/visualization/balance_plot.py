@@ -14,7 +14,7 @@ from posestructs.utils.run_logs import Curve
 
 _COLORS = dict(pose='tab:blue', confidence='tab:orange')
 _OTHER_COLORS = ('tab:green', 'tab:red', 'tab:purple', 'tab:brown', 'tab:pink', 'tab:olive', 'tab:cyan')
-# logged for each discriminator and for nothing else
+# keys that only discriminators log
 _SCORES = ('acc_real', 'acc_fake', 'score_real', 'score_fake')
 _GENERATOR_COLOR = 'tab:gray'
 # the weights of the paper's discriminators have names of their own
@@ -62,7 +62,7 @@ def draw_balance(curves: Mapping[str, Curve]) -> Figure:
     """
     colors = _discriminator_colors(curves)
     if not colors:
-        raise ValueError('nothing is logged of a discriminator (pose.acc_real, confidence.acc_real)')
+        raise ValueError('the log has no values of a discriminator (pose.acc_real, confidence.acc_real)')
     found = [(panel, lines) for panel in PANELS if (lines := _lines(panel, curves, colors))]
     figure = Figure(figsize=(9, 2.1 * len(found) + 0.5), layout='constrained')
     FigureCanvasAgg(figure)  # not pyplot, which selects a backend for the whole process
@@ -74,7 +74,7 @@ def draw_balance(curves: Mapping[str, Curve]) -> Figure:
 
 
 def _discriminator_colors(curves: Mapping[str, Curve]) -> dict[str, str]:
-    """Colours by name of the discriminators in a log: P and C first, as far as there are, then the others."""
+    """Colours by name of the discriminators in a log: P and C first where present, then the others."""
     pairs = (key.rpartition('.') for key in curves)
     names = list(dict.fromkeys(name for name, _, value in pairs if name and value in _SCORES))
     others = [name for name in names if name not in _COLORS]

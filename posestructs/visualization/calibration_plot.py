@@ -14,7 +14,7 @@ from posestructs.evaluation.calibration import Reliability
 def draw_calibration(
     diagrams: Mapping[str, Reliability], curves: Mapping[str, np.ndarray], coverage: np.ndarray
 ) -> Figure:
-    """Draw scores against the share of right joints, and the share of right joints among the most trusted.
+    """Draw reliability diagrams and risk-coverage curves side by side.
 
     Args:
         diagrams: Reliability diagrams by name.

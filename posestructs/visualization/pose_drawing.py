@@ -15,7 +15,7 @@ import numpy as np
 _BITS = 4  # of cv2's sub-pixel coordinates
 _BLACK = (0, 0, 0)
 _PALE = (230, 230, 230)
-_RING = 1.45  # radius of a ring over that of a disc, so that its hole shows on small pictures
+_RING = 1.45  # radius of a ring over that of a disc, so that its hole shows in small images
 
 VISIBLE, OCCLUDED, UNKNOWN = 'visible', 'occluded', 'not known'
 Color = tuple[int, int, int]

@@ -57,10 +57,10 @@ def test_which_boxes_are_of_an_image():
 
 
 def test_numbers_that_differ():
-    with pytest.raises(ValueError, match='bboxes are given for 1 images, there are 2'):
+    with pytest.raises(ValueError, match='bboxes are given for 1 images, but there are 2'):
         GivenBoxes([[BOX]], 2)
     endless = GivenBoxes([[BOX]], None)
-    with pytest.raises(ValueError, match='bboxes are given for 1 images, there are more'):
+    with pytest.raises(ValueError, match='bboxes are given for 1 images, but there are more'):
         endless.of(1, '')
     with pytest.raises(ValueError, match=r"bboxes\['a.png'\]\[0\]=\(3, 3, 3, 9\)"):
         GivenBoxes({'a.png': [[3, 3, 3, 9]]})
@@ -69,7 +69,7 @@ def test_numbers_that_differ():
 def test_nobody_in_one_image():
     for nobody in ([], (), np.array([]), np.zeros((0, 4))):
         assert GivenBoxes(nobody, 1).of(0, 'a.png').shape == (0, 5)
-    with pytest.raises(ValueError, match='bboxes are given for 0 images, there are 2'):
+    with pytest.raises(ValueError, match='bboxes are given for 0 images, but there are 2'):
         GivenBoxes([], 2)
 
 

@@ -153,6 +153,6 @@ def test_addresses_of_a_kind_that_is_unknown(folder):
     source = open_source([*addresses, str(folder / 'a.png')])
     *bad, good = source.frames
     for frame, address in zip(bad, addresses, strict=True):
-        assert frame.image is None and frame.error.startswith(f'{address} is no address')
+        assert frame.image is None and frame.error.startswith(f'{address} is not an address')
         assert frame.error.endswith('allowed: http://, https://')
     assert 'petrel_client' in bad[1].error and not good.error and good.is_file

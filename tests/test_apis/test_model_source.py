@@ -60,7 +60,7 @@ def test_weights_that_do_not():
     with pytest.raises(ValueError) as caught:
         load(dict(state_dict=source))
     assert str(caught.value) == (
-        'checkpoint file.pth is of another config than config.py. Weights of another shape (1): last.weight (1, 5) in '
+        'checkpoint file.pth does not match config config.py. Weights of another shape (1): last.weight (1, 5) in '
         'the file, (1, 3) in the model; missing in the file (2): first.bias, last.bias; not of this model (1): '
         'other.weight'
     )

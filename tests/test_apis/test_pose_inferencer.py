@@ -181,8 +181,8 @@ def test_results_of_images_that_cannot_be_used(inferencer, images):
             (people,) = result['predictions']
             assert type(people) is type(good['predictions'][0])
             assert (people.pred_instances.keypoints.shape == (0, 14, 2)) if datasamples else people == []
-        assert 'rtsp://x/y is no address' in bad[0]['error']
-    refuse('ftp://x/y is no address that an image can be read from, allowed: http://', inferencer, 'ftp://x/y')
+        assert 'rtsp://x/y is not an address' in bad[0]['error']
+    refuse('ftp://x/y is not an address of a readable image, allowed: http://', inferencer, 'ftp://x/y')
     refuse('rtsp://127.0.0.1:9/y: the stream cannot be opened', inferencer, 'rtsp://127.0.0.1:9/y')
 
 
@@ -421,7 +421,7 @@ def test_boxes_that_are_none(inferencer, images):
     refuse(r'bboxes\[0\]\[0\]=\(3, 9, 5, 4\) has no size', inferencer, images[0], bboxes=[[[3, 9, 5, 4]]])
     refuse(r'is not finite', inferencer, images[0], bboxes=[[0, 0, np.nan, 4]])
     refuse(r'bboxes has the shape \(1, 3\), allowed: \(N, 4\)', inferencer, images[0], bboxes=[[1, 2, 3]])
-    refuse('bboxes are given for 2 images, there are 3', inferencer, images, bboxes=[BOXES, BOXES])
+    refuse('bboxes are given for 2 images, but there are 3', inferencer, images, bboxes=[BOXES, BOXES])
     outside = r'bboxes\[1\]=\(80, 0, 90, 9\) is outside the image, which is 80 wide and 96 high'
     refuse(outside, inferencer, images[0], bboxes=[[0, 0, 9, 9], [80, 0, 90, 9]])
     results = list(inferencer(images, bboxes=[BOXES, [[0, 70, 9, 90]], BOXES]))  # the second is 60 high
@@ -440,7 +440,7 @@ def test_an_unreadable_video(inferencer, tmp_path):
 
 
 def test_a_checkpoint_of_another_config(apn, sfl, tmp_path):
-    with pytest.raises(ValueError, match='is of another config') as caught:
+    with pytest.raises(ValueError, match='does not match config') as caught:
         PoseInferencer(apn.config, sfl.checkpoint, device='cpu')
     text = str(caught.value)
     assert str(sfl.checkpoint) in text and str(apn.config) in text
@@ -457,7 +457,7 @@ def test_a_checkpoint_of_another_config(apn, sfl, tmp_path):
 def test_files_that_are_not_there(apn, tmp_path):
     with pytest.raises(ValueError, match='nothing.py does not exist'):
         PoseInferencer('nothing.py', apn.checkpoint)
-    with pytest.raises(ValueError, match='no-such-model.* is no file, no shipped model'):
+    with pytest.raises(ValueError, match='no-such-model.* is neither a file, a shipped model'):
         PoseInferencer('no-such-model', device='cpu')
     with pytest.raises(ValueError, match=r'nothing\.pth: no such file'):
         PoseInferencer(apn.config, 'nothing.pth')
@@ -472,7 +472,7 @@ def test_a_device_that_is_not_there(apn):
     count = torch.cuda.device_count()
     with pytest.raises(ValueError, match=rf"device 'cuda:{count}': torch finds no such GPU, allowed here: cpu"):
         PoseInferencer(*apn, device=f'cuda:{count}')
-    with pytest.raises(ValueError, match="device 'gpu' is no device of torch, allowed here: cpu"):
+    with pytest.raises(ValueError, match="device 'gpu' is not a torch device, allowed here: cpu"):
         PoseInferencer(*apn, device='gpu')
 
 

@@ -118,7 +118,7 @@ def test_an_input_is_not_overwritten(own, monkeypatch):
         (video, 'film.mp4', '.'),
         (video, 'film.mp4', '../in/film.mp4'),
     ):
-        with pytest.raises(ValueError, match=f'{target} would be overwritten, which is one of the inputs'):
+        with pytest.raises(ValueError, match=f'{target} would be overwritten, but it is one of the inputs'):
             ResultFiles(source, str(folder))
     ResultFiles(open_source(own / 'in'), str(own / 'earlier'), '.')  # results may be made anew, and json is no picture
     ResultFiles(open_source(PICTURE), '.').add(Frame('00000000.jpg', PICTURE), [], PICTURE)

@@ -160,7 +160,7 @@ def test_normaliser_in_cells():
         (dict(sigma=0), 'sigma=0, allowed: a finite number above 0'),
         (dict(heatmap_size=(24, 0)), r'heatmap_size=\(24, 0\), allowed: .width, height.'),
         (dict(blur_kernel_size=4), 'blur_kernel_size=4, allowed: an odd'),
-        (dict(require_occlusion=True, with_occlusion=False), 'require_occlusion=True has no use'),
+        (dict(require_occlusion=True, with_occlusion=False), 'require_occlusion=True requires'),
         (dict(normalize='torso'), "normalize='torso' needs pair"),
     ],
 )

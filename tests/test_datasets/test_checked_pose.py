@@ -46,7 +46,7 @@ def test_one_missing_image_is_left_out_with_one_warning(lspe_folder, log_lines):
     assert [dataset[i]['id'] for i in range(len(dataset))] == [1, 2, 3, 5, 6, 7, 8, 9, 10]
     assert dataset.num_dropped == 1
     [line] = log_lines
-    assert '1 of 10 people have no image' in line and 'images/im00004.jpg does not exist' in line
+    assert '1 of 10 persons have no image' in line and 'images/im00004.jpg does not exist' in line
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_missing_images_are_an_error(lspe_folder, args, message):
     folder = lspe_folder(10)
     for i in (4, 7):
         (folder / 'images' / f'im{i:05d}.jpg').unlink()
-    with pytest.raises(FileNotFoundError, match=f'2 of 10 people have no image.*im00004.jpg does not exist.*{message}'):
+    with pytest.raises(FileNotFoundError, match=f'2 of 10 persons have .*im00004.jpg does not exist.*{message}'):
         build(folder, **args)
 
 
 def test_a_missing_folder_is_an_error_unless_images_are_not_asked_for(lspe_folder):
     folder = lspe_folder(3, images=False)
     with pytest.raises(
-        FileNotFoundError, match='joints.mat: 3 of 3 people have no image; the first: .*images/im00001.jpg'
+        FileNotFoundError, match='joints.mat: 3 of 3 persons have no image; the first: .*images/im00001.jpg'
     ):
         build(folder)
     assert len(build(folder, check_images=False)) == 3
@@ -252,7 +252,7 @@ def test_a_one_pixel_box_and_a_person_without_joints(lspe_folder, log_lines, edi
     assert len(log_lines) == 1 and 'person 3 of' in log_lines[0]
     for args in (dict(test_mode=True), dict(strict=True), dict()):
         with pytest.raises(
-            ValueError, match=f'joints.mat: 1 of 4 people cannot be used; the first: person 3 of .*{what}'
+            ValueError, match=f'joints.mat: 1 of 4 persons cannot be used; the first: person 3 of .*{what}'
         ):
             build(folder, **args)
 
@@ -265,9 +265,9 @@ def test_a_set_that_ends_up_empty_is_an_error(lspe_folder):
         build(lspe_folder(3, edit=edit), max_bad_images=1.0)
     with pytest.raises(AnnotationError, match='joints.mat: LSPDataset finds no usable person in it'):
         build(lspe_folder(3), max_bad_images=1.0, data_prefix=dict(img='elsewhere'))
-    with pytest.raises(ValueError, match='indices=0 leaves none of the 3 people'):
+    with pytest.raises(ValueError, match='indices=0 leaves none of the 3 persons'):
         build(lspe_folder(3), indices=0)
-    with pytest.raises(IndexError, match=r'indices=\[1, 5\] has 5, there are 3 people'):
+    with pytest.raises(IndexError, match=r'indices=\[1, 5\] has 5, there are 3 persons'):
         build(lspe_folder(3), indices=[1, 5])
 
 

@@ -114,9 +114,9 @@ def test_people_who_look_wrong():
         (coco(images=[dict(id=1, file_name=None, width=9, height=9)]), 'image 1: file_name is None'),
         (
             coco(images=[dict(id=1, file_name=f'{n}.png', width=9, height=9) for n in 'ab']),
-            'image id 1 is there twice, for a.png and b.png',
+            'image id 1 occurs twice, for a.png and b.png',
         ),
-        (coco(person(1), person(1, 2)), 'annotation id 1 is there twice, in images 1 and 2'),
+        (coco(person(1), person(1, 2)), 'annotation id 1 occurs twice, in images 1 and 2'),
         (coco(person('p')), r"annotations\[0\]: id is 'p'"),
         (coco(person(1, 3)), 'annotation 1: image_id 3 is not among its images'),
         (coco(person(1, category_id=7)), r'annotation 1: category_id is 7 \(expected one of \[1\]'),
@@ -174,7 +174,7 @@ def test_limits_in_training_and_none_in_a_test_set(load, log_lines):
         ({}, 'max_bad_images=0.01 allows'),
     ]:
         with pytest.raises(
-            ValueError, match=f'a.json: 1 of 2 people cannot .* annotation 2: bbox is absent.*{message}'
+            ValueError, match=f'a.json: 1 of 2 persons cannot .* annotation 2: bbox is absent.*{message}'
         ):
             load(two, **kwargs)
     dataset = load(two, max_bad_images=0.5)
@@ -252,7 +252,7 @@ def test_detected_boxes_are_no_targets(load, tmp_path):
     for visible in (info['keypoints_visible'], np.ones((1, 4))):  # mmpose's own data sets call them visible
         targets = dict(keypoints=info['keypoints'], keypoints_visible=visible, bboxes=info['bbox'])
         metric.process(None, [dict(gt_instances=targets, pred_instances=dict(keypoints=info['keypoints']))])
-    with pytest.raises(ValueError, match='BoxPCK: nothing to measure: 2 of 2 people have no .*labelled joint'):
+    with pytest.raises(ValueError, match='BoxPCK: nothing to measure: 2 of 2 persons have no .*labelled joint'):
         metric.evaluate(2)
 
 

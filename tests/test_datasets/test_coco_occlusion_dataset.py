@@ -75,7 +75,7 @@ def test_values_that_cannot_be(content, write, edit, message):
 def test_a_one_pixel_box(content, write):
     content['annotations'][0]['bbox'] = [100, 100, 1, 1]
     path = write(content)
-    with pytest.raises(ValueError, match='people cannot be used; the first: annotation 442619: bbox .* 1 x 1 pixels'):
+    with pytest.raises(ValueError, match='persons cannot be used; the first: annotation 442619: bbox .* 1 x 1 pixels'):
         build(path, test_mode=True)
     assert len(build(path, max_bad_images=0.1)) == 11
 

@@ -88,7 +88,7 @@ def test_the_observer_centric_warning_counts_the_chosen_people_only(lspe_folder,
     observer = LSPDataset(data_root=str(folder), id_file='ids.txt', centric='observer')
     person = LSPDataset(data_root=str(folder), id_file='ids.txt')
     [line] = log_lines
-    assert '1 of 3 people lack labelled shoulders or hips' in line and 'the first: 4;' in line
+    assert '1 of 3 persons lack labelled shoulders or hips' in line and 'the first: 4;' in line
     raw = loadmat(folder / 'joints.mat')['joints'].transpose(2, 0, 1)[[1, 3, 4]]
     expected, _ = to_observer_centric(raw, raw[..., 2] > 0)
     for i in range(3):

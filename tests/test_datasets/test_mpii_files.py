@@ -66,7 +66,7 @@ def test_a_side_car_comes_back(three):
 def test_a_side_car_of_another_json_is_refused(three):
     path, _, images, joints = three
     with pytest.raises(
-        AnnotationError, match=r'occluded has shape \(3, 16\) \(expected \(2, 16\) for the people of a.json'
+        AnnotationError, match=r'occluded has shape \(3, 16\) \(expected \(2, 16\) for the persons of a.json'
     ):
         load_sidecar(path, 'a.json', images[:2], joints[:2])
     with pytest.raises(AnnotationError, match='person 1 is another one than in a.json'):

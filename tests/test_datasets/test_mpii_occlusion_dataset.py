@@ -127,7 +127,7 @@ def test_a_person_without_size_or_joints(tmp_path, log_lines):
     for changes, message in ((dict(scale=0.004), 'is 0.8'), (dict(joints_vis=[0] * 16), 'no joint is labelled')):
         path.write_text(json.dumps([*people[:2], dict(people[2], **changes), people[3]]))
         with pytest.raises(
-            ValueError, match=f'a.json: 1 of 4 people cannot be used; the first: person 2 of .*{message}'
+            ValueError, match=f'a.json: 1 of 4 persons cannot be used; the first: person 2 of .*{message}'
         ):
             MpiiOcclusionDataset(str(path), check_images=False, test_mode=True)
         assert len(MpiiOcclusionDataset(str(path), check_images=False, max_bad_images=0.3)) == 3

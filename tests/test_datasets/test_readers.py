@@ -104,7 +104,7 @@ def test_files_that_would_need_more_memory_than_there_is(tmp_path):
         ('-1', "line '-1' .*a number or an image name"),
         ('two', "line 'two'"),
         ('2.5', "line '2.5'"),
-        ('3\nim00003.jpg', 'id 3 is there more than once'),
+        ('3\nim00003.jpg', 'id 3 occurs more than once'),
     ],
 )
 def test_ids_that_cannot_be(tmp_path, content, message):

@@ -230,7 +230,7 @@ def test_mmpose_s_coco_metric_scores_it_without_a_file(tmp_path):
         (dict(lookalike_prob=-0.1), ValueError, 'lookalike_prob must be from 0 to 1, got -0.1'),
         (dict(bbox_padding=0), ValueError, 'bbox_padding must be from 0.1 to 10, got 0'),
         (dict(data_mode='bottomup'), ValueError, "data_mode must be 'topdown'"),
-        (dict(indices=[10**6]), IndexError, 'indices has 1000000, there are 10000 people'),
+        (dict(indices=[10**6]), IndexError, 'indices has 1000000, there are 10000 persons'),
         (dict(ann_file='x.json'), TypeError, 'ann_file'),
     ],
 )

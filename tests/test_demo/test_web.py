@@ -276,7 +276,7 @@ def test_bad_uploads_get_a_message(page, photo, tmp_path):
     assert source(page, 'pose')
     page.upload(text)
     wait_for(lambda: page.message('p.bad'))
-    assert 'not an image that can be read here, whatever its name says. It looks like text.' in page.message()
+    assert 'not a readable image, whatever its suffix. It looks like text.' in page.message()
     assert source(page, 'pose') is None  # the answer before is not taken for this one's
 
     wide = tmp_path / 'wide.png'
@@ -428,7 +428,7 @@ def test_models_that_are_none(run, apn, sfl, tmp_path):
     assert '1 --config and 0 --checkpoint: give both' in run('--config', apn.config)
     assert 'no such file' in run('--config', apn.config, '--checkpoint', tmp_path / 'none.pth')
     # before a page is shown, not when somebody asks it
-    assert 'is of another config than' in run('--config', apn.config, '--checkpoint', sfl.checkpoint)
+    assert 'does not match config' in run('--config', apn.config, '--checkpoint', sfl.checkpoint)
 
 
 @with_gradio

@@ -198,7 +198,7 @@ def test_groups_never_measured_are_not_in_the_result(lsp_meta, samples_of, evalu
 
 def test_nothing_to_measure_raises(lsp_meta, samples_of, evaluate):
     gt, labelled = person(np.zeros((2, 14)))
-    with pytest.raises(ValueError, match='StrictPCP: nothing to measure: none of 2 people'):
+    with pytest.raises(ValueError, match='StrictPCP: nothing to measure: none of 2 persons'):
         evaluate([dict(type='StrictPCP')], lsp_meta, samples_of(gt, gt, labelled))
 
 

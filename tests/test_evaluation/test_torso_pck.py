@@ -111,5 +111,5 @@ def test_nothing_to_measure_raises(lsp_meta, samples_of, evaluate):
     gt = np.random.default_rng(4).random((3, 14, 2)) * 100
     labelled = np.ones((3, 14))
     labelled[:, 2] = 0
-    with pytest.raises(ValueError, match='TorsoPCK: nothing to measure: 3 of 3 people have no reference length'):
+    with pytest.raises(ValueError, match='TorsoPCK: nothing to measure: 3 of 3 persons have no reference length'):
         evaluate([dict(type='TorsoPCK')], lsp_meta, samples_of(gt, gt, labelled))

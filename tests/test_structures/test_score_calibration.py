@@ -19,22 +19,22 @@ def test_curves_and_file(tmp_path):
     for calibration in (isotonic, platt):
         calibration.save(tmp_path / 'c.json')
         assert ScoreCalibration.load(tmp_path / 'c.json') == calibration
-    with pytest.raises(ValueError, match='of 1 joints, the scores of 3'):
+    with pytest.raises(ValueError, match='has 1 joints, the scores have 3'):
         platt.apply(np.zeros((2, 3)))
 
 
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(version=2), 'no file of fit_calibration.py'),
+        (dict(version=2), 'not a file of fit_calibration.py'),
         (dict(method='beta'), "method='beta', allowed: isotonic, platt"),
         (dict(joints=['a', 'b']), r"1 curves for the joints \['a', 'b'\]"),
         (dict(joints=[1]), 'joints must be names'),
         (dict(flip_test='yes'), "flip_test='yes', allowed: a bool"),
         (dict(fingerprint=None), 'fingerprint=None, allowed: a str'),
-        (dict(curves=[[1]]), 'the curve of a is no pair'),
-        (dict(curves=[[1.0, [2.0]]]), 'the curve of a is no finite platt curve'),
-        (dict(curves=[[float('nan'), 1.0]]), 'the curve of a is no finite platt curve'),
+        (dict(curves=[[1]]), 'the curve of a is not a pair'),
+        (dict(curves=[[1.0, [2.0]]]), 'the curve of a is not a finite platt curve'),
+        (dict(curves=[[float('nan'), 1.0]]), 'the curve of a is not a finite platt curve'),
         (dict(method='isotonic', curves=[[[0.2, 0.1], [0.1, 0.2]]]), 'must have rising x'),
         (dict(method='isotonic', curves=[[[0.1, 0.2], [0.1, 1.2]]]), 'probabilities from 0 to 1'),
         (dict(extra=1), 'unexpected keyword'),

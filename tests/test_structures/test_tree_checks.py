@@ -46,10 +46,10 @@ def cross(**changes):
         ),
         (dict(parents='neck'), TypeError, "parents='neck', allowed: a list"),
         # names
-        (dict(names=('hip', *NAMES[1:])), ValueError, r"each once, \['hip'\] are there twice"),
+        (dict(names=('hip', *NAMES[1:])), ValueError, r"each once, \['hip'\] occur twice"),
         (dict(names=()), ValueError, r'names=\[\], allowed: at least one name'),
         (dict(names='neck'), TypeError, "names='neck', allowed: a list of names"),
-        (dict(joints=(*JOINTS, 'neck')), ValueError, r"joints=.*\['neck'\] are there twice"),
+        (dict(joints=(*JOINTS, 'neck')), ValueError, r"joints=.*\['neck'\] occur twice"),
         (dict(joints=(*JOINTS, 'tail')), ValueError, "'tail' is not a part"),
         (dict(joints=JOINTS[1:]), ValueError, "'right_hand' is not a joint"),
         # mirror

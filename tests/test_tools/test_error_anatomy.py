@@ -127,7 +127,7 @@ test_dataloader = dict(dataset=dict(type='StickFigureDataset', num_samples=4, im
         (['a.json', '--map', 'x'], 'each is PRED=LABEL'),
         (['a.json', '--scale', 'oks'], 'has no sigmas'),
         (['a.json', '--thr', '0'], 'error_anatomy.thr=0.0, allowed'),
-        (['stranger.json'], 'is of other images than labels.json'),
+        (['stranger.json'], 'predicts other images than labels.json'),
     ],
 )
 def test_errors_are_one_line(analysis, tmp_path, flags, message):

@@ -253,7 +253,7 @@ def test_errors_are_one_line_and_leave_nothing(main, exported, tmp_path):
         ([adversarial, pickled, '--out', out], 'pickled.pth.*TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'),
         ([tmp_path / 'gone.py', '--out', out], 'gone.py does not exist'),
         ([adversarial, '--out', out, '--batches', 0, 2], '--batches 0: allowed are sizes from 1'),
-        ([resnet, weights, '--out', out], 'is of another config than .*missing in the file.*not of this model'),
+        ([resnet, weights, '--out', out], 'does not match config .*missing in the file.*not of this model'),
         ([regression, '--out', out], 'head=RegressionHead gives no maps'),
     ]:
         with pytest.raises(SystemExit, match=f'^export_onnx.py: error: .*{message}') as stopped:

@@ -48,7 +48,7 @@ test_evaluator = [dict(type='KeypointCalibration', base=dict(type='TorsoPCK', th
     main('analysis/fit_calibration.py', tiny, checkpoint, '--pred', 'd.pkl', *flags)
     assert (tmp_path / 'again.json').read_text() == (tmp_path / 'c.json').read_text()
     fewer = ['--cfg-options', 'val_dataloader.dataset.indices=2']
-    with pytest.raises(SystemExit, match='is of other persons than the val set'):
+    with pytest.raises(SystemExit, match='predicts other persons than the val set'):
         main('analysis/fit_calibration.py', tiny, checkpoint, '--pred', 'd.pkl', *flags, *fewer)
 
 

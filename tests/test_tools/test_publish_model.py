@@ -164,7 +164,7 @@ def test_errors_are_one_line_and_leave_nothing(main, checkpoint, tmp_path):
             r'\d.\d\d MB, more than --max-mb 0.5; --fp16 halves it',
         ),
         ([outside, checkpoint, *out], 'outside.py is not below .*configs'),
-        ([other, checkpoint, *out], 'is of another config than'),
+        ([other, checkpoint, *out], 'does not match config'),
         ([CONFIG, broken, *out], 'the published model would not be the same: largest difference of maps nan'),
         (
             [CONFIG, flat, *out, '--fp16'],

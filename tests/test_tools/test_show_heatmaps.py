@@ -55,7 +55,7 @@ def test_errors_are_one_line(main, adversarial_run, adversarial_config, tmp_path
 
 def test_a_checkpoint_of_another_model_is_refused(main, adversarial_run, adversarial_config, tmp_path):
     wider = ('--cfg-options', 'model.head.in_channels=16', 'model.backbone.channels=16')
-    with pytest.raises(SystemExit, match='^show_heatmaps.py: error: checkpoint .* is of another config than'):
+    with pytest.raises(SystemExit, match='^show_heatmaps.py: error: checkpoint .* does not match config'):
         main(TOOL, adversarial_config, adversarial_run / 'epoch_2.pth', '--output-dir', tmp_path / 'x', *wider)
 
 

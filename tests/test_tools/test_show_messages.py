@@ -116,7 +116,7 @@ def test_the_truth_goes_through_the_crop(load, folder):
         (['--bbox', '0', '0', '9', '9'], '--bbox needs --image'),
         (['--device', 'warp:0'], "device 'warp:0'"),
         (['--cfg-options', 'test_dataloader=None'], 'sets no test_dataloader.dataset'),
-        (['--cfg-options', 'model.backbone.base_channels=16'], 'tiny.pth is of another config than'),
+        (['--cfg-options', 'model.backbone.base_channels=16'], 'tiny.pth does not match config'),
         (['--cfg-options', 'test_dataloader.dataset.num_samples=0'], 'num_samples'),
     ],
 )

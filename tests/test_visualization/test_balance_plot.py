@@ -69,5 +69,5 @@ def test_discriminators_of_any_name():
 
 
 def test_a_run_without_discriminators_is_refused():
-    with pytest.raises(ValueError, match='nothing is logged of a discriminator'):
+    with pytest.raises(ValueError, match='the log has no values of a discriminator'):
         draw_balance({'loss_kpt': curve(1, 2)})

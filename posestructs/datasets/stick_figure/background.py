@@ -18,7 +18,7 @@ from posestructs.datasets.stick_figure.skeleton import SIDES
 from posestructs.datasets.stick_figure.sketch import CLUTTER, PATTERN_BIT, Colour, Sketch
 
 SIDE = 512
-_SEED = 20170401  # of the bank; changing it changes every picture
+_SEED = 20170401  # of the bank; changing it changes every image
 _GRAIN = 12  # strongest film grain, in grey levels
 
 
@@ -173,7 +173,7 @@ def cut(rng: RandomStream, texture: np.ndarray, size: tuple[int, int], texels: i
         return piece
     if smooth:
         return cv2.resize(piece, size, interpolation=cv2.INTER_LINEAR_EXACT)  # the same bit by bit on every machine
-    # OpenCV's nearest neighbours differ between versions where a factor is no integer
+    # OpenCV's nearest neighbours differ between versions where a factor is not an integer
     rows, columns = (np.arange(new) * old // new for new, old in ((size[1], height), (size[0], width)))
     return np.ascontiguousarray(piece[rows[:, None], columns])
 

@@ -121,10 +121,10 @@ class LazyPeople(Sequence):
                 raise TypeError(f'indices must be an integer or a sequence of integers, got {indices!r}') from None
             outside = [position for position in positions if not -count <= position < count]
             if outside:
-                raise IndexError(f'indices has {outside[0]}, there are {count} people')
+                raise IndexError(f'indices has {outside[0]}, there are {count} persons')
             numbers = [self._numbers[position] for position in positions]
         if not len(numbers):
-            raise ValueError(f'indices={indices!r} leaves none of the {count} people')
+            raise ValueError(f'indices={indices!r} leaves none of the {count} persons')
         return LazyPeople(self._artist, numbers, self._rendered is not None)
 
 

@@ -157,7 +157,7 @@ def draw_scene(seed: int, index: int, size: tuple[int, int] = (128, 128), option
         Scene: The same for the same arguments, on every machine.
 
     Raises:
-        TypeError: A seed, index or size is no integer.
+        TypeError: A seed, index or size is not an integer.
         ValueError: A seed, index or size is out of range.
     """
     check_number('seed', seed, 0, 2**63 - 1)

@@ -140,7 +140,7 @@ def along(start: Point, frame: Frame, x: float, y: float, z: float) -> Point:
 
 
 def distance(a: Point, b: Point) -> float:
-    """Length of the way between two points."""
+    """Distance between two points."""
     x, y, z = a[0] - b[0], a[1] - b[1], a[2] - b[2]
     return math.sqrt(x * x + y * y + z * z)
 

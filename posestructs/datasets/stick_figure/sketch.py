@@ -186,7 +186,7 @@ BODY_PARTS = (
 # owner numbers, as Scene.owners holds them
 BACKGROUND = 0
 OWNER = {name: number for number, name in enumerate(BODY_PARTS, start=1)}
-CLUTTER = 20  # things behind the person that are no limbs
+CLUTTER = 20  # things behind the person other than limbs
 LOOKALIKE = 24  # and upwards: limbs behind the person that are not the person's
 OCCLUDER = 32  # and upwards: things in front of the person
 

@@ -47,9 +47,9 @@ class _CarryOcclusion:
 
 
 class _CarryOcclusionMixed:
-    """Mixin for a transform that puts the people of several images into one.
+    """Mixin for a transform that puts the persons of several images into one.
 
-    People from a data set without occlusion labels get -1 (not known) if those of another image in the mix have them.
+    Persons from a data set without occlusion labels get -1 (not known) if those of another image in the mix have them.
     """
 
     def apply_mix(self, results: dict) -> dict:
@@ -99,7 +99,7 @@ class RandomFlipAroundRoot(mmpose_transforms.RandomFlipAroundRoot):
     def transform(self, results: dict) -> dict:
         if self.flip_label or not has_occlusion(results):
             return super().transform(results)
-        # It swaps the last axis, whichever that is: here the labels ride along as further rows instead of a channel.
+        # It swaps the last axis, whichever that is: here the labels are further rows instead of a channel.
         visible = results['keypoints_visible']
         results['keypoints_visible'] = np.concatenate([visible, results[KEY]])
         results = super().transform(results)
@@ -176,12 +176,12 @@ class SingleHandConverter(mmpose_transforms.SingleHandConverter):
 
 @TRANSFORMS.register_module(force=True)
 class FilterAnnotations(_CarryOcclusion, mmpose_transforms.FilterAnnotations):
-    """mmpose's ``FilterAnnotations`` that drops the same people from ``keypoints_occluded``."""
+    """mmpose's ``FilterAnnotations`` that drops the same persons from ``keypoints_occluded``."""
 
 
 @TRANSFORMS.register_module(force=True)
 class BottomupRandomCrop(_CarryOcclusion, mmpose_transforms.BottomupRandomCrop):
-    """mmpose's ``BottomupRandomCrop`` that drops the same people from ``keypoints_occluded``."""
+    """mmpose's ``BottomupRandomCrop`` that drops the same persons from ``keypoints_occluded``."""
 
 
 @TRANSFORMS.register_module(force=True)

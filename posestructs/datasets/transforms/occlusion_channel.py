@@ -1,10 +1,10 @@
 """Occlusion labels as one more channel of ``keypoints_visible``.
 
 mmpose's transforms permute, drop, stack and clip ``keypoints_visible`` together with the keypoints, and never look
-beyond its first channel. Whatever rides along in a further channel therefore ends up with the right joint of the right
+beyond its first channel. Labels in a further channel therefore stay with the right joint of the right
 person, without a line of mmpose's code repeated. These functions put the labels in and take them out.
 
-Shapes: N people, K joints, C channels. Values of ``keypoints_occluded``: 1 occluded, 0 visible (or not labelled), -1
+Shapes: N persons, K joints, C channels. Values of ``keypoints_occluded``: 1 occluded, 0 visible (or not labelled), -1
 not known.
 """
 
@@ -25,7 +25,7 @@ def has_occlusion(results: Mapping) -> bool:
     """Check for occlusion labels and the joints that they belong to.
 
     Args:
-        results: A sample on its way through a pipeline.
+        results: A sample within a pipeline.
 
     Returns:
         bool: ``True`` where both ``keypoints_occluded`` and ``keypoints`` are there and not ``None``.
@@ -61,7 +61,7 @@ def labelled(keypoints_visible: np.ndarray) -> np.ndarray:
 
 
 def unknown_occlusion(keypoints_visible: np.ndarray) -> np.ndarray:
-    """Labels for people of whose occlusion nothing is known: -1 where labelled, else 0.
+    """Labels for persons of whose occlusion nothing is known: -1 where labelled, else 0.
 
     Args:
         keypoints_visible: (N, K) or (N, K, C).

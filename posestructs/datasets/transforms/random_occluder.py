@@ -183,13 +183,13 @@ class RandomOccluder(BaseTransform):
             results: The sample, with ``img`` (H, W, 3).
             points: (N, K, 2) joints in pixels of that image.
             known: (N, K) bool, the labelled joints.
-            rng: Source of everything random.
+            rng: Source of all random draws.
 
         Returns:
             tuple[np.ndarray, np.ndarray]: The new image, and (H, W) bool, where it differs from the old.
 
         Raises:
-            TypeError: ``img`` is no array, but a list of images, for example.
+            TypeError: ``img`` is not an array but, for example, a list of images.
         """
         if not isinstance(results['img'], np.ndarray):
             raise TypeError(f'RandomOccluder needs one image as an array in img, got {type(results["img"]).__name__}')
@@ -288,7 +288,7 @@ def _uniform(limits: tuple[float, float], rng: np.random.RandomState) -> float:
 
 
 def _choose(weights: Mapping[str, float], rng: np.random.RandomState) -> str:
-    # the last one whatever rounding made of the sum
+    # rounding of the sum must not go past the last one
     place, edges = rng.random_sample(), itertools.accumulate(weights.values())
     return next((name for name, edge in zip(weights, edges, strict=True) if place < edge), list(weights)[-1])
 

@@ -23,12 +23,12 @@ def read_coco_results(path: str | Path) -> Poses:
         Poses: Without names of joints.
 
     Raises:
-        ValueError: It is no such file; names the entry.
+        ValueError: It is not such a file; names the entry.
     """
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8-sig'))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path}: it is no json: {error}') from error
+        raise ValueError(f'{path}: not valid JSON: {error}') from error
     if isinstance(content, dict) and 'annotations' in content:
         raise ValueError(f'{path}: it holds labels (annotations), not results; give it as the labels')
     if not isinstance(content, list) or not content:

@@ -33,13 +33,13 @@ def read_csv(path: str | Path) -> Poses:
         Poses: See :func:`poses_of_table`.
 
     Raises:
-        ValueError: It has no such header, or a cell is no number.
+        ValueError: It has no such header, or a cell is not a number.
     """
     try:
         with open(path, newline='', encoding='utf-8-sig') as file:
             rows = [row for row in csv.reader(file) if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f'{path}: it is no csv: {error}') from error
+        raise ValueError(f'{path}: not a csv file: {error}') from error
     head = [row for row in rows[:4] if row[0] in LEVELS]
     levels = [row[0] for row in head]
     if 'bodyparts' not in levels or 'coords' not in levels:
@@ -105,10 +105,10 @@ def poses_of_table(
         Poses: One person for each row and individual of which a joint is predicted.
 
     Raises:
-        ValueError: A level or a coordinate is missing, or a column is there twice.
+        ValueError: A level or a coordinate is missing, or a column occurs twice.
     """
     if len(set(columns)) < len(columns):
-        raise ValueError(f'{path}: columns are there twice, of several scorers perhaps')
+        raise ValueError(f'{path}: columns occur twice, of several scorers perhaps')
     named = [dict(zip(levels, column, strict=True)) for column in columns]
     if any('bodyparts' not in name or 'coords' not in name for name in named):
         raise ValueError(f'{path}: its columns have the levels {list(levels)}, needed: bodyparts, coords')

@@ -25,11 +25,11 @@ def read_dump(path: str | Path) -> Poses:
         Poses: One person per prediction, with the labels of the samples where there is one prediction per label.
 
     Raises:
-        ValueError: It holds anything but data, or is no list of data samples with predicted joints.
+        ValueError: It holds anything but data, or is not a list of data samples with predicted joints.
     """
     content = load_pickle(path)
     if not isinstance(content, (list, tuple)) or not content:
-        raise ValueError(f'{path}: it is no list of data samples, got {type(content).__name__}')
+        raise ValueError(f'{path}: not a list of data samples, got {type(content).__name__}')
     return poses_of_samples(content, str(path))
 
 

@@ -59,7 +59,7 @@ class Labels:
 def read_coco_labels(path: str | Path, metainfo: str | None = None, image_root: str | Path = '') -> Labels:
     """Read labels of a COCO json.
 
-    Persons without a labelled joint and crowds are passed over. A joint flagged 1 is occluded, 2 visible.
+    Persons without a labelled joint and crowds are skipped. A joint flagged 1 is occluded, 2 visible.
 
     Args:
         path: The json file.
@@ -71,7 +71,7 @@ def read_coco_labels(path: str | Path, metainfo: str | None = None, image_root: 
         Labels: At least one person.
 
     Raises:
-        ValueError: It is no such file, or its joints are not those of the metainfo; names the file and the annotation.
+        ValueError: It is not a COCO json, or its joints are not those of the metainfo; names file and annotation.
     """
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8-sig'))
@@ -80,7 +80,7 @@ def read_coco_labels(path: str | Path, metainfo: str | None = None, image_root: 
     except OSError as error:
         raise ValueError(f'{path}: {error.strerror or error}') from error
     except (ValueError, TypeError, RecursionError, KeyError) as error:
-        raise ValueError(f'{path}: it is no COCO json with images, annotations and categories: {error!r}') from error
+        raise ValueError(f'{path}: not a COCO json with images, annotations and categories: {error!r}') from error
     names = {tuple(c['keypoints']) for c in categories if c.get('keypoints')}
     if len(names) != 1:
         raise ValueError(f'{path}: its categories name {len(names)} sets of joints (keypoints), needed: one')
@@ -116,7 +116,7 @@ def labels_of_dataset(dataset: Any, source: str = 'the data set') -> Labels:
 
     Args:
         dataset: A top-down data set; a sample may hold several persons.
-        source: What to call it in messages.
+        source: Name of the data set, for messages.
 
     Returns:
         Labels: Its persons.

@@ -36,7 +36,7 @@ class Matched:
         joints: (K,) bool, joints that are predicted at all.
         occluded: (N, K) the labels' occlusion, or that of the dump, which may have been made by its pipeline.
         fields: Further predictions (N, K) by name.
-        notes: What was left aside, one sentence each.
+        notes: What was left out, one sentence each.
     """
 
     pred: np.ndarray
@@ -113,7 +113,7 @@ def match_joints(
         common_joints: Leave out joints that the predictions lack.
 
     Returns:
-        tuple[np.ndarray, list[str]]: (K,) columns, -1 where there is none; notes on what is left aside.
+        tuple[np.ndarray, list[str]]: (K,) columns, -1 where there is none; notes on what is ignored.
 
     Raises:
         ValueError: Joints do not match; lists those of both sides.
@@ -142,7 +142,7 @@ def match_joints(
             f'it predicts {extra}, which have no label. Map names to each other, or compare the common joints only'
         )
     notes = [f'labelled joints without a prediction are left out: {missing}'] * bool(missing)
-    return columns, notes + [f'predicted joints without a label are left aside: {extra}'] * bool(extra)
+    return columns, notes + [f'predicted joints without a label are ignored: {extra}'] * bool(extra)
 
 
 def match_images(poses: Poses, labels: Labels) -> tuple[list, list[str]]:
@@ -173,11 +173,11 @@ def match_images(poses: Poses, labels: Labels) -> tuple[list, list[str]]:
     missing = [image for image in wanted if image not in best]
     if not best or (missing and not poses.frames):
         raise ValueError(
-            f'{poses.source} is of other images than {labels.source}: {len(missing)} of {len(wanted)} are not among '
+            f'{poses.source} predicts other images than {labels.source}: {len(missing)} of {len(wanted)} are not among '
             f'its {len(labels.known_images)}, the first: {missing[:3]}; labelled images are called '
             f'{list(labels.known_images.items())[:2]}'
         )
-    notes = [f'{len(missing)} of {len(wanted)} frames have no label and are left aside'] if missing else []
+    notes = [f'{len(missing)} of {len(wanted)} frames have no label and are ignored'] if missing else []
     return [best.get(image) for image in poses.images], notes
 
 
@@ -253,15 +253,15 @@ def _by_id(poses: Poses, labels: Labels, columns: np.ndarray) -> np.ndarray:
     for i, (image, person) in enumerate(zip(poses.images, poses.ids, strict=True)):
         key = (PurePosixPath(str(image)).name, person)
         if key in rows:
-            raise ValueError(f'{poses.source}: person {person} of {image} is there twice')
+            raise ValueError(f'{poses.source}: person {person} of {image} occurs twice')
         rows[key] = i
     persons = [(PurePosixPath(path).name, person) for path, person in zip(labels.paths, labels.ids, strict=True)]
     source = np.array([rows.get(key, -1) for key in persons])
     strangers = [key for key in rows if key not in set(persons)]
     if strangers:
         raise ValueError(
-            f'{poses.source} is of other persons than {labels.source}: it has {len(strangers)} of {len(rows)} that are '
-            f'not labelled there, the first: id {strangers[0][1]} of {strangers[0][0]}'
+            f'{poses.source} predicts other persons than {labels.source}: {len(strangers)} of its {len(rows)} are not '
+            f'labelled there, the first: id {strangers[0][1]} of {strangers[0][0]}'
         )
     given = _ordered(poses.labels['keypoints'], columns)[source]
     apart = np.abs(given - labels.keypoints).max(2) > _TOLERANCE
@@ -269,8 +269,9 @@ def _by_id(poses: Poses, labels: Labels, columns: np.ndarray) -> np.ndarray:
     if apart.any():
         n, k = np.argwhere(apart)[0]
         raise ValueError(
-            f'{poses.source} is of other labels than {labels.source}: {labels.joints[k]} of person {labels.ids[n]} is '
-            f'at {given[n, k].round(1).tolist()} there and at {labels.keypoints[n, k].round(1).tolist()} here'
+            f'{poses.source} was made with other labels than {labels.source}: {labels.joints[k]} of person '
+            f'{labels.ids[n]} is at {given[n, k].round(1).tolist()} there and at '
+            f'{labels.keypoints[n, k].round(1).tolist()} here'
         )
     return source
 

@@ -1,4 +1,4 @@
-"""Predicted poses, and which reader a file needs."""
+"""Predicted poses, and selection of the reader of a file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Poses:
         scores: (M, K) scores of the joints, NaN where the file has none.
         person_scores: (M,) scores of the persons; the mean of the joints' where the file has none.
         images: Image of each person: an image id, a file name, or the number of a video's frame.
-        joints: Names of the joints, None where the file does not tell.
-        ids: Annotation id of each person, None where the file does not tell.
+        joints: Names of the joints, None where the file has none.
+        ids: Annotation id of each person, None where the file has none.
         labels: Labels that the file holds beside the predictions: ``keypoints`` (M, K, 2), ``labelled`` (M, K), and
             perhaps ``keypoints_occluded`` (M, K).
         fields: Further predictions (M, K) by name, such as ``keypoints_correct``.

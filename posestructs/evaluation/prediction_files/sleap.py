@@ -23,13 +23,13 @@ def is_analysis(path: str | Path) -> bool:
         bool: Whether it holds tracks and names of nodes.
 
     Raises:
-        ValueError: It is no HDF5 file.
+        ValueError: It is not an HDF5 file.
     """
     try:
         with h5py.File(path) as file:
             return 'tracks' in file and 'node_names' in file
     except OSError as error:
-        raise ValueError(f'{path}: it is no HDF5 file: {error}') from error
+        raise ValueError(f'{path}: not an HDF5 file: {error}') from error
 
 
 def read_analysis(path: str | Path) -> Poses:

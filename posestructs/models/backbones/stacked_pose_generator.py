@@ -7,7 +7,7 @@
 that is (Y_n, Z_n, X) = G_n(Y_{n-1}, Z_{n-1}, X). Y_n are the features of the pose maps, Z_n those of the occlusion
 maps; :class:`~posestructs.models.heads.AdversarialHead` computes the maps from them.
 
-The paper does not say how the three are joined and where the branches separate. Here A_n and B_n are 1x1 convolutions,
+The paper does not state how the three are joined or where the branches separate. Here A_n and B_n are 1x1 convolutions,
 as in Newell et al. (ECCV 2016); this equals a 1x1 convolution of the concatenation in which the weight of X is fixed to
 one. Each branch has a residual of its own after the encoder-decoder.
 

@@ -1,7 +1,7 @@
 """Confidence discriminator C of Adversarial PoseNet (Chen et al., ICCV 2017, section 3.3).
 
-C tells whether the maps are as confident as targets. It reads the pose maps and the
-occlusion maps, 2K channels, and no image.
+C scores whether the maps are as confident as targets. It reads the pose maps and the occlusion maps, 2K channels, and
+no image.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pose discriminator P of Adversarial PoseNet (Chen et al., ICCV 2017, section 3.2).
 
-P tells whether the body is plausible in the image. It reads the image, the pose maps and the occlusion maps, 3 + 2K
+P scores whether the body is plausible in the image. It reads the image, the pose maps and the occlusion maps, 3 + 2K
 channels. How it reads the image is unpublished. Here the image is resized to the size of the maps by averaging over
 areas, and concatenated with them.
 

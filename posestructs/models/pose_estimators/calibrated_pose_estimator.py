@@ -1,4 +1,4 @@
-"""Top-down estimators that tell how probably each joint is right, by a calibration of their scores.
+"""Top-down estimators that predict the probability that each joint is right, by a calibration of their scores.
 
 ``test_cfg=dict(calibration='calibration.json')`` names a file of ``tools/analysis/fit_calibration.py``. Predictions
 then have ``keypoints_correct`` (N, K), the probability that each joint is right. It is also what ``keypoints_visible``
@@ -22,7 +22,7 @@ class CalibrationMixin:
     """Before ``TopdownPoseEstimator``: reads ``test_cfg.calibration``.
 
     Raises:
-        ValueError: The file is absent, damaged or of another number of joints, at build time. At the first prediction
+        ValueError: The file is missing, damaged or has another number of joints, at build time. At the first prediction
             after weights were loaded or trained: the file was fitted to other weights, other joints or another
             ``flip_test``.
     """

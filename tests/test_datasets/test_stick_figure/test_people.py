@@ -69,9 +69,9 @@ def test_selection_draws_nobody_and_keeps_the_order():
 @pytest.mark.parametrize(
     ('indices', 'error', 'message'),
     [
-        (0, ValueError, 'leaves none of the 50 people'),
+        (0, ValueError, 'leaves none of the 50 persons'),
         ([], ValueError, 'leaves none'),
-        ([50], IndexError, 'indices has 50, there are 50 people'),
+        ([50], IndexError, 'indices has 50, there are 50 persons'),
         ([-51], IndexError, 'indices has -51'),
         ('abc', TypeError, 'indices must be an integer or a sequence of integers'),
         (1.5, TypeError, 'indices must be an integer'),

@@ -13,7 +13,7 @@ SIZE = Proportions()
 
 @pytest.fixture(scope='module')
 def people():
-    """2,500 people by what they do: points in statures, y down."""
+    """2,500 persons by what they do: points in statures, y down."""
     rng = RandomStream(21, (0,))
     found = {}
     for _ in range(2500):

@@ -38,7 +38,7 @@ def test_damaged_tables(tmp_path):
     for changed, message in (
         (text.replace('8.0', 'eight'), 'could not convert'),
         (text[:-12], 'rows differ in length'),
-        (text.replace('paw', 'nose'), 'columns are there twice'),
+        (text.replace('paw', 'nose'), 'columns occur twice'),
     ):
         path = tmp_path / 'a.csv'
         path.write_text(changed)

@@ -35,7 +35,7 @@ def test_shipped_metainfo_of_the_same_joints(tmp_path, coco, coco_meta):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda c: c.pop('images'), 'no COCO json with images'),
+        (lambda c: c.pop('images'), 'not a COCO json with images'),
         (lambda c: c['categories'].clear(), 'name 0 sets of joints'),
         (lambda c: c['categories'].append(dict(keypoints=['a'])), 'name 2 sets of joints'),
         (lambda c: c['annotations'][1].update(id=11), 'annotation ids are not unique'),

@@ -119,9 +119,9 @@ def test_persons_of_dumps_by_id(labels):
 def test_predictions_of_other_persons(labels):
     truth = dict(keypoints=labels.keypoints.copy(), labelled=labels.labelled)
     images = [f'img{i:04d}.png' for i in (1, 1, 2)]
-    with pytest.raises(ValueError, match='1 of 3 that are not labelled there, the first: id 99 of img0002.png'):
+    with pytest.raises(ValueError, match='1 of its 3 are not labelled there, the first: id 99 of img0002.png'):
         match_predictions(dump(labels.keypoints, [11, 12, 99], images, **truth), labels)
-    with pytest.raises(ValueError, match='person 11 of img0001.png is there twice'):
+    with pytest.raises(ValueError, match='person 11 of img0001.png occurs twice'):
         match_predictions(dump(labels.keypoints, [11, 11, 13], images, **truth), labels)
     truth['keypoints'][1, 3] += 2
     with pytest.raises(ValueError, match=r'left_foot of person 12 is at \[222.0, 92.0\] there and at \[220.0, 90.0\]'):

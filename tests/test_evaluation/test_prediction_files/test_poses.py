@@ -12,7 +12,7 @@ from posestructs.evaluation.prediction_files import Poses, read_predictions
     ('name', 'content', 'message'),
     [
         ('a.txt', '', 'a.txt: the suffix must be one of .pkl'),
-        ('a.json', '{', 'a.json: it is no json'),
+        ('a.json', '{', 'a.json: not valid JSON'),
         ('a.json', '{"annotations": []}', 'it holds labels'),
         ('a.json', '[]', 'are a list of persons, got list'),
         ('a.json', '[{"image_id": 1, "bbox": [1, 2, 3, 4]}]', 'entry 0 has no keypoints; results of boxes'),
@@ -20,7 +20,7 @@ from posestructs.evaluation.prediction_files import Poses, read_predictions
         ('a.json', '[{"image_id": 1, "keypoints": [1, "x", 2]}]', 'entry 0: keypoints or score is not numeric'),
         ('a.json', '[{"image_id": null, "keypoints": [1, 2, 3]}]', 'entry 0: image_id=None'),
         ('a.csv', 'frame,x\n1,2\n', 'the first rows of a csv of DeepLabCut'),
-        ('a.h5', 'no hdf5', 'a.h5: it is no HDF5 file'),
+        ('a.h5', 'no hdf5', 'a.h5: not an HDF5 file'),
         ('a.pkl', 'no pickle', 'a.pkl was not loaded'),
     ],
 )
