@@ -1,4 +1,4 @@
-"""How the documentation is built: ``make docs``."""
+"""Sphinx configuration of the documentation: ``make docs``."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def outcome(comparison: Comparison, found: Mapping[str, Difference | None] | Non
 
 
 def reached(found: Difference, points: float) -> bool:
-    """Whether the difference itself reaches an aim, whatever its interval."""
+    """Whether the difference itself reaches an aim, regardless of its interval."""
     return found.points > 0 if points == 0 else found.points >= points
 
 

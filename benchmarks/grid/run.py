@@ -94,7 +94,7 @@ def plan(
 
 
 def without_duplicates(tasks: Iterable[tuple[Task, bool]]) -> list[tuple[Task, bool]]:
-    """Of the runs that two grids of a call share, keep the first."""
+    """Remove runs that several grids of a call share, keeping the first."""
     first: dict[str, tuple[Task, bool]] = {}
     for task, finished in tasks:
         # the folder's name holds row, seed and fingerprint

@@ -65,7 +65,7 @@ class Comparison:
     Attributes:
         row: Row that is expected to score higher.
         against: Row that it is compared with.
-        about: What the difference shows.
+        about: Question that the difference answers.
         aims: Points by which it should score higher, by measure.
     """
 

@@ -53,7 +53,7 @@ def detect_persons(detector: Callable, image: np.ndarray, classes: Any, bbox_thr
         image: (H, W, 3) uint8 BGR.
         classes: Classes that are persons.
         bbox_thr: Boxes with a lower score are dropped.
-        nms_thr: Of two boxes with a larger overlap the one with the higher score is kept.
+        nms_thr: If two boxes overlap by more, only the one with the higher score is kept.
 
     Returns:
         (N, 5) float32 x1, y1, x2, y2 and score.

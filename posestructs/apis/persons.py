@@ -47,7 +47,7 @@ def merge_persons(persons: Sequence[PoseDataSample], path: str, num_joints: int)
 
 
 def keep_distinct(sample: PoseDataSample) -> None:
-    """Of persons who share at least a third of their joints keep the one with the best box, as mmpose does.
+    """Keep the one with the best box of persons who share at least a third of their joints, as mmpose does.
 
     Args:
         sample: Result of :func:`merge_persons`; changed in place.

@@ -201,7 +201,7 @@ class PoseInferencer(BaseInferencer):
             inputs: Images.
             bboxes: Boxes of persons, where they are given.
             bbox_thr: Detected persons with a lower score are dropped.
-            nms_thr: Of two detected boxes with a larger overlap the one with the higher score is kept.
+            nms_thr: If two detected boxes overlap by more, only the one with the higher score is kept.
 
         Yields:
             An image and its persons; one that cannot be used has none, and an error.

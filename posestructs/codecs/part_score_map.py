@@ -74,7 +74,7 @@ class PartScoreMap(BaseKeypointCodec):
         deformation_weight: w_x = w_y in 1/cell^2, or 'fitted' for those of the file, which are logarithms of Gaussians
             and outweigh probabilities.
         refine: Refinement of a joint between cells, 'parabola', 'quarter' or None, see :func:`.heatmaps.refine`.
-        unlabelled: How images without labelled parts are treated. 'ignore': a person of unknown pose, no cell counts.
+        unlabelled: Treatment of images without labelled parts. 'ignore': a person of unknown pose, no cell counts.
             'background': an image without a person, for the pipeline of a data set of such images.
         sampling: Values of :class:`.part_targets.Sampling` that replace the preset's.
 

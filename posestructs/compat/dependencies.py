@@ -32,7 +32,7 @@ class Dependency(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was found of a dependency: a row of the report."""
+    """Row of the report: the state of one dependency."""
 
     name: str
     version: str

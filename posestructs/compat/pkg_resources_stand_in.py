@@ -14,7 +14,7 @@ class DistributionNotFound(Exception):
 
 
 class Distribution:
-    """What mmengine reads of an installed distribution: its location and metadata files."""
+    """Installed distribution as mmengine reads it: its location and metadata files."""
 
     def __init__(self, name: str) -> None:
         try:

@@ -64,7 +64,7 @@ class MatchReport:
 
     @property
     def percent_occluded(self) -> float:
-        """Of the labelled joints whose flag is known, the percentage that is occluded."""
+        """Percentage of occluded joints among the labelled ones whose flag is known."""
         return 100 * self.joints_occluded / max(self.joints_known, 1)
 
 

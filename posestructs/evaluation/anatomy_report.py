@@ -41,7 +41,7 @@ class Analysis:
         labelled: (N, K) bool, joints with a label and of persons with a prediction.
         groups: Indices of joints by name of a group.
         definition: The thresholds in words.
-        notes: What was left out, one sentence each.
+        notes: Remarks on what was left out, one sentence each.
     """
 
     errors: JointErrors
@@ -158,7 +158,7 @@ def shares_table(analysis: Analysis) -> str:
     """Percentages as Markdown: a row for all joints, each group and side of occlusion.
 
     Args:
-        analysis: Of :func:`analyse`.
+        analysis: Result of :func:`analyse`.
 
     Returns:
         str: The table; the row of all joints is followed by the PCK if one kind of error were forgiven.
@@ -189,7 +189,7 @@ def report(analysis: Analysis) -> dict[str, Any]:
     """Numbers for a json file.
 
     Args:
-        analysis: Of :func:`analyse`.
+        analysis: Result of :func:`analyse`.
 
     Returns:
         dict[str, Any]: Shares, what they would be if one kind were forgiven, and counts, by row of the table.

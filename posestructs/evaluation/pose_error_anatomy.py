@@ -60,7 +60,7 @@ def kind_thresholds(scale: str, thr: float | None, near: float | None, key: str)
 
 @METRICS.register_module()
 class PoseErrorAnatomy(PeopleMetric):
-    """How a model errs: the share of good joints, jitter, inversions, swaps and misses.
+    """Shares of good joints, jitter, inversions, swaps and misses.
 
     See :mod:`posestructs.evaluation.error_anatomy` for the definitions. The result holds, in percent of all measured
     joints, ``PoseErrorAnatomy@<thr>`` (good joints, which is the PCK at this threshold), ``.../jitter``,

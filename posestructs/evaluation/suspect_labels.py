@@ -37,7 +37,7 @@ class Suspect(NamedTuple):
     Attributes:
         person: Index of the person.
         kind: 'mirror' or 'joint'.
-        group: What may be exchanged ('person', or the name of a group), or the name of the joint.
+        group: Exchanged joints ('person', or the name of a group), or the name of the one joint.
         joints: Indices of the joints.
         score: From 0 to 1; greater is more suspect.
     """

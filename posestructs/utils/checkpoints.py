@@ -112,7 +112,7 @@ def last_good_checkpoint(
     The file that ``last_checkpoint`` names comes first, then the others from the most iterations to the fewest.
 
     Args:
-        work_dir: Where a run was.
+        work_dir: Work directory of the run.
         patterns: Names of its checkpoints.
 
     Returns:
@@ -166,5 +166,5 @@ def _progress(path: Path) -> tuple[float, int]:
 
 
 def _load(path: str | Path) -> Any:
-    """What torch loads, tensors left on disk where possible."""
+    """Content of a checkpoint as torch loads it, with tensors left on disk where possible."""
     return load_safely(path, mmap=zipfile.is_zipfile(path))

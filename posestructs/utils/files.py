@@ -10,7 +10,7 @@ PARTIAL = '.partial'
 
 
 def partial_path(path: str | Path) -> Path:
-    """Where :func:`atomic_write` writes before the file is whole.
+    """Temporary path to which :func:`atomic_write` writes until the file is complete.
 
     Args:
         path: The final name.

@@ -101,7 +101,7 @@ def _let_model_name_its_wrapper(cfg: Config) -> None:
 
 
 def _default_wrapper(cfg: Config) -> dict:
-    """What mmengine wraps a model with where a config says nothing, written out."""
+    """mmengine's default model wrapper, as an explicit config."""
     unused = cfg.get('find_unused_parameters', False)
     return dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused)
 

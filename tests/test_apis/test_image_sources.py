@@ -1,4 +1,4 @@
-"""What can be looked at, frame by frame."""
+"""Inputs of every kind, frame by frame."""
 
 import struct
 import zlib

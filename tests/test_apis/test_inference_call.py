@@ -1,4 +1,4 @@
-"""How images come together into batches, and what is put back afterwards."""
+"""Collection of images into batches, and settings that are restored afterwards."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which model is meant, and weights that must fit."""
+"""Resolution of config and checkpoint, and weights that must match."""
 
 from argparse import Namespace
 from collections import OrderedDict

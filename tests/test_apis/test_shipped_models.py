@@ -1,4 +1,4 @@
-"""What lies in demo/checkpoints, and what does not belong there."""
+"""Models in demo/checkpoints, and files that do not belong there."""
 
 import hashlib
 import importlib

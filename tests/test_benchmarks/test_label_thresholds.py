@@ -1,4 +1,4 @@
-"""What the experiment about delta and epsilon trains and judges on, and what it reports."""
+"""Experiment on delta and epsilon: its training and test data, and its report."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What the configs of Adversarial PoseNet promise beyond building: what an ablation changes, occluders, joint sets."""
+"""Configs of Adversarial PoseNet beyond building: what an ablation changes, occluders, joint sets."""
 
 import copy
 import re

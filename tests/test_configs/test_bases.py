@@ -1,4 +1,4 @@
-"""How config files inherit: few hops, no positions in pipelines, one runtime."""
+"""Inheritance of config files: few hops, no positions in pipelines, one runtime."""
 
 from __future__ import annotations
 

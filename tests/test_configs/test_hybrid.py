@@ -1,4 +1,4 @@
-"""What the hybrids promise beyond building: what they change, what it costs, which skeletons they have."""
+"""Configs of the hybrids beyond building: what they change, what it costs, which skeletons they have."""
 
 import re
 import sys

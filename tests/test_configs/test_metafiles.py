@@ -1,4 +1,4 @@
-"""What metafiles say is what the configs and the measured results say."""
+"""Agreement of metafiles with configs and measured results."""
 
 import json
 

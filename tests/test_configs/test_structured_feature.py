@@ -1,4 +1,4 @@
-"""What configs of structured feature learning promise beyond building: rates, sizes, what an ablation changes."""
+"""Configs of structured feature learning beyond building: rates, sizes, what an ablation changes."""
 
 import numpy as np
 import pytest

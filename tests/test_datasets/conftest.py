@@ -1,4 +1,4 @@
-"""What the data-set tests share: small data sets in the official layouts, and the log as a list."""
+"""Fixtures of the data-set tests: small data sets in the official layouts, and the log as a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exported file says of its model, through json."""
+"""Description of the model in an exported file, through json."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What README and pages point to is there; and what is not there is found."""
+"""Targets of README and pages exist; missing ones are found."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the metric tests share: data sets' metainfo, samples as mmpose's loops hand them over, real poses."""
+"""Fixtures of the metric tests: data sets' metainfo, samples as mmpose's loops hand them over, real poses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a small copy is, by hand-made values; each config gets one in test_configs/test_small_copies.py."""
+"""Small copies of configs, by hand-made values; each config gets one in test_configs/test_small_copies.py."""
 
 import pytest
 from mmengine.config import Config

@@ -1,4 +1,4 @@
-"""What belongs to joints after a conversion, against values worked out by hand."""
+"""Fields of joints after a conversion, against values worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tool tests share: the smallest real config, and two ways to run a tool."""
+"""Fixtures of the tool tests: the smallest real config, and two ways to run a tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from."""
+"""Choice of the checkpoint from which a run is resumed."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What flags do to a config."""
+"""Effects of the flags on a config."""
 
 import argparse
 import logging

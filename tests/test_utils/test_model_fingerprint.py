@@ -1,4 +1,4 @@
-"""What changes the fingerprint of weights, and what does not."""
+"""Changes that the fingerprint of weights detects, and those that it ignores."""
 
 import copy
 

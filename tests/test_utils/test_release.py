@@ -1,4 +1,4 @@
-"""What is kept of a checkpoint of a model with discriminators, and that it loads without a key too many or too few."""
+"""Generator checkpoints from models with discriminators load without a key too many or too few."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What is drawn of messages: the numbers that go in, and that they show where they belong."""
+"""Drawings of messages: the numbers that go in, and their positions."""
 
 import numpy as np
 import pytest

@@ -141,8 +141,8 @@ def read_people(dataset: Any, draws: int, most: int | None) -> People:
 
     Args:
         dataset: Its samples are results with ``transformed_keypoints`` and ``input_size``.
-        draws: How often to take each.
-        most: How many to take, evenly spread.
+        draws: Number of times to take each person.
+        most: Greatest number of persons, evenly spread.
     """
     count = len(dataset) if most is None else min(most, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)

@@ -62,7 +62,7 @@ class Trained(NamedTuple):
         config: Its config file.
         checkpoint: Its weights.
         metrics: On the test people, in percent.
-        minutes: Of training.
+        minutes: Minutes of training.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Speaker:
     """Lets several runs print whole lines, each under its name.
 
     Args:
-        width: Of the longest name.
+        width: Width of the longest name.
     """
 
     def __init__(self, width: int) -> None:
@@ -93,10 +93,10 @@ def run(name: str, command: Sequence[str], log: Path, threads: int, speaker: Spe
     """Run a command of the project; what it prints goes to a file, its progress to the terminal too.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         command: Arguments of ``python``.
         log: File for all it prints.
-        threads: Of each process.
+        threads: Number of threads of each process.
         speaker: Prints.
 
     Raises:
@@ -121,10 +121,10 @@ def train_and_test(name: str, folder: Path, options: Sequence[str], threads: int
     """Train one of the models from scratch and score it.
 
     Args:
-        name: Which.
+        name: Name of the model.
         folder: For what the runs of all models leave; this one's is a folder in it.
         options: ``--cfg-options`` of both commands, after those of the budget.
-        threads: Of each process.
+        threads: Number of threads of each process.
         speaker: Prints.
 
     Returns:
@@ -164,7 +164,7 @@ def picture(models: Sequence[Trained], people: int) -> np.ndarray:
 
     Args:
         models: M models.
-        people: How many, from the first.
+        people: Number of persons, from the first.
 
     Returns:
         np.ndarray: (H, W, 3) RGB picture, M + 1 poses for each person.

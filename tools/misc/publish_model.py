@@ -53,7 +53,7 @@ to another peak."""
 
 
 class Seen(NamedTuple):
-    """What a model makes of the fixed picture: (C, H, W) maps, (K, 2) joints in pixels, (2,) pixels of a cell."""
+    """Predictions of a model for the fixed image: (C, H, W) maps, (K, 2) joints in pixels, (2,) pixels of a cell."""
 
     maps: Tensor
     joints: np.ndarray
@@ -124,7 +124,7 @@ def training_commit(given: str | None) -> str:
 
 
 def describe(args: argparse.Namespace) -> dict[str, Any]:
-    """What the file says of itself."""
+    """Description that is stored in the file."""
     root = config_root().resolve().parent
     return dict(
         name=args.out.stem,

@@ -92,7 +92,7 @@ def convert(arrays: dict[str, np.ndarray]) -> tuple[str, dict[str, torch.Tensor]
     """Rename and transpose the weights of a MoveNet single-pose model.
 
     Args:
-        arrays: Of :func:`read_weights`.
+        arrays: Result of :func:`read_weights`.
 
     Returns:
         Name of the architecture, and the state dict.

@@ -99,7 +99,7 @@ class Pen:
             owner: Number of the part.
             ends: The flesh at its two ends.
             cloths: Cover from the first end on; the last reaches the second end.
-            before, after: Where the segments that it joins come from and go to: towards them the outline stays open, so
+            before, after: Far ends of the two segments that it joins. Towards them the outline stays open, so
                 that a limb looks like one piece.
         """
         sketch, (start, end) = self.sketch, ends

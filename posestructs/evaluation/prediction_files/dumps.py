@@ -38,7 +38,7 @@ def poses_of_samples(samples: Sequence[Any], source: str) -> Poses:
 
     Args:
         samples: Data samples, as objects or as dicts.
-        source: Where they come from, for messages.
+        source: Origin of the samples, for messages.
 
     Returns:
         Poses: As :func:`read_dump`.

@@ -26,7 +26,7 @@ class Labels:
     """Labels of N persons with K joints.
 
     Attributes:
-        source: Where they come from, for messages.
+        source: File or data set that they come from, for messages.
         keypoints: (N, K, 2) pixels; unlabelled ones may hold anything.
         labelled: (N, K) bool.
         occluded: (N, K) 1 = occluded, 0 = visible, -1 = not known.

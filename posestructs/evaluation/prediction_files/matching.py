@@ -36,7 +36,7 @@ class Matched:
         joints: (K,) bool, joints that are predicted at all.
         occluded: (N, K) the labels' occlusion, or that of the dump, which may have been made by its pipeline.
         fields: Further predictions (N, K) by name.
-        notes: What was left out, one sentence each.
+        notes: Remarks on what was left out, one sentence each.
     """
 
     pred: np.ndarray

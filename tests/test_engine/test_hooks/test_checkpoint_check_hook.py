@@ -103,7 +103,7 @@ def test_a_longer_run_follows_the_schedule_of_a_straight_one(checkpoint, tmp_pat
         (dict(schedule=dict(type='CosineAnnealingLR', T_max=9)), 'CosineAnnealingLR T_max: not set -> 9'),
         (dict(schedule=None), 'param_scheduler has 1 entries in the checkpoint, 0 now'),
         (dict(optimizer=dict(type='SGD', lr=0.1)), 'the optimizer in the checkpoint is of another class'),
-        (dict(model=Line(wide=True)), r'another model.*of another shape \(1\): weight \(2,\) in the file, \(3,\) in'),
+        (dict(model=Line(wide=True)), r'match the model.*of another shape \(1\): weight \(2,\) in the file, \(3,\) in'),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, message, checkpoint, tmp_path):

@@ -1,4 +1,4 @@
-"""Which reader a file gets, and what is said of others."""
+"""Choice of the reader of a file, and errors for other files."""
 
 import json
 
