@@ -9,7 +9,7 @@ __all__ = ['__version__']
 
 
 def _is_light(words: list[str]) -> bool:
-    """Tell a command that needs no component: help, the version, or the report of ``posestructs.compat``.
+    """Check for a command that needs no component: help, the version, or the report of ``posestructs.compat``.
 
     ``python -m posestructs.compat`` imports this package first, and has to run where nothing else does.
     """

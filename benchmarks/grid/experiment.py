@@ -129,7 +129,7 @@ def _load_data(cfg: dict, grid: Grid, settings: Settings) -> None:
     """Set the sizes of data sets and loaders. There is no validation, since nothing is selected during training."""
     cfg['val_cfg'] = cfg['val_dataloader'] = cfg['val_evaluator'] = None
     train, test = cfg['train_dataloader'], cfg['test_dataloader']
-    # without occluders, whatever the data config has
+    # without occluders, regardless of the data config
     test['dataset']['pipeline'] = test_pipeline(test['dataset']['pipeline'], with_occluders=False)
     _take(train['dataset'], settings.epoch_images or grid.epoch_images)
     _take(test['dataset'], settings.test_images)

@@ -65,7 +65,7 @@ class Comparison:
     Attributes:
         row: Row that is expected to score higher.
         against: Row that it is compared with.
-        about: Question that the difference answers.
+        about: Subject of the comparison, for tables.
         aims: Points by which it should score higher, by measure.
     """
 

@@ -161,7 +161,7 @@ def _checked(boxes: Any, name: str) -> np.ndarray | None:
 
 
 def _is_one_array(bboxes: Any) -> bool:
-    """Tell one array, whose rows are boxes of numbers, from a list of arrays."""
+    """Check for a single array, whose rows are boxes, as opposed to a list of arrays."""
     if isinstance(bboxes, np.ndarray) and bboxes.dtype != object:
         return bboxes.ndim == 2
     try:

@@ -29,7 +29,7 @@ class KeypointCalibration(PeopleMetric):
 
     A joint is right if ``base`` counts it as correct. The result holds, under ``KeypointCalibration/<field>/``, the
     numbers of :func:`~posestructs.evaluation.calibration.summary` as fractions: ``ECE``, ``Brier``, ``AUROC`` of wrong
-    joints, ``PCK_of_trusted_50``, ``AURC``. Where the model predicts occlusion and the data tell it, there are
+    joints, ``PCK_of_trusted_50``, ``AURC``. If the model predicts occlusion and the data label it, there are
     ``KeypointCalibration/keypoints_occluded/`` ``AUROC``, ``AP`` and ``ECE``. What cannot be measured, such as the
     AUROC of a split in which every joint is right, is left out with a warning.
 

@@ -1,6 +1,6 @@
 """Any PCK, split into visible and occluded joints.
 
-Both sides are measured in the same way and over the same people: only the set of joints differs, so the means of the
+Both sides are measured in the same way and over the same persons: only the set of joints differs, so the means of the
 sides, weighted by their ``joints``, give the mean over the joints whose occlusion is known.
 """
 

@@ -66,7 +66,7 @@ class PoseErrorAnatomy(PeopleMetric):
     joints, ``PoseErrorAnatomy@<thr>`` (good joints, which is the PCK at this threshold), ``.../jitter``,
     ``.../inversion``, ``.../swap``, ``.../miss``, and ``.../pck_without_inversion`` and so on, the PCK if the errors of
     one kind alone were forgiven; ``.../swap_to_other_person`` is a part of the swaps. The same follows for each
-    group of joints (``<group>/PoseErrorAnatomy@<thr>``) and, where the data tell, for visible and occluded joints.
+    group of joints (``<group>/PoseErrorAnatomy@<thr>``) and, with occlusion labels, for visible and occluded joints.
     Joints that are not predicted are misses, and counted as ``.../not_predicted``.
 
     Args:

@@ -157,7 +157,7 @@ def _kernel_size(key: str, value: Any) -> tuple[int, int]:
 class MessageKernels(nn.Module):
     """Transforms of all edges in one direction.
 
-    Parameters are stacked over edges, so that an optimizer sees two per layer, whatever the tree. ``paramwise_cfg``
+    Parameters are stacked over edges, so that an optimizer sees two per layer for any tree. ``paramwise_cfg``
     finds them by name: ``kernels.0`` (E, C', C, kh, kw) and ``biases.0`` (E, C') for layer 0.
 
     Args:

@@ -13,7 +13,7 @@ _PROGRESS |= {'best', 'num_bad_epochs', 'cooldown_counter'}  # of ReduceOnPlatea
 _ENDLESS = ('Step', 'MultiStep', 'Exponential')  # schedulers whose values do not depend on their end
 _READ = ('model', 'optim_wrapper', 'train_cfg', 'train_dataloader', 'param_scheduler', 'auto_scale_lr')
 _SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval', 'val_begin', 'init_cfg')
-_CLASS_KEYS = ('momentum', 'betas', 'alpha', 'rho', 'lambd', 'lr_decay')  # tell optimizers from each other
+_CLASS_KEYS = ('momentum', 'betas', 'alpha', 'rho', 'lambd', 'lr_decay')  # keys that distinguish optimizers
 _ABSENT = 'not set'
 _FIRST = 5
 

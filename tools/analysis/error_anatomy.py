@@ -6,7 +6,7 @@ person) or a miss; :mod:`posestructs.evaluation.error_anatomy` has the definitio
 DeepLabCut, or an analysis h5 of SLEAP. Labels are those of a config's test set or of a COCO json (``--ann``). Two files
 of predictions are compared with a paired bootstrap.
 
-Writes a table, its numbers as json, a picture of stacked bars and, where the images are there, a sheet of the worst
+Writes a table, its numbers as json, a figure of stacked bars and, if the images are available, a sheet of the worst
 persons of each kind of error. No image is opened for anything but the sheets, and no file of predictions can run code.
 """
 

@@ -1,10 +1,10 @@
 """Fit the mixture types of a model: ``python tools/analysis/fit_deformation.py CONFIG [flags]``.
 
-Reads the people of a config's training set, brings them into the crops that the model gets, and clusters each part's
-offset to its parent. Writes one small JSON file for the codec (``deformation=...``), which knows the tree that it was
-made for, and a picture of the types. No image is opened.
+Reads the persons of a config's training set, transforms them to the model's crops, and clusters each part's
+offset to its parent. Writes one small JSON file for the codec (``deformation=...``), which holds the tree that it was
+made for, and an image of the types. No image is opened.
 
-By default people are cropped as for testing, so that types describe the poses of the data set; ``--augment 4`` draws
+By default persons are cropped as for testing, so that types describe the poses of the data set; ``--augment 4`` draws
 each person four times through the config's own random flips, rotations, scalings and half bodies.
 """
 
@@ -63,7 +63,7 @@ def parse_args() -> argparse.Namespace:
 
 
 class People(NamedTuple):
-    """N people in crops whose longer side is 1: joints (N, K, 2), whether labelled (N, K), w / h of the crop."""
+    """N persons in crops whose longer side is 1: joints (N, K, 2), whether labelled (N, K), w / h of the crop."""
 
     keypoints: np.ndarray
     labelled: np.ndarray
@@ -137,7 +137,7 @@ def build_dataset(cfg: Config, augment: bool):
 
 
 def read_people(dataset: Any, draws: int, most: int | None) -> People:
-    """Bring people into their crops.
+    """Transform persons to their crops.
 
     Args:
         dataset: Its samples are results with ``transformed_keypoints`` and ``input_size``.

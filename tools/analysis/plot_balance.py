@@ -1,6 +1,6 @@
 """Plot the balance of generator and discriminators: ``python tools/analysis/plot_balance.py WORK_DIR [flags]``.
 
-Draws what a run with discriminators logged: their accuracy and mean verdict on true and predicted maps, the share of
+Draws what a run with discriminators logged: their accuracy and mean score on target and predicted maps, the share of
 predicted joints that count as right, all losses, alpha and beta, and the steps that were skipped. A run and its
 resumptions in one work directory become one curve.
 """

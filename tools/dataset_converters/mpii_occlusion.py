@@ -3,7 +3,7 @@
     python tools/dataset_converters/mpii_occlusion.py mpii_val.json valid.h5 --out mpii_val_occlusion.npz
     python tools/dataset_converters/mpii_occlusion.py mpii_train.json mpii_human_pose_v1_u12_1.mat
 
-People are matched by image and position. The report says how many joints were found and how many are occluded.
+Persons are matched by image and position. The report says how many joints were found and how many are occluded.
 """
 
 from __future__ import annotations

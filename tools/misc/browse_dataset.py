@@ -140,7 +140,7 @@ def indices(dataset, most: int) -> Iterator[int]:
 
 
 def show(picture: np.ndarray, seconds: float) -> None:
-    """Show a picture in a window."""
+    """Show an image in a window."""
     try:
         cv2.imshow('browse_dataset', picture[..., ::-1])
         cv2.waitKey(max(0, round(seconds * 1000)))

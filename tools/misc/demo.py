@@ -1,6 +1,6 @@
 """Train four small models on synthetic figures and compare them in a table and an image.
 
-A baseline of mmpose, messages along the skeleton, Adversarial PoseNet, and both together see the same people once. It
+A baseline of mmpose, messages along the skeleton, Adversarial PoseNet, and both together see the same persons once. It
 runs the commands a user would run and prints them; ``make demo`` calls it. The results are in ``work_dirs/demo/``.
 """
 
@@ -43,7 +43,7 @@ MODELS = dict(
     adversarial=f'configs/adversarial_posenet/apn_2x56_{DATA}.py',
     hybrid=f'configs/hybrid/apn-tree_2x56_{DATA}.py',
 )
-# one pass over 5,000 people each, and one way of testing
+# one pass over 5,000 persons each, and the same test settings
 BUDGET = (
     'train_cfg.max_epochs=1',
     'param_scheduler.1.end=1',
@@ -61,7 +61,7 @@ class Trained(NamedTuple):
         name: Its name here.
         config: Its config file.
         checkpoint: Its weights.
-        metrics: On the test people, in percent.
+        metrics: Metrics on the test persons, in percent.
         minutes: Minutes of training.
     """
 

@@ -1,6 +1,6 @@
 """Draw a contact sheet of stick figures: ``python tools/misc/stick_figure_sheet.py``.
 
-The upper half shows pictures as a network gets them, the lower half further ones with their joints: visible joints are
+The upper half shows images as a network gets them, the lower half others with their joints: visible joints are
 discs, occluded ones rings.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from posestructs.datasets import StickFigureDataset
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
 
-_LABELLED_SCALE = 2  # a picture with joints is as wide as two without
+_LABELLED_SCALE = 2  # an image with joints is as wide as two without
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,12 +40,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def draw_sheet(dataset: StickFigureDataset, columns: int, rows: int) -> np.ndarray:
-    """Lay out pictures of a data set.
+    """Lay out images of a data set.
 
     Args:
         dataset: Stick figures without a pipeline, at least ``1.25 * columns * rows``.
-        columns: Pictures in a row.
-        rows: Rows of pictures without joints.
+        columns: Number of images in a row.
+        rows: Number of rows of images without joints.
 
     Returns:
         np.ndarray: RGB, uint8 (H, W, 3).

@@ -41,7 +41,7 @@ def read_weights(model: Path) -> dict[str, np.ndarray]:
         Arrays by name, float32 or integers, in TensorFlow's layout.
 
     Raises:
-        ValueError: The file is not such a model, or its binary files have another size than it says.
+        ValueError: The file is not such a model, or its binary files differ in size from its description.
     """
     try:
         description = json.loads(model.read_text())

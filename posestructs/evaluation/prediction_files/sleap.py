@@ -14,7 +14,7 @@ AXES = ('track', 'xy', 'node', 'frame')
 
 
 def is_analysis(path: str | Path) -> bool:
-    """Tell SLEAP's analysis files from other HDF5 files.
+    """Distinguish SLEAP's analysis files from other HDF5 files.
 
     Args:
         path: A file.
@@ -36,8 +36,8 @@ def read_analysis(path: str | Path) -> Poses:
     """Read an analysis file.
 
     The axes of ``tracks`` are those of its attribute ``dims`` (sleap-io), else (tracks, 2, nodes, frames), as SLEAP
-    writes them, or the reverse; the number of names tells the two apart. A person of whom no node is found is not
-    there. Frames are counted from 0, as in a file that holds all frames of a video.
+    writes them, or the reverse; the number of names decides. A person without a detected node is omitted.
+    Frames are counted from 0, as in a file that holds all frames of a video.
 
     Args:
         path: An HDF5 file.

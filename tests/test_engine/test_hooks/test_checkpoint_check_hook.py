@@ -151,5 +151,5 @@ def test_a_test_refuses_another_model(checkpoint, tmp_path):
         load_from=checkpoint,
         experiment_name='test-of-another-model',
     )
-    with pytest.raises(UsageError, match=r'epoch_2.pth is of another model .*missing in the file \(1\): others.0'):
+    with pytest.raises(UsageError, match=r'epoch_2.pth does not match the model .*missing in the file \(1\): others.0'):
         runner.test()
