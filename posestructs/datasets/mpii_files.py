@@ -84,11 +84,11 @@ def _numbers(value: Any, shape: tuple[int, ...], path: str | Path, where: str) -
 def save_sidecar(path: str | Path, occluded: np.ndarray, images: list[str], joints: np.ndarray) -> None:
     """Write a side-car atomically.
 
-        Args:
-    path: ``.npz`` file; an existing one is replaced.
-            occluded: (N, 16) int8.
-            images: N image names of the json.
-            joints: (N, 16, 2) of the json.
+    Args:
+        path: ``.npz`` file; an existing one is replaced.
+        occluded: (N, 16) int8.
+        images: N image names of the json.
+        joints: (N, 16, 2) of the json.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

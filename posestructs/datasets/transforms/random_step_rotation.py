@@ -21,7 +21,7 @@ class RandomStepRotation(RandomBBoxTransform):
     Required keys: ``bbox_center``, ``bbox_scale``. Added key: ``bbox_rotation`` (degrees).
 
     Args:
-        step (int): Degrees between neighbouring angles, a divisor of 360.
+        step: Degrees between neighbouring angles, a divisor of 360.
 
     Raises:
         ValueError: ``step`` is not allowed.
