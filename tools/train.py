@@ -19,6 +19,7 @@ from posestructs.engine.hooks import AnnotationCheckHook, CheckpointCheckHook, I
 from posestructs.engine.pretrained_sources import check_pretrained_sources
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
+from posestructs.utils.downloads import is_address
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.work_dir_lock import work_dir_lock
@@ -97,11 +98,13 @@ def choose_checkpoint(cfg: Config, start: str | None) -> list[str]:
         return []
     if cfg.get('load_from'):
         file = cli.check_checkpoint(cfg.load_from, '--resume')
-        problem = file and why_not_resumable(file)
+        downloaded = is_address(cfg.load_from)
+        problem = file and why_not_resumable(file, opt_in=not downloaded)
         if problem:
             raise UsageError(f'--resume {cfg.load_from}: {problem}')
-        cfg.load_from = str(file or cfg.load_from)
-        keep_seed(cfg)
+        if file and not downloaded:  # mmengine's loader takes an address from the cache, and runs no code of it
+            cfg.load_from = str(file)
+        keep_seed(cfg, file, opt_in=not downloaded)
         return []
     template = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('filename_tmpl')
     patterns = [template.replace('{}', '*')] if template else ['epoch_*.pth', 'iter_*.pth']
@@ -110,15 +113,15 @@ def choose_checkpoint(cfg: Config, start: str | None) -> list[str]:
     except ValueError as error:
         raise UsageError(f'--resume: {error}; without --resume it trains from scratch') from error
     cfg.resume, cfg.load_from = (True, str(found)) if found else (False, start)
-    keep_seed(cfg)
+    keep_seed(cfg, found)
     return notes if found else [f'nothing to resume in {cfg.work_dir}: training starts from {start or "scratch"}']
 
 
-def keep_seed(cfg: Config) -> None:
+def keep_seed(cfg: Config, file: Path | None, opt_in: bool = True) -> None:
     """Go on with the seed of the checkpoint; mmengine takes it over too, but after the data are shuffled."""
-    if not cfg.resume or '://' in cfg.load_from or (cfg.get('randomness') or {}).get('seed') is not None:
+    if file is None or (cfg.get('randomness') or {}).get('seed') is not None:
         return
-    cli.merge_dict(cfg, 'randomness', dict(seed=read_meta(cfg.load_from).get('seed')))
+    cli.merge_dict(cfg, 'randomness', dict(seed=read_meta(file, opt_in).get('seed')))
 
 
 @report_usage_errors

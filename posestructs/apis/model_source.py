@@ -104,6 +104,8 @@ def read_checkpoint(path: str) -> Mapping[str, Any]:
     """
     try:
         content = _load_checkpoint(path, map_location='cpu') if '://' in path else restore(read_safely(path))
+    except UsageError as error:
+        raise UsageError(str(error) if '://' in path else f'checkpoint {path}: {error}') from error
     except (EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise UsageError(f'checkpoint {path}: {error}') from error
     if not isinstance(content, Mapping):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +23,10 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from posestructs.engine import package_checkpoints  # noqa: F401  registers package://, before all are made safe
-from posestructs.utils.downloads import DownloadError, download
+from posestructs.utils.downloads import DownloadError, discard, download, is_address
 from posestructs.utils.plain_values import restore
 from posestructs.utils.safe_load import UnsafeCheckpointError, load_safely
+from posestructs.utils.usage import UsageError
 
 
 class _TorchWithSafeLoad:
@@ -52,7 +54,14 @@ def load_url(url: str, model_dir: str | None = None, map_location: Any = None, *
     Returns:
         Any: The checkpoint.
     """
-    return load_safely(download(url), map_location, opt_in=False)
+    file = download(url)
+    try:
+        return load_safely(file, map_location, opt_in=False)
+    except UnsafeCheckpointError:
+        raise
+    except (EOFError, OSError, RuntimeError, pickle.UnpicklingError):  # not a checkpoint, such as a web page
+        discard(file)
+        raise
 
 
 def load_from_file(filename: str, map_location: Any = None) -> Any:
@@ -81,15 +90,21 @@ def local_copy(address: str) -> Path | None:
     Raises:
         DownloadError: It could not be downloaded.
         FileNotFoundError: A package does not have it.
-        ValueError: The address is malformed.
+        ValueError: The address is malformed, or no loader reads its scheme.
     """
-    if address.startswith(('http://', 'https://')):
+    if is_address(address):
         return download(address)
     if address.startswith('file://'):
         return path_of_file_address(address)
     if address.startswith(package_checkpoints.PREFIX):
         return package_checkpoints.file_in_package(address)
-    return None if '://' in address else Path(address).expanduser()
+    if '://' not in address:
+        return Path(address).expanduser()
+    prefixes = [prefix for prefix in CheckpointLoader._schemes if prefix]
+    if not any(re.match(prefix, address) for prefix in prefixes):  # as mmengine chooses a loader
+        readable = ', '.join(sorted(prefix for prefix in prefixes if '(' not in prefix))
+        raise ValueError(f'scheme {address.partition("://")[0]}:// cannot be read, allowed: a file, {readable}')
+    return None
 
 
 def path_of_file_address(address: str) -> Path:
@@ -127,7 +142,7 @@ def _with_clear_errors(loader: Callable) -> Callable:
     @functools.wraps(loader)  # mmengine logs the loader's name
     def load(filename: str, *args: Any, **kwargs: Any) -> Any:
         try:
-            return _without_code(restore(loader(filename, *args, **kwargs)))
+            return _without_code(restore(_loaded(loader, filename, *args, **kwargs)))
         except (FileNotFoundError, DownloadError):
             raise
         except UnsafeCheckpointError as error:
@@ -141,6 +156,18 @@ def _with_clear_errors(loader: Callable) -> Callable:
             raise RuntimeError(f'{filename} is truncated or not a torch checkpoint: {_first_line(error)}') from error
 
     return load
+
+
+def _loaded(loader: Callable, filename: str, *args: Any, **kwargs: Any) -> Any:
+    """Content of a checkpoint; a loader that looks names up, or needs a package, fails in one line."""
+    try:
+        return loader(filename, *args, **kwargs)
+    except KeyError as error:
+        if '://' not in filename:
+            raise
+        raise UsageError(f'checkpoint {filename}: no model of this name is known') from error
+    except ImportError as error:
+        raise UsageError(f'checkpoint {filename}: {error}') from error
 
 
 def _without_code(checkpoint: Any) -> Any:

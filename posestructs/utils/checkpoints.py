@@ -14,11 +14,12 @@ from posestructs.utils.safe_load import UnsafeCheckpointError, load_safely
 _NEEDED = ('meta', 'message_hub')
 
 
-def damage(path: str | Path) -> str | None:
+def damage(path: str | Path, opt_in: bool = True) -> str | None:
     """Find what makes a checkpoint file unreadable.
 
     Args:
         path: An existing file.
+        opt_in: See :func:`posestructs.utils.safe_load.load_safely`; false for what came from a server.
 
     Returns:
         str | None: What is wrong with it; ``None`` for a whole file. One that holds objects which torch refuses to load
@@ -33,12 +34,11 @@ def damage(path: str | Path) -> str | None:
                 bad = archive.testzip()  # compares all checksums, as torch does not
             if bad is not None:
                 return f'its part {bad} is damaged'
-        _load(path)
+        _load(path, opt_in)
     except UnsafeCheckpointError:
         return None
     except Exception as error:  # what a damaged file raises is not documented, by zipfile nor by torch
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        return f'it is truncated or not a checkpoint ({first_line})'
+        return _describe(path, error)
     return None
 
 
@@ -57,51 +57,54 @@ def read_safely(path: str | Path) -> Any:
     return load_safely(path)
 
 
-def refusal(path: str | Path) -> str | None:
+def refusal(path: str | Path, opt_in: bool = True) -> str | None:
     """Explain why a checkpoint may not be loaded.
 
     Args:
         path: A whole file, see :func:`damage`.
+        opt_in: As in :func:`damage`.
 
     Returns:
         str | None: The objects that would run code; ``None`` where there are none, or where the user allows them.
     """
     try:
-        _load(path)
+        _load(path, opt_in)
     except UnsafeCheckpointError as error:
         return str(error)
     return None
 
 
-def why_not_resumable(path: str | Path) -> str | None:
+def why_not_resumable(path: str | Path, opt_in: bool = True) -> str | None:
     """Find out why a run cannot be resumed from a checkpoint.
 
     Args:
         path: An existing file.
+        opt_in: As in :func:`damage`.
 
     Returns:
         str | None: The reason; ``None`` where a run can go on.
     """
-    problem = damage(path) or refusal(path)
+    problem = damage(path, opt_in) or refusal(path, opt_in)
     if problem is not None:
         return problem
-    content = _load(path)
+    content = _load(path, opt_in)
     missing = [key for key in _NEEDED if not isinstance(content, dict) or key not in content]
     if missing:
         return f'it holds no {" and no ".join(missing)}, only weights to start from (load_from)'
     return None
 
 
-def read_meta(path: str | Path) -> dict:
+def read_meta(path: str | Path, opt_in: bool = True) -> dict:
     """Read the metadata that a run stored in a checkpoint.
 
     Args:
         path: A checkpoint.
+        opt_in: As in :func:`damage`.
 
     Returns:
         dict: Its ``meta``; empty where it has none.
     """
-    return _load(path).get('meta', {})
+    return _load(path, opt_in).get('meta', {})
 
 
 def last_good_checkpoint(
@@ -165,6 +168,17 @@ def _progress(path: Path) -> tuple[float, int]:
         return float('inf'), max(map(int, re.findall(r'\d+', path.stem)), default=0)
 
 
-def _load(path: str | Path) -> Any:
+def _describe(path: Path, error: Exception) -> str:
+    """Say in one line what a file is that torch cannot read; torch's own advice, to load it unsafely, is left out."""
+    with path.open('rb') as file:
+        start = file.read(512).lstrip().lower()
+    if start.startswith((b'<!doctype', b'<html', b'<?xml')):
+        return 'it is a web page, not a checkpoint'
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    detail = '' if 'weights_only' in first_line else f' ({first_line})'
+    return f'it is truncated or not a checkpoint{detail}'
+
+
+def _load(path: str | Path, opt_in: bool = True) -> Any:
     """Content of a checkpoint as torch loads it, with tensors left on disk where possible."""
-    return load_safely(path, mmap=zipfile.is_zipfile(path))
+    return load_safely(path, mmap=zipfile.is_zipfile(path), opt_in=opt_in)

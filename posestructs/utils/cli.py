@@ -29,6 +29,7 @@ from posestructs.utils.config_edits import (
     use_wandb,
 )
 from posestructs.utils.data_files import describe_missing, missing_data
+from posestructs.utils.downloads import discard, is_address
 from posestructs.utils.usage import UsageError
 
 # the tools reach both modules through this one
@@ -207,7 +208,11 @@ def check_checkpoint(path: str, flag: str) -> Path | None:
         return None
     if not file.is_file():
         raise UsageError(f'{flag} {path}: no such file')
-    problem = damage(file) or refusal(file)
+    downloaded = is_address(path)  # then the user's trust in local files does not count
+    problem = damage(file, opt_in=not downloaded)
+    if problem and downloaded:
+        discard(file)
+    problem = problem or refusal(file, opt_in=not downloaded)
     if problem:
         raise UsageError(f'{flag} {path}: {problem}')
     return file

@@ -28,6 +28,29 @@ class DownloadError(UsageError, OSError):
     """A file that could not be downloaded."""
 
 
+def is_address(path: str) -> bool:
+    """Check whether a checkpoint is downloaded.
+
+    Args:
+        path: A path or an address.
+
+    Returns:
+        bool: True for ``http://`` and ``https://``.
+    """
+    return path.startswith(('http://', 'https://'))
+
+
+def discard(file: Path) -> None:
+    """Remove a downloaded file that cannot be used from the cache.
+
+    Args:
+        file: As returned by :func:`download`.
+    """
+    file.unlink(missing_ok=True)
+    if file.parent != Path(torch.hub.get_dir()) / 'checkpoints' and not any(file.parent.iterdir()):
+        file.parent.rmdir()
+
+
 def cached_path(address: str) -> Path:
     """Choose where a downloaded file is kept.
 

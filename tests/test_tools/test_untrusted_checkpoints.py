@@ -80,6 +80,38 @@ def test_a_payload_is_refused_unrun(name, words, served, main, tmp_path):
     assert '\n' not in str(stopped.value) and not list(tmp_path.rglob('*.partial'))
 
 
+@pytest.mark.parametrize('name', [name for name, words in COMMANDS.items() if 'FILE' not in words])
+def test_trust_in_local_files_does_not_reach_an_address(name, words, served, main, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    for _ in range(2):  # from the server, and from the cache
+        with pytest.raises(SystemExit, match='error: .*can run code.*was not loaded; .* download it and load the file'):
+            main(*words(name))
+        assert not served[1].exists()
+
+
+@pytest.mark.parametrize('name', ['test', 'inference'])
+def test_a_web_page_is_named_and_not_kept(name, words, served, main, tmp_path):
+    (served[1].parent / 'page.pth').write_text('\n<!DOCTYPE html>\n<html>sign in</html>')
+    with pytest.raises(SystemExit, match=r'error: .*page.pth: it is a web page, not a checkpoint$'):
+        main(*words(name, served[0].replace('payload', 'page')))
+    assert not list((tmp_path / 'cache').rglob('*.pth'))
+
+
+@pytest.mark.parametrize(
+    'address, why',
+    [
+        ('ftp://127.0.0.1/a.pth', 'scheme ftp:// cannot be read, allowed: a file, file://, http://, https://, '),
+        ('HTTP://127.0.0.1/a.pth', 'scheme HTTP:// cannot be read'),
+        ('open-mmlab://nope', 'no model of this name is known'),
+        ('s3://a/b.pth', 'petrel_client'),
+    ],
+)
+def test_an_address_that_no_loader_reads_is_one_line(address, why, words, main):
+    with pytest.raises(SystemExit, match=f'error: .*checkpoint {address}: .*{why}') as stopped:
+        main(*words('test', address))
+    assert '\n' not in str(stopped.value) and str(stopped.value).count(address) == 1
+
+
 @pytest.mark.parametrize('name', ['test', 'inference', 'train --resume', 'train init_cfg'])
 def test_an_address_that_is_gone_is_a_network_failure(name, words, served, main):
     with pytest.raises(SystemExit, match='error: .*gone.pth.* could not be downloaded: HTTP 404') as stopped:
