@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.calibration import auroc, average_precision, reliability, risk_coverage, summary
+from posestructs.evaluation.calibration_plot import draw_calibration
 from posestructs.evaluation.occlusion import OCCLUDED, UNKNOWN, split_masks
 from posestructs.evaluation.pck import PCK
 from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
@@ -152,8 +153,6 @@ class KeypointCalibration(PeopleMetric):
         }
 
     def _write(self, field: str, score: np.ndarray, right: np.ndarray, numbers: Mapping[str, float]) -> None:
-        from posestructs.visualization.calibration_plot import draw_calibration
-
         diagram = reliability(np.clip(score, 0, 1), right, self.bins)
         coverage = np.arange(1, 21) / 20
         curve = risk_coverage(score, right, coverage)

@@ -30,6 +30,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 # isort: split
 from posestructs.evaluation.calibration import reliability, risk_coverage, summary
 from posestructs.evaluation.calibration_fit import fit_curves, hold_out
+from posestructs.evaluation.calibration_plot import draw_calibration
 from posestructs.evaluation.error_anatomy import torso_scale
 from posestructs.evaluation.joint_names import check_pair, find_joints
 from posestructs.evaluation.prediction_files import Labels, labels_of_dataset, match_predictions, read_predictions
@@ -39,7 +40,6 @@ from posestructs.utils import cli
 from posestructs.utils.files import atomic_write
 from posestructs.utils.model_fingerprint import model_fingerprint
 from posestructs.utils.usage import UsageError, report_usage_errors
-from posestructs.visualization.calibration_plot import draw_calibration
 
 NAME = 'fit_calibration'
 

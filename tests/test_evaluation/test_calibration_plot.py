@@ -3,7 +3,7 @@
 import numpy as np
 
 from posestructs.evaluation.calibration import Reliability
-from posestructs.visualization.calibration_plot import draw_calibration
+from posestructs.evaluation.calibration_plot import draw_calibration
 
 
 def test_curves():
