@@ -26,15 +26,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside a distributed wrapper, or the model itself."""
-    return model.module if is_model_wrapper(model) else model
+from posestructs.utils.networks import finish_step, skip_step, unwrapped  # noqa: F401
 
 
 def training_networks(model: nn.Module) -> dict[str, nn.Module]:
@@ -50,28 +46,6 @@ def training_networks(model: nn.Module) -> dict[str, nn.Module]:
     if hasattr(model, 'attach_discriminators'):
         model.attach_discriminators()
     return model.networks()
-
-
-def finish_step(optim: OptimWrapper) -> None:
-    """Step and clear gradients if enough batches are accumulated: ``update_params`` after a ``backward`` of its own.
-
-    Args:
-        optim: Wrapper of one network, whose ``backward`` was called.
-    """
-    if optim.should_update():
-        optim.step()
-        optim.zero_grad()
-
-
-def skip_step(optim: OptimWrapper) -> None:
-    """Count an iteration without a step; gradients left from an accumulated batch are dropped.
-
-    Args:
-        optim: Wrapper of one network.
-    """
-    optim._inner_count += 1  # mmengine counts calls of ``backward``
-    if optim.should_update():
-        optim.zero_grad()
 
 
 class NetworkOptimWrapperDict(OptimWrapperDict):

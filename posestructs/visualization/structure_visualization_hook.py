@@ -23,10 +23,10 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import HOOKS
 from mmpose.structures import PoseDataSample
 
-from posestructs.engine.network_optim import unwrapped
 from posestructs.models.heads import PartScoreHead
 from posestructs.utils.images import decode_image, write_image
 from posestructs.utils.media import output_suffix
+from posestructs.utils.networks import unwrapped
 from posestructs.utils.release import discriminators_in
 from posestructs.visualization.browsing import as_picture
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name

@@ -11,7 +11,8 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from posestructs.engine import NetworkOptimWrapperDict
-from posestructs.engine.network_optim import NetworkOptimWrapperConstructor, finish_step, skip_step
+from posestructs.engine.network_optim import NetworkOptimWrapperConstructor
+from posestructs.utils.networks import finish_step, skip_step
 from tests.helpers import adversarial_toy as toy
 
 

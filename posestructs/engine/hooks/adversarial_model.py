@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
-from posestructs.engine.network_optim import unwrapped
+from posestructs.utils.networks import unwrapped
 
 # attributes that hooks read and set; see AdversarialPoseEstimator
 _CONTROLLED = ('adversarial_weights', 'frozen', 'skip_steps', 'networks')

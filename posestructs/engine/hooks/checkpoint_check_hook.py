@@ -9,8 +9,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
-from posestructs.engine.network_optim import unwrapped
 from posestructs.utils import resume_check
+from posestructs.utils.networks import unwrapped
 from posestructs.utils.usage import UsageError
 from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
 

@@ -7,8 +7,8 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from posestructs.engine.hooks.adversarial_model import nothing_counted
-from posestructs.engine.network_optim import unwrapped
 from posestructs.utils.checks import check_integer
+from posestructs.utils.networks import unwrapped
 
 # threshold of each discriminator's labels, for models that do not provide ``label_thresholds``
 THRESHOLDS = dict(pose='delta', confidence='epsilon')

@@ -27,11 +27,11 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from posestructs.engine.network_optim import finish_step, skip_step
 from posestructs.models.losses.adversarial_loss import per_image
 from posestructs.models.pose_estimators.head_maps import MapTargets, read_targets
 from posestructs.models.pose_estimators.network_modes import fixed_weights, inference
 from posestructs.models.pose_estimators.step_log import StepLog
+from posestructs.utils.networks import finish_step, skip_step
 
 ALGORITHMS = ('joint', 'alternating', 'literal')
 
