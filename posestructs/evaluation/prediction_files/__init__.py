@@ -10,7 +10,8 @@
 
 from posestructs.evaluation.prediction_files.labels import Labels, labels_of_dataset, read_coco_labels
 from posestructs.evaluation.prediction_files.matching import Matched, match_predictions
-from posestructs.evaluation.prediction_files.poses import Poses, read_predictions
+from posestructs.evaluation.prediction_files.poses import Poses
+from posestructs.evaluation.prediction_files.read import read_predictions
 
 __all__ = [
     'Labels',
