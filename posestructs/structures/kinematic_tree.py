@@ -54,7 +54,7 @@ class KinematicTree:
         checks.check_names('joints', self.joints)
         checks.check_parents(self.names, self.parents)
         checks.check_mirror(self.names, self.mirror)
-        checks.check_weights(self.names, self.joints, self.weights)
+        checks.check_part_weights(self.names, self.joints, self.weights)
         weights = np.array(self.weights, dtype=np.float64)
         weights.setflags(write=False)
         values = dict(

@@ -224,7 +224,7 @@ def weight_matrix(
     return matrix
 
 
-def check_weights(names: Sequence[str], joints: Sequence[str], weights: Any) -> None:
+def check_part_weights(names: Sequence[str], joints: Sequence[str], weights: Any) -> None:
     """Check the weights that make parts of joints.
 
     Args:
