@@ -76,7 +76,7 @@ class MapDiscriminator(BaseModule):
         map_scale: Factor of the maps at the first layer, or 'unit_rms' for the one that gives targets an RMS of 1; see
             the module's description.
         map_sigma: Standard deviation of the targets' Gaussians in cells, for 'unit_rms' only;
-            :class:`~posestructs.models.AdversarialPoseEstimator` sets that of the head's codec.
+            :class:`~posestructs.models.pose_estimators.AdversarialPoseEstimator` sets that of the head's codec.
         norm_cfg: Normalisation layer; ``None`` for none.
         spectral_norm: Divide each weight by its spectral norm (Miyato et al., ICLR 2018). Its estimate is refined in
             each forward pass of training, so that accumulated batches are not exactly equal to one large batch.
