@@ -13,6 +13,10 @@ class UsageError(ValueError):
     """A command that cannot work as it was given; its text is shown to the user in place of a traceback."""
 
 
+class Terminated(KeyboardInterrupt):
+    """A command stopped by SIGTERM, as the schedulers of clusters send it."""
+
+
 # of a disk or a folder, not of a program
 _FILE_SYSTEM_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR}
 _FILE_SYSTEM_ERRORS |= {errno.EPERM, errno.EROFS}
@@ -21,7 +25,8 @@ _FILE_SYSTEM_ERRORS |= {errno.EPERM, errno.EROFS}
 def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:
     """Decorate a command so that expected errors end it with one line on stderr.
 
-    Those are a :class:`UsageError`, a full disk, a folder without permission (all exit status 1), and Ctrl-C (130).
+    Those are a :class:`UsageError`, a full disk, a folder without permission (all exit status 1), Ctrl-C (130) and
+    :class:`Terminated` (143).
 
     Args:
         main: The command.
@@ -43,7 +48,8 @@ def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:
             where = f'{error.filename}: ' if error.filename else ''
             sys.exit(f'{program}: error: {where}{error.strerror}')
         except KeyboardInterrupt as error:
-            print(' '.join(filter(None, [f'{program}: stopped by Ctrl-C', str(error)])), file=sys.stderr)
-            sys.exit(130)
+            by, status = ('SIGTERM', 143) if isinstance(error, Terminated) else ('Ctrl-C', 130)
+            print(' '.join(filter(None, [f'{program}: stopped by {by}', str(error)])), file=sys.stderr)
+            sys.exit(status)
 
     return wrapped

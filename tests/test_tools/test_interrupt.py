@@ -17,15 +17,15 @@ STEPS = dict(type='StepLR', step_size=1, gamma=0.5, by_epoch=False)
 
 @HOOKS.register_module()
 class PressCtrlC(Hook):
-    """Presses Ctrl-C in a step."""
+    """Presses Ctrl-C in a step, or sends another signal."""
 
-    def __init__(self, step, times=1):
-        self.step, self.times = step, times
+    def __init__(self, step, times=1, number=signal.SIGINT):
+        self.step, self.times, self.number = step, times, number
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter + 1 == self.step:
             for _ in range(self.times):
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), self.number)
 
 
 def write_config(folder, tiny, **changes):
@@ -42,13 +42,14 @@ def load(path):
 def test_within_an_epoch(main, tiny, tmp_path, capfd):
     flags = ['--work-dir', tmp_path / 'w', '--seed', 1]
     config = write_config(tmp_path, tiny, param_scheduler=STEPS, custom_hooks=[dict(type='PressCtrlC', step=5)])
+    handler = signal.getsignal(signal.SIGINT)  # a background shell ignores it
     with pytest.raises(SystemExit) as stopped:
         main('train.py', config, *flags)
     assert stopped.value.code == 130
     output = capfd.readouterr()
     assert 'after 5 iterations' in output.err and 'Go on with --resume, which repeats epoch 2' in output.err
     assert 'Traceback' not in output.err and 'stopping after this step' in output.out
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     content, before = load(tmp_path / 'w' / 'iter_5.pth'), load(tmp_path / 'w' / 'epoch_1.pth')
     assert (content['meta']['epoch'], content['meta']['iter']) == (1, 3)
     # the learning rate of the start of the epoch, and weights of two steps more
@@ -78,6 +79,18 @@ def test_training_by_iterations_goes_on_exactly(main, tiny, tmp_path):
     one, other = (load(tmp_path / name / 'iter_5.pth')['state_dict'] for name in ('straight', 'w'))
     for name, value in one.items():
         torch.testing.assert_close(other[name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_sigterm_is_as_ctrl_c(main, tiny, tmp_path, capfd):
+    hook = dict(type='PressCtrlC', step=2, number=int(signal.SIGTERM))
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stopped:
+        main('train.py', write_config(tmp_path, tiny, custom_hooks=[hook]), '--work-dir', tmp_path / 'w')
+    assert stopped.value.code == 143 and signal.getsignal(signal.SIGTERM) is handler
+    output = capfd.readouterr().err
+    assert 'stopped by SIGTERM after 2 iterations' in output and 'Go on with --resume' in output
+    assert load(tmp_path / 'w' / 'iter_2.pth')['meta']['epoch'] == 0
+    assert not list((tmp_path / 'w').glob('.*'))
 
 
 def test_a_second_press_stops_at_once(main, tiny, tmp_path, capfd):

@@ -1,7 +1,9 @@
 """Differences between the weights of a file and a model."""
 
+import pytest
 import torch
 
+from posestructs.utils.usage import UsageError
 from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
 
 OWN = {
@@ -26,6 +28,35 @@ def test_each_difference_is_counted_and_named():
         'not of this model (4): c, d, e, ...'
     )
     assert compare_weights(OWN, {'a': torch.ones(2)}).share == 0.5
+
+
+@pytest.mark.parametrize(
+    'value, kind',
+    [
+        ('x', 'a str, not a tensor'),
+        (None, 'a NoneType, not a tensor'),
+        (torch.ones(2, dtype=torch.int64), 'torch.int64 in the file, torch.float32 in the model'),
+        (torch.ones(2, dtype=torch.complex64), 'torch.complex64 in the file, torch.float32 in the model'),
+        (torch.ones(2).to_sparse(), 'a tensor of layout torch.sparse_coo'),
+        (torch.ones(2, device='meta'), 'a meta tensor'),
+    ],
+)
+def test_values_that_are_not_weights(value, kind):
+    state = dict(a=value, b=torch.ones(2, 3))
+    misfit = compare_weights(OWN, state)
+    assert misfit and misfit.share == 0.5
+    assert misfit.describe() == f'of another kind (1): a is {kind}'
+    assert non_finite(state, {'a', 'b'}) == []
+
+
+def test_half_precision_fits():
+    assert not compare_weights(OWN, dict(a=torch.ones(2).half(), b=torch.ones(2, 3).double()))
+
+
+@pytest.mark.parametrize('content, found', [([1, 2], 'list'), (dict(state_dict=None), 'NoneType')])
+def test_what_is_not_a_dict_of_weights(content, found):
+    with pytest.raises(UsageError, match=f'the checkpoint .*{found}, allowed: a dict'):
+        weights_of(content)
 
 
 def test_weights_that_are_not_finite():

@@ -61,7 +61,11 @@ class CheckpointCheckHook(Hook):
 
     def _check_weights(self, runner: Runner, checkpoint: Mapping, start: bool) -> None:
         model = unwrapped(runner.model)
-        state, name = weights_of(checkpoint), f'checkpoint {runner._load_from}'
+        name = f'checkpoint {runner._load_from}'
+        try:
+            state = weights_of(checkpoint)
+        except UsageError as error:
+            raise UsageError(f'{name}: {error}') from error
         odd = non_finite(state, {key for key, _ in model.named_parameters()})
         if odd:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Stop training cleanly at Ctrl-C, with a checkpoint."""
+"""Stop training cleanly at Ctrl-C or SIGTERM, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,50 +14,52 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
 from posestructs.utils.files import atomic_write
+from posestructs.utils.usage import Terminated
 
 
 class Interrupted(Exception):
-    """Training was stopped by Ctrl-C between two steps."""
+    """Training was stopped between two steps."""
 
 
 @HOOKS.register_module()
 class InterruptHook(Hook):
     """Stop between two steps once Ctrl-C was pressed, and write a checkpoint that ``--resume`` goes on from.
 
-    A second Ctrl-C stops at once. A checkpoint within an epoch stores the counters and learning rates of the start of
-    that epoch, so that resuming repeats the epoch. With several processes nothing is changed, as they would stop at
-    different steps.
+    SIGTERM does the same. A second signal stops at once. A checkpoint within an epoch stores the counters and
+    learning rates of the start of that epoch, so that resuming repeats the epoch. With several processes nothing is
+    changed, as they would stop at different steps.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
-        self._pressed = False
+        self._pressed = 0  # number of the signal
         self._epoch_start: tuple[list[dict], list[dict]] | None = None
 
     @contextmanager
     def watching(self, runner: Runner) -> Iterator[None]:
-        """Save and raise ``KeyboardInterrupt`` where Ctrl-C is pressed while the block trains.
+        """Save and raise ``KeyboardInterrupt`` where the process is to stop while the block trains.
 
         Args:
             runner: The runner, which has this hook.
 
         Raises:
-            KeyboardInterrupt: Training was stopped; its text says how to go on.
+            KeyboardInterrupt: Training was stopped, :class:`Terminated` where by SIGTERM; its text says how to go on.
         """
         if runner.distributed:
             yield
             return
-        before = signal.signal(signal.SIGINT, self._press)
+        before = {number: signal.signal(number, self._press) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         except Exception as error:
             # a data loader whose workers got the signal too may fail first
             if not self._pressed or not (isinstance(error, Interrupted) or 'DataLoader' in str(error)):
                 raise
-            raise KeyboardInterrupt(self._save(runner)) from error
+            raise self._kind()(self._save(runner)) from error
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Keep what a checkpoint within the epoch has to store.
@@ -69,18 +71,22 @@ class InterruptHook(Hook):
         self._epoch_start = schedulers, [dict(group, params=None) for group in _groups(runner)]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Stop where Ctrl-C was pressed."""
+        """Stop where a signal came."""
         self._stop()
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Stop where Ctrl-C was pressed."""
+        """Stop where a signal came."""
         self._stop()
 
     def _press(self, number: int, frame: FrameType | None) -> None:
-        if self._pressed:
-            raise KeyboardInterrupt('at once; no checkpoint was written for it')
-        self._pressed = True
-        print('\nCtrl-C: stopping after this step (press it again to stop at once)', flush=True)
+        again, self._pressed = self._pressed, number
+        if again:
+            raise self._kind()('at once; no checkpoint was written for it')
+        name = 'SIGTERM' if number == signal.SIGTERM else 'Ctrl-C'
+        print(f'\n{name}: stopping after this step (again: at once)', flush=True)
+
+    def _kind(self) -> type[KeyboardInterrupt]:
+        return Terminated if self._pressed == signal.SIGTERM else KeyboardInterrupt
 
     def _stop(self) -> None:
         if self._pressed:
