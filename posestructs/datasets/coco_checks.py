@@ -266,7 +266,7 @@ def _coordinates(ann: dict) -> list[float]:
 def _check_names(check: CocoCheck, path: str, names: Sequence[str]) -> None:
     """Compare the joints of each category in use with those of the metainfo."""
     used = {ann['category_id'] for ann in check.content['annotations'] if ann['num_keypoints']}
-    ours = [_plain_name(name) for name in names]
+    ours = [plain_name(name) for name in names]
     for category in check.content['categories']:
         theirs = category.get('keypoints')
         if theirs is None or category['id'] not in used:
@@ -275,7 +275,7 @@ def _check_names(check: CocoCheck, path: str, names: Sequence[str]) -> None:
             raise AnnotationError(
                 path, f'category {category["id"]} has the keypoints {theirs}', f'the {len(names)} joints {list(names)}'
             )
-        for i, name in enumerate(map(_plain_name, theirs)):
+        for i, name in enumerate(map(plain_name, theirs)):
             if name != ours[i] and name in ours:
                 raise AnnotationError(
                     path,
@@ -284,5 +284,10 @@ def _check_names(check: CocoCheck, path: str, names: Sequence[str]) -> None:
                 )
 
 
-def _plain_name(name: Any) -> str:
+def plain_name(name: Any) -> str:
+    """Name of a joint for comparison: lower case, without separators.
+
+    Args:
+        name: The name in a file or in metainfo.
+    """
     return re.sub(r'[\W_]+', '', str(name)).lower()

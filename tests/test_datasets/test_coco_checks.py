@@ -236,10 +236,40 @@ def test_perfect_predictions_of_a_union_score_one(union, tmp_path):
         score(dataset, METRICS.build(dict(type='CocoMetric', ann_file=str(tmp_path / 'a.json'))))
 
 
+def test_a_union_of_unions_keeps_all_members_apart(union):
+    first, second = union['datasets']
+    inner = dict(union, datasets=[second, first])
+    dataset = DATASETS.build(dict(union, datasets=[first, union, dict(type='RepeatDataset', dataset=inner, times=1)]))
+    assert [dataset.get_data_info(i)['member_index'] for i in range(10)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert score(dataset, METRICS.build(dict(type='CocoMetric'))) == pytest.approx(1.0)
+
+
 def test_a_union_of_other_joints(union):
-    fewer = dict(type='KeypointConverter', num_keypoints=2, mapping=[(0, 1), (1, 0)])
+    first, second = union['datasets']
+
+    def build(**changes):
+        return DATASETS.build(dict(union, datasets=[first, dict(second, **changes)]))
+
+    def convert(*sources):
+        mapping = [(source, target) for target, source in enumerate(sources)]
+        return [dict(type='KeypointConverter', num_keypoints=len(sources), mapping=mapping)]
+
     with pytest.raises(ValueError, match=r'datasets\[1\] \(CocoOcclusionDataset\) has 2 joints, the metainfo .* 4'):
-        DATASETS.build(dict(union, datasets=[union['datasets'][0], dict(union['datasets'][1], pipeline=[fewer])]))
+        build(pipeline=convert(1, 0))
+    swapped = r"has the joints \['tail', 'head', .*\], the metainfo of the CombinedDataset \['head', 'tail', "
+    with pytest.raises(ValueError, match=swapped):
+        build(pipeline=convert(1, 0, 2, 3))
+    assert build(pipeline=convert(0, (0, 1), 2, 3))  # another name at its place
+    other = copy.deepcopy(META)
+    other['keypoint_info'][1]['name'] = 'sting'
+    with pytest.raises(ValueError, match=r"has the joints \['head', 'sting', .*convert them by a KeypointConverter"):
+        build(metainfo=other)
+
+
+@pytest.mark.parametrize('factor', [[float('nan'), 1], [-1, 1], [1], ['1', 1], 2])
+def test_a_wrong_ratio_of_draws(union, factor):
+    with pytest.raises(ValueError, match=r'^CombinedDataset.sample_ratio_factor\S*=.*, allowed: '):
+        DATASETS.build(dict(union, sample_ratio_factor=factor))
 
 
 def test_detected_boxes_are_no_targets(load, tmp_path):

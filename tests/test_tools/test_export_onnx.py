@@ -74,7 +74,7 @@ def exported(main, tmp_path_factory):
             init_default_scope('mmpose')
             torch.manual_seed(0)
             model = MODELS.build(Config.fromfile(str(config)).model)
-            getattr(model, 'networks', dict)()
+            getattr(model, 'attach_discriminators', dict)()
             torch.save(dict(meta=dict(), state_dict=model.state_dict()), checkpoint)
             main(TOOL, config, checkpoint, '--out', out, '--batches', 1, 4)
         return config, checkpoint, out
