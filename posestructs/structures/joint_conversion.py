@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from posestructs.utils.checks import check_integer, invalid_value, is_integer
+
 Sources = list[tuple[int, ...]]
 
 
@@ -27,14 +29,28 @@ def joint_sources(num_keypoints: int, mapping: Iterable[Sequence]) -> Sources:
         Sorted source joints for each target joint, empty for a target that nothing is mapped to.
 
     Raises:
-        ValueError: A target is out of range.
+        ValueError: ``num_keypoints`` is not a positive integer, an entry is not such a pair, or a target is out of
+            range.
     """
+    check_integer('KeypointConverter.num_keypoints', num_keypoints, low=1)
     sources: Sources = [()] * num_keypoints
-    for source, target in mapping:
+    for i, entry in enumerate(mapping):
+        source, target = _check_entry(f'KeypointConverter.mapping[{i}]', entry)
         if not 0 <= target < num_keypoints:
             raise ValueError(f'KeypointConverter.mapping has target {target}, allowed: 0 to {num_keypoints - 1}')
-        sources[target] = tuple(sorted(set(source))) if isinstance(source, (list, tuple)) else (source,)
+        sources[target] = tuple(sorted(set(source)))
     return sources
+
+
+def _check_entry(key: str, entry: Any) -> tuple[tuple[int, ...], int]:
+    """Sources and target of an entry of a mapping."""
+    if isinstance(entry, (list, tuple)) and len(entry) == 2:
+        source, target = entry
+        sources = tuple(source) if isinstance(source, (list, tuple)) else (source,)
+        count = 2 if isinstance(source, (list, tuple)) else 1
+        if len(sources) == count and all(map(is_integer, (*sources, target))):
+            return sources, target
+    raise invalid_value(key, entry, '(source, target) or ((source, source), target), integers')
 
 
 def convert_joint_fields(fields: Mapping[str, Any], sources: Sources) -> dict[str, Any]:

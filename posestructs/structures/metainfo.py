@@ -159,6 +159,7 @@ def _check_joints(raw: dict, source: str) -> None:
             joint['swap'] = ''
         if not isinstance(joint['swap'], str):
             raise invalid_value(f'{source}: keypoint_info[{i}].swap', joint['swap'], "the name of a joint, or ''")
+        _check_look(f'{source}: keypoint_info[{i}] ({joint["name"]})', joint)
     names = [joint['name'] for joint in info.values()]
     if len(set(names)) != len(names):
         raise ValueError(f'{source}: keypoint_info names a joint twice: {names}')
@@ -170,6 +171,19 @@ def _check_joints(raw: dict, source: str) -> None:
         check_sequence(f'{source}: {key}', raw[key], check, len(names))
     for i, link in raw['skeleton_info'].items():
         _check_pair(link.get('link'), set(names), f'{source}: skeleton_info[{i}].link')
+        _check_color(f'{source}: skeleton_info[{i}]', link)
+
+
+def _check_look(key: str, joint: Mapping[str, Any]) -> None:
+    """Check colour and type of a joint, for which mmpose has no message."""
+    _check_color(key, joint)
+    if joint.get('type', '') not in ('upper', 'lower', '', None):
+        raise invalid_value(f'{key}.type', joint['type'], "'upper', 'lower' or ''")
+
+
+def _check_color(key: str, item: Mapping[str, Any]) -> None:
+    if 'color' in item:
+        check_sequence(f'{key}.color', item['color'], partial(check_number, low=0, high=255), 3)
 
 
 def _check_names(found: Sequence[str], names: set[str], key: str) -> None:

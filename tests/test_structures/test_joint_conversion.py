@@ -124,3 +124,17 @@ def test_a_flip_of_joints_without_their_mirror_images_is_refused(insect):
     assert convert(flip(sample(insect)))['keypoints'].shape == (1, 2, 2)
     with pytest.raises(ValueError, match=r'joints \[1\] without their mirror images: put RandomFlip before'):
         flip(convert(sample(insect)))
+
+
+@pytest.mark.parametrize('entry', [((1, 2, 3), 1), ((1,), 1), (0.0, 1), ('head', 1), (True, 1), (0, '1'), (0, 1, 2), 3])
+def test_an_entry_of_another_form_is_refused(entry):
+    init_default_scope('mmpose')
+    with pytest.raises(ValueError, match=r'^KeypointConverter.mapping\[1\]=.*, allowed: \(source, target\) or'):
+        TRANSFORMS.build(dict(type='KeypointConverter', num_keypoints=2, mapping=[(0, 0), entry]))
+
+
+@pytest.mark.parametrize('count', ['2', 0, 2.0])
+def test_a_wrong_number_of_joints_is_refused(count):
+    init_default_scope('mmpose')
+    with pytest.raises(ValueError, match='^KeypointConverter.num_keypoints=.*, allowed: an integer'):
+        TRANSFORMS.build(dict(type='KeypointConverter', num_keypoints=count, mapping=[(0, 0)]))

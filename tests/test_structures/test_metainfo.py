@@ -114,6 +114,13 @@ def broken(**changes):
         (dict(skeleton_info=[]), r'skeleton_info=\[\], allowed: a dict of dicts by number'),
         (dict(keypoint_info__2__name=None), r'keypoint_info\[2\].name=None, allowed: the name of a joint'),
         (dict(keypoint_info__2__swap=['neck']), r"keypoint_info\[2\].swap=\['neck'\], allowed: the name of a joint"),
+        (
+            dict(keypoint_info__2__color='red'),
+            r"keypoint_info\[2\] \(right_hip\).color='red', allowed: a list of 3",
+        ),
+        (dict(keypoint_info__2__color=[0, 0, 256]), r'keypoint_info\[2\] \(right_hip\).color\[2\]=256, allowed: '),
+        (dict(keypoint_info__2__type='middle'), r"keypoint_info\[2\] \(right_hip\).type='middle', allowed: 'upper', "),
+        (dict(skeleton_info__0__color='red'), r"skeleton_info\[0\].color='red', allowed: a list of 3 items"),
         (dict(keypoint_info__2__id=3), r'keypoint_info\[2\].id=3, allowed: 2, its key'),
         (dict(joint_groups=['neck']), r"joint_groups=\['neck'\], allowed: a dict"),
         (dict(sticks='neck'), "sticks='neck', allowed: a list"),

@@ -124,12 +124,13 @@ class KeypointConverter(mmpose_transforms.KeypointConverter):
         mapping: Pairs (source or two sources, target); the mean of two sources is taken.
 
     Raises:
-        ValueError: The mapping names a joint that does not exist (sources: when the first sample is converted).
+        ValueError: An argument has another form, or the mapping names a joint that does not exist (sources: when the
+            first sample is converted).
     """
 
     def __init__(self, num_keypoints: int, mapping: list) -> None:
+        self.sources = joint_sources(num_keypoints, mapping)  # before mmpose's, whose errors name no value
         super().__init__(num_keypoints, mapping)
-        self.sources = joint_sources(num_keypoints, mapping)
 
     def transform(self, results: dict) -> dict:
         if results.get('keypoints') is None:
