@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from posestructs.datasets.errors import AnnotationError
+from posestructs.utils.images import exif_orientation
 
 NUM_CHECKED = 8
 """Number of images whose header is read, spread over the data set."""
 
-_EXIF_ORIENTATION = 0x0112
 _MAX_OUTSIDE = 0.2  # fraction of the labelled joints of these images
 
 
@@ -47,7 +47,7 @@ def read_size(path: str) -> ImageSize | None:
         file = io.BytesIO(fileio.get(path)) if '://' in path else path
         with Image.open(file) as image:
             width, height = image.size
-            orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1))
+            orientation = exif_orientation(image)
     except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
         return None
     return ImageSize(height, width, orientation) if orientation >= 5 else ImageSize(width, height, orientation)

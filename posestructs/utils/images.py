@@ -2,10 +2,11 @@
 
 - The file must be whole (:mod:`posestructs.utils.image_integrity`), and its header is checked against a limit of pixels
   before anything is decoded.
-- Orientation: pixels are turned as the EXIF tag says.
+- Orientation: pixels are turned as the EXIF tag says; an orientation in XMP data is ignored, as by OpenCV.
 - Depth: of 16 bits the upper eight are used. 32-bit and floating-point pixels have no known range and are refused.
 - Colour: grey, palette and CMYK images become BGR; an alpha channel is dropped.
-- Of an animation or a file of several pages the first image is used.
+- Of an animation or a file of several pages the first image is used: of an animated PNG the one that readers without
+  animations show.
 
 JPEG (except CMYK) and PNG are decoded by OpenCV, everything else by Pillow, which refuses truncated data where OpenCV
 does not; both give the same pixels. ``tools/deployment/onnx_pose/images.py`` follows the same rules with Pillow alone.
@@ -16,10 +17,11 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from posestructs.utils.files import atomic_write
 from posestructs.utils.image_integrity import find_damage
@@ -27,6 +29,16 @@ from posestructs.utils.usage import UsageError
 
 _BY_OPENCV = ('JPEG', 'MPO', 'PNG')
 _MODES = ('1', 'L', 'LA', 'La', 'P', 'PA', 'RGB', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr')
+_ORIENTATION = 0x0112  # tag of EXIF
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class BadImageError(OSError):
@@ -94,15 +106,16 @@ def decode_image(data: bytes, path: str | Path = '') -> np.ndarray:
     try:
         with open_header(data) as image:
             _check_size(image.size)
-            if image.format not in _BY_OPENCV or image.mode == 'CMYK':
+            # OpenCV skips the default image of an animated PNG that is not part of the animation
+            if image.format not in _BY_OPENCV or image.mode == 'CMYK' or image.info.get('default_image'):
                 return _decode_by_pillow(image)
     except UnidentifiedImageError:
-        pass  # a format that OpenCV may know
+        return _decode_unknown(data, path)
     except Image.DecompressionBombError:
         raise BadImageError(path, _too_large()) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises for damaged data
         raise BadImageError(path, f'cannot be decoded: {error}') from error
-    return _decode_by_opencv(data, path)
+    return _decode_by_opencv(data, path, cv2.IMREAD_COLOR)
 
 
 def find_problem(data: bytes) -> str | None:
@@ -182,9 +195,19 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         raise UsageError(f'{path} cannot be written: {error.strerror or error}') from error
 
 
-def _decode_by_opencv(data: bytes, path: str | Path) -> np.ndarray:
+def _decode_unknown(data: bytes, path: str | Path) -> np.ndarray:
+    """Decode a format that Pillow does not know and OpenCV may."""
+    image = _decode_by_opencv(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint16:
+        return (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise BadImageError(path, f'pixels of type {image.dtype}, allowed: 8 or 16 bits')
+    return image
+
+
+def _decode_by_opencv(data: bytes, path: str | Path, flags: int) -> np.ndarray:
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise BadImageError(path, f'not decodable by cv2: {error.err or error}') from error
     if image is None:
@@ -192,10 +215,35 @@ def _decode_by_opencv(data: bytes, path: str | Path) -> np.ndarray:
     return image
 
 
+def exif_orientation(image: Image.Image) -> int:
+    """Read the orientation of an image from its EXIF data alone.
+
+    Pillow's ``getexif`` takes that of XMP data where EXIF has none; OpenCV, and most programs, do not.
+
+    Args:
+        image: The image, opened by Pillow.
+
+    Returns:
+        1 to 8; 1, as it is, where there is none.
+    """
+    exif: Any = getattr(image, 'tag_v2', None)  # of a TIFF
+    if exif is None:
+        exif = Image.Exif()
+        exif.load(image.info.get('exif') or b'')
+    value = exif.get(_ORIENTATION, 1)
+    return value if value in _TURNS else 1
+
+
+def _turn(image: Image.Image) -> Image.Image:
+    image.load()  # a PNG may have its EXIF data after the pixels
+    method = _TURNS.get(exif_orientation(image))
+    return image if method is None else image.transpose(method)
+
+
 def _decode_by_pillow(image: Image.Image) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of a palette's transparency, which is dropped
-        turned = ImageOps.exif_transpose(image)
+        turned = _turn(image)
         # Pillow has 16-bit PGM as 32-bit integers
         if image.mode.startswith('I;16') or (image.mode == 'I' and image.format == 'PPM'):
             upper = (np.asarray(turned) >> 8).astype(np.uint8)

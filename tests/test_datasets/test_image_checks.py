@@ -37,6 +37,9 @@ def test_sizes_with_and_without_a_turn(image, tmp_path):
     assert read_size(image(orientation=3)) == (160, 120, 3)
     turned = image(orientation=6)
     assert read_size(turned) == (120, 160, 6) and cv2.imread(turned).shape == (160, 120, 3)
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    Image.new('RGB', (160, 120)).save(tmp_path / 'xmp.jpg', xmp=xmp)
+    assert read_size(str(tmp_path / 'xmp.jpg')) == (160, 120, 1)  # as loaded
     (tmp_path / 'b.jpg').write_bytes(b'no image')
     assert read_size(str(tmp_path / 'b.jpg')) is None is read_size(str(tmp_path / 'nowhere.jpg'))
 

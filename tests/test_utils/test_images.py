@@ -7,7 +7,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from posestructs.utils.image_integrity import MAX_SCANS
 from posestructs.utils.images import BadImageError, decode_image, find_problem, max_pixels, read_image
@@ -32,6 +32,11 @@ def by_opencv(suffix, image):
 COLOUR = Image.fromarray(RGB)
 TURNED = Image.Exif()
 TURNED[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
+XMP = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'  # which does not count
+XMP_PNG = PngImagePlugin.PngInfo()
+XMP_PNG.add_itxt('XML:com.adobe.xmp', XMP.decode())
+OTHER_EXIF = Image.Exif()
+OTHER_EXIF[0x010E] = 'a description'
 FILES = {
     'PNG': (encoded(COLOUR, 'PNG'), RGB, 0),
     'PNG, alpha': (encoded(Image.merge('RGBA', [*COLOUR.split(), Image.fromarray(GREY)]), 'PNG'), RGB, 0),
@@ -58,6 +63,16 @@ FILES = {
     'JPEG': (encoded(COLOUR, 'JPEG', quality=98, subsampling=0), RGB, 12),
     'JPEG, CMYK': (encoded(COLOUR.convert('CMYK'), 'JPEG', quality=98, subsampling=0), RGB, 12),
     'JPEG, turned': (encoded(COLOUR, 'JPEG', quality=98, subsampling=0, exif=TURNED), np.rot90(RGB, -1), 12),
+    'PNG, XMP': (encoded(COLOUR, 'PNG', pnginfo=XMP_PNG), RGB, 0),
+    'JPEG, XMP': (encoded(COLOUR, 'JPEG', quality=98, subsampling=0, xmp=XMP), RGB, 12),
+    'JPEG, EXIF and XMP': (encoded(COLOUR, 'JPEG', quality=98, subsampling=0, xmp=XMP, exif=OTHER_EXIF), RGB, 12),
+    'WebP, XMP': (encoded(COLOUR, 'WEBP', lossless=True, xmp=XMP), RGB, 0),
+    'PNG, animated': (encoded(COLOUR, 'PNG', save_all=True, append_images=[Image.new('RGB', (60, 40))]), RGB, 0),
+    'PNG, default image': (
+        encoded(COLOUR, 'PNG', save_all=True, append_images=[Image.new('RGB', (60, 40))] * 2, default_image=True),
+        RGB,
+        0,
+    ),
     'AVIF, turned': (encoded(COLOUR, 'AVIF', quality=100, subsampling='4:4:4', exif=TURNED), np.rot90(RGB, -1), 12),
 }
 
@@ -94,6 +109,8 @@ REFUSED = {
     'scans': (many_scans(MAX_SCANS), f'JPEG of more than {MAX_SCANS} scans'),
     'floating point': (encoded(COLOUR.convert('F'), 'TIFF'), 'pixels of mode F, allowed: .*8 or 16 bits'),
     '32 bits': (encoded(COLOUR.convert('I'), 'TIFF'), 'pixels of mode I, allowed'),
+    'PFM': (by_opencv('.pfm', RGB.astype(np.float32) / 255), 'pixels of type float32, allowed: 8 or 16 bits'),
+    'HDR': (by_opencv('.hdr', RGB.astype(np.float32) / 255), 'pixels of type float32, allowed'),
     'half a TIFF': (FILES['TIFF'][0][:2000], 'not decodable'),
     'half a BMP': (FILES['BMP'][0][:2000], 'truncated'),
     'half a JPEG': (FILES['JPEG'][0][:900], 'truncated JPEG'),
