@@ -3,10 +3,11 @@
 :func:`check_coco` is the one pass over the raw annotations. What it accepts is written back in one form, so that the
 data set and ``CocoMetric`` read the same values: integer ids and flags, flat lists of keypoints with zeros for
 unlabelled joints, ``num_keypoints`` counted from the flags, and ``area``, ``iscrowd`` and ``categories`` filled in.
+An area that cannot be that of the box is estimated anew.
 
 A file whose structure or ids are wrong is refused. A person who cannot be used is listed in ``problems``, one that
-contradicts itself in ``contradictions``, and what looks wrong but can be right in ``doubts``; the caller decides how
-many of each are allowed. Shape legend: K joints.
+contradicts itself or its image in ``contradictions``, and what looks wrong but can be right in ``doubts``; the caller
+decides how many of each are allowed. Shape legend: K joints.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from posestructs.datasets.coco_targets import estimate_area, is_finite
+from posestructs.datasets.coco_targets import estimate_area, flat_keypoints, is_finite, is_usable_area
 from posestructs.datasets.errors import AnnotationError
 
 
@@ -31,10 +32,12 @@ class CocoCheck:
         content: ``images``, ``annotations`` and ``categories``, normalised.
         people: Number of annotations with a labelled joint.
         problems: Annotation ids of persons who cannot be used, with the reason.
-        contradictions: Annotation ids whose ``num_keypoints`` and flags disagree on whether any joint is labelled;
-            the flags count.
+        contradictions: Annotation ids whose ``num_keypoints`` and flags disagree on whether any joint is labelled (the
+            flags count), with a joint further outside the image than the image is large, or with the joints of
+            another annotation of the image.
         doubts: Annotation ids of persons whose joints are all far from their box.
-        estimated_areas: Annotation ids whose ``area`` is 0, negative or not finite and was estimated from the box.
+        estimated_areas: Annotation ids whose ``area`` is 0, negative or not finite, or below 1 % or above 150 % of that
+            of the box, and was estimated from the box.
     """
 
     content: dict[str, list]
@@ -69,11 +72,12 @@ def check_coco(content: Any, path: str, names: Sequence[str] | None = None) -> C
     seen: dict[int, Any] = {}
     for number, ann in enumerate(_list_of_dicts(content, 'annotations', path, default=[])):
         ann = _check_ids(dict(ann), number, seen, images, categories, path)
-        _check_annotation(ann, check, path, names)
+        _check_annotation(ann, check, path, names, images[ann['image_id']])
     used = sorted({ann['category_id'] for ann in check.content['annotations']})
     if not categories:
         check.content['categories'] = [dict(id=number, name='person') for number in used or [1]]
     _check_fractions(check, path)
+    _find_repeated(check)
     if names is not None:
         _check_names(check, path, names)
     return check
@@ -97,12 +101,18 @@ def _integer(value: Any) -> int | None:
     return int(value) if isinstance(value, Integral) or float(value).is_integer() else None
 
 
+def _id(value: Any) -> int | None:
+    """An id: an integer that a float holds exactly, as evaluation code requires; None for anything else."""
+    number = _integer(value)
+    return number if number is not None and abs(number) <= 2**53 else None
+
+
 def _check_images(content: Mapping, path: str) -> dict[int, dict]:
     images: dict[int, dict] = {}
     for i, image in enumerate(_list_of_dicts(content, 'images', path)):
-        number = _integer(image.get('id'))
+        number = _id(image.get('id'))
         if number is None:
-            raise AnnotationError(path, f'images[{i}]: id is {image.get("id")!r}', 'an integer')
+            raise AnnotationError(path, f'images[{i}]: id is {image.get("id")!r}', 'an integer up to 2**53')
         name = image.get('file_name')
         if not isinstance(name, str) or not name:
             raise AnnotationError(path, f'image {number}: file_name is {name!r}', 'the name of a file')
@@ -132,9 +142,9 @@ def _check_categories(content: Mapping, path: str) -> list[dict]:
 
 def _check_ids(ann: dict, number: int, seen: dict, images: Mapping, categories: list[dict], path: str) -> dict:
     """Check id, image_id, category_id and iscrowd of an annotation, and write them back as integers."""
-    ann_id = _integer(ann.get('id'))
-    if ann_id is None:
-        raise AnnotationError(path, f'annotations[{number}]: id is {ann.get("id")!r}', 'an integer')
+    ann_id = _id(ann.get('id'))
+    if ann_id is None or ann_id < 0:  # xtcocotools takes a negative id for "not matched"
+        raise AnnotationError(path, f'annotations[{number}]: id is {ann.get("id")!r}', 'an integer from 0 to 2**53')
     image_id = _integer(ann.get('image_id'))
     if image_id not in images:
         raise AnnotationError(
@@ -158,7 +168,7 @@ def _check_ids(ann: dict, number: int, seen: dict, images: Mapping, categories: 
     return ann | dict(id=ann_id, image_id=image_id, category_id=category, iscrowd=int(crowd))
 
 
-def _check_annotation(ann: dict, check: CocoCheck, path: str, names: Sequence[str] | None) -> None:
+def _check_annotation(ann: dict, check: CocoCheck, path: str, names: Sequence[str] | None, image: dict) -> None:
     """Check joints, box and area; append the annotation, normalised, unless it cannot be used."""
     joints = _check_keypoints(ann, path, names)
     labelled = 0 if joints is None else int((joints[:, 2] > 0).sum())
@@ -185,6 +195,12 @@ def _check_annotation(ann: dict, check: CocoCheck, path: str, names: Sequence[st
     points = [(0.0, 0.0) if flag == 0 else (x, y) for (x, y), flag in zip(joints[:, :2].tolist(), flags, strict=True)]
     ann['keypoints'] = [value for point, flag in zip(points, flags, strict=True) for value in (*point, flag)]
     ann['num_keypoints'] = labelled
+    far = _far_from_image(joints, image)
+    if is_person and far is not None:
+        check.contradictions[ann['id']] = (
+            f'joint {_joint(far, names)} is at {joints[far, :2].tolist()}, the image has {image["width"]} x '
+            f'{image["height"]} pixels'
+        )
     if is_person and _far_from_box(joints, ann['bbox']):
         check.doubts[ann['id']] = f'none of {labelled} labelled joints is near the bbox {ann["bbox"]}'
     check.content['annotations'].append(ann)
@@ -197,7 +213,7 @@ def _check_keypoints(ann: dict, path: str, names: Sequence[str] | None) -> np.nd
         return None
     if not isinstance(given, list):
         raise AnnotationError(path, f'{where} is {given!r}', 'a list of x, y, flag for each joint')
-    flat = [value for item in given for value in item] if all(isinstance(item, list) for item in given) else given
+    flat = flat_keypoints(given)
     if len(flat) % 3 or (names is not None and len(flat) != 3 * len(names)):
         count = '3 numbers for each joint' if names is None else f'{3 * len(names)}, 3 for each of {len(names)} joints'
         category = f' (category {ann["category_id"]})'
@@ -234,10 +250,18 @@ def _check_area(ann: dict, check: CocoCheck, path: str) -> None:
         ann['area'] = estimate_area(ann['bbox'])
     elif not isinstance(area, Real) or isinstance(area, bool):
         raise AnnotationError(path, f'annotation {ann["id"]}: area is {area!r}', 'square pixels')
-    elif not is_finite(area) or area <= 0:
+    elif not is_usable_area(area, ann['bbox']):
         if ann.get('num_keypoints') != 0:
-            check.estimated_areas[ann['id']] = f'area is {area!r}'
+            width, height = ann['bbox'][2:]
+            check.estimated_areas[ann['id']] = f'area is {area!r} beside a bbox of {width:g} x {height:g} pixels'
         ann['area'] = estimate_area(ann['bbox'])
+
+
+def _far_from_image(joints: np.ndarray, image: Mapping) -> int | None:
+    """Index of a labelled joint further outside the image than the image is large."""
+    size = np.array([image['width'], image['height']])
+    far = (joints[:, 2] > 0) & ((joints[:, :2] < -size) | (joints[:, :2] > 2 * size)).any(axis=1)
+    return int(far.argmax()) if far.any() else None
 
 
 def _far_from_box(joints: np.ndarray, box: Sequence[float]) -> bool:
@@ -248,14 +272,30 @@ def _far_from_box(joints: np.ndarray, box: Sequence[float]) -> bool:
 
 
 def _check_fractions(check: CocoCheck, path: str) -> None:
-    """Refuse coordinates that are fractions of the image instead of pixels."""
+    """Refuse coordinates that are fractions of the image instead of pixels; of some persons they are problems."""
     people = [ann for ann in check.content['annotations'] if ann['num_keypoints'] > 1]
-    if people and all(0 <= value <= 1 for ann in people for value in _coordinates(ann)):
+    wrong = [ann['id'] for ann in people if all(0 <= value <= 1 for value in _coordinates(ann))]
+    if wrong and len(wrong) == len(people):
         raise AnnotationError(
             path,
-            f'all labelled joints are within [0, 1], such as those of annotation {people[0]["id"]}',
+            f'all labelled joints are within [0, 1], such as those of annotation {wrong[0]}',
             'coordinates in pixels, not fractions of the image',
         )
+    for number in wrong:
+        check.problems[number] = 'all labelled joints are within [0, 1], fractions instead of pixels'
+    if wrong:
+        left_out = set(wrong)
+        check.content['annotations'] = [ann for ann in check.content['annotations'] if ann['id'] not in left_out]
+
+
+def _find_repeated(check: CocoCheck) -> None:
+    """List persons that an image has twice: with the same joints, of which at least two are labelled."""
+    first: dict[tuple, int] = {}
+    for ann in check.content['annotations']:
+        if ann['num_keypoints'] > 1 and not ann['iscrowd']:
+            other = first.setdefault((ann['image_id'], ann['category_id'], *ann['keypoints']), ann['id'])
+            if other != ann['id']:
+                check.contradictions[ann['id']] = f'its joints are those of annotation {other} of the same image'
 
 
 def _coordinates(ann: dict) -> list[float]:

@@ -82,12 +82,14 @@ class CocoOcclusionDataset(CheckedPoseMixin, CocoDataset):
         self._leave_out(describe(check.problems), total, 'cannot be used')
         if check.contradictions:
             message = (
-                f'{self.ann_file}: {len(check.contradictions)} annotations contradict themselves; the first: '
-                f'{describe(check.contradictions)[0]}'
+                f'{self.ann_file}: {len(check.contradictions)} annotations contradict themselves, their image or each '
+                f'other; the first: {describe(check.contradictions)[0]}'
             )
             if self.test_mode or self.strict:
-                raise ValueError(f'{message}. A test set must be free of doubt: correct num_keypoints or the flags')
-            print_log(f'{message}. The flags count', logger='current', level=logging.WARNING)
+                raise ValueError(f'{message}. A test set must be free of doubt: correct the file')
+            print_log(
+                f'{message}. They are used. The flags count, not num_keypoints', logger='current', level=logging.WARNING
+            )
         for found, remedy in ((check.doubts, 'They are used'), (check.estimated_areas, 'It is estimated from bbox')):
             if found:
                 first = describe(found)[0]

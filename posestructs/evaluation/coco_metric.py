@@ -25,9 +25,9 @@ _MAX_MEMBERS = 1000
 class CocoMetric(MmposeCocoMetric):
     """Replacement of mmpose's ``CocoMetric`` that reads targets as the data sets do.
 
-    An absent ``area`` is estimated from the box, as is one of 0; an absent ``iscrowd`` is 0, and ``num_keypoints`` is
-    counted from the flags (:func:`normalise_target`). The samples of a ``CombinedDataset`` may share image and
-    annotation ids: each member's are kept apart.
+    An absent ``area`` is estimated from the box, as is one that cannot be that of the box; an absent ``iscrowd`` is 0,
+    and ``num_keypoints`` is counted from the flags (:func:`normalise_target`). A file without ``categories`` has one,
+    person. The samples of a ``CombinedDataset`` may share image and annotation ids: each member's are kept apart.
 
     Args:
         ann_file: COCO file of the targets. By default that of the data set, or the samples' own annotations where the
@@ -132,7 +132,11 @@ def read_targets(path: str | os.PathLike, required: bool = True) -> COCO:
                 raise AnnotationError(path, f'{key} id {item["id"]} occurs twice', f'ids of its own for each {key}')
             seen.add(item['id'])
     coco = COCO()
-    coco.dataset = dict(content, annotations=anns)
+    categories = content.get('categories')
+    if not categories:
+        anns = [dict(category_id=1) | ann for ann in anns]
+        categories = [dict(id=i, name='person') for i in sorted({ann['category_id'] for ann in anns}) or [1]]
+    coco.dataset = dict(content, annotations=anns, categories=categories)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         coco.createIndex()
     return coco

@@ -78,6 +78,7 @@ def test_what_is_accepted_is_written_back():
         (dict(bbox=[1, 2, float('inf'), 4]), r'bbox is \[1, 2, inf, 4\], expected 4 finite numbers'),
         (dict(bbox=[90, 30, -50, 50]), 'is -50 x 50 pixels'),
         (dict(keypoints=...), 'num_keypoints is 4 without keypoints'),
+        (dict(keypoints=[0.2, 0.3, 2] * 4), r'all labelled joints are within \[0, 1\]'),
         (dict(keypoints=[0, 0, 2] + [0] * 9), 'no coordinate is above 0, beside 1 labelled joints'),
     ],
 )
@@ -98,6 +99,15 @@ def test_people_who_look_wrong():
     assert [ann['num_keypoints'] for ann in told.content['annotations']] == [4, 0]
     far = check_coco(coco(person(1), person(2, bbox=[100, 90, 20, 20])), 'a.json', NAMES)
     assert list(far.doubts) == [2]
+    outside = [320, 240, 2, -160, -120, 2, 30, 60, 1]  # by as much as the image is large
+    joints = check_coco(
+        coco(person(1, keypoints=[*outside, 90, 60, 2]), person(2, keypoints=[*outside, 90, 241, 2]), person(3, 2)),
+        'a.json',
+        NAMES,
+    )
+    assert joints.contradictions == {2: 'joint 3 (right_wing) is at [90.0, 241.0], the image has 160 x 120 pixels'}
+    twice = check_coco(coco(person(1), person(2, 2), person(9)), 'a.json', NAMES)
+    assert twice.contradictions == {9: 'its joints are those of annotation 1 of the same image'}
     # joints beside the box are nothing unusual
     assert not check_coco(coco(person(1, bbox=[70, 20, 40, 60])), 'a.json', NAMES).doubts
 
@@ -117,6 +127,9 @@ def test_people_who_look_wrong():
             'image id 1 occurs twice, for a.png and b.png',
         ),
         (coco(person(1), person(1, 2)), 'annotation id 1 occurs twice, in images 1 and 2'),
+        (coco(person(-1)), r'annotations\[0\]: id is -1 \(expected an integer from 0'),
+        (coco(person(2**53 + 1)), r'annotations\[0\]: id is 9007199254740993'),
+        (coco(images=[dict(id=10**20, file_name='1.png', width=9, height=9)]), r'images\[0\]: id is 1000'),
         (coco(person('p')), r"annotations\[0\]: id is 'p'"),
         (coco(person(1, 3)), 'annotation 1: image_id 3 is not among its images'),
         (coco(person(1, category_id=7)), r'annotation 1: category_id is 7 \(expected one of \[1\]'),
@@ -180,8 +193,16 @@ def test_limits_in_training_and_none_in_a_test_set(load, log_lines):
     dataset = load(two, max_bad_images=0.5)
     assert len(dataset) == 1 and dataset.num_dropped == 1 and 'annotation 2: bbox is absent' in log_lines[-1]
     zero = coco(person(1, num_keypoints=0))
-    with pytest.raises(ValueError, match='annotation 1: num_keypoints is 0 beside 4 labelled joints'):
-        load(zero, test_mode=True)
+    far = coco(person(1, keypoints=[1e29, 30, 2, 60, 80, 2, 30, 60, 1, 90, 60, 2]))
+    twice = coco(person(1), person(9))
+    for content, message in [
+        (zero, 'annotation 1: num_keypoints is 0 beside 4 labelled joints'),
+        (far, r'annotation 1: joint 0 \(head\) is at \[1e\+29, 30.0\]'),
+        (twice, 'annotation 9: its joints are those of annotation 1'),
+    ]:
+        with pytest.raises(ValueError, match=f'a.json: 1 annotations contradict .*{message}'):
+            load(content, test_mode=True)
+    assert len(load(twice)) == 2 and 'annotation 9: its joints' in log_lines[-1]
     assert len(load(zero)) == 1 and 'The flags count' in log_lines[-1]
 
 
@@ -197,10 +218,31 @@ def score(dataset, metric):
     return metric.evaluate(len(dataset))['coco/AP']
 
 
-@pytest.mark.parametrize('change', [dict(area=0), dict(area=...), dict(keypoints=[None, None, 0] + [60, 80, 2] * 3)])
+@pytest.mark.parametrize('area', [1e-9, 0.2, 50, 7525, 1e29])
+def test_an_area_that_cannot_be_that_of_the_box_is_estimated(area):
+    own = check_coco(coco(person(1, area=area)), 'a.json', NAMES)
+    assert own.estimated_areas == {1: f'area is {area} beside a bbox of 76 x 66 pixels'}
+    scored = normalise_target(person(1, area=area), 'a.json')
+    assert scored['area'] == own.content['annotations'][0]['area'] == pytest.approx(76 * 66 * 0.53)
+    for usable in (51, 7523):
+        assert check_coco(coco(person(1, area=usable)), 'a.json', NAMES).content['annotations'][0]['area'] == usable
+        assert normalise_target(person(1, area=usable), 'a.json')['area'] == usable
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(area=0),
+        dict(area=...),
+        dict(area=1e-9),
+        dict(keypoints=[None, None, 0] + [60, 80, 2] * 3),
+        dict(keypoints=[[40, 30, 2], [60, 80, 2], [30, 60, 1], [90, 60, 2]]),
+    ],
+)
 @pytest.mark.parametrize('with_file', [False, True])
 def test_perfect_predictions_score_one_with_any_accepted_file(load, tmp_path, change, with_file):
-    dataset = load(coco(person(1, **change), person(2, 2)), test_mode=True)
+    categories = ... if 'keypoints' in change else coco()['categories']
+    dataset = load(coco(person(1, **change), person(2, 2), categories=categories), test_mode=True)
     metric = dict(type='CocoMetric', **(dict(ann_file=str(tmp_path / 'a.json')) if with_file else {}))
     assert score(dataset, METRICS.build(metric)) == pytest.approx(1.0)
 
