@@ -14,6 +14,7 @@ from posestructs.datasets.image_checks import read_size
 from posestructs.datasets.instances import box_from_joints, make_instance
 from posestructs.datasets.readers import read_lines
 from posestructs.structures.metainfo import metainfo_file
+from posestructs.utils.checks import check_choice, check_number
 
 
 @DATASETS.register_module()
@@ -50,13 +51,10 @@ class BackgroundDataset(CheckedPoseMixin, BaseCocoStyleDataset):
     METAINFO: dict = dict(from_file=metainfo_file('lsp'))
 
     def __init__(self, ann_file: str, *, box_side: float = 0.8, data_prefix: dict | None = None, **kwargs: Any) -> None:
-        if isinstance(box_side, bool) or not isinstance(box_side, (int, float)) or not 0 < box_side < float('inf'):
-            raise ValueError(f'box_side must be a number above 0, got {box_side!r}')
+        self.box_side = check_number('box_side', box_side, above=0)
         if kwargs.get('test_mode') or kwargs.get('bbox_file'):
             raise ValueError('BackgroundDataset is for training and takes neither test_mode nor bbox_file')
-        if kwargs.get('data_mode', 'topdown') != 'topdown':
-            raise ValueError(f"data_mode must be 'topdown', got {kwargs['data_mode']!r}")
-        self.box_side = box_side
+        check_choice('data_mode', kwargs.get('data_mode', 'topdown'), ('topdown',))
         super().__init__(ann_file=ann_file, data_prefix=data_prefix or dict(img='images'), **kwargs)
 
     @classmethod

@@ -14,6 +14,7 @@ from posestructs.datasets.flic_files import RAW_JOINTS, FLICPerson, read_flic
 from posestructs.datasets.instances import box_from_joints, check_finite, make_instance
 from posestructs.datasets.readers import read_ids
 from posestructs.structures.metainfo import joint_names, metainfo_file
+from posestructs.utils.checks import check_choice
 
 _METAINFO = {'raw11': 'flic_11kpt', 'body10': 'flic'}
 
@@ -62,8 +63,7 @@ class FLICDataset(CheckedPoseDataset):
     ) -> None:
         allowed = dict(split=('all', 'train', 'test'), joint_set=tuple(_METAINFO), bbox_source=('joints', 'file'))
         for key, value in dict(split=split, joint_set=joint_set, bbox_source=bbox_source).items():
-            if value not in allowed[key]:
-                raise ValueError(f'{key} must be one of {allowed[key]}, got {value!r}')
+            check_choice(key, value, allowed[key])
         self.split, self.joint_set, self.bbox_source = split, joint_set, bbox_source
         super().__init__(
             ann_file=ann_file,

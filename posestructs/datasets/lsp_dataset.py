@@ -16,6 +16,7 @@ from posestructs.datasets.instances import box_from_joints, check_finite, make_i
 from posestructs.datasets.observer_centric import to_observer_centric
 from posestructs.datasets.readers import read_ids, read_mat
 from posestructs.structures.metainfo import joint_names, metainfo_file
+from posestructs.utils.checks import check_choice
 
 _SPLITS = {'all': (1, 2000), 'train': (1, 1000), 'test': (1001, 2000)}
 
@@ -63,10 +64,8 @@ class LSPDataset(CheckedPoseDataset):
         data_prefix: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        if split not in _SPLITS:
-            raise ValueError(f'split must be one of {list(_SPLITS)}, got {split!r}')
-        if centric not in ('person', 'observer'):
-            raise ValueError(f"centric must be 'person' or 'observer', got {centric!r}")
+        check_choice('split', split, _SPLITS)
+        check_choice('centric', centric, ('person', 'observer'))
         if filename_tmpl is not None:
             check_template(filename_tmpl)
         self.split, self.centric, self.filename_tmpl = split, centric, filename_tmpl

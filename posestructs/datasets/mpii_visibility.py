@@ -22,6 +22,7 @@ from scipy.optimize import linear_sum_assignment
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.mpii_files import NUM_JOINTS
 from posestructs.datasets.readers import read_h5, read_mat
+from posestructs.utils.checks import check_choice
 
 # Upper neck and head top come from the head's box: the official file has no flag for them, the h5 calls them visible.
 UNFLAGGED = (8, 9)
@@ -82,8 +83,7 @@ def read_visibility(path: str | Path, unflagged: str = 'visible') -> dict[str, l
         FileNotFoundError: There is no such file.
         AnnotationError: It is neither, or holds a value that cannot be.
     """
-    if unflagged not in ('visible', 'unknown'):
-        raise ValueError(f"unflagged must be 'visible' or 'unknown', got {unflagged!r}")
+    check_choice('unflagged', unflagged, ('visible', 'unknown'))
     read = _read_hourglass if Path(path).is_file() and h5py.is_hdf5(path) else _read_official
     people: dict[str, list[VisiblePerson]] = {}
     for image, person in read(path):

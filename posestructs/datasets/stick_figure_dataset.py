@@ -12,8 +12,9 @@ from posestructs.datasets.converted_metainfo import ConvertedMetainfo
 from posestructs.datasets.occluder_report import report_occluders
 from posestructs.datasets.sample_seeds import SeededSamples
 from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
-from posestructs.datasets.stick_figure.scene import SceneOptions, check_number, check_real, check_size
+from posestructs.datasets.stick_figure.scene import SceneOptions, as_image_size
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
+from posestructs.utils.checks import check_choice, check_integer, check_number, invalid_value
 
 JOINT_SETS = {'lsp': 'lsp', 'mpii': 'mpii_occlusion'}  # to the metainfo file
 _MOST_SAMPLES = 2**32
@@ -52,7 +53,6 @@ class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset)
         indices, pipeline, test_mode, lazy_init, max_refetch: As in mmpose's data sets.
 
     Raises:
-        TypeError: A value of the wrong type; names the key.
         ValueError: A value that is not allowed; names the key.
     """
 
@@ -82,18 +82,17 @@ class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset)
         lazy_init: bool = False,
         max_refetch: int = 1000,
     ) -> None:
-        check_number('num_samples', num_samples, 1, _MOST_SAMPLES)
-        check_number('seed', seed, 0, 2**63 - 1)
-        check_number('start_index', start_index, 0, _MOST_SAMPLES - num_samples)
-        check_real('bbox_padding', bbox_padding, 0.1, 10.0)
-        if joint_set not in JOINT_SETS:
-            raise ValueError(f'joint_set must be one of {list(JOINT_SETS)}, got {joint_set!r}')
+        check_integer('num_samples', num_samples, 1, _MOST_SAMPLES)
+        check_integer('seed', seed, 0, 2**63 - 1)
+        check_integer('start_index', start_index, 0, _MOST_SAMPLES - num_samples)
+        check_number('bbox_padding', bbox_padding, 0.1, 10)
+        check_choice('joint_set', joint_set, JOINT_SETS)
         if data_mode != 'topdown':
-            raise ValueError(f"data_mode must be 'topdown': an image has one figure, got {data_mode!r}")
+            raise invalid_value('data_mode', data_mode, "'topdown', since an image has one figure")
         options = SceneOptions(occluder_prob, lookalike_prob, crop_prob, max_rotation, scale)
         own_name = metainfo is None
         metainfo = metainfo or dict(from_file=metainfo_file(JOINT_SETS[joint_set]))
-        artist = Artist(seed, check_size(image_size, 'image_size'), options, bbox_padding)
+        artist = Artist(seed, as_image_size('image_size', image_size), options, bbox_padding)
         self._people = LazyPeople(artist, range(start_index, start_index + num_samples), cache)
         super().__init__(
             metainfo=metainfo,

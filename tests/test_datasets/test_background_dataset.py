@@ -109,8 +109,8 @@ def test_a_bad_image_is_skipped_and_a_missing_one_told_of(folder, log_lines):
     ('changes', 'error', 'message'),
     [
         (dict(test_mode=True), ValueError, 'BackgroundDataset is for training and takes neither test_mode'),
-        (dict(data_mode='bottomup'), ValueError, "data_mode must be 'topdown', got 'bottomup'"),
-        (dict(box_side=0), ValueError, 'box_side must be a number above 0, got 0'),
+        (dict(data_mode='bottomup'), ValueError, "data_mode='bottomup', allowed: 'topdown'"),
+        (dict(box_side=0), ValueError, 'box_side=0, allowed: a finite number above 0'),
         (dict(ann_file='none.txt'), FileNotFoundError, 'none.txt'),
         (dict(ann_file='empty.txt'), AnnotationError, 'empty.txt'),
     ],

@@ -219,8 +219,8 @@ def test_lspe_has_no_official_split(lspe_folder):
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
-        (dict(split='val'), r"split must be one of \['all', 'train', 'test'\], got 'val'"),
-        (dict(centric='camera'), "centric must be 'person' or 'observer', got 'camera'"),
+        (dict(split='val'), "split='val', allowed: 'all', 'train', 'test'"),
+        (dict(centric='camera'), "centric='camera', allowed: 'person', 'observer'"),
         (dict(split='test', id_file='a.txt'), "split or id_file, not both: split='test', id_file='a.txt'"),
         (dict(bbox_padding=0), 'bbox_padding=0, allowed: a finite number above 0'),
         (dict(bbox_padding='a'), "bbox_padding='a', allowed: a finite number above 0"),

@@ -164,7 +164,7 @@ def test_files_of_something_else(tmp_path, matlab_struct):
     savemat(tmp_path / 'a.mat', dict(RELEASE=matlab_struct([dict(annolist=matlab_struct([dict(image=3)]))])))
     with pytest.raises(AnnotationError, match=r'annolist\(1\).image.name is None'):
         read_visibility(tmp_path / 'a.mat')
-    with pytest.raises(ValueError, match="unflagged must be 'visible' or 'unknown', got 'hidden'"):
+    with pytest.raises(ValueError, match="unflagged='hidden', allowed: 'visible', 'unknown'"):
         read_visibility(tmp_path / 'a.mat', 'hidden')
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import cv2
 import numpy as np
@@ -26,6 +24,7 @@ from posestructs.datasets.stick_figure.pen import Pen
 from posestructs.datasets.stick_figure.poses import Pose, sample_pose
 from posestructs.datasets.stick_figure.skeleton import JOINTS, fit_view, pose_body, sample_proportions
 from posestructs.datasets.stick_figure.sketch import FREE, Sketch
+from posestructs.utils.checks import check_integer, check_number, invalid_value
 
 SMALLEST_SIZE = 32  # pixels: below, a forearm is thinner than a pixel
 LARGEST_SIZE = 4096
@@ -43,8 +42,7 @@ class SceneOptions:
         scale: Smallest and largest share of the image that the figure spans, in the tighter direction.
 
     Raises:
-        TypeError: A value of the wrong type.
-        ValueError: A value out of range.
+        ValueError: A value of the wrong type or out of range.
     """
 
     occluder_prob: float = 0.4
@@ -55,51 +53,34 @@ class SceneOptions:
 
     def __post_init__(self) -> None:
         for key in ('occluder_prob', 'lookalike_prob', 'crop_prob'):
-            check_real(key, getattr(self, key), 0.0, 1.0)
-        check_real('max_rotation', self.max_rotation, 0.0, 180.0)
+            check_number(key, getattr(self, key), 0, 1)
+        check_number('max_rotation', self.max_rotation, 0, 180)
         if not isinstance(self.scale, (tuple, list)) or len(self.scale) != 2:
-            raise TypeError(f'scale must be a pair (smallest, largest), got {self.scale!r}')
+            raise invalid_value('scale', self.scale, 'a pair (smallest, largest)')
         low, high = self.scale
-        check_real('scale[0]', low, 0.1, 1.0)
-        check_real('scale[1]', high, low, 1.0)
+        check_number('scale[0]', low, 0.1, 1)
+        check_number('scale[1]', high, low, 1)
         object.__setattr__(self, 'scale', (float(low), float(high)))
 
 
-def check_real(key: str, value: float, low: float, high: float) -> None:
-    """Refuse anything but a finite number from ``low`` to ``high``, naming the key."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f'{key} must be a number, got {value!r}')
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f'{key} must be from {low:g} to {high:g}, got {value!r}')
-
-
-def check_number(key: str, value: int, low: int, high: int) -> None:
-    """Refuse anything but an integer from ``low`` to ``high``, naming the key."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f'{key} must be an integer, got {value!r}')
-    if not low <= value <= high:
-        raise ValueError(f'{key} must be from {low} to {high}, got {value!r}')
-
-
-def check_size(size: int | tuple[int, int], key: str = 'size') -> tuple[int, int]:
+def as_image_size(key: str, size: int | tuple[int, int]) -> tuple[int, int]:
     """Bring an image size into the form (width, height).
 
     Args:
-        size: Width and height in pixels, or one number for a square.
         key: Name of the argument, for errors.
+        size: Width and height in pixels, or one number for a square.
 
     Returns:
         tuple[int, int]: Width and height.
 
     Raises:
-        TypeError: Not one or two integers.
-        ValueError: A side below 32 or above 4096 pixels.
+        ValueError: It is not one or two integers from 32 to 4096.
     """
     sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
     if len(sides) != 2:
-        raise TypeError(f'{key} must be an integer or (width, height), got {size!r}')
+        raise invalid_value(key, size, 'an integer or (width, height)')
     for side in sides:
-        check_number(key, side, SMALLEST_SIZE, LARGEST_SIZE)
+        check_integer(key, side, SMALLEST_SIZE, LARGEST_SIZE)
     return int(sides[0]), int(sides[1])
 
 
@@ -157,12 +138,11 @@ def draw_scene(seed: int, index: int, size: tuple[int, int] = (128, 128), option
         Scene: The same for the same arguments, on every machine.
 
     Raises:
-        TypeError: A seed, index or size is not an integer.
-        ValueError: A seed, index or size is out of range.
+        ValueError: A seed, index or size is not an integer, or out of range.
     """
-    check_number('seed', seed, 0, 2**63 - 1)
-    check_number('index', index, 0, 2**32 - 1)
-    size, options = check_size(size), options or SceneOptions()
+    check_integer('seed', seed, 0, 2**63 - 1)
+    check_integer('index', index, 0, 2**32 - 1)
+    size, options = as_image_size('size', size), options or SceneOptions()
     streams = dict(zip(PURPOSES, picture_streams(seed, index, len(PURPOSES)), strict=True))
     canvas_size = (size[0] * labels.OVERSAMPLING, size[1] * labels.OVERSAMPLING)
     pose, pen = cast_person(streams, canvas_size, options)

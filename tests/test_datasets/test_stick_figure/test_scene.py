@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from posestructs.datasets.stick_figure import Scene, SceneOptions, draw_scene
-from posestructs.datasets.stick_figure.scene import check_real, check_size
+from posestructs.datasets.stick_figure.scene import as_image_size
 from posestructs.datasets.stick_figure.skeleton import JOINTS
 from posestructs.datasets.stick_figure.sketch import LOOKALIKE, OCCLUDER, OWNER
 from tests.helpers import repo_root
@@ -146,49 +146,48 @@ def test_the_face_tells_left_from_right():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match='seed must be from 0'):
+    with pytest.raises(ValueError, match='seed=-1, allowed: an integer from 0'):
         draw_scene(-1, 0)
-    with pytest.raises(ValueError, match='index must be from 0'):
+    with pytest.raises(ValueError, match='index=4294967296, allowed: an integer from 0'):
         draw_scene(0, 2**32)
-    with pytest.raises(TypeError, match='index must be an integer, got 1.5'):
+    with pytest.raises(ValueError, match='index=1.5, allowed: an integer'):
         draw_scene(0, 1.5)
-    with pytest.raises(ValueError, match='size must be from 32 to 4096, got 16'):
+    with pytest.raises(ValueError, match='size=16, allowed: an integer from 32 to 4096'):
         draw_scene(0, 0, (16, 64))
 
 
 @pytest.mark.parametrize('key', ['occluder_prob', 'lookalike_prob', 'crop_prob'])
 @pytest.mark.parametrize('value', [-0.1, 1.5, float('nan'), float('inf')])
 def test_probabilities(key, value):
-    with pytest.raises(ValueError, match=rf'{key} must be from 0 to 1, got'):
+    with pytest.raises(ValueError, match=rf'{key}=.*, allowed: a number from 0 to 1'):
         SceneOptions(**{key: value})
 
 
 @pytest.mark.parametrize(
-    ('options', 'error', 'message'),
+    ('options', 'message'),
     [
-        (dict(occluder_prob='0.5'), TypeError, "occluder_prob must be a number, got '0.5'"),
-        (dict(crop_prob=True), TypeError, 'crop_prob must be a number, got True'),
-        (dict(max_rotation=200), ValueError, 'max_rotation must be from 0 to 180, got 200'),
-        (dict(scale=0.5), TypeError, r'scale must be a pair \(smallest, largest\), got 0.5'),
-        (dict(scale=(0.9, 0.5)), ValueError, r'scale\[1\] must be from 0.9 to 1, got 0.5'),
-        (dict(scale=(0.0, 0.5)), ValueError, r'scale\[0\] must be from 0.1 to 1, got 0.0'),
+        (dict(occluder_prob='0.5'), "occluder_prob='0.5', allowed: a number from 0 to 1"),
+        (dict(crop_prob=True), 'crop_prob=True, allowed: a number from 0 to 1'),
+        (dict(max_rotation=200), 'max_rotation=200, allowed: a number from 0 to 180'),
+        (dict(scale=0.5), r'scale=0.5, allowed: a pair \(smallest, largest\)'),
+        (dict(scale=(0.9, 0.5)), r'scale\[1\]=0.5, allowed: a number from 0.9 to 1'),
+        (dict(scale=(0.0, 0.5)), r'scale\[0\]=0.0, allowed: a number from 0.1 to 1'),
     ],
 )
-def test_other_options(options, error, message):
-    with pytest.raises(error, match=message):
+def test_other_options(options, message):
+    with pytest.raises(ValueError, match=message):
         SceneOptions(**options)
 
 
 def test_sizes():
-    assert check_size(64) == (64, 64) and check_size([64, 96]) == (64, 96)
+    assert as_image_size('size', 64) == (64, 64) and as_image_size('size', [64, 96]) == (64, 96)
     for bad in (31, (64, 31), 0, -5, 5000):
-        with pytest.raises(ValueError, match='image_size must be from 32 to 4096'):
-            check_size(bad, 'image_size')
+        with pytest.raises(ValueError, match='image_size=.*, allowed: an integer from 32 to 4096'):
+            as_image_size('image_size', bad)
     for bad in (64.0, '64', (64, 64, 3), None, True):
-        with pytest.raises(TypeError, match='image_size must be an integer'):
-            check_size(bad, 'image_size')
+        with pytest.raises(ValueError, match='image_size=.*, allowed: an integer'):
+            as_image_size('image_size', bad)
 
 
 def test_limits_belong_to_the_range():
     assert SceneOptions(occluder_prob=0, lookalike_prob=1, max_rotation=180, scale=[1, 1]).scale == (1.0, 1.0)
-    check_real('x', 3, 3, 3)
