@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posestructs.evaluation.joint_names import as_names, check_column, find_joints
+from posestructs.utils.checks import invalid_value
 
 _SIDE_TOKEN = re.compile(r'(^|[_\- ])(left|right|l|r)(?=$|[_\- ])', re.IGNORECASE)
 
@@ -55,12 +56,12 @@ def find_groups(groups: Any, meta: Mapping[str, Any], metric: str) -> dict[str, 
     if groups is None:
         groups = mirrored_groups(meta)
     if not isinstance(groups, Mapping):
-        raise ValueError(f'{metric}: joint_groups must be a dict of column name to joint names, got {groups!r}')
+        raise invalid_value(f'{metric}.joint_groups', groups, 'a dict of column name to joint names')
     found = {}
     for name, joints in groups.items():
         check_column(name, metric, 'joint_groups')
         names = as_names(joints)
         if names is None:
-            raise ValueError(f'{metric}: joint_groups[{name!r}] must be a list of joint names, got {joints!r}')
+            raise invalid_value(f'{metric}.joint_groups[{name!r}]', joints, 'a list of joint names')
         found[name] = find_joints(names, meta['keypoint_name2id'], metric, f'joint_groups[{name!r}]')
     return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from posestructs.evaluation.tables import COUNTS
+from posestructs.utils.checks import invalid_value
 
 
 def name_to_id(meta: Mapping[str, Any] | None, metric: str) -> dict[str, int]:
@@ -94,7 +95,7 @@ def check_pair(pair: Any, metric: str, key: str = 'torso_pair') -> tuple[str, st
     """
     is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(n, str) for n in pair)
     if not is_pair or pair[0] == pair[1]:
-        raise ValueError(f'{metric}: {key} must be two different joint names, got {pair!r}')
+        raise invalid_value(f'{metric}.{key}', pair, 'two different joint names')
     return pair[0], pair[1]
 
 

@@ -17,7 +17,7 @@ from posestructs.evaluation.occlusion import OCCLUDED, UNKNOWN, split_masks
 from posestructs.evaluation.pck import PCK
 from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
 from posestructs.evaluation.tables import format_table
-from posestructs.utils.checks import check_choice, check_integer
+from posestructs.utils.checks import check_choice, check_integer, invalid_value
 from posestructs.utils.files import atomic_write
 
 FIELDS = ('keypoints_correct', 'keypoint_scores')
@@ -56,7 +56,7 @@ class KeypointCalibration(PeopleMetric):
         base = dict(type='TorsoPCK', thr=0.2) if base is None else base
         self.base = METRICS.build(base) if isinstance(base, Mapping) else base
         if not isinstance(self.base, PCK) or len(self.base.thr) != 1:
-            raise ValueError(f'{self.name}: base must be the config of a PCK with one threshold, got {base!r}')
+            raise invalid_value(f'{self.name}.base', base, 'the config of a PCK with one threshold')
         self.field = check_choice(f'{self.name}.field', field, (None, *FIELDS))
         self.bins = check_integer(f'{self.name}.bins', bins, 2)
         self.out_dir = out_dir

@@ -14,6 +14,7 @@ from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
 from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
+from posestructs.utils.checks import invalid_value
 
 VISIBLE, OCCLUDED, UNKNOWN = 0, 1, -1
 
@@ -39,7 +40,7 @@ def split_masks(labelled: np.ndarray, occluded: np.ndarray) -> dict[str, np.ndar
     }
     stray = labelled & ~(parts['visible'] | parts['occluded'] | parts['unknown'])
     if stray.any():
-        raise ValueError(f'keypoints_occluded must be 0, 1 or -1, got {np.unique(occluded[stray]).tolist()}')
+        raise invalid_value('keypoints_occluded', np.unique(occluded[stray]).tolist(), '0, 1, -1')
     return parts
 
 
@@ -69,7 +70,7 @@ class OcclusionSplitPCK(PeopleMetric):
         self.base = METRICS.build(base) if isinstance(base, Mapping) else base
         if not isinstance(self.base, PCK):
             raise TypeError(
-                f'{self.name}: base must be the config of a PCK (TorsoPCK, HeadPCK, BoxPCK, PDJ), got {base!r}; for '
+                f'{self.name}.base={base!r}, allowed: the config of a PCK (TorsoPCK, HeadPCK, BoxPCK, PDJ); for '
                 "mmpose's MpiiPCKAccuracy write dict(type='HeadPCK', thr=0.5, offset=1.0, exclude=['pelvis', 'thorax'])"
             )
         if self.base.prefix:

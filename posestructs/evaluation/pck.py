@@ -20,6 +20,7 @@ import numpy as np
 from posestructs.evaluation.joint_groups import find_groups
 from posestructs.evaluation.joint_names import find_joints
 from posestructs.evaluation.people_metric import MIN_LENGTH, People, PeopleMetric, check_min_length, check_thresholds
+from posestructs.utils.checks import invalid_value
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class PCK(PeopleMetric):
         super().__init__(**kwargs)
         self.thr = check_thresholds(thr, self.name)
         if isinstance(exclude, str):
-            raise ValueError(f'{self.name}: exclude must be a list of joint names, got {exclude!r}')
+            raise invalid_value(f'{self.name}.exclude', exclude, 'a list of joint names')
         self.joint_groups, self.exclude = joint_groups, tuple(exclude)
         self.min_length = check_min_length(min_length, self.name)
         self.groups: dict[str, tuple[int, ...]] = {}

@@ -19,6 +19,7 @@ from mmengine.logging import print_log
 from posestructs.evaluation.joint_names import name_to_id
 from posestructs.evaluation.shipped_metainfo import complete
 from posestructs.evaluation.tables import metrics_table
+from posestructs.utils.checks import check_number, invalid_value, is_number
 
 People = dict[str, np.ndarray]
 
@@ -47,17 +48,15 @@ def check_thresholds(thr: float | Sequence[float], metric: str) -> tuple[float, 
     """
     values = (thr,) if isinstance(thr, Real) else thr
     good = isinstance(values, (list, tuple)) and len(values) > 0
-    good = good and all(isinstance(t, Real) and 0 < t < np.inf for t in values)
+    good = good and all(is_number(t) and t > 0 for t in values)
     if not good or len({f'{t:g}' for t in values}) < len(values):
-        raise ValueError(f'{metric}: thr must be one or more different finite numbers above 0, got {thr!r}')
+        raise invalid_value(f'{metric}.thr', thr, 'one or more different finite numbers above 0')
     return tuple(float(t) for t in values)
 
 
 def check_min_length(min_length: float, metric: str) -> float:
     """Shortest reference length in pixels; ValueError where it is not a number above 0."""
-    if not isinstance(min_length, Real) or not 0 < min_length < np.inf:
-        raise ValueError(f'{metric}: min_length must be a number of pixels above 0, got {min_length!r}')
-    return float(min_length)
+    return float(check_number(f'{metric}.min_length', min_length, above=0))
 
 
 def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> People:

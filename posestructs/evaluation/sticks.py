@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from posestructs.evaluation.joint_names import as_names, check_column, find_joints
+from posestructs.utils.checks import invalid_value
 
 SIDES = ('left', 'right', None)
 
@@ -33,9 +34,9 @@ def check_sticks(sticks: Any, metric: str) -> list[dict]:
         ValueError: A description is malformed, or two have the same name and side.
     """
     if not isinstance(sticks, (list, tuple)) or not sticks:
-        raise ValueError(f'{metric}: sticks must be a non-empty list of dicts, got {sticks!r}')
+        raise invalid_value(f'{metric}.sticks', sticks, 'a list of dicts, at least one')
     checked = []
-    for s in sticks:
+    for i, s in enumerate(sticks):
         ends = s.get('ends') if isinstance(s, Mapping) else None
         names = [as_names(e) for e in ends] if isinstance(ends, (tuple, list)) and len(ends) == 2 else [None]
         if (
@@ -44,9 +45,11 @@ def check_sticks(sticks: Any, metric: str) -> list[dict]:
             or not isinstance(s.get('name'), str)
             or s.get('side') not in SIDES
         ):
-            raise ValueError(
-                f'{metric}: a stick must be dict(name=str, side={"|".join(map(repr, SIDES))}, ends=(A, B)) with A and '
-                f'B a joint name or several, A not B, got {s!r}'
+            raise invalid_value(
+                f'{metric}.sticks[{i}]',
+                s,
+                f'dict(name=str, side={"|".join(map(repr, SIDES))}, ends=(A, B)) with A and B a joint name or several, '
+                'A not B',
             )
         check_column(s['name'], metric, 'sticks')
         checked.append(dict(name=s['name'], side=s.get('side'), ends=tuple(names)))

@@ -226,7 +226,7 @@ def _check(deformation: Deformation) -> None:
 def _check_mirror(deformation: Deformation) -> None:
     tree, types, count = deformation.tree, deformation.mirror_types, deformation.num_types
     if types.min() < 0 or types.max() >= count:
-        raise ValueError(f'mirror_types must be 0 to {count - 1}, got {types.min()} to {types.max()}')
+        raise ValueError(f'mirror_types={types.min()} to {types.max()}, allowed: 0 to {count - 1}')
     for v, image in enumerate(tree.mirror):
         if (types[image][types[v]] != np.arange(count)).any():
             raise ValueError(f'mirror_types of {tree.names[v]!r} do not lead back: {types[v].tolist()}')

@@ -32,7 +32,7 @@ def test_masks_by_hand():
     assert {k: v.astype(int).tolist() for k, v in parts.items()} == {
         'visible': [[1, 0, 0, 0, 0]], 'occluded': [[0, 1, 0, 0, 0]], 'unknown': [[0, 0, 1, 0, 0]],
     }  # fmt: skip
-    with pytest.raises(ValueError, match=r'must be 0, 1 or -1, got \[2.0\]'):
+    with pytest.raises(ValueError, match=r'keypoints_occluded=\[2.0\], allowed: 0, 1, -1'):
         split_masks([[1, 1]], [[0.0, 2.0]])
 
 
@@ -157,14 +157,14 @@ def test_it_splits_a_curve_too(tmp_path, lsp_meta, samples_of, evaluate):
 
 def test_wrong_values_and_shapes_raise(lsp_meta, samples_of, evaluate):
     gt, pred = few(range(2))
-    with pytest.raises(ValueError, match=r'must be 0, 1 or -1, got \[0.5\]'):
+    with pytest.raises(ValueError, match=r'keypoints_occluded=\[0.5\], allowed: 0, 1, -1'):
         evaluate([SPLIT], lsp_meta, samples_of(pred, gt, keypoints_occluded=np.full((2, 14), 0.5)))
     with pytest.raises(ValueError, match=r'keypoints_occluded must be \(1, 14\), got \(1, 16\)'):
         evaluate([SPLIT], lsp_meta, samples_of(pred, gt, keypoints_occluded=np.zeros((2, 16))))
 
 
 def test_bad_base_fails_at_build():
-    with pytest.raises(TypeError, match="base must be the config of a PCK.*type='HeadPCK', thr=0.5, offset=1.0"):
+    with pytest.raises(TypeError, match="base=.*allowed: the config of a PCK.*type='HeadPCK', thr=0.5, offset=1.0"):
         METRICS.build(dict(type='OcclusionSplitPCK', base=dict(type='MpiiPCKAccuracy')))
     with pytest.raises(ValueError, match="give prefix='a' to OcclusionSplitPCK"):
         METRICS.build(dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK', prefix='a')))

@@ -169,7 +169,7 @@ def flipped(values, v, value):
     [
         (dict(variances=-VARIANCES), 'variances and frequencies must be at least 0'),
         (dict(frequencies=np.full((4, 2), 0.4)), 'frequencies of each part must sum to 1'),
-        (dict(mirror_types=[[0, 2], [1, 0], [0, 1], [0, 1]]), 'mirror_types must be 0 to 1, got 0 to 2'),
+        (dict(mirror_types=[[0, 2], [1, 0], [0, 1], [0, 1]]), 'mirror_types=0 to 2, allowed: 0 to 1'),
         (
             dict(mirror_types=[[0, 1], [1, 0], [1, 1], [0, 0]]),
             "mirror_types of 'left' do not lead back",

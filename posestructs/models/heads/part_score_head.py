@@ -305,7 +305,7 @@ class PartScoreHead(BaseHead):
 def _agree(decoder: Any, tree: Any, num_types: int | None) -> tuple[KinematicTree, int]:
     """Tree and number of types, which head and decoder must agree on."""
     if decoder is not None and not isinstance(decoder, PartScoreMap):
-        raise TypeError(f'PartScoreHead.decoder must be a PartScoreMap, got {type(decoder).__name__}')
+        raise TypeError(f'PartScoreHead.decoder={type(decoder).__name__}, allowed: a PartScoreMap')
     if decoder is None and tree is None:
         raise ValueError('PartScoreHead needs a tree, or a decoder that has one')
     own = decoder.tree if tree is None else build_tree(tree)

@@ -271,7 +271,7 @@ def test_bad_arguments(kwargs, message):
 
 
 def test_decoder_of_another_kind():
-    with pytest.raises(TypeError, match='must be a PartScoreMap, got MSRAHeatmap'):
+    with pytest.raises(TypeError, match='decoder=MSRAHeatmap, allowed: a PartScoreMap'):
         head(decoder=dict(type='MSRAHeatmap', sigma=2, **SIZES))
 
 
