@@ -1,5 +1,5 @@
 # Runtime of models with one optimizer: mmpose's default_runtime.py, written out, with the hooks of this project.
-# adversarial_runtime.py repeats it for models with discriminators.
+# adversarial_runtime.py repeats it for models with discriminators: a new hook goes into both files.
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
 
 default_scope = 'mmpose'

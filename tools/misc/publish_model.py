@@ -160,11 +160,11 @@ def compare(cfg: Config, args: argparse.Namespace, state: dict[str, Tensor], dat
     changed = (seen[0].maps - seen[1].maps).abs().max().item()
     largest = seen[0].maps.abs().max().item()
     moved = float((np.abs(seen[0].joints - seen[1].joints) / seen[0].cell).max())
-    told = f'largest difference of maps {changed:.2g} (of {largest:.2g}), of joints {moved:.2g} cells'
+    difference = f'largest difference of maps {changed:.2g} (of {largest:.2g}), of joints {moved:.2g} cells'
     # a NaN fails the comparisons, too
     if not (changed <= (MOST_CHANGED * largest if args.fp16 else 0) and moved <= MOST_MOVED):
-        raise UsageError(f'{args.checkpoint}: the published model would not be the same: {told}')
-    return told
+        raise UsageError(f'{args.checkpoint}: the published model would not be the same: {difference}')
+    return difference
 
 
 @report_usage_errors

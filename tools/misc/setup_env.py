@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Set up a virtual environment with everything posestructs needs; the system's Python is only read.
+"""Set up a virtual environment with everything posestructs needs; the system's Python is not changed.
 
-Each step leaves a stamp with a hash of what it installed: a finished step is skipped, an interrupted one is done again,
-and a step whose requirements changed is repeated together with those after it.
+Each step records a hash of its requirements. A finished step is skipped, an interrupted one is repeated, and a step
+whose requirements have changed is repeated together with all later steps.
 
     python3 tools/misc/setup_env.py [--venv .venv] [--torch "torch==2.13.0"]
 """
@@ -26,7 +26,7 @@ TESTED, ALLOWED = (3, 11), ((3, 10), (3, 11), (3, 12))
 
 
 class Step(NamedTuple):
-    """One call of pip."""
+    """A call of pip."""
 
     name: str
     says: str
@@ -35,13 +35,13 @@ class Step(NamedTuple):
 
 
 def steps(torch: str) -> list[Step]:
-    """List what is installed, in order.
+    """List the installation steps in order.
 
     Args:
         torch: Requirement of the torch build, with pip options if any.
 
     Returns:
-        list[Step]: One pip call each.
+        list[Step]: Steps of one pip call each.
     """
     req = 'requirements/'
     return [
@@ -70,10 +70,10 @@ def steps(torch: str) -> list[Step]:
 
 
 def missing_from_system() -> list[str]:
-    """Look for what pip cannot bring.
+    """Find requirements that are missing and that pip cannot install.
 
     Returns:
-        list[str]: One sentence for each thing that is missing; empty where all is there.
+        list[str]: One phrase for each missing requirement; empty if nothing is missing.
     """
     missing = []
     version = sys.version_info[:2]
@@ -95,7 +95,7 @@ def missing_from_system() -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of every call: pip's own settings stay, nothing else can reach outside the venv."""
+    """Return the environment variables of every call, without those that reach outside the venv."""
     env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME', 'PIP_USER', 'PIP_TARGET')}
     return env | {'PYTHONNOUSERSITE': '1', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
 
@@ -111,7 +111,7 @@ def works(python: Path) -> bool:
 
 
 def make_venv(venv: Path) -> None:
-    """Create the environment, or create it afresh where an earlier attempt was interrupted."""
+    """Create the environment, or recreate it if an earlier attempt was interrupted."""
     python = venv / 'bin' / 'python'
     if works(python):
         call = [str(python), '-c', 'import sys; print("{}.{}".format(*sys.version_info))']
@@ -127,7 +127,7 @@ def make_venv(venv: Path) -> None:
 
 
 def digest(step: Step, before: str) -> str:
-    """Hash what a step installs; the hash of the step before goes in, so that a change repeats all later steps."""
+    """Hash a step and the hash of the step before it, so that a change repeats all later steps."""
     h = hashlib.sha256(repr((before, step.arguments, sys.version_info[:2])).encode())
     for name in step.files:
         h.update((ROOT / name).read_bytes())
@@ -135,23 +135,28 @@ def digest(step: Step, before: str) -> str:
 
 
 def run_step(step: Step, venv: Path, stamp: str) -> bool:
-    """Run one step unless its stamp is there.
+    """Run a step unless its recorded hash is up to date.
+
+    Args:
+        step: The step.
+        venv: Folder of the virtual environment.
+        stamp: Hash of the step.
 
     Returns:
-        bool: Whether anything was done.
+        bool: True if the step was run.
     """
     done = venv / '.posestructs' / f'{step.name}.done'
     begun = done.with_suffix('.begun')
     if done.is_file() and done.read_text() == stamp:
         return False
-    # what an interrupted pip left half-copied may look installed to the next one
+    # a package that an interrupted pip copied in part may look installed to the next call
     again = ['--force-reinstall'] if begun.is_file() else []
     done.parent.mkdir(exist_ok=True)
     begun.touch()
     done.unlink(missing_ok=True)
     say(f'installing {step.says}' + (' (again, after an interruption)' if again else ''))
     call = [str(venv / 'bin' / 'python'), '-m', 'pip', 'install', '--quiet', *again, *step.arguments]
-    # without the version, pip's resolver complains of requirements that are left out on purpose: see openmmlab.txt
+    # the output is shown on failure only: pip warns of requirements that are left out on purpose, see openmmlab.txt
     with tempfile.TemporaryFile('w+') as log:
         if subprocess.run(call, cwd=ROOT, env=environment(), stdout=log, stderr=subprocess.STDOUT).returncode:
             log.seek(0)
@@ -163,8 +168,8 @@ def run_step(step: Step, venv: Path, stamp: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
-    parser.add_argument('--torch', default='torch==2.13.0')
+    parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='folder of the virtual environment')
+    parser.add_argument('--torch', default='torch==2.13.0', help='requirement of torch, with pip options if any')
     args = parser.parse_args()
     venv = args.venv if args.venv.is_absolute() else ROOT / args.venv
     if missing := missing_from_system():
