@@ -1,6 +1,6 @@
 # Runtime of models with discriminators: default_runtime.py with three more hooks, averages of the discriminators'
-# values in the log, and a model wrapper for distributed training. Everything else is the same:
-# a new hook goes into both files.
+# values in the log, and a model wrapper for distributed training. Everything else is the
+# same: a new hook goes into both files.
 custom_imports = dict(imports=['posestructs'], allow_failed_imports=False)
 
 default_scope = 'mmpose'

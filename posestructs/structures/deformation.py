@@ -213,8 +213,10 @@ def _check(deformation: Deformation) -> None:
     expected = dict(offsets=(*shape, 2), variances=(*shape, 2), mirror_types=shape, frequencies=shape)
     for key, wanted in expected.items():
         array = getattr(deformation, key)
-        if array.shape != wanted or not shape[1] or not np.isfinite(array).all():
-            raise ValueError(f'{key} must be finite numbers of shape {wanted} for this tree, got shape {array.shape}')
+        if array.shape != wanted or not shape[1]:
+            raise ValueError(f'{key}.shape={array.shape}, allowed: {wanted} for this tree, at least one type')
+        if not np.isfinite(array).all():
+            raise ValueError(f'{key} holds NaN or infinity, allowed: finite numbers')
     if (deformation.variances < 0).any() or (deformation.frequencies < 0).any():
         raise ValueError('variances and frequencies must be at least 0')
     if not np.allclose(deformation.frequencies.sum(axis=1), 1, atol=1e-3):

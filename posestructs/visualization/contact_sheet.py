@@ -43,7 +43,7 @@ def contact_sheet(
         raise ValueError(f'{len(titles)} titles for {len(images)} images')
     for i, image in enumerate(images):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f'images[{i}] must be (h, w, 3) uint8, got {image.shape} {image.dtype}')
+            raise ValueError(f'images[{i}]={image.shape} {image.dtype}, allowed: (h, w, 3) uint8')
     head = _TITLE_HEIGHT if titles is not None else 0
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
     columns = min(columns, len(images))

@@ -60,7 +60,7 @@ def draw_pose(
         ValueError: ``image`` is not (H, W, 3) uint8, or an array or colour list does not fit the joints.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f'image must be (H, W, 3) uint8, got {image.shape} {image.dtype}')
+        raise ValueError(f'image={image.shape} {image.dtype}, allowed: (H, W, 3) uint8')
     canvas = enlarge(image, scale)
     points = np.asarray(keypoints, dtype=np.float64)
     points = points[..., :2].reshape(-1, *points.shape[-2:-1], 2)

@@ -152,8 +152,8 @@ def test_files_with_other_arrays_are_refused(tmp_path):
         with pytest.raises(ValueError, match=f'types.json.*{message}'):
             Deformation.load(path, TREE)
 
-    refused(r'offsets must be finite numbers of shape \(4, 1, 2\)', offsets=[[[0, 0]]] * 3)
-    refused('variances must be finite', variances=[[[float('nan')] * 2] * 2] * 4)
+    refused(r'offsets.shape=.*, allowed: \(4, 1, 2\) for this tree', offsets=[[[0, 0]]] * 3)
+    refused('variances holds NaN or infinity, allowed: finite numbers', variances=[[[float('nan')] * 2] * 2] * 4)
     refused('aspect_ratio=.wide., allowed: a finite number above 0', aspect_ratio='wide')
     refused('could not convert string to float', offsets='zero')
 
@@ -177,7 +177,7 @@ def flipped(values, v, value):
         (dict(offsets=flipped(OFFSETS, 3, 0.2)), "offsets of 'left' are not those of 'right' mirrored"),
         (dict(offsets=flipped(OFFSETS, 0, 0.2)), "offsets of 'neck' are not those of 'neck' mirrored"),
         (dict(mirror_types=[[0, 1]] * 4), "offsets of 'hip' are not those of 'hip' mirrored"),
-        (dict(tree=build_tree(dict(from_file='lsp-26.py'))), r'must be finite numbers of shape \(26, 2, 2\)'),
+        (dict(tree=build_tree(dict(from_file='lsp-26.py'))), r'shape=.*, allowed: \(26, 2, 2\) for this tree'),
         (dict(aspect_ratio=0), 'aspect_ratio=0, allowed: a finite number above 0'),
         (dict(tree=changed(parents=[-1, 0, 0, 1])), 'types need a tree that is its own mirror image'),
     ],

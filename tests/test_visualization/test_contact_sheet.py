@@ -60,7 +60,7 @@ def test_what_does_not_fit_is_refused():
         contact_sheet([])
     with pytest.raises(ValueError, match='1 titles for 2 images'):
         contact_sheet([picture(1)] * 2, titles=['a'])
-    with pytest.raises(ValueError, match=r'images\[1\] must be \(h, w, 3\) uint8, got \(3, 3\) float64'):
+    with pytest.raises(ValueError, match=r'images\[1\]=\(3, 3\) float64, allowed: \(h, w, 3\) uint8'):
         contact_sheet([picture(1), np.zeros((3, 3))])
     with pytest.raises(ValueError, match='columns=0'):
         contact_sheet([picture(1)], 0)

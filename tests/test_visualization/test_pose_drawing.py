@@ -135,7 +135,7 @@ def test_indices_are_written():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r'image must be \(H, W, 3\) uint8, got \(80, 80, 3\) float64'):
+    with pytest.raises(ValueError, match=r'image=\(80, 80, 3\) float64, allowed: \(H, W, 3\) uint8'):
         draw_pose(gray() * 1.0, POINTS)
     with pytest.raises(ValueError, match=r'visible has the shape \(2,\), expected \(1, 3\) or \(3,\)'):
         draw_pose(gray(), POINTS, np.ones(2))

@@ -118,7 +118,7 @@ class LazyPeople(Sequence):
             try:
                 positions = [operator.index(position) for position in indices]
             except TypeError:
-                raise TypeError(f'indices must be an integer or a sequence of integers, got {indices!r}') from None
+                raise TypeError(f'indices={indices!r}, allowed: an integer or a sequence of integers') from None
             outside = [position for position in positions if not -count <= position < count]
             if outside:
                 raise IndexError(f'indices has {outside[0]}, there are {count} persons')

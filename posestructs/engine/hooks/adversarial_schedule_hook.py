@@ -15,7 +15,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
 from posestructs.engine.hooks.adversarial_model import adversarial_model, batch_begins, discriminator_names
-from posestructs.utils.checks import check_bool, check_integer, is_integer
+from posestructs.utils.checks import check_bool, check_integer, invalid_value, is_integer
 
 Interval = tuple[int, float]
 # names under which the weights of the paper's discriminators are logged
@@ -163,8 +163,9 @@ def _interval(name: str, times: Any) -> Interval:
     pair = isinstance(times, Sequence) and not isinstance(times, str) and len(times) == 2
     begin, end = times if pair else (None, None)
     if not is_integer(begin) or begin < 0 or not (end is None or is_integer(end) and end > begin):
-        raise ValueError(
-            f'AdversarialScheduleHook: freeze[{name!r}]={times!r}, allowed: (begin, end), integers of at least 0 with '
-            'end above begin, or None for the end of training'
+        raise invalid_value(
+            f'AdversarialScheduleHook.freeze[{name!r}]',
+            times,
+            '(begin, end), integers of at least 0 with end above begin, or None for the end of training',
         )
     return begin, math.inf if end is None else end

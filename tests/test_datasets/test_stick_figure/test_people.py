@@ -73,10 +73,10 @@ def test_selection_draws_nobody_and_keeps_the_order():
         ([], ValueError, 'leaves none'),
         ([50], IndexError, 'indices has 50, there are 50 persons'),
         ([-51], IndexError, 'indices has -51'),
-        ('abc', TypeError, 'indices must be an integer or a sequence of integers'),
-        (1.5, TypeError, 'indices must be an integer'),
-        ([1, 2.5], TypeError, 'indices must be an integer'),
-        (True, TypeError, 'indices must be an integer'),
+        ('abc', TypeError, 'indices=.*, allowed: an integer or a sequence of integers'),
+        (1.5, TypeError, 'indices=.*, allowed: an integer'),
+        ([1, 2.5], TypeError, 'indices=.*, allowed: an integer'),
+        (True, TypeError, 'indices=.*, allowed: an integer'),
     ],
 )
 def test_wrong_selections(indices, error, message):
