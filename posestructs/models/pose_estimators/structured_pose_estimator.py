@@ -53,7 +53,9 @@ class StructuredPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
     ) -> None:
         super().__init__(backbone, neck, head, **kwargs)
         if not self.with_head or not isinstance(self.head, PartScoreHead):
-            raise TypeError(f'StructuredPoseEstimator.head={getattr(self, "head", None)}, allowed: a PartScoreHead')
+            raise TypeError(
+                f'StructuredPoseEstimator.head={type(getattr(self, "head", None)).__name__}, allowed: a PartScoreHead'
+            )
         if self.with_neck:
             _check_neck(self.neck, self.head)
         self.pyramid_scales = _scales(self.test_cfg.get('pyramid_scales'))
