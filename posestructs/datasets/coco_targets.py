@@ -33,7 +33,7 @@ def normalise_target(ann: Mapping[str, Any], path: str) -> dict[str, Any]:
         AnnotationError: A labelled joint or the box has no finite coordinates, or the id is negative.
     """
     ann = dict(ann, iscrowd=int(ann.get('iscrowd') or 0))
-    if ann.get('id') is not None and ann['id'] < 0:  # xtcocotools takes it for "not matched"
+    if isinstance(ann.get('id'), Real) and ann['id'] < 0:  # xtcocotools takes it for "not matched"
         raise AnnotationError(path, f'annotation id {ann["id"]}', 'ids from 0')
     keypoints = flat_keypoints(ann.get('keypoints'))
     if keypoints:

@@ -218,6 +218,11 @@ def score(dataset, metric):
     return metric.evaluate(len(dataset))['coco/AP']
 
 
+def test_the_metric_refuses_ids_that_it_cannot_match():
+    with pytest.raises(AnnotationError, match=r'annotation id -1 \(expected ids from 0'):
+        normalise_target(person(-1), 'a.json')
+
+
 @pytest.mark.parametrize('area', [1e-9, 0.2, 50, 7525, 1e29])
 def test_an_area_that_cannot_be_that_of_the_box_is_estimated(area):
     own = check_coco(coco(person(1, area=area)), 'a.json', NAMES)
