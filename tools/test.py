@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.engine.hooks import AnnotationCheckHook, CheckpointCheckHook, OcclusionTruthHook
 from posestructs.utils import cli
+from posestructs.utils.build_errors import short_build_errors
 from posestructs.utils.files import atomic_write
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -98,12 +99,13 @@ def main() -> None:
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
-    runner = Runner.from_cfg(cfg)
-    # not in the config, whose text stands for what a run does: these only look beforehand
-    runner.register_hook(OcclusionTruthHook())
-    runner.register_hook(AnnotationCheckHook())
-    runner.register_hook(CheckpointCheckHook())
-    metrics = runner.test()
+    with short_build_errors(cfg.work_dir):
+        runner = Runner.from_cfg(cfg)
+        # not in the config, whose text stands for what a run does: these only look beforehand
+        runner.register_hook(OcclusionTruthHook())
+        runner.register_hook(AnnotationCheckHook())
+        runner.register_hook(CheckpointCheckHook())
+        metrics = runner.test()
     if args.out and is_main_process():
         text = mmengine.dump(metrics, file_format=Path(args.out).suffix[1:])
         atomic_write(args.out, text if isinstance(text, bytes) else text.encode())

@@ -18,6 +18,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.engine.hooks import AnnotationCheckHook, CheckpointCheckHook, InterruptHook, OcclusionTruthHook
 from posestructs.engine.pretrained_sources import check_pretrained_sources
 from posestructs.utils import cli
+from posestructs.utils.build_errors import short_build_errors
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
 from posestructs.utils.downloads import is_address
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
@@ -79,6 +80,14 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
 
 
+def check_length(cfg: Config) -> None:
+    """Refuse a training of no steps, which mmengine would end without a word."""
+    for key in ('max_epochs', 'max_iters'):
+        value = cfg.train_cfg.get(key)
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            raise UsageError(f'train_cfg.{key}={value!r}, allowed: an integer of at least 1')
+
+
 def choose_checkpoint(cfg: Config, start: str | None) -> list[str]:
     """Settle what a run that resumes goes on from.
 
@@ -132,6 +141,7 @@ def main() -> None:
     start = cfg.get('load_from')
     merge_args(cfg, args)
     cli.require_keys(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    check_length(cfg)
     if cfg.get('tensorboard'):
         cli.use_tensorboard(cfg)
     if args.wandb:
@@ -144,7 +154,8 @@ def main() -> None:
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
-    with work_dir_lock(cfg.work_dir) if is_main_process() else nullcontext():
+    lock = work_dir_lock(cfg.work_dir) if is_main_process() else nullcontext()
+    with short_build_errors(cfg.work_dir), lock:
         train(cfg, notes)
     disconnect_ranks()
 

@@ -101,6 +101,30 @@ def test_a_second_press_stops_at_once(main, tiny, tmp_path, capfd):
     assert not list((tmp_path / 'w').glob('*.pth'))
 
 
+@pytest.mark.parametrize(
+    'slip, message',
+    [
+        ('train_cfg.max_epochs=0', 'train_cfg.max_epochs=0, allowed: an integer of at least 1'),
+        ('train_cfg.max_epoch=1', "the train loop cannot be built: TypeError: .*'max_epoch'"),
+        ('optim_wrapper.optimizer.lr=abc', 'Adam cannot be built: TypeError: '),
+        ('train_dataloader.batch_size=0', 'the dataloader cannot be built: .*batch_size=0'),
+    ],
+)
+def test_a_slip_in_the_options_is_one_line_and_leaves_nothing(slip, message, main, tiny, tmp_path):
+    with pytest.raises(SystemExit, match=f'^train.py: error: .*{message}') as error:
+        main('train.py', tiny, '--work-dir', tmp_path / 'w', '--cfg-options', slip)
+    assert '\n' not in str(error.value) and not list(tmp_path.iterdir())
+
+
+def test_a_damaged_annotation_file_is_one_line(main, tiny, tmp_path):
+    (tmp_path / 'a.json').write_text('[{"image": ')
+    torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
+    options = ['--cfg-options', f'test_dataloader.dataset.ann_file={tmp_path}/a.json']
+    with pytest.raises(SystemExit, match='^test.py: error: .*MpiiDataset cannot be built: ') as error:
+        main('test.py', tiny, tmp_path / 'weights.pth', '--work-dir', tmp_path / 'w', *options)
+    assert '\n' not in str(error.value)
+
+
 @pytest.mark.parametrize('tool', ['train.py', 'test.py'])
 def test_missing_data_are_one_line_and_nothing_is_written(tool, main, tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -146,10 +146,14 @@ def test_testing(trained):
 def test_crash_leaves_traceback_and_terminal_whole(tmp_path):
     """A training that counts iterations, and fails in its first validation."""
     config = tmp_path / 'crash.py'
+    (tmp_path / 'cut').mkdir()
+    for image in (data_root() / 'mpii-sample' / 'images').iterdir():
+        content = image.read_bytes()
+        (tmp_path / 'cut' / image.name).write_bytes(content[: len(content) // 2])
     config.write_text(
         f"_base_ = ['{TINY}']\n"
         'train_cfg = dict(_delete_=True, by_epoch=False, max_iters=4, val_interval=2)\n'
-        "val_dataloader = dict(dataset=dict(data_prefix=dict(img='absent/')))\n"
+        f"val_dataloader = dict(dataset=dict(data_prefix=dict(img='{tmp_path / 'cut'}/')))\n"
     )
     status, output = on_a_terminal('train.py', config, '--work-dir', tmp_path / 'w')
     assert status == 1
@@ -157,7 +161,7 @@ def test_crash_leaves_traceback_and_terminal_whole(tmp_path):
     screen.feed(output)
     assert any(re.match(r'train [━╸╺]+ +2/4 loss 0', row) for row in screen.bars), output[-3000:]
     assert any(row.startswith('Traceback') for row in screen.rows)
-    assert re.search(r'BadImageError: .*absent', ''.join(screen.rows[-20:]))
+    assert re.search(r'BadImageError: .*cut/', ''.join(screen.rows[-20:]))
     assert not any('━' in row for row in screen.rows)
     assert screen.cursor
 
