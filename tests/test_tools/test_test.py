@@ -155,3 +155,12 @@ def test_weights_that_are_not_finite_are_refused(main, tiny, trained, tmp_path):
     torch.save(content, tmp_path / 'nan.pth')
     with pytest.raises(SystemExit, match=r'nan.pth holds NaN or infinity.* 1 weights: head.final_layer.weight'):
         main('test.py', tiny, tmp_path / 'nan.pth', '--work-dir', tmp_path / 'w')
+
+
+def test_the_validation_set_can_be_tested(main, with_curve, trained, tmp_path):
+    checkpoint, metrics = trained
+    config, out = tmp_path / 'other_test_set.py', tmp_path / 'val.json'
+    config.write_text(f"_base_ = ['{with_curve}']\ntest_evaluator = [dict(type='EPE')]\n")
+    main('test.py', config, checkpoint, '--phase', 'val', '--out', out, '--work-dir', tmp_path / 'w')
+    found = json.loads(out.read_text())
+    assert {key: found[key] for key in metrics} == pytest.approx(metrics)

@@ -1,0 +1,65 @@
+"""Figures of hard persons and of peers, on persons made by hand."""
+
+import numpy as np
+import pytest
+
+from benchmarks import hard_persons, peers
+from benchmarks.hard_persons import Persons, both_on_one, interval, right_joints
+
+
+def persons(pred, gt, labelled=None):
+    pred, gt = np.asarray(pred, float), np.asarray(gt, float)
+    labelled = np.ones(gt.shape[:2], bool) if labelled is None else np.asarray(labelled)
+    return Persons(pred, gt, labelled, np.full(len(gt), 10.0))
+
+
+def test_right_is_within_a_fifth_of_the_torso():
+    found = right_joints(persons([[[2, 0], [2.1, 0], [0, 0]]], [[[0, 0], [0, 0], [0, 0]]], [[True, True, False]]))
+    assert found.tolist() == [[True, False, False]]
+
+
+def test_both_on_one_counts_pairs_that_are_apart():
+    gt = [[[0, 0], [6, 0]], [[0, 0], [6, 0]], [[0, 0], [4, 0]], [[0, 0], [9, 0]]]
+    pred = [[[0, 0], [2, 0]], [[0, 0], [3, 0]], [[0, 0], [0, 0]], [[5, 5], [5, 5]]]
+    labelled = [[True, True]] * 3 + [[True, False]]
+    # the third pair is not apart, the fourth not labelled: one of two
+    assert both_on_one(persons(pred, gt, labelled), (0, 1)) == 50
+
+
+def test_the_interval_is_that_of_persons_drawn_together():
+    ours, theirs, count = np.array([10, 4, 7, 9]), np.array([8, 4, 6, 9]), np.full(4, 10)
+    found = interval(ours, theirs, count)
+    assert found['mean'] == pytest.approx(7.5)  # 3 of 40
+    assert 0 <= found['low'] < 7.5 < found['high'] <= 20
+    same = interval(ours, ours, count)
+    assert same == dict(mean=0, low=0, high=0)
+
+
+def test_a_whole_person_has_all_limbs_right():
+    names = ('left_knee', 'right_knee', 'left_ankle', 'right_ankle', 'neck')
+    gt = np.zeros((3, 5, 2)) + np.arange(5)[None, :, None] * 20
+    pred = gt.copy()
+    pred[0, 4] += 50  # the neck is no limb
+    pred[1, 0] = gt[1, 1]  # a knee on the other knee
+    labelled = np.ones((3, 5), bool)
+    labelled[2, 3] = False  # right as far as is known
+    labels = type('Labels', (), dict(joints=names))
+    found = hard_persons.summarise(persons(pred, gt, labelled), labels)
+    assert found['whole_persons'] == 50 and found['labelled_joints_all_right'] == pytest.approx(200 / 3)
+    assert found['inversions_among_errors'] == 50 and found['joints'] == pytest.approx(100 * 12 / 14)
+
+
+def test_neck_and_head_top_of_coco_lie_on_a_fitted_line():
+    joints = np.zeros((2, 17, 2))
+    joints[:, [peers.COCO.index('left_ear'), peers.COCO.index('right_ear')]] = [[[-1, 10], [1, 10]]] * 2
+    infos = [
+        dict(keypoints=np.array([[[0, t], [0, 17], [5, 5]]]), keypoints_visible=np.array([[1, v, 1]]))
+        for t, v in ((3, 1), (5, 0))
+    ]
+    names = ['neck', 'head_top', 'left_wrist']
+    fractions = peers.fit_head(joints, infos, names)
+    assert fractions == dict(neck=pytest.approx(0.4), head_top=pytest.approx(1.7))
+    own = peers.to_dataset(joints, names, fractions)
+    assert own[0].tolist() == [[0, pytest.approx(4)], [0, pytest.approx(17)], [0, 0]]
+    with pytest.raises(ValueError, match='not derived: pelvis'):
+        peers.to_dataset(joints, ['pelvis'], fractions)
