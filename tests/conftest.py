@@ -1,5 +1,6 @@
 """Fixtures and collection rules shared by all tests."""
 
+import logging
 import os
 import random
 from pathlib import Path
@@ -11,6 +12,7 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 import posestructs  # noqa: F401
@@ -28,6 +30,12 @@ def plain_config_text():
 def mmpose_scope():
     """Each test starts in mmpose's scope; a runner of another one leaves its own behind."""
     init_default_scope('mmpose')
+
+
+@pytest.fixture(autouse=True)
+def log_level():
+    """Each test hears what the current logger says; a quiet runner of another test leaves its level behind."""
+    MMLogger.get_current_instance().setLevel(logging.INFO)
 
 
 @pytest.fixture(autouse=True)

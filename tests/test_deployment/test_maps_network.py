@@ -62,7 +62,7 @@ def test_another_models_weights_and_heads_without_maps_are_refused(tmp_path):
     state.pop('head.final_layer.bias')
     state['backbone.conv1.weight'] = torch.zeros(1, 3, 7, 7)
     torch.save(dict(state_dict=state), tmp_path / 'x.pth')
-    with pytest.raises(UsageError, match=r'(?s)another config.*backbone.conv1.weight.*head.final_layer.bias'):
+    with pytest.raises(UsageError, match=r'(?s)does not match config.*backbone.conv1.weight.*head.final_layer.bias'):
         load_generator(cfg, str(tmp_path / 'x.pth'))
     decoder = dict(type='RegressionLabel', input_size=(64, 64))
     head = dict(_delete_=True, type='RegressionHead', in_channels=64, num_joints=16, decoder=decoder)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,4 +74,5 @@ def adversarial_run(adversarial_config, tmp_path_factory) -> Path:
     for epochs, flags in ((1, []), (2, ['--resume'])):
         options = ['--cfg-options', f'train_cfg.max_epochs={epochs}']
         run_main('train.py', adversarial_config, '--work-dir', work_dir, *flags, *options)
+        time.sleep(1)  # mmengine names the folder of a run's log by the second
     return work_dir
