@@ -273,7 +273,7 @@ def test_bad_uploads_get_a_message(page, photo, tmp_path):
     text = tmp_path / 'picture.jpg'
     text.write_text('no picture\n' * 99)
     page.tab('Pose')
-    assert source(page, 'pose')
+    wait_for(lambda: source(page, 'pose'))
     page.upload(text)
     wait_for(lambda: page.message('p.bad'))
     assert 'not a readable image, whatever its suffix. It looks like text.' in page.message()
