@@ -12,6 +12,7 @@ import json
 import sys
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -78,6 +79,31 @@ def read_samples(dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict
     return keypoints, labelled > 0, boxes, infos
 
 
+def score(
+    evaluator_cfg: Any, metainfo: dict, infos: list[dict], joints: np.ndarray, scores: np.ndarray
+) -> dict[str, float]:
+    """Measure predicted joints with the metrics of a config.
+
+    Args:
+        evaluator_cfg: Configs of the metrics.
+        metainfo: Metainfo of the data set.
+        infos: Annotations of N persons.
+        joints: (N, K, 2) predicted joints in pixels.
+        scores: (N, K) scores of the joints.
+
+    Returns:
+        The metrics.
+    """
+    evaluator = Evaluator(evaluator_cfg)
+    evaluator.dataset_meta = metainfo
+    for info, pose, confidence in zip(infos, joints, scores, strict=True):
+        targets = {packed: info[key] for key, packed in TARGETS.items() if info.get(key) is not None}
+        prediction = dict(keypoints=pose[None], keypoint_scores=confidence[None])
+        sample = dict(id=info['id'], img_id=info['img_id'], gt_instances=targets, pred_instances=prediction)
+        evaluator.process([sample])
+    return evaluator.evaluate(len(infos))
+
+
 def evaluate(config: Config) -> dict[str, float]:
     """Fit on the training samples of a config, and evaluate on its validation samples.
 
@@ -92,14 +118,8 @@ def evaluate(config: Config) -> dict[str, float]:
     keypoints, labelled, boxes, _ = read_samples(train)
     pose = mean_pose(keypoints, labelled, boxes)
     *_, boxes, infos = read_samples(val)
-    evaluator = Evaluator(config.val_evaluator)
-    evaluator.dataset_meta = val.metainfo
-    for info, joints in zip(infos, place(pose, boxes), strict=True):
-        targets = {packed: info[key] for key, packed in TARGETS.items() if info.get(key) is not None}
-        prediction = dict(keypoints=joints[None], keypoint_scores=np.ones((1, len(pose))))
-        sample = dict(id=info['id'], img_id=info['img_id'], gt_instances=targets, pred_instances=prediction)
-        evaluator.process([sample])
-    return evaluator.evaluate(len(infos))
+    joints = place(pose, boxes)
+    return score(config.val_evaluator, val.metainfo, infos, joints, np.ones(joints.shape[:2]))
 
 
 def main() -> None:

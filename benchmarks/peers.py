@@ -31,7 +31,7 @@ from mmpose.structures.bbox import get_warp_matrix
 from torch import Tensor, nn
 
 import posestructs  # noqa: F401
-from benchmarks.mean_pose import TARGETS, without_images
+from benchmarks.mean_pose import score, without_images
 from posestructs.utils.images import read_image
 from posestructs.utils.machine import describe_machine
 from tools.model_converters.movenet_to_mmpose import convert, read_weights
@@ -183,19 +183,6 @@ def to_dataset(joints: np.ndarray, names: list[str], fractions: dict[str, float]
     start, line = _head_line(joints)
     columns = [joints[:, COCO.index(name)] if name in COCO else start + fractions[name] * line for name in names]
     return np.stack(columns, 1)
-
-
-def score(evaluator_cfg: Any, metainfo: dict, infos: list[dict], joints: np.ndarray, scores: np.ndarray) -> dict:
-    """The metrics of a config for predicted joints (N, K, 2)."""
-    from mmengine.evaluator import Evaluator
-
-    evaluator = Evaluator(evaluator_cfg)
-    evaluator.dataset_meta = metainfo
-    for info, pose, sure in zip(infos, joints, scores, strict=True):
-        truth = {packed: info[key] for key, packed in TARGETS.items() if info.get(key) is not None}
-        guess = dict(keypoints=pose[None], keypoint_scores=sure[None])
-        evaluator.process([dict(id=info['id'], img_id=info['img_id'], gt_instances=truth, pred_instances=guess)])
-    return evaluator.evaluate(len(infos))
 
 
 def milliseconds(run: Callable[[], Any], repeats: int = 30) -> float:
