@@ -65,11 +65,15 @@ class HeatmapSumLoss(nn.Module):
         Raises:
             ValueError: The shapes do not match.
         """
-        if maps.shape != targets.shape or weights.shape != maps.shape[:2]:
-            raise ValueError(
-                f'HeatmapSumLoss: predicted maps {tuple(maps.shape)}, target maps {tuple(targets.shape)} and weights '
-                f'{tuple(weights.shape)}; needed: (N, K, H, W) twice and (N, K), one map per joint. Combined targets '
-                '(UDPHeatmap with heatmap_type="combined") have three maps per joint and need their own loss'
-            )
+        self.check_shapes(maps, targets, weights)
         # 1/(2N) sum_i |y^i - y_n^i|^2
         return self.loss_weight * (squared_distances(maps, targets) * weights).sum() / (2 * len(maps))
+
+    def check_shapes(self, maps: Tensor, targets: Tensor, weights: Tensor) -> None:
+        """Refuse targets or weights that do not fit the maps."""
+        if maps.shape != targets.shape or weights.shape != maps.shape[:2]:
+            raise ValueError(
+                f'{type(self).__name__}: predicted maps {tuple(maps.shape)}, target maps {tuple(targets.shape)} and '
+                f'weights {tuple(weights.shape)}; needed: (N, K, H, W) twice and (N, K), one map per joint. Combined '
+                'targets (UDPHeatmap with heatmap_type="combined") have three maps per joint and need their own loss'
+            )
