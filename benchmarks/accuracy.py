@@ -6,7 +6,7 @@
     python benchmarks/accuracy.py --budget structure                      # controls for the effect of messages
     python benchmarks/accuracy.py --report docs/benchmarks.md             # from existing results
 
-Each run is a process that trains the config of a row under the budget of its grid (``benchmarks/grid/rows.py``) and
+Each run is a process that trains the config of a row under the budget of its grid (``benchmarks/grid/grids.py``) and
 scores the last checkpoint once on the test samples. Interrupted runs resume from their last checkpoint, finished runs
 are not repeated. Each run writes a JSON file, from which tables, plots and intervals are computed.
 """
@@ -28,12 +28,11 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 
 # isort: split
 from benchmarks.grid.experiment import ROOT, Settings, check_config
-from benchmarks.grid.plots import write_plots
-from benchmarks.grid.report import grid_section
+from benchmarks.grid.grids import GRIDS, Grid
+from benchmarks.grid.report import grid_section, write_plots
 from benchmarks.grid.results import of_settings, read_grid
-from benchmarks.grid.rows import BY_NAME, GRIDS
+from benchmarks.grid.rows import BY_NAME, Row
 from benchmarks.grid.run import Place, name_of, plan, run_all, without_duplicates
-from benchmarks.grid.schema import Grid, Row
 from benchmarks.page import write_section
 from posestructs.utils import cli
 from posestructs.utils.launch import has_accelerator

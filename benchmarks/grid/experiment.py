@@ -12,7 +12,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from benchmarks.grid.schema import EVERYWHERE, OCCLUDERS, Grid, Row
+from benchmarks.grid.grids import Grid
+from benchmarks.grid.rows import EVERYWHERE, OCCLUDERS, Row
 from posestructs.utils import cli
 from posestructs.utils.nested import walk_dicts
 from posestructs.utils.usage import UsageError

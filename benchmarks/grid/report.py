@@ -1,16 +1,24 @@
-"""Markdown tables of a grid; rows without results are marked as open."""
+"""Markdown tables and plots of a grid; rows without results are marked as open."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 
 from benchmarks.grid.experiment import Settings, make_config
-from benchmarks.grid.results import Difference, Run, Runs, curve_area, hits_of, paired_bootstrap, value
-from benchmarks.grid.rows import BY_NAME, COMPARISONS, HOURGLASS
-from benchmarks.grid.schema import OCCLUDED, OCCLUDERS, PCK, PCP, VISIBLE, Comparison, Grid, Row
+from benchmarks.grid.grids import Comparison, Grid
+from benchmarks.grid.results import Difference, Run, Runs, curve, curve_area, differences, hits_of, per_joint, value
+from benchmarks.grid.rows import BY_NAME, HOURGLASS, OCCLUDED, OCCLUDERS, PCK, PCP, VISIBLE, Row
+from posestructs.evaluation.pdj import CURVE
 from posestructs.evaluation.tables import format_table
+from posestructs.utils.files import atomic_write
 
 OPEN, NONE = 'open', '-'
 SHOWN = (PCK, PCP, VISIBLE, OCCLUDED)
@@ -60,28 +68,6 @@ def sizes(grid: Grid, row: Row) -> list[str]:
         return [NONE, NONE]
     codec = make_config(grid, row, 0, Settings()).codec
     return ['x'.join(map(str, codec[key])) for key in ('input_size', 'heatmap_size')]
-
-
-def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Difference | None] | None]]:
-    """Evaluate the comparisons of rows of a grid on the seeds that both rows have.
-
-    Returns:
-        Each comparison with its differences by measure, or with ``None`` if the rows have no seed in common.
-    """
-    names = {row.name for row in grid.rows}
-    compared = []
-    for comparison in COMPARISONS:
-        pair = comparison.row, comparison.against
-        if not names.issuperset(pair):
-            continue
-        seeds = set.intersection(*({run.facts['seed'] for run in runs.get(name, ())} for name in pair))
-        if not seeds:
-            compared.append((comparison, None))
-            continue
-        both = [[run for run in runs[name] if run.facts['seed'] in seeds] for name in pair]
-        found = {m: paired_bootstrap(*(hits_of(side, grid, m) for side in both), m) for m in (PCK, PCP, OCCLUDED)}
-        compared.append((comparison, found))
-    return compared
 
 
 def interval(found: Difference | None) -> str:
@@ -205,3 +191,107 @@ UNDER_OCCLUDERS = (
     ' The columns of visible and occluded joints are measured on the same images under artificial occluders, where '
     'fewer joints are found; all other columns on the images as they are.'
 )
+
+
+# -- plots -------------------------------------------------------------------------------------------------------------
+
+
+def draw_curves(grid: Grid, runs: Runs) -> Figure:
+    """PDJ curve of each row: mean over seeds, with a band of one standard deviation."""
+    figure, axes = _figure(9, 5)
+    for name, colour in _colours(runs).items():
+        curves = [curve(hits) for hits in hits_of(runs[name], grid, PCK)]
+        mean = np.mean(curves, axis=0)
+        axes.plot(CURVE, mean, color=colour, label=BY_NAME[name].label_for(grid.data))
+        if len(curves) > 1:
+            spread = np.std(curves, axis=0, ddof=1)
+            axes.fill_between(CURVE, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
+    axes.set(xlabel='distance, in torso lengths', ylabel='PDJ (%)', xlim=(0, 0.5), ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def draw_joints(grid: Grid, runs: Runs) -> Figure:
+    """TorsoPCK@0.2 by joint, rows side by side."""
+    found = {}
+    for name in runs:
+        joints = [per_joint(hits) for hits in hits_of(runs[name], grid, PCK)]
+        found[name] = {joint: [one[joint] for one in joints] for joint in joints[0]}
+    groups = list(next(iter(found.values())))
+    return _bars(grid, found, groups, 'TorsoPCK@0.2 (%)')
+
+
+def draw_occlusion(grid: Grid, runs: Runs) -> Figure:
+    """TorsoPCK@0.2 of visible and of occluded joints."""
+    found = {}
+    for name in runs:
+        found[name] = {
+            label: [v for h in hits_of(runs[name], grid, measure) if (v := value(h, measure)) is not None]
+            for label, measure in (('visible', VISIBLE), ('occluded', OCCLUDED))
+        }
+    return _bars(grid, found, ['visible', 'occluded'], 'TorsoPCK@0.2 (%)')
+
+
+PLOTS: Mapping[str, tuple[str, Callable[[Grid, Runs], Figure]]] = {
+    'pdj': ('PDJ curves', draw_curves),
+    'joints': ('TorsoPCK@0.2 of joints', draw_joints),
+    'occlusion': ('TorsoPCK@0.2 of visible and of occluded joints', draw_occlusion),
+}
+
+
+def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
+    """Write all plots of a grid; returns the image files by their subject, none without runs."""
+    written = {}
+    for name, (about, draw) in PLOTS.items():
+        if runs:
+            written[about] = folder / f'{grid.name}_{name}.png'
+            save(draw(grid, runs), written[about])
+    return written
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of 256 colours, which is a third of the size of a full-colour one."""
+    full, image = io.BytesIO(), io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(full, format='png', dpi=100, bbox_inches='tight')
+    Image.open(full).convert('RGB').quantize(256, dither=Image.Dither.NONE).save(image, 'png', optimize=True)
+    atomic_write(path, image.getvalue())
+
+
+def _figure(width: float, height: float) -> tuple[Figure, object]:
+    figure = Figure(figsize=(width, height))
+    return figure, figure.add_subplot()
+
+
+def _colours(runs: Runs) -> dict[str, tuple]:
+    """Colour of each row, the same in all plots of all grids."""
+    table = colormaps['tab20']
+    order = list(BY_NAME)
+    return {name: table(order.index(name) % 20) for name in runs}
+
+
+def _bars(grid: Grid, found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str], label: str) -> Figure:
+    """Groups of bars with a bar for each row; thin lines span the range of the seeds."""
+    figure, axes = _figure(max(6, 1.4 * len(groups) + 4), 4.5)
+    width = 0.85 / len(found)
+    for i, (name, colour) in enumerate(_colours(found).items()):
+        values = [found[name][group] for group in groups]
+        means = [np.mean(v) if v else 0 for v in values]
+        ends = [[m - min(v, default=m) for m, v in zip(means, values, strict=True)]]
+        ends.append([max(v, default=m) - m for m, v in zip(means, values, strict=True)])
+        places = np.arange(len(groups)) + (i - (len(found) - 1) / 2) * width
+        axes.bar(
+            places,
+            means,
+            width,
+            yerr=ends,
+            color=colour,
+            label=BY_NAME[name].label_for(grid.data),
+            error_kw=dict(lw=0.7),
+        )
+    axes.set(ylabel=label)
+    axes.set_xticks(range(len(groups)), [group.replace('_', ' ') for group in groups])
+    axes.grid(axis='y', alpha=0.3)
+    axes.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.grid.experiment import Settings, fingerprint
-from benchmarks.grid.hits import Hits, unpack
-from benchmarks.grid.schema import OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, VISIBLE, Grid, Row
+from benchmarks.grid.grids import COMPARISONS, Comparison, Grid
+from benchmarks.grid.measures import Hits, unpack
+from benchmarks.grid.rows import OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, VISIBLE, Row
 from posestructs.evaluation.pdj import area
 from posestructs.utils.usage import UsageError
 
@@ -233,6 +234,28 @@ def paired_bootstrap(
     by_seed = [value(x, measure) - value(y, measure) for x, y in zip(first, second, strict=True)]
     deviation = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None
     return Difference(rate(a) - rate(b), float(low), float(high), deviation)
+
+
+def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Difference | None] | None]]:
+    """Evaluate the comparisons of rows of a grid on the seeds that both rows have.
+
+    Returns:
+        Each comparison with its differences by measure, or with ``None`` if the rows have no seed in common.
+    """
+    names = {row.name for row in grid.rows}
+    compared = []
+    for comparison in COMPARISONS:
+        pair = comparison.row, comparison.against
+        if not names.issuperset(pair):
+            continue
+        seeds = set.intersection(*({run.facts['seed'] for run in runs.get(name, ())} for name in pair))
+        if not seeds:
+            compared.append((comparison, None))
+            continue
+        both = [[run for run in runs[name] if run.facts['seed'] in seeds] for name in pair]
+        found = {m: paired_bootstrap(*(hits_of(side, grid, m) for side in both), m) for m in (PCK, PCP, OCCLUDED)}
+        compared.append((comparison, found))
+    return compared
 
 
 def _resampled(counts: Counts, weights: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Rows, comparisons and grids of the accuracy benchmark.
+"""Rows of the accuracy benchmark: models, and trees that serve as controls for the effect of messages.
 
 Rows of a grid differ in the model alone: data, images, schedule and seeds are the grid's. ``{data}`` in the path of a
 config stands for the data set's part of the file name, such as ``stick-figure-64x64``.
@@ -6,14 +6,113 @@ config stands for the data set's part of the file name, such as ``stick-figure-6
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from benchmarks.grid.control_trees import control_trees
-from benchmarks.grid.schema import EVERYWHERE, OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, Comparison, Grid, Row
+import numpy as np
 
-STICK_FIGURE = 'stick-figure-64x64'
-LSPET_MINI = 'lspet-mini-128x128'
+from posestructs.structures import KinematicTree, build_tree
+
+PCK, PCP = 'TorsoPCK@0.2', 'StrictPCP@0.5'
+VISIBLE, OCCLUDED = 'visible TorsoPCK@0.2', 'occluded TorsoPCK@0.2'
+
+# test sets: the images as they are, and the same images under occluders that are the same in every run
+PLAIN, OCCLUDERS = 'plain', 'occluders'
+
+EVERYWHERE = 'everywhere'
+"""Key of :attr:`Grid.changes` for values that are set wherever a config has the key, in pipelines and in decoders."""
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A model of the table.
+
+    Attributes:
+        name: Name of its files.
+        label: Name in tables and plots.
+        config: Path with ``{data}`` for the data set's part of the file name. The mean pose uses only its data set.
+        changes: Dotted keys of the config and their values.
+        only: Config in place of ``config``, by a part of the data set's name.
+        labels: Label in place of ``label``, by a part of the data set's name.
+        data: Part of the name of the data sets that the row is for.
+        decode_of: Row whose checkpoint it decodes; such a row is not trained.
+        fit_types: Whether its codec gets mixture types, one a part, fitted to the training samples.
+        main: Whether small grids include it and large ones give it more seeds.
+    """
+
+    name: str
+    label: str
+    config: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    only: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    data: str = ''
+    decode_of: str | None = None
+    fit_types: bool = False
+    main: bool = False
+
+    @property
+    def is_mean_pose(self) -> bool:
+        """Whether the row has no model."""
+        return self.name == 'mean-pose'
+
+    def path(self, data: str) -> str:
+        """Config file for a data set, relative to the project's root."""
+        return next((path for key, path in self.only.items() if key in data), self.config).format(data=data)
+
+    def label_for(self, data: str) -> str:
+        """Label in the tables and plots of a data set."""
+        return next((label for key, label in self.labels.items() if key in data), self.label)
+
+
+# -- control trees -----------------------------------------------------------------------------------------------------
+
+
+def shuffled(tree: KinematicTree, seed: int) -> dict[str, Any]:
+    """Config of a tree of the same shape with randomly permuted parts, so that the degrees are the same."""
+    order = np.random.default_rng(seed).permutation(tree.num_parts)
+    parents = [-1] * tree.num_parts
+    for part, parent in enumerate(tree.parents):
+        parents[order[part]] = -1 if parent < 0 else int(order[parent])
+    return with_parents(tree, parents)
+
+
+def star(tree: KinematicTree) -> dict[str, Any]:
+    """Config of a tree whose parts are all children of the root."""
+    root = tree.parents.index(-1)
+    return with_parents(tree, [-1 if part == root else root for part in range(tree.num_parts)])
+
+
+def chain(tree: KinematicTree) -> dict[str, Any]:
+    """Config of a tree in which each part is the child of the part before it."""
+    return with_parents(tree, list(range(-1, tree.num_parts - 1)))
+
+
+def with_parents(tree: KinematicTree, parents: Sequence[int]) -> dict[str, Any]:
+    """Config of a tree with other parents; parts, joints and mirror images stay."""
+    weights = {
+        name: {joint: float(weight) for joint, weight in zip(tree.joints, row, strict=True) if weight}
+        for name, row in zip(tree.names, tree.weights, strict=True)
+        if name not in tree.joints
+    }
+    mirror = [int(part) for part in tree.mirror]
+    return dict(names=list(tree.names), parents=list(parents), mirror=mirror, joints=list(tree.joints), weights=weights)
+
+
+def control_trees(cfg: Mapping[str, Any], seed: int = 0) -> dict[str, dict[str, Any]]:
+    """Configs of the control trees of a tree, by name.
+
+    Args:
+        cfg: Config of the tree.
+        seed: Seed of the shuffled tree.
+    """
+    tree = build_tree(cfg)
+    return dict(shuffled=shuffled(tree, seed), star=star(tree), chain=chain(tree))
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
 TREE = 'configs/structured_feature/sfl-separable_gen64_{data}'
 ADVERSARIAL = 'configs/adversarial_posenet/apn_2x56_{data}'
 MEAN_POSE, HOURGLASS = 'mean-pose', 'hourglass'
@@ -101,175 +200,3 @@ STRUCTURE_ROWS: tuple[Row, ...] = (
     ),
 )
 BY_NAME: Mapping[str, Row] = {row.name: row for row in (*ROWS, *STRUCTURE_ROWS)}
-
-BETTER = {PCK: 0.0}
-
-COMPARISONS: tuple[Comparison, ...] = (
-    Comparison('tree-both', 'tree-none', 'messages', {PCK: 2.0, PCP: 2.0}),
-    Comparison('tree-up', 'tree-none', 'messages to the root alone'),
-    Comparison('tree-down', 'tree-none', 'messages from the root alone'),
-    Comparison('tree-both-max-sum', 'tree-both', 'max-sum in place of arg-max, the same checkpoint'),
-    Comparison('multi-task', 'single-task', 'occlusion maps'),
-    Comparison('c', 'multi-task', 'C'),
-    Comparison('p', 'multi-task', 'P'),
-    Comparison('c-p', 'multi-task', 'C and P'),
-    Comparison('c-p', 'single-task', 'occlusion maps, C and P', {PCK: 1.0, OCCLUDED: 3.0}),
-    Comparison('c-p', 'ungated', 'the gate'),
-    Comparison('non-saturating', 'c-p', "the generator's loss"),
-    Comparison('weighted', 'c-p', 'weights of C and P'),
-    Comparison('weighted', 'single-task', 'occlusion maps, C and P with such weights'),
-    Comparison('quick', 'c-p', 'rate of C and P'),
-    Comparison('weighted-quick', 'weighted', 'rate of C and P with such weights'),
-    Comparison('weighted-quick', 'single-task', 'occlusion maps, C and P with such weights and rate'),
-    Comparison('hybrid', 'tree-both', 'hybrid and tree', BETTER),
-    Comparison('hybrid', 'c-p', 'hybrid and adversarial', BETTER),
-    Comparison('tree-both', 'hourglass', "tree and mmpose's hourglass", BETTER),
-    Comparison('c-p', 'hourglass', "adversarial and mmpose's hourglass", BETTER),
-    Comparison('hybrid', 'hourglass', "hybrid and mmpose's hourglass", BETTER),
-    Comparison('tree-both', 'tree-shuffled', 'anatomy: messages along the body and along a shuffled tree', {PCK: 2.0}),
-    Comparison('tree-both', 'tree-star', 'messages along the body and from all parts to one'),
-    Comparison('tree-both', 'tree-chain', 'messages along the body and along a chain'),
-    Comparison('tree-shuffled', 'tree-none', 'messages along a shuffled tree'),
-    Comparison('tree-both', 'tree-none-wide', 'messages at equal cost', BETTER),
-    Comparison('pretrained-hybrid', 'pretrained-single-task', 'structure on top of pretraining'),
-    Comparison('pretrained-hybrid', 'pretrained', 'structure, another head and another loss on top of pretraining'),
-)
-
-
-# mmpose fixes the width of its hourglass at full resolution at 256, so that only a smaller input brings it below 1 GMAC
-SMALL_HOURGLASS = {
-    EVERYWHERE: dict(input_size=(80, 80), heatmap_size=(20, 20), sigma=1.25),
-    'model.backbone.downsample_times': 2,
-    'model.backbone.stage_channels': (256, 48, 64),
-    'model.backbone.stage_blocks': (1, 1, 1),
-    'model.backbone.feat_channel': 32,
-    'model.head.in_channels': 32,
-}
-
-# equal cost: input and maps of that hourglass, and the largest width that stays below its 0.993 GMACs
-_EQUAL_SIZE = {EVERYWHERE: SMALL_HOURGLASS[EVERYWHERE], 'model.backbone.depth': 2}
-_EQUAL_TREE = {
-    # the number of negative cells of maps of 32x32
-    EVERYWHERE: dict(SMALL_HOURGLASS[EVERYWHERE], negative_rate=0.05),
-    'model.backbone.depth': 2,
-    'model.backbone.channels': 304,
-    'model.neck.in_channels': 304,
-    'model.head.shared_channels': 304,
-}
-_EQUAL_GENERATOR = {**_EQUAL_SIZE, 'model.backbone.channels': 224, 'model.head.in_channels': 224}
-_EQUAL_DISCRIMINATORS = {
-    'model.discriminators.pose.depth': 2,
-    'model.discriminators.confidence.depth': 2,
-    # the config's share of the norm of a target map
-    'model.adversarial.epsilon': 1.25,
-}
-
-_TREE_256 = {
-    # the number of negative cells at a quarter of the area
-    EVERYWHERE: dict(negative_rate=0.005),
-    'model.backbone.channels': 128,
-    'model.neck.in_channels': 128,
-    'model.neck.part_channels': 16,
-    'model.head.shared_channels': 128,
-}
-# one stack keeps a checkpoint, with both moments of Adam, below 16 MiB
-_GENERATOR_256 = {
-    'model.backbone.channels': 128,
-    'model.backbone.num_stacks': 1,
-    'model.head.in_channels': 128,
-    'model.head.num_stacks': 1,
-}
-
-_ADVERSARIAL = (
-    'single-task',
-    'multi-task',
-    'c',
-    'p',
-    'c-p',
-    'ungated',
-    'non-saturating',
-    'weighted',
-    'quick',
-    'weighted-quick',
-)
-
-
-def _rows(data: str, extra: Iterable[str] | None = None) -> tuple[Row, ...]:
-    """Rows for a data set, main rows first; with ``extra``, only the main rows and those named."""
-    found = [row for row in ROWS if row.data in data and (extra is None or row.main or row.name in extra)]
-    return tuple(sorted(found, key=lambda row: not row.main))
-
-
-_CPU_LSPET_MINI = Grid(
-    name='cpu_lspet-mini-128x128',
-    data=LSPET_MINI,
-    pipeline_of='configs/_base_/dataloaders/lspet-mini_128x128_occlusion.py',
-    epochs=2,
-    batch_size=16,
-    test_sets=(PLAIN, OCCLUDERS),
-    rows=_rows(LSPET_MINI, extra=('pretrained', 'pretrained-single-task', 'pretrained-hybrid')),
-    max_gmacs=1.0,
-    changes={'hourglass': SMALL_HOURGLASS},
-)
-
-GRIDS: Mapping[str, Mapping[str, Grid]] = {
-    'cpu': {
-        'stick-figure': Grid(
-            name='cpu_stick-figure-64x64',
-            data=STICK_FIGURE,
-            rows=_rows(STICK_FIGURE),
-            epoch_images=6000,
-            epochs=3,
-            batch_size=32,
-        ),
-        'lspet-mini': _CPU_LSPET_MINI,
-        'lspet-mini-equal': replace(
-            _CPU_LSPET_MINI,
-            name='cpu_lspet-mini-80x80_equal-cost',
-            rows=_rows(LSPET_MINI, extra=()),
-            changes={
-                'hourglass': SMALL_HOURGLASS,
-                **dict.fromkeys(('tree-none', 'tree-both'), _EQUAL_TREE),
-                'single-task': _EQUAL_GENERATOR,
-                'c-p': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS},
-                'hybrid': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS, 'model.neck.in_channels': 224},
-            },
-            shares=_CPU_LSPET_MINI.name,
-            note='Two trees were scored on these test samples before: one of 160 channels at 128x128, after which the '
-            'size was selected on other samples, and this one with a rate of negative cells of 0.02 instead of 0.05.',
-        ),
-    },
-    'structure': {
-        'lspet-mini': replace(
-            _CPU_LSPET_MINI,
-            name='structure_lspet-mini-128x128',
-            rows=(BY_NAME['tree-none'], BY_NAME['tree-both'], *STRUCTURE_ROWS),
-            seeds=(0, 1, 2),
-            main_seeds=(0, 1, 2),
-            changes={},
-            shares=_CPU_LSPET_MINI.name,
-        ),
-    },
-    'gpu': {
-        'lspet-mini': Grid(
-            name='gpu_lspet-mini-256x256',
-            data=LSPET_MINI,
-            rows=_rows(LSPET_MINI),
-            pipeline_of='configs/_base_/dataloaders/lspet-mini_128x128_occlusion.py',
-            epochs=30,
-            batch_size=32,
-            test_sets=(PLAIN, OCCLUDERS),
-            main_seeds=(0, 1, 2),
-            enlarge=2,
-            changes={
-                'tree-none': _TREE_256,
-                'tree-up': _TREE_256,
-                'tree-down': _TREE_256,
-                'tree-both': _TREE_256,
-                'tree-both-max-sum': _TREE_256,
-                **dict.fromkeys(_ADVERSARIAL, _GENERATOR_256),
-                'hybrid': {**_GENERATOR_256, 'model.neck.in_channels': 128},
-            },
-        ),
-    },
-}

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.grid.experiment import ROOT, Settings, fingerprint
-from benchmarks.grid.rows import GRIDS
-from benchmarks.grid.schema import Row
+from benchmarks.grid.grids import GRIDS
+from benchmarks.grid.rows import Row
 from benchmarks.grid.worker import OUT_OF_TIME, TAKEN, Task, decoders_of, result_path
 
 # seconds before the end of a call at which training stops, so that there is time to score

@@ -27,10 +27,9 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 
 # isort: split
 from benchmarks.grid.experiment import ROOT, Settings, fingerprint, for_test_set, make_config
-from benchmarks.grid.hits import HitRecord, Hits, pack
-from benchmarks.grid.measure import complexity, discriminator_scores
-from benchmarks.grid.rows import BY_NAME, GRIDS
-from benchmarks.grid.schema import Grid, Row
+from benchmarks.grid.grids import GRIDS, Grid
+from benchmarks.grid.measures import HitRecord, Hits, complexity, discriminator_scores, pack
+from benchmarks.grid.rows import BY_NAME, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
 from benchmarks.mean_pose import mean_pose, place, read_samples, without_images
 from posestructs.utils.checkpoints import last_good_checkpoint

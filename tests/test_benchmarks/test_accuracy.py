@@ -13,8 +13,9 @@ import pytest
 from benchmarks import accuracy
 from benchmarks.grid import run, worker
 from benchmarks.grid.experiment import Settings
-from benchmarks.grid.measure import discriminator_scores
-from benchmarks.grid.rows import BY_NAME, GRIDS
+from benchmarks.grid.grids import GRIDS
+from benchmarks.grid.measures import discriminator_scores
+from benchmarks.grid.rows import BY_NAME
 from benchmarks.grid.training import OutOfTime
 from posestructs.utils import machine
 from posestructs.utils.launch import has_accelerator

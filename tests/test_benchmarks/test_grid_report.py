@@ -8,12 +8,11 @@ import pytest
 
 from benchmarks import accuracy
 from benchmarks.grid.experiment import Settings, fingerprint
-from benchmarks.grid.hits import Hits, curve_counts, pack
-from benchmarks.grid.plots import write_plots
-from benchmarks.grid.report import difference_table, grid_section, main_table, provenance
+from benchmarks.grid.grids import GRIDS
+from benchmarks.grid.measures import Hits, curve_counts, pack
+from benchmarks.grid.report import difference_table, grid_section, main_table, provenance, write_plots
 from benchmarks.grid.results import of_settings, read_grid
-from benchmarks.grid.rows import BY_NAME, GRIDS
-from benchmarks.grid.schema import OCCLUDERS, PLAIN
+from benchmarks.grid.rows import BY_NAME, OCCLUDERS, PLAIN
 from benchmarks.page import replace_section
 from posestructs.utils.usage import UsageError
 

@@ -9,12 +9,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS, MODELS
 
-from benchmarks.grid import hits, training  # noqa: F401  registers what configs name
-from benchmarks.grid.control_trees import control_trees
+from benchmarks.grid import measures, training  # noqa: F401  registers what configs name
 from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, set_everywhere
-from benchmarks.grid.measure import complexity
-from benchmarks.grid.rows import BY_NAME, COMPARISONS, GRIDS, MEAN_POSE
-from benchmarks.grid.schema import OCCLUDERS, PLAIN
+from benchmarks.grid.grids import COMPARISONS, GRIDS
+from benchmarks.grid.measures import complexity
+from benchmarks.grid.rows import BY_NAME, MEAN_POSE, OCCLUDERS, PLAIN, control_trees
 from benchmarks.grid.training import LoadCachedImage, preload
 from posestructs.structures import build_tree
 from tests.helpers import data_root

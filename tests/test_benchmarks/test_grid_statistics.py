@@ -7,8 +7,8 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from benchmarks.grid import results as statistics
-from benchmarks.grid.hits import CURVE, HitRecord, Hits, curve_counts, pack, unpack
-from benchmarks.grid.schema import OCCLUDED, PCK, PCP, VISIBLE
+from benchmarks.grid.measures import CURVE, HitRecord, Hits, curve_counts, pack, unpack
+from benchmarks.grid.rows import OCCLUDED, PCK, PCP, VISIBLE
 from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 

@@ -10,7 +10,7 @@ from mmpose.registry import MODELS
 from tests.helpers import repo_root
 
 sys.path.insert(0, str(repo_root()))
-from benchmarks.grid.measure import complexity
+from benchmarks.grid.measures import complexity
 
 FOLDER = repo_root() / 'configs' / 'hybrid'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
