@@ -1,4 +1,4 @@
-"""Build the parts of an inferencer: model, pipeline, visualizer and detector."""
+"""Build and run the parts of an inferencer: detector, pipeline and model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
@@ -17,8 +19,10 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 
 # isort: split
 from mmpose.apis.inferencers import Pose2DInferencer
+from mmpose.structures import PoseDataSample
 
 from posestructs.apis.devices import check_device
+from posestructs.apis.inference_call import temporary_items
 from posestructs.apis.model_source import (
     inference_pipeline,
     load_weights,
@@ -27,7 +31,7 @@ from posestructs.apis.model_source import (
     read_checkpoint,
     resolve_model,
 )
-from posestructs.apis.person_detector import resolve_detector
+from posestructs.apis.person_detector import detect_persons, resolve_detector, whole_image
 from posestructs.utils.usage import UsageError
 
 
@@ -104,3 +108,47 @@ class BaseInferencer(Pose2DInferencer):
         if chosen is not None:
             build = super()._init_detector
             self._build_detector = lambda: build(*chosen, device)
+
+    def crop(self, image: np.ndarray, boxes: np.ndarray, path: str = '') -> list[dict]:
+        """Crop persons as inputs of the model.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            boxes: (N, 5) x1, y1, x2, y2 in pixels and a score.
+            path: Path of the image, for the results.
+
+        Returns:
+            N packed persons, for :meth:`forward`.
+        """
+        info = dict(img=image, img_path=path, **self.model.dataset_meta)
+        return [self.pipeline(dict(info, bbox=box[None, :4], bbox_score=box[4:])) for box in boxes]
+
+    def _detect(self, image: np.ndarray, bbox_thr: float, nms_thr: float) -> np.ndarray:
+        """(N, 5) boxes of persons; that of the whole image without a detector."""
+        if self.detector is None and self._build_detector is not None:
+            self._build_detector()
+        if self.detector is None:
+            return whole_image(image)
+        return detect_persons(self.detector, image, self.det_cat_ids, bbox_thr, nms_thr)
+
+    @torch.no_grad()
+    def forward(
+        self, inputs: Sequence[dict], batch_size: int = 8, with_maps: bool = False, flip_test: bool | None = None
+    ) -> list[PoseDataSample]:
+        """Run the model.
+
+        Args:
+            inputs: Packed persons.
+            batch_size: Number of persons at a time.
+            with_maps: Whether the model outputs its maps too.
+            flip_test: Whether to average with the mirrored image; by default as in the config.
+
+        Returns:
+            One sample for each person.
+        """
+        samples: list[PoseDataSample] = []
+        changes = dict(output_heatmaps=with_maps) | ({} if flip_test is None else dict(flip_test=flip_test))
+        with self._lock, temporary_items(self.model.test_cfg, **changes):
+            for first in range(0, len(inputs), batch_size):
+                samples += self.model.test_step(self.collate_fn(list(inputs[first : first + batch_size])))
+        return samples

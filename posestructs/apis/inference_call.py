@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posestructs.apis.frames import Frame, Source
 from posestructs.apis.result_files import ResultFiles
+from posestructs.utils.checks import check_choice, check_integer, check_number
+from posestructs.utils.usage import UsageError
+
+STYLES = ('mmpose', 'openpose')
 
 
 class Call(NamedTuple):
@@ -44,6 +49,28 @@ class Call(NamedTuple):
     def wants_maps(self) -> bool:
         """Whether the model has to output its maps."""
         return bool(self.maps or (self.wants_images and self.visualize.get('draw_heatmap')))
+
+
+def check_options(batch_size: int, skeleton_style: str = 'mmpose', merge_results: bool = True, **options: Any) -> None:
+    """Raise a :exc:`UsageError` for an option of a call that is not allowed."""
+    try:
+        check_integer('batch_size', batch_size, 1)
+        check_choice('skeleton_style', skeleton_style, STYLES)
+        for key in ('kpt_thr', 'bbox_thr', 'nms_thr'):
+            if key in options:
+                check_number(key, options[key], 0, 1)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if not merge_results:
+        raise UsageError('merge_results=False, allowed: True, as the persons of an image are one list')
+
+
+def result_folders(out_dir: str | Path | None, options: Mapping[str, Any]) -> dict[str, str]:
+    """Folders of drawn images and of predictions below ``out_dir``, except those that the options name."""
+    folders = dict(vis_out_dir='visualizations', pred_out_dir='predictions')
+    if out_dir is None:
+        return {}
+    return {key: str(Path(out_dir, name)) for key, name in folders.items() if not options.get(key)}
 
 
 class Item(NamedTuple):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.structures import PixelData
@@ -25,18 +24,16 @@ from mmpose.structures import PoseDataSample
 from posestructs.apis.boxes import GivenBoxes, check_inside
 from posestructs.apis.frames import Frame, Source
 from posestructs.apis.image_sources import open_source
-from posestructs.apis.inference_call import Call, Item, batches, progress_bar, temporary_items
-from posestructs.apis.person_detector import detect_persons, whole_image
+from posestructs.apis.inference_call import Call, Item, batches, check_options, progress_bar, result_folders
+from posestructs.apis.person_detector import whole_image
 from posestructs.apis.persons import instance_dicts, keep_distinct, merge_persons
 from posestructs.apis.result_files import ResultFiles
 from posestructs.apis.windows import check_window
 from posestructs.models.heads import PartScoreHead
-from posestructs.utils.checks import check_choice, check_integer, check_number
 from posestructs.utils.usage import UsageError
 from posestructs.visualization import OcclusionLocalVisualizer
 from posestructs.visualization.image_maps import maps_of_image
 
-STYLES = ('mmpose', 'openpose')
 _HINT = (
     'no boxes are given and there is no detector: each image is taken as one person. Give the boxes of '
     'persons (bboxes, --bbox), or install mmdet'
@@ -138,27 +135,17 @@ class PoseInferencer(BaseInferencer):
                 result would overwrite an input. An error that concerns one image is raised only if that is the only
                 one.
         """
-        _check_numbers(batch_size=batch_size, kpt_thr=kpt_thr, **kwargs)
-        kwargs.update(show=show, return_vis=return_vis, kpt_thr=kpt_thr)
-        for key, folder in (('vis_out_dir', 'visualizations'), ('pred_out_dir', 'predictions')):
-            if out_dir is not None and not kwargs.get(key):
-                kwargs[key] = str(Path(out_dir, folder))
+        check_options(batch_size=batch_size, kpt_thr=kpt_thr, **kwargs)
+        kwargs.update(result_folders(out_dir, kwargs), show=show, return_vis=return_vis, kpt_thr=kpt_thr)
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
-        if not forward.get('merge_results', True):
-            raise UsageError('merge_results=False, allowed: True, as the persons of an image are one list')
-        vis_out_dir = visualize.pop('vis_out_dir', '')
+        vis_out_dir, pred_out_dir = visualize.pop('vis_out_dir', ''), postprocess.get('pred_out_dir', '')
         source = open_source(inputs)
-        if source.is_camera:
-            batch_size = 1
-            visualize['show'] = show or not (vis_out_dir or postprocess.get('pred_out_dir'))
-        if visualize['show']:
-            check_window()
-        self.update_model_visualizer_settings(**visualize)
+        self._prepare_drawing(source, visualize, writes=bool(vis_out_dir or pred_out_dir))
         boxes = self._given_boxes(bboxes, source)
         call = Call(
             source,
-            ResultFiles(source, vis_out_dir, postprocess.get('pred_out_dir', '')),
-            batch_size,
+            ResultFiles(source, vis_out_dir, pred_out_dir),
+            1 if source.is_camera else batch_size,
             visualize,
             forward.get('pose_based_nms', False),
             bool(return_datasamples or postprocess.get('return_datasample')),
@@ -166,6 +153,14 @@ class PoseInferencer(BaseInferencer):
             self.model.test_cfg.get('flip_test', False) if flip_test is None else flip_test,
         )
         return self._run(call, self.preprocess(source.frames, boxes, **preprocess))
+
+    def _prepare_drawing(self, source: Source, visualize: dict[str, Any], writes: bool) -> None:
+        """Set up window and visualizer; a camera is shown unless its results are written."""
+        if source.is_camera:
+            visualize['show'] = visualize['show'] or not writes
+        if visualize['show']:
+            check_window()
+        self.update_model_visualizer_settings(**visualize)
 
     def update_model_visualizer_settings(self, skeleton_style: str = 'mmpose', **kwargs: Any) -> None:
         """Set the style of the visualizer, 'mmpose' or 'openpose'."""
@@ -219,52 +214,6 @@ class PoseInferencer(BaseInferencer):
             yield Item(frame, persons)
         bboxes.warn_of_unused()
 
-    def crop(self, image: np.ndarray, boxes: np.ndarray, path: str = '') -> list[dict]:
-        """Crop persons as inputs of the model.
-
-        Args:
-            image: (H, W, 3) uint8 BGR.
-            boxes: (N, 5) x1, y1, x2, y2 in pixels and a score.
-            path: Path of the image, for the results.
-
-        Returns:
-            N packed persons, for :meth:`forward`.
-        """
-        info = dict(img=image, img_path=path, **self.model.dataset_meta)
-        return [self.pipeline(dict(info, bbox=box[None, :4], bbox_score=box[4:])) for box in boxes]
-
-    def _detect(self, image: np.ndarray, bbox_thr: float, nms_thr: float) -> np.ndarray:
-        """(N, 5) boxes of persons; that of the whole image without a detector."""
-        if self.detector is None and self._build_detector is not None:
-            self._build_detector()
-        if self.detector is None:
-            return whole_image(image)
-        return detect_persons(self.detector, image, self.det_cat_ids, bbox_thr, nms_thr)
-
-    @torch.no_grad()
-    def forward(
-        self, inputs: Sequence[dict], batch_size: int = 8, with_maps: bool = False, flip_test: bool | None = None
-    ) -> list[PoseDataSample]:
-        """Run the model.
-
-        Args:
-            inputs: Packed persons.
-            batch_size: Number of persons at a time.
-            with_maps: Whether the model outputs its maps too.
-            flip_test: Whether to average with the mirrored image; by default as in the config.
-
-        Returns:
-            One sample for each person.
-        """
-        samples: list[PoseDataSample] = []
-        changes = dict(output_heatmaps=with_maps) | ({} if flip_test is None else dict(flip_test=flip_test))
-        with self._lock, temporary_items(self.model.test_cfg, **changes):
-            for first in range(0, len(inputs), batch_size):
-                samples += self.model.test_step(self.collate_fn(list(inputs[first : first + batch_size])))
-        return samples
-
-    # ------------------------------------------------------------------------------------------------ results
-
     def _result(self, call: Call, frame: Frame, persons: list[PoseDataSample]) -> dict[str, Any]:
         maps = maps_of_image(persons, isinstance(self.model.head, PartScoreHead)) if call.wants_maps else {}
         try:
@@ -315,14 +264,3 @@ class PoseInferencer(BaseInferencer):
             samples = self.forward(self.crop(image, whole_image(image)), with_maps=True)
             self._map_kinds = tuple(maps_of_image(samples))
         return {kind: np.zeros((1, *image.shape[:2]), np.float32) for kind in self._map_kinds}
-
-
-def _check_numbers(batch_size: int, skeleton_style: str = 'mmpose', **numbers: Any) -> None:
-    try:
-        check_integer('batch_size', batch_size, 1)
-        check_choice('skeleton_style', skeleton_style, STYLES)
-        for key in ('kpt_thr', 'bbox_thr', 'nms_thr'):
-            if key in numbers:
-                check_number(key, numbers[key], 0, 1)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
