@@ -58,36 +58,50 @@ def section(collection: dict[str, Any], models: list[dict[str, Any]]) -> str:
     lines = [f'## {collection["Name"]}', '']
     if paper := collection.get('Paper'):
         lines += [f'[{paper["Title"]}]({paper["URL"]})', '']
-    metrics = list(dict.fromkeys(name for model in models for name in results(model)))
-    lines += [row(['config', 'trained on', *metrics]), row(['---', '---', *['---:'] * len(metrics)])]
+    for (dataset, *metrics), rows in tables(models).items():
+        lines += [f'Tested on {dataset}:', '', row(['config', 'trained on', *metrics])]
+        lines.append(row(['---', '---', *['---:'] * len(metrics)]))
+        lines += [row([linked(model), trained_on(model), *map(str, values)]) for model, values in rows]
+        lines.append('')
+    untrained: dict[str, list[str]] = {}
     for model in models:
-        found = results(model)
-        config = f'[`{model["Name"]}`](../{model["Config"]})'
-        if weights := model.get('Weights'):
-            config += f' ([weights]({weights if "://" in weights else f"../{weights}"}))'
-        data = model['Metadata']['Training Data']
-        data = data if isinstance(data, str) else ', '.join(data)
-        lines.append(row([config, data, *(str(found.get(name, '')) for name in metrics)]))
-    if not metrics:
-        lines += ['', 'No measured result yet.']
-    return '\n'.join(lines)
+        if not model.get('Results'):
+            untrained.setdefault(trained_on(model), []).append(linked(model))
+    if untrained:
+        lines += ['Not measured here, by training data:', '']
+        lines += [f'- {data}: {", ".join(configs)}' for data, configs in untrained.items()]
+    return '\n'.join(lines).rstrip()
 
 
-def results(model: dict[str, Any]) -> dict[str, Any]:
-    """Collect the metrics of a model over its test sets.
+def tables(models: list[dict[str, Any]]) -> dict[tuple[str, ...], list[tuple[dict[str, Any], list[Any]]]]:
+    """Group results such that no table has an empty cell.
 
     Args:
-        model: Entry of ``Models``.
+        models: Entries of ``Models``.
 
     Returns:
-        dict[str, Any]: Value by name of the metric, and of the test set where that is not what the model trained on.
+        dict: Models with their values, by the test set and the names of its metrics.
     """
-    found = {}
-    for result in model.get('Results', []):
-        own = result['Dataset'] == model['Metadata']['Training Data']
-        for name, value in result['Metrics'].items():
-            found[name if own else f'{name} ({result["Dataset"]})'] = value
-    return found
+    groups: dict[tuple[str, ...], list[tuple[dict[str, Any], list[Any]]]] = {}
+    for model in models:
+        for result in model.get('Results', []):
+            key = (result['Dataset'], *result['Metrics'])
+            groups.setdefault(key, []).append((model, list(result['Metrics'].values())))
+    return groups
+
+
+def linked(model: dict[str, Any]) -> str:
+    """Write the name of a model with links to its config and weights."""
+    config = f'[`{model["Name"]}`](../{model["Config"]})'
+    if weights := model.get('Weights'):
+        config += f' ([weights]({weights if "://" in weights else f"../{weights}"}))'
+    return config
+
+
+def trained_on(model: dict[str, Any]) -> str:
+    """Write the training data of a model."""
+    data = model['Metadata']['Training Data']
+    return data if isinstance(data, str) else ', '.join(data)
 
 
 def row(cells: list[str]) -> str:

@@ -46,6 +46,9 @@ class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset)
         crop_prob: Probability of a close view, where joints can lie outside the image.
         max_rotation: Largest additional rotation in the image plane, in degrees either way.
         scale: Smallest and largest share of the image that the figure spans.
+        activities: Kinds of pose, such as ``['walk', 'wave']``; by default all 25.
+        max_yaw: Largest turn of the figure away from the camera, in degrees: with 180 as many are seen from behind as
+            from the front.
         bbox_padding: Side of the box relative to that of the tight box around the body.
         cache: Keep rendered figures (about 50 KB each at 128 x 128, in every worker).
         metainfo: Metainfo in place of that of the joint set; it may leave out or reorder joints.
@@ -72,6 +75,8 @@ class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset)
         crop_prob: float = SceneOptions.crop_prob,
         max_rotation: float = SceneOptions.max_rotation,
         scale: tuple[float, float] = SceneOptions.scale,
+        activities: Sequence[str] | None = None,
+        max_yaw: float = SceneOptions.max_yaw,
         bbox_padding: float = 1.0,
         cache: bool = False,
         metainfo: dict | None = None,
@@ -89,7 +94,7 @@ class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset)
         check_choice('joint_set', joint_set, JOINT_SETS)
         if data_mode != 'topdown':
             raise invalid_value('data_mode', data_mode, "'topdown', since an image has one figure")
-        options = SceneOptions(occluder_prob, lookalike_prob, crop_prob, max_rotation, scale)
+        options = SceneOptions(occluder_prob, lookalike_prob, crop_prob, max_rotation, scale, activities, max_yaw)
         own_name = metainfo is None
         metainfo = metainfo or dict(from_file=metainfo_file(JOINT_SETS[joint_set]))
         artist = Artist(seed, as_image_size('image_size', image_size), options, bbox_padding)

@@ -170,6 +170,7 @@ def test_a_transform_may_change_a_sample(cache):
 
 def test_options_reach_the_pictures():
     options = dict(occluder_prob=1.0, lookalike_prob=0.0, crop_prob=1.0, max_rotation=180.0, scale=(0.3, 0.4))
+    options |= dict(activities=('wave',), max_yaw=10.0)
     dataset = StickFigureDataset(3, seed=4, **options)
     for index in range(3):
         np.testing.assert_array_equal(

@@ -18,13 +18,23 @@ Models:
   Weights: demo/checkpoints/small.pth
   Results:
   - {Dataset: LSP, Metrics: {PCK: 50.5}}
-  - {Dataset: MPII, Metrics: {PCK: 40.0}}
+  - {Dataset: MPII, Metrics: {PCK: 40.0, PCP: 30.0}}
+- Name: medium
+  Config: configs/group/medium.py
+  In Collection: Method
+  Metadata: {Training Data: LSP}
+  Results:
+  - {Dataset: LSP, Metrics: {PCK: 51.0}}
 - Name: large
   Config: configs/group/large.py
   In Collection: Method
   Metadata: {Training Data: [LSP, MPII]}
 - Name: other
   Config: configs/group/other.py
+  In Collection: Other
+  Metadata: {Training Data: COCO}
+- Name: another
+  Config: configs/group/another.py
   In Collection: Other
   Metadata: {Training Data: COCO}
 """
@@ -40,17 +50,27 @@ def test_tables(tmp_path):
             '',
             '[A title](https://example.org/1)',
             '',
-            '| config | trained on | PCK | PCK (MPII) |',
+            'Tested on LSP:',
+            '',
+            '| config | trained on | PCK |',
+            '| --- | --- | ---: |',
+            '| [`small`](../configs/group/small.py) ([weights](../demo/checkpoints/small.pth)) | LSP | 50.5 |',
+            '| [`medium`](../configs/group/medium.py) | LSP | 51.0 |',
+            '',
+            'Tested on MPII:',
+            '',
+            '| config | trained on | PCK | PCP |',
             '| --- | --- | ---: | ---: |',
-            '| [`small`](../configs/group/small.py) ([weights](../demo/checkpoints/small.pth)) | LSP | 50.5 | 40.0 |',
-            '| [`large`](../configs/group/large.py) | LSP, MPII |  |  |',
+            '| [`small`](../configs/group/small.py) ([weights](../demo/checkpoints/small.pth)) | LSP | 40.0 | 30.0 |',
+            '',
+            'Not measured here, by training data:',
+            '',
+            '- LSP, MPII: [`large`](../configs/group/large.py)',
             '',
             '## Other',
             '',
-            '| config | trained on |',
-            '| --- | --- |',
-            '| [`other`](../configs/group/other.py) | COCO |',
+            'Not measured here, by training data:',
             '',
-            'No measured result yet.',
+            '- COCO: [`other`](../configs/group/other.py), [`another`](../configs/group/another.py)',
         ]
     )

@@ -6,6 +6,7 @@ is the left one is random, so every pose is as frequent as its mirror image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from posestructs.datasets.stick_figure.exact import RandomStream
@@ -186,7 +187,6 @@ ACTIVITIES: dict[str, Activity] = {
     'free': Activity(10, {}, roll=(-35, 35), lean=(-10, 30)),
 }  # fmt: skip
 _NAMES = tuple(ACTIVITIES)
-_WEIGHTS = tuple(activity.weight for activity in ACTIVITIES.values())
 _FREE_SHARE = 0.62  # 'free' draws each angle from this share of its limits, around the middle of rest
 
 
@@ -208,24 +208,29 @@ class Pose(NamedTuple):
         return frame
 
 
-def sample_pose(rng: RandomStream, max_rotation: float = 0.0) -> Pose:
+def sample_pose(
+    rng: RandomStream, max_rotation: float = 0.0, activities: Sequence[str] | None = None, max_yaw: float = 180.0
+) -> Pose:
     """Draw an activity, the angles of one person doing it, and a view.
 
     Args:
         rng: Source of the draws.
         max_rotation: Further rotation in the image plane, drawn from ``-max_rotation`` to ``max_rotation`` degrees.
+        activities: Keys of :data:`ACTIVITIES` to draw from; by default all.
+        max_yaw: Largest turn away from the camera in degrees: the yaw of an activity is scaled by ``max_yaw / 180``.
 
     Returns:
         Pose: All angles within the limits of the skeleton.
     """
-    name = rng.weighted(_NAMES, _WEIGHTS)
+    names = _NAMES if activities is None else tuple(activities)
+    name = rng.weighted(names, [ACTIVITIES[name].weight for name in names])
     activity = ACTIVITIES[name]
     lean = rng.uniform(*activity.lean)
     angles = _sample_angles(rng, name)
     if activity.legs_stay:
         for side in SIDES:
             angles[f'{side}_hip_flex'] += lean
-    yaw = rng.uniform(*activity.yaw)
+    yaw = rng.uniform(*activity.yaw) * (max_yaw / 180)
     if rng.chance(0.5):
         yaw = -yaw
     roll = rng.uniform(*activity.roll)

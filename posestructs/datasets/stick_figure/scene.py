@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -21,7 +22,7 @@ from posestructs.datasets.stick_figure.body import draw_person
 from posestructs.datasets.stick_figure.distractors import Lookalike, draw_lookalikes, draw_occluders
 from posestructs.datasets.stick_figure.exact import RandomStream, picture_streams
 from posestructs.datasets.stick_figure.pen import Pen
-from posestructs.datasets.stick_figure.poses import Pose, sample_pose
+from posestructs.datasets.stick_figure.poses import ACTIVITIES, Pose, sample_pose
 from posestructs.datasets.stick_figure.skeleton import JOINTS, fit_view, pose_body, sample_proportions
 from posestructs.datasets.stick_figure.sketch import FREE, Sketch
 from posestructs.utils.checks import check_integer, check_number, invalid_value
@@ -40,6 +41,8 @@ class SceneOptions:
         crop_prob: Probability of a view so close that joints can lie outside the image.
         max_rotation: Largest rotation in the image plane beyond that of the pose, in degrees either way; 0 to 180.
         scale: Smallest and largest share of the image that the figure spans, in the tighter direction.
+        activities: Kinds of pose, keys of :data:`posestructs.datasets.stick_figure.poses.ACTIVITIES`; by default all.
+        max_yaw: Largest turn of the figure away from the camera, in degrees; 0 to 180.
 
     Raises:
         ValueError: A value of the wrong type or out of range.
@@ -50,17 +53,34 @@ class SceneOptions:
     crop_prob: float = 0.08
     max_rotation: float = 0.0
     scale: tuple[float, float] = (0.62, 0.96)
+    activities: tuple[str, ...] | None = None
+    max_yaw: float = 180.0
 
     def __post_init__(self) -> None:
         for key in ('occluder_prob', 'lookalike_prob', 'crop_prob'):
             check_number(key, getattr(self, key), 0, 1)
         check_number('max_rotation', self.max_rotation, 0, 180)
+        check_number('max_yaw', self.max_yaw, 0, 180)
+        if self.activities is not None:
+            object.__setattr__(self, 'activities', _check_activities(self.activities))
         if not isinstance(self.scale, (tuple, list)) or len(self.scale) != 2:
             raise invalid_value('scale', self.scale, 'a pair (smallest, largest)')
         low, high = self.scale
         check_number('scale[0]', low, 0.1, 1)
         check_number('scale[1]', high, low, 1)
         object.__setattr__(self, 'scale', (float(low), float(high)))
+
+
+def _check_activities(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of activities as a tuple.
+
+    Raises:
+        ValueError: None, or one that does not exist; names the key.
+    """
+    known = isinstance(names, (tuple, list)) and all(isinstance(name, str) and name in ACTIVITIES for name in names)
+    if not known or not names or len(set(names)) < len(names):
+        raise invalid_value('activities', names, f'different ones of {list(ACTIVITIES)}')
+    return tuple(names)
 
 
 def as_image_size(key: str, size: int | tuple[int, int]) -> tuple[int, int]:
@@ -180,7 +200,7 @@ def cast_person(
     Returns:
         tuple: The pose, and a pen with an empty sketch.
     """
-    pose = sample_pose(streams['person'], options.max_rotation)
+    pose = sample_pose(streams['person'], options.max_rotation, options.activities, options.max_yaw)
     proportions = sample_proportions(streams['person'])
     body = pose_body(pose.angles, proportions, pose.root())
     view = fit_view(streams['view'], body.points, canvas_size, options.scale, options.crop_prob)

@@ -83,3 +83,15 @@ def test_rotation_is_added_on_request():
         return sum(abs(pose.roll) > 45 for pose in poses if pose.activity in ('stand', 'walk', 'sit'))
 
     assert turned_over(0) == 0 and turned_over(180) > 40
+
+
+def test_activities_and_yaw_can_be_limited():
+    poses = [sample_pose(RandomStream(1, (n,)), activities=('wave', 'plank'), max_yaw=30) for n in range(400)]
+    counts = Counter(pose.activity for pose in poses)
+    assert set(counts) == {'wave', 'plank'}
+    # in proportion to their weights, 7 to 4
+    assert 0.55 < counts['wave'] / 400 < 0.72
+    assert max(abs(pose.yaw) for pose in poses) <= 30
+    # a plank is seen from the side, 45 to 135 of 180 degrees
+    assert min(abs(pose.yaw) for pose in poses if pose.activity == 'plank') >= 7.5
+    assert {pose.yaw > 0 for pose in poses} == {True, False}
