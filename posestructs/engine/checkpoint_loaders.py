@@ -1,4 +1,4 @@
-"""Safe replacements in mmengine's checkpoint loaders.
+"""Safe replacements in mmengine's checkpoint loaders, and a loader for ``package://NAME/path/in/it.pth``.
 
 mmengine reads local files as ``torch.load`` does by default, and downloads through ``torch.hub``, which unpickles
 whatever the server sends; OneDL's fork also unpickles a local file where safe loading fails. After
@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import functools
 import pickle
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import torch
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from posestructs.engine import package_checkpoints  # noqa: F401  registers package://, before all are made safe
-from posestructs.utils.downloads import DownloadError, discard, download, is_address
+from posestructs.utils.checkpoint_addresses import PACKAGE, file_in_package, path_of_file_address
+from posestructs.utils.downloads import DownloadError, discard, download
 from posestructs.utils.plain_values import restore
 from posestructs.utils.safe_load import UnsafeCheckpointError, load_safely
 from posestructs.utils.usage import UsageError
@@ -77,52 +74,18 @@ def load_from_file(filename: str, map_location: Any = None) -> Any:
     return mmengine_checkpoint.load_from_local(str(path_of_file_address(filename)), map_location)
 
 
-def local_copy(address: str) -> Path | None:
-    """Find the file behind a checkpoint's path or address; what lies on a server is downloaded.
+@CheckpointLoader.register_scheme(prefixes=PACKAGE, force=True)
+def load_from_package(filename: str, map_location: Any = None) -> Any:
+    """Load a checkpoint of an installed package.
 
     Args:
-        address: A path, or an address of the schemes ``http``, ``https``, ``file`` and ``package``.
-
-    Returns:
-        Path | None: The file, which may not exist where a path was given; ``None`` for other schemes, which only
-        mmengine's loaders can read.
+        filename: ``package://NAME/path``.
+        map_location: As in ``torch.load``.
 
     Raises:
-        DownloadError: It could not be downloaded.
-        FileNotFoundError: A package does not have it.
-        ValueError: The address is malformed, or no loader reads its scheme.
+        FileNotFoundError: The package or its file is not there.
     """
-    if is_address(address):
-        return download(address)
-    if address.startswith('file://'):
-        return path_of_file_address(address)
-    if address.startswith(package_checkpoints.PREFIX):
-        return package_checkpoints.file_in_package(address)
-    if '://' not in address:
-        return Path(address).expanduser()
-    prefixes = [prefix for prefix in CheckpointLoader._schemes if prefix]
-    if not any(re.match(prefix, address) for prefix in prefixes):  # as mmengine chooses a loader
-        readable = ', '.join(sorted(prefix for prefix in prefixes if '(' not in prefix))
-        raise ValueError(f'scheme {address.partition("://")[0]}:// cannot be read, allowed: a file, {readable}')
-    return None
-
-
-def path_of_file_address(address: str) -> Path:
-    """Turn a ``file://`` address into a path.
-
-    Args:
-        address: Such as ``file:///data/model.pth``.
-
-    Returns:
-        Path: Such as ``/data/model.pth``.
-
-    Raises:
-        ValueError: It names another machine.
-    """
-    parts = urlsplit(address)
-    if parts.netloc not in ('', 'localhost'):
-        raise ValueError(f'checkpoint {address}: a file address has three slashes, as in file:///data/model.pth')
-    return Path(url2pathname(parts.path))
+    return mmengine_checkpoint.load_from_local(str(file_in_package(filename)), map_location)
 
 
 def make_loaders_safe() -> None:

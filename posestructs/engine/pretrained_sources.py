@@ -14,8 +14,7 @@ from typing import Any
 import mmengine
 from mmengine.config import Config
 
-from posestructs.engine.package_checkpoints import PREFIX as PACKAGE
-from posestructs.engine.package_checkpoints import file_in_package
+from posestructs.utils.checkpoint_addresses import PACKAGE, file_in_package
 from posestructs.utils.usage import UsageError
 
 TORCHVISION = ('torchvision://', 'modelzoo://')

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from posestructs.engine.checkpoint_loaders import local_copy
+from posestructs.utils.checkpoint_addresses import local_copy
 from posestructs.utils.checkpoints import damage, refusal
 from posestructs.utils.config_bases import current_path
 from posestructs.utils.config_edits import (

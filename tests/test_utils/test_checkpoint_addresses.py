@@ -1,10 +1,10 @@
-"""Weights out of an installed package."""
+"""Checkpoints in installed packages and behind file addresses."""
 
 import pytest
 import torch
 from mmengine.runner import CheckpointLoader, load_checkpoint
 
-from posestructs.engine.package_checkpoints import file_in_package
+from posestructs.utils.checkpoint_addresses import file_in_package, local_copy
 
 
 @pytest.fixture
@@ -37,3 +37,10 @@ def test_what_is_not_there_is_named(package, address, error, message):
         file_in_package(address)
     with pytest.raises(error, match=message):
         CheckpointLoader.load_checkpoint(address)
+
+
+def test_file_addresses_are_paths(tmp_path):
+    assert local_copy(f'file://{tmp_path}/a%20b.pth') == tmp_path / 'a b.pth'
+    assert local_copy('s3://bucket/a.pth') is None
+    with pytest.raises(ValueError, match='three slashes'):
+        local_copy('file://data/a.pth')
