@@ -28,7 +28,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from posestructs.codecs.gaussian_maps import draw_gaussians, fill_gaussians
 from posestructs.codecs.person_labels import read_person
 from posestructs.codecs.person_size import PersonSize
-from posestructs.utils.checks import check_choice, check_integer, check_number, check_size, invalid_value
+from posestructs.utils.checks import check_bool, check_choice, check_integer, check_number, check_size, invalid_value
 
 OCCLUDED, VISIBLE, UNKNOWN = 1, 0, -1
 """Values of ``keypoints_occluded``."""
@@ -55,6 +55,9 @@ class OcclusionHeatmap(BaseKeypointCodec):
         decode: Encoder and decoder, see above.
         with_occlusion: Make and read the K occlusion maps.
         require_occlusion: Refuse a sample without occlusion labels; by default its occlusion maps have weight 0.
+        negatives: Encode joints outside the image or the map as empty maps with weight 1, so that a model learns to
+            give no joint there; by default they have weight 0. Needs ``keypoints_present`` of
+            :class:`~posestructs.datasets.transforms.RandomPersonCut`.
         normalize: Reference length of a person, 'box', 'torso' or 'head'. See
             :class:`~posestructs.codecs.person_size.PersonSize`, also for ``pair`` and ``metainfo``.
         pair: Two joints whose distance is the reference length.
@@ -81,6 +84,7 @@ class OcclusionHeatmap(BaseKeypointCodec):
         decode: str = 'argmax_shift',
         with_occlusion: bool = True,
         require_occlusion: bool = False,
+        negatives: bool = False,
         normalize: str = 'box',
         pair: Sequence[int | str] | None = None,
         metainfo: Mapping[str, Any] | None = None,
@@ -96,6 +100,7 @@ class OcclusionHeatmap(BaseKeypointCodec):
         if require_occlusion and not with_occlusion:
             raise ValueError('OcclusionHeatmap: require_occlusion=True requires with_occlusion=True')
         self.with_occlusion, self.require_occlusion = with_occlusion, require_occlusion
+        self.negatives = check_bool('OcclusionHeatmap.negatives', negatives)
         shared = dict(input_size=self.input_size, heatmap_size=self.heatmap_size, sigma=sigma)
         if decode == 'udp':
             self.pose_codec = UDPHeatmap(blur_kernel_size=blur_kernel_size, **shared)
@@ -106,6 +111,8 @@ class OcclusionHeatmap(BaseKeypointCodec):
         self.person_size = PersonSize(normalize, pair, metainfo)
         # keys of a sample that GenerateTarget passes on, None where one is absent
         self.auxiliary_encode_keys = {'keypoints_occluded', *self.person_size.keys}
+        if self.negatives:
+            self.auxiliary_encode_keys.add('keypoints_present')
 
     def keypoints_to_cells(self, keypoints: np.ndarray) -> np.ndarray:
         """(..., 2) input pixels to (..., 2) heatmap cells, float32."""
@@ -116,6 +123,7 @@ class OcclusionHeatmap(BaseKeypointCodec):
         keypoints: np.ndarray,
         keypoints_visible: np.ndarray | None = None,
         keypoints_occluded: np.ndarray | None = None,
+        keypoints_present: np.ndarray | None = None,
         bbox: np.ndarray | None = None,
         head_size: np.ndarray | None = None,
         input_scale: np.ndarray | None = None,
@@ -126,14 +134,16 @@ class OcclusionHeatmap(BaseKeypointCodec):
             keypoints: (1, K, 2) joints in input pixels.
             keypoints_visible: (1, K) weights of the joints, above 0 where labelled; by default all are labelled.
             keypoints_occluded: (1, K) 1 occluded, 0 visible, -1 unknown; None for all unknown.
+            keypoints_present: (1, K) 1 in the image, 0 outside it, -1 not labelled, for ``negatives``.
             bbox: (1, 4) box of the person in image pixels, for ``normalize='box'``.
             head_size: (1,) head size in image pixels, for ``normalize='head'``.
             input_scale: (2,) width and height of the input's window in image pixels; by default the input's own size.
 
         Returns:
             dict[str, np.ndarray]: All float32: ``heatmaps`` (2K, H, W), pose maps first, or (K, H, W) without
-            occlusion; ``keypoint_weights`` (1, K), 0 where a joint is not labelled or its Gaussian lies outside;
-            ``occlusion_weights`` (1, K), 1 where in addition the occlusion is known, else 0; ``keypoint_cells``
+            occlusion; ``keypoint_weights`` (1, K), 0 where a joint is not labelled or its Gaussian lies outside
+            (but see ``negatives``); ``occlusion_weights`` (1, K), 1 where in addition the occlusion is known,
+            else 0, and 0 of a joint outside; ``keypoint_cells``
             (1, K, 2) joints in cells; ``normaliser`` (1,) the person's size in cells, 0 where it is unknown.
 
         Raises:
@@ -145,9 +155,10 @@ class OcclusionHeatmap(BaseKeypointCodec):
         size = self.person_size(points, labelled, bbox, head_size, self._zoom(input_scale))
         maps, inside = self._draw(cells, labelled, occluded)
         weights = weights * inside
+        absent = self._read_absent(keypoints_present, labelled, inside)
         return dict(
             heatmaps=maps,
-            keypoint_weights=weights[None],
+            keypoint_weights=np.where(absent, 1, weights).astype(np.float32)[None],
             occlusion_weights=(known & (weights > 0)).astype(np.float32)[None],
             keypoint_cells=cells[None],
             normaliser=np.array([size / self._stride], np.float32),
@@ -256,6 +267,23 @@ class OcclusionHeatmap(BaseKeypointCodec):
                 'each labelled joint'
             )
         return known, known & (occluded == OCCLUDED)
+
+    def _read_absent(self, present: np.ndarray | None, labelled: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """(K,) bool mask of the joints that are known to lie outside the image or the map."""
+        if not self.negatives:
+            return np.zeros(labelled.shape, bool)
+        shape = (1, *labelled.shape)
+        if present is None:
+            raise ValueError(
+                'OcclusionHeatmap: negatives=True, and the sample has no keypoints_present: put RandomPersonCut into '
+                'the pipeline, or set negatives=False'
+            )
+        present = np.asarray(present)
+        if present.shape != shape or not np.isin(present, (0, 1, -1)).all():
+            raise ValueError(
+                f'OcclusionHeatmap: keypoints_present={present.tolist()}, allowed: 1, 0 or -1 in the shape {shape}'
+            )
+        return (present[0] == 0) | ((present[0] == 1) & labelled & ~inside)
 
     def _draw(self, cells: np.ndarray, labelled: np.ndarray, occluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Maps (2K or K, H, W), and (K,) bool mask of the Gaussians that reach into them."""

@@ -14,6 +14,7 @@ from posestructs.datasets.transforms.occlusion_aware import (
     YOLOXMixUp,
 )
 from posestructs.datasets.transforms.random_occluder import RandomOccluder
+from posestructs.datasets.transforms.random_person_cut import RandomPersonCut
 from posestructs.datasets.transforms.random_step_rotation import RandomStepRotation
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     'RandomFlip',
     'RandomFlipAroundRoot',
     'RandomOccluder',
+    'RandomPersonCut',
     'RandomStepRotation',
     'SingleHandConverter',
     'YOLOXMixUp',

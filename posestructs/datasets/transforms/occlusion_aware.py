@@ -17,10 +17,12 @@ from posestructs.datasets.transforms.occlusion_channel import (
     CONVERSION_MARK,
     FLIP_MARK,
     KEY,
+    PRESENT,
     has_occlusion,
     join,
     labelled,
     merge_sources,
+    refuse_present,
     split,
     unknown_occlusion,
 )
@@ -30,6 +32,8 @@ from posestructs.structures.joint_conversion import (
     convert_joint_fields,
     joint_sources,
 )
+
+_OWN = {KEY: KEY, PRESENT: PRESENT}
 
 
 class _CarryOcclusion:
@@ -77,6 +81,7 @@ class RandomFlip(_CarryOcclusion, mmpose_transforms.RandomFlip):
     """
 
     def transform(self, results: dict) -> dict:
+        refuse_present(type(self).__name__, results)
         if results.get('unpaired_joints'):
             raise ValueError(
                 f'RandomFlip after a KeypointConverter that keeps joints {results["unpaired_joints"]} without their '
@@ -97,6 +102,7 @@ class RandomFlipAroundRoot(mmpose_transforms.RandomFlipAroundRoot):
     """mmpose's ``RandomFlipAroundRoot`` that swaps ``keypoints_occluded`` too, unless only labels are flipped."""
 
     def transform(self, results: dict) -> dict:
+        refuse_present(type(self).__name__, results)
         if self.flip_label or not has_occlusion(results):
             return super().transform(results)
         # It swaps the last axis, whichever that is: here the labels are further rows instead of a channel.
@@ -135,6 +141,7 @@ class KeypointConverter(mmpose_transforms.KeypointConverter):
     def transform(self, results: dict) -> dict:
         if results.get('keypoints') is None:
             return results
+        refuse_present(type(self).__name__, results)
         check_sources(self.sources, results['keypoints'].shape[1])
         source = results[KEY] if has_occlusion(results) else None
         converted = convert_joint_fields(results, self.sources)
@@ -197,7 +204,9 @@ class YOLOXMixUp(_CarryOcclusionMixed, mmpose_transforms.YOLOXMixUp):
 
 @TRANSFORMS.register_module(force=True)
 class PackPoseInputs(mmpose_transforms.PackPoseInputs):
-    """mmpose's ``PackPoseInputs`` that packs ``keypoints_occluded`` into ``gt_instances`` where it is known.
+    """mmpose's ``PackPoseInputs`` that packs ``keypoints_occluded`` and ``keypoints_present`` into ``gt_instances``.
+
+    Each where it is known.
 
     Raises:
         ValueError: The sample has occlusion labels and was flipped, or its joints converted, by a class that knows
@@ -208,9 +217,11 @@ class PackPoseInputs(mmpose_transforms.PackPoseInputs):
         super().__init__(*args, **kwargs)
         self.meta_keys = (*self.meta_keys, 'member_index')  # of a CombinedDataset, for CocoMetric
 
-    instance_mapping_table = dict(mmpose_transforms.PackPoseInputs.instance_mapping_table, **{KEY: KEY})
+    instance_mapping_table = dict(mmpose_transforms.PackPoseInputs.instance_mapping_table, **_OWN)
 
     def transform(self, results: dict) -> dict:
+        if 'instance_mapping_table' in results:  # a codec's own table takes the place of the class's
+            results['instance_mapping_table'] = dict(results['instance_mapping_table'], **_OWN)
         if results.get(KEY) is None:
             results.pop(KEY, None)  # InstanceData refuses None
             return super().transform(results)
@@ -228,6 +239,4 @@ class PackPoseInputs(mmpose_transforms.PackPoseInputs):
                     f'{KEY} was not mapped by the KeypointConverter in this pipeline: use type="KeypointConverter" as '
                     'a string, or a subclass of posestructs.datasets.transforms.KeypointConverter'
                 )
-        if 'instance_mapping_table' in results:  # a codec's own table takes the place of the class's
-            results['instance_mapping_table'] = dict(results['instance_mapping_table'], **{KEY: KEY})
         return super().transform(results)

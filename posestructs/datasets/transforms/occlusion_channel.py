@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 KEY = 'keypoints_occluded'
+PRESENT = 'keypoints_present'  # 1 in the image, 0 outside, -1 not labelled; set by RandomPersonCut
 FLIP_MARK = 'occlusion_flipped'  # True where the labels fit the last flip; set by transforms that flip or make them
 CONVERSION_MARK = (
     'occlusion_converted'  # True where the labels fit converted joints; set by transforms that convert or make them
@@ -45,6 +46,20 @@ def has_occlusion(results: Mapping) -> bool:
             'posestructs.datasets.transforms'
         )
     return True
+
+
+def refuse_present(name: str, results: Mapping) -> None:
+    """Refuse a sample whose joints would be exchanged or converted without their ``keypoints_present``.
+
+    Args:
+        name: Name of the transform that exchanges or converts joints.
+        results: A sample within a pipeline.
+
+    Raises:
+        ValueError: The sample has been through ``RandomPersonCut``.
+    """
+    if results.get(PRESENT) is not None:
+        raise ValueError(f'pipeline: {name} after RandomPersonCut, allowed: before it')
 
 
 def labelled(keypoints_visible: np.ndarray) -> np.ndarray:

@@ -237,7 +237,7 @@ class RandomOccluder(BaseTransform):
         length = size * _uniform(self.size, rng)
         width = length * _uniform(self.aspect, rng)
         links = links[usable[links].all(axis=1)]
-        if _choose(self.targets, rng) == 'limb' and len(links):
+        if choose(self.targets, rng) == 'limb' and len(links):
             start, end = points[links[int(rng.random_sample() * len(links))]].astype(np.float64)
             centre, along = (start + end) / 2, end - start
             angle, reach = float(np.arctan2(along[1], along[0])), np.array([width, width])
@@ -246,7 +246,7 @@ class RandomOccluder(BaseTransform):
             joints = np.flatnonzero(usable)
             centre = points[joints[int(rng.random_sample() * len(joints))]].astype(np.float64)
             angle, reach = np.pi * rng.random_sample(), np.array([length, width])
-        corners = occluders.outline(_choose(self.shapes, rng), (length, width), angle, rng)
+        corners = occluders.outline(choose(self.shapes, rng), (length, width), angle, rng)
         off = (2 * rng.random_sample(2) - 1) * self.jitter * reach / 2
         return centre + off @ occluders.rotation(angle) + corners
 
@@ -255,7 +255,7 @@ class RandomOccluder(BaseTransform):
     ) -> np.ndarray:
         if 'patch' in self.fills and results.get('dataset') is None:
             raise ValueError("fills has 'patch', which needs the sample's dataset, as mmpose's data sets give it")
-        fill = _choose(self.fills, rng)
+        fill = choose(self.fills, rng)
         if fill == 'flat':
             return occluders.flat_fill(*window, rng)
         source = self._other_image(results, rng) if fill == 'patch' else None
@@ -287,7 +287,8 @@ def _uniform(limits: tuple[float, float], rng: np.random.RandomState) -> float:
     return limits[0] + (limits[1] - limits[0]) * rng.random_sample()
 
 
-def _choose(weights: Mapping[str, float], rng: np.random.RandomState) -> str:
+def choose(weights: Mapping[str, float], rng: np.random.RandomState) -> str:
+    """Choose a name by its probability."""
     # rounding of the sum must not go past the last one
     place, edges = rng.random_sample(), itertools.accumulate(weights.values())
     return next((name for name, edge in zip(weights, edges, strict=True) if place < edge), list(weights)[-1])

@@ -172,8 +172,9 @@ class AdversarialHead(HeatmapHead):
                 losses[name] = losses.get(name, 0) + self.loss_module(predicted, target, weight) / len(stacks)
         if (train_cfg or {}).get('compute_acc', True):
             pose, _ = self.split(stacks[-1].detach())
-            cells = self.split(targets)[0].flatten(2).argmax(2)
-            losses['acc_pose'] = joint_accuracy(pose, cells, weights[0] > 0)
+            # the empty map of a joint outside the image has no target cell
+            peaks, cells = self.split(targets)[0].flatten(2).max(2)
+            losses['acc_pose'] = joint_accuracy(pose, cells, (weights[0] > 0) & (peaks > 0))
         return losses
 
     def predict(

@@ -27,7 +27,7 @@ class MapTargets(NamedTuple):
     Attributes:
         maps: (N, C, H, W) target maps.
         known: (N, C, 1, 1) 1 where the target map is meaningful, 0 for an unlabelled joint or unknown occlusion.
-        labelled: (N, K) 1 for a labelled joint.
+        labelled: (N, K) 1 for a labelled joint in the image.
         cells: (N, K, 2) positions of the joints.
         sizes: (N,) size of each person in cells, 0 where it is unknown.
     """
@@ -148,6 +148,8 @@ def read_targets(samples: Sequence[PoseDataSample], maps: Tensor) -> MapTargets:
     if maps.shape[1] == num_joints and targets.shape[1] == 2 * num_joints:
         targets = targets[:, :num_joints]  # a single-task head, whose codec encodes occlusion as well
     _check_maps(maps, targets, num_joints)
+    # an empty map with a weight is of a joint outside the image: the head learns it, nobody scores it
+    labelled = labelled * (targets[:, :num_joints].amax((2, 3)) > 0)
     known = labelled
     if targets.shape[1] == 2 * num_joints:
         known = torch.cat([labelled, _last_label(labels, 'occlusion_weights', 1).to(targets)], dim=1)
