@@ -42,9 +42,9 @@ from rich.table import Table
 import posestructs  # noqa: F401
 from benchmarks.speed.pipelines import take_turns
 from posestructs.utils import cli
+from posestructs.utils.discriminator_weights import strip_discriminators
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
-from posestructs.utils.release import strip_discriminators
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'adversarial_posenet' / 'apn_4x512_mpii-256x256.py'
 WITHOUT = {'model.discriminators': None, 'optim_wrapper.pose': None, 'optim_wrapper.confidence': None}

@@ -24,7 +24,7 @@ from posestructs.datasets import StickFigureDataset
 from posestructs.datasets.stick_figure import SceneOptions, draw_scene
 from posestructs.datasets.stick_figure.distractors import Lookalike, middle_of
 from posestructs.datasets.stick_figure.limbs import KINDS, limb_circles
-from posestructs.datasets.stick_figure.people import joint_numbers
+from posestructs.datasets.stick_figure.persons import joint_numbers
 from posestructs.datasets.stick_figure.scene import Scene
 from posestructs.datasets.stick_figure.sketch import OWNER, Sketch
 

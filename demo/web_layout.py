@@ -107,10 +107,10 @@ class Handlers:
             found = web_page.answer(inferencer, image, corners, threshold)
         except UsageError as error:
             return _nothing(_message(str(error), bad=True))
-        seconds, count = time.perf_counter() - started, len(found.people)
+        seconds, count = time.perf_counter() - started, len(found.persons)
         parts = web_page.messaging_parts(inferencer)
         report = f'{count} {"person" if count == 1 else "persons"} in {seconds:.2f} s. {self.models.about[model]}'
-        if count and not any(joint['score'] >= threshold for person in found.people for joint in person['joints']):
+        if count and not any(joint['score'] >= threshold for person in found.persons for joint in person['joints']):
             report += f' No joint has a score of at least {threshold:g}: nothing is drawn.'
         return (
             _message(report),
@@ -121,7 +121,7 @@ class Handlers:
             _choice(parts),
             '' if parts else NO_MESSAGES,
             found.rows,
-            gr.DownloadButton(value=_json_file(model, image.shape, found.people), interactive=True),
+            gr.DownloadButton(value=_json_file(model, image.shape, found.persons), interactive=True),
         )
 
     def messages(self, path: str | None, model: str, box: str, part: str | None) -> Any:
@@ -150,9 +150,9 @@ def _message(text: str, bad: bool = False) -> str:
     return f'<p role="{"alert" if bad else "status"}" class="{"bad" if bad else "good"}">{html.escape(text)}</p>'
 
 
-def _json_file(model: str, shape: tuple[int, ...], people: list[dict]) -> str:
+def _json_file(model: str, shape: tuple[int, ...], persons: list[dict]) -> str:
     """Write the file for download, in the folder that is deleted at the end."""
-    content = dict(model=model, width=shape[1], height=shape[0], people=people)
+    content = dict(model=model, width=shape[1], height=shape[0], people=persons)
     file = Path(tempfile.mkdtemp(dir=os.environ['GRADIO_TEMP_DIR']), 'joints.json')
     file.write_text(json.dumps(content, indent=1) + '\n')
     return str(file)

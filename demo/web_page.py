@@ -37,14 +37,14 @@ class Answer(NamedTuple):
         heatmaps: Sheet of a tile per joint, uint8 RGB; ``None`` if the model has no heatmaps.
         occlusion: The same for occlusion maps.
         rows: P * K rows of a table, see ``COLUMNS``.
-        people: The same as dicts, for a file.
+        persons: The same as dicts, for a file.
     """
 
     pose: np.ndarray
     heatmaps: np.ndarray | None
     occlusion: np.ndarray | None
     rows: list[list[Any]]
-    people: list[dict[str, Any]]
+    persons: list[dict[str, Any]]
 
 
 def answer(
@@ -69,14 +69,14 @@ def answer(
     boxes = None if box is None else [list(box)]
     (result,) = inferencer(image, bboxes=boxes, return_vis=True, return_maps=True, kpt_thr=threshold)
     names, maps = joint_names(inferencer), result.get('maps', {})
-    people = [person_entry(person, names) for person in result['predictions'][0]]
+    persons = [person_entry(person, names) for person in result['predictions'][0]]
     pose = result['visualization'][0]
     return Answer(
         enlarge(pose, min(1.0, math.sqrt(_MOST_SHOWN / (pose.shape[0] * pose.shape[1])))),
         map_sheet(image, maps.get('heatmaps'), names),
         map_sheet(image, maps.get('occlusion'), names),
-        [row for i, person in enumerate(people) for row in table_rows(i, person)],
-        people,
+        [row for i, person in enumerate(persons) for row in table_rows(i, person)],
+        persons,
     )
 
 

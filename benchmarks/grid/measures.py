@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from posestructs.evaluation import TorsoPCK
 from posestructs.evaluation.joint_names import choose
 from posestructs.evaluation.pdj import CURVE
-from posestructs.evaluation.people_metric import MIN_LENGTH, People, join, to_array
+from posestructs.evaluation.person_metric import MIN_LENGTH, Persons, join, to_array
 from posestructs.evaluation.sticks import find_sticks
 from posestructs.evaluation.strict_pcp import StrictPCP, strict_pcp
 from posestructs.utils.run_logs import find_logs, read_curves
@@ -114,28 +114,28 @@ class HitRecord(TorsoPCK):
         self._names = tuple(sorted(ids, key=ids.__getitem__))
         self._sticks = find_sticks(choose(meta, 'sticks', None, self.name, StrictPCP.EXAMPLE), ids, self.name)
 
-    def collect(self, sample: Mapping[str, Any]) -> People:
+    def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Collect what a PCK needs of a sample, and the occlusion of its joints."""
-        people = super().collect(sample)
+        persons = super().collect(sample)
         occluded = sample['gt_instances'].get('keypoints_occluded')
-        shape = people['labelled'].shape
-        people['occluded'] = np.full(shape, UNKNOWN) if occluded is None else to_array(occluded).reshape(shape)
-        return people
+        shape = persons['labelled'].shape
+        persons['occluded'] = np.full(shape, UNKNOWN) if occluded is None else to_array(occluded).reshape(shape)
+        return persons
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Threshold the distances."""
-        people = join(results)
-        measured = people['labelled'] & (people['reference'] > MIN_LENGTH)[:, None]
-        reference = np.where(people['reference'] > MIN_LENGTH, people['reference'], np.nan)
+        persons = join(results)
+        measured = persons['labelled'] & (persons['reference'] > MIN_LENGTH)[:, None]
+        reference = np.where(persons['reference'] > MIN_LENGTH, persons['reference'], np.nan)
         # computed as in joint_counts, so that both agree on joints at a threshold
-        delta = np.subtract(people['pred'], people['gt'], dtype=np.float64)
+        delta = np.subtract(persons['pred'], persons['gt'], dtype=np.float64)
         distance = np.where(measured, np.hypot(delta[..., 0], delta[..., 1]) / reference[:, None], np.inf)
-        sticks = [self._stick(people, stick.ends) for stick in self._sticks]
+        sticks = [self._stick(persons, stick.ends) for stick in self._sticks]
         self.hits = Hits(
             joints=self._names,
             sticks=tuple('_'.join(filter(None, (s.side, s.name))) for s in self._sticks),
             measured=measured,
-            occluded=people['occluded'].astype(np.int8),
+            occluded=persons['occluded'].astype(np.int8),
             right=distance <= THRESHOLD,
             curve=curve_counts(distance),
             stick_measured=np.stack([known for known, _ in sticks], axis=1),
@@ -144,11 +144,13 @@ class HitRecord(TorsoPCK):
         return {}
 
     @staticmethod
-    def _stick(people: People, ends: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _stick(persons: Persons, ends: Any) -> tuple[np.ndarray, np.ndarray]:
         """(N,) bool twice: measured and correct sticks, by the metric itself, one sample at a time."""
         counts = [
-            strict_pcp(people['pred'][i : i + 1], people['gt'][i : i + 1], people['labelled'][i : i + 1], [ends], 0.5)
-            for i in range(len(people['gt']))
+            strict_pcp(
+                persons['pred'][i : i + 1], persons['gt'][i : i + 1], persons['labelled'][i : i + 1], [ends], 0.5
+            )
+            for i in range(len(persons['gt']))
         ]
         return np.array([c.measured[0] > 0 for c in counts]), np.array([c.correct[0, 0] > 0 for c in counts])
 

@@ -30,7 +30,7 @@ class CocoCheck:
 
     Attributes:
         content: ``images``, ``annotations`` and ``categories``, normalised.
-        people: Number of annotations with a labelled joint.
+        persons: Number of annotations with a labelled joint.
         problems: Annotation ids of persons who cannot be used, with the reason.
         contradictions: Annotation ids whose ``num_keypoints`` and flags disagree on whether any joint is labelled (the
             flags count), with a joint further outside the image than the image is large, or with the joints of
@@ -41,7 +41,7 @@ class CocoCheck:
     """
 
     content: dict[str, list]
-    people: int = 0
+    persons: int = 0
     problems: dict[int, str] = field(default_factory=dict)
     contradictions: dict[int, str] = field(default_factory=dict)
     doubts: dict[int, str] = field(default_factory=dict)
@@ -180,7 +180,7 @@ def _check_annotation(ann: dict, check: CocoCheck, path: str, names: Sequence[st
     elif stated is not None and bool(int(stated)) != bool(labelled):
         check.contradictions[ann['id']] = f'num_keypoints is {stated} beside {labelled} labelled joints'
     is_person = labelled > 0 and not ann['iscrowd']
-    check.people += is_person
+    check.persons += is_person
     fault = _box_fault(ann)
     if not fault and is_person and joints[joints[:, 2] > 0, :2].max() <= 0:
         fault = 'no coordinate is above 0'
@@ -273,9 +273,9 @@ def _far_from_box(joints: np.ndarray, box: Sequence[float]) -> bool:
 
 def _check_fractions(check: CocoCheck, path: str) -> None:
     """Refuse coordinates that are fractions of the image instead of pixels; of some persons they are problems."""
-    people = [ann for ann in check.content['annotations'] if ann['num_keypoints'] > 1]
-    wrong = [ann['id'] for ann in people if all(0 <= value <= 1 for value in _coordinates(ann))]
-    if wrong and len(wrong) == len(people):
+    persons = [ann for ann in check.content['annotations'] if ann['num_keypoints'] > 1]
+    wrong = [ann['id'] for ann in persons if all(0 <= value <= 1 for value in _coordinates(ann))]
+    if wrong and len(wrong) == len(persons):
         raise AnnotationError(
             path,
             f'all labelled joints are within [0, 1], such as those of annotation {wrong[0]}',

@@ -78,7 +78,7 @@ class CocoOcclusionDataset(CheckedPoseMixin, CocoDataset):
         def describe(found: Mapping[int, str]) -> list[str]:
             return [f'annotation {ann_id}: {text}' for ann_id, text in found.items()]
 
-        total = max(check.people, len(check.problems))
+        total = max(check.persons, len(check.problems))
         self._leave_out(describe(check.problems), total, 'cannot be used')
         if check.contradictions:
             message = (
@@ -93,8 +93,8 @@ class CocoOcclusionDataset(CheckedPoseMixin, CocoDataset):
         for found, remedy in ((check.doubts, 'They are used'), (check.estimated_areas, 'It is estimated from bbox')):
             if found:
                 first = describe(found)[0]
-                message = f'{self.ann_file}: {len(found)} of {check.people} persons look wrong; the first: {first}'
-                if found is check.doubts and len(found) > self.max_bad_images * check.people:
+                message = f'{self.ann_file}: {len(found)} of {check.persons} persons look wrong; the first: {first}'
+                if found is check.doubts and len(found) > self.max_bad_images * check.persons:
                     raise ValueError(
                         f'{message}. max_bad_images={self.max_bad_images:g} allows {self.max_bad_images:.2%}'
                     )

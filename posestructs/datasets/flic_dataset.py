@@ -76,25 +76,25 @@ class FLICDataset(CheckedPoseDataset):
         return joint_names(_METAINFO[self.joint_set])
 
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
-        people, has_splits = read_flic(self.ann_file)
-        image_ids = {name: i for i, name in enumerate(dict.fromkeys(person.image for person in people))}
-        instances = [self._instance(person, image_ids[person.image]) for person in self._select(people, has_splits)]
+        persons, has_splits = read_flic(self.ann_file)
+        image_ids = {name: i for i, name in enumerate(dict.fromkeys(person.image for person in persons))}
+        instances = [self._instance(person, image_ids[person.image]) for person in self._select(persons, has_splits)]
         instances = [item for item in instances if item['img_id'] % self.sample_interval == 0]
         images = {item['img_id']: dict(img_id=item['img_id'], img_path=item['img_path']) for item in instances}
         return instances, list(images.values())
 
-    def _select(self, people: list[FLICPerson], has_splits: bool) -> list[FLICPerson]:
+    def _select(self, persons: list[FLICPerson], has_splits: bool) -> list[FLICPerson]:
         if self.id_file is not None:
-            return [people[number - 1] for number in read_ids(self.id_file, len(people))]
+            return [persons[number - 1] for number in read_ids(self.id_file, len(persons))]
         if not has_splits:
             if self.split != 'all':
                 raise AnnotationError(
                     self.ann_file, f'split={self.split!r} is asked of an h5, which is one split', "split='all'"
                 )
-            return people
+            return persons
         if self.split == 'all':
-            return [person for person in people if 'bad' not in person.splits]
-        chosen = [person for person in people if self.split in person.splits]
+            return [person for person in persons if 'bad' not in person.splits]
+        chosen = [person for person in persons if self.split in person.splits]
         if not chosen:
             raise AnnotationError(self.ann_file, f'split={self.split!r} is empty: no person has is{self.split} set')
         return chosen

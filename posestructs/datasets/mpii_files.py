@@ -37,7 +37,9 @@ def check_mpii_json(anns: Any, path: str | Path) -> tuple[list[str], np.ndarray,
     """
     if not isinstance(anns, list) or not anns:
         found = f'a {type(anns).__name__}' + (f' with the keys {sorted(anns)[:6]}' if isinstance(anns, dict) else '')
-        raise AnnotationError(path, f'holds {found if not isinstance(anns, list) else "no person"}', 'a list of people')
+        raise AnnotationError(
+            path, f'holds {found if not isinstance(anns, list) else "no person"}', 'a list of persons'
+        )
     shapes = dict(joints=(NUM_JOINTS, 2), joints_vis=(NUM_JOINTS,), center=(2,), scale=())
     columns: dict[str, list[np.ndarray]] = {key: [] for key in shapes}
     for i, ann in enumerate(anns):

@@ -48,16 +48,16 @@ class MatchReport:
     """Counts of persons and joints of a json that were found in the source.
 
     Attributes:
-        people: Persons of the json.
-        people_matched: Those with a joint that was found.
+        persons: Persons of the json.
+        persons_matched: Those with a joint that was found.
         joints: Labelled joints of the json.
         joints_matched: Those that were found.
         joints_known: Those found with a flag.
         joints_occluded: Those whose flag says occluded.
     """
 
-    people: int
-    people_matched: int
+    persons: int
+    persons_matched: int
     joints: int
     joints_matched: int
     joints_known: int
@@ -85,17 +85,17 @@ def read_visibility(path: str | Path, unflagged: str = 'visible') -> dict[str, l
     """
     check_choice('unflagged', unflagged, ('visible', 'unknown'))
     read = _read_hourglass if Path(path).is_file() and h5py.is_hdf5(path) else _read_official
-    people: dict[str, list[VisiblePerson]] = {}
+    persons: dict[str, list[VisiblePerson]] = {}
     for image, person in read(path):
         if unflagged == 'unknown':
             joints = list(UNFLAGGED)
             person.occluded[joints] = np.where(person.labelled[joints], -1, 0)
         else:
             person.occluded[person.occluded < 0] = 0
-        people.setdefault(image, []).append(person)
-    if not people:
+        persons.setdefault(image, []).append(person)
+    if not persons:
         raise AnnotationError(path, 'holds no labelled person')
-    return people
+    return persons
 
 
 def _read_hourglass(path: str | Path) -> Iterator[tuple[str, VisiblePerson]]:
@@ -170,7 +170,7 @@ def _occluded(flag: Any, path: str | Path, where: str) -> int:
         raise AnnotationError(path, f'{where}.is_visible is {flag!r}', '0, 1 or empty') from error
 
 
-def match_people(
+def match_persons(
     images: list[str],
     joints: np.ndarray,
     labelled: np.ndarray,
@@ -199,19 +199,19 @@ def match_people(
     for row, image in enumerate(images):
         rows_of.setdefault(image, []).append(row)
     for image, rows in rows_of.items():
-        people = source.get(image, [])
-        if not people:
+        persons = source.get(image, [])
+        if not persons:
             continue
         # same[i, j, k]: joint k of the image's i-th person of the json and j-th of the source coincide
-        distance = np.linalg.norm(joints[rows][:, None] - np.stack([p.keypoints for p in people]), axis=-1)
-        same = (distance <= tolerance) & labelled[rows][:, None] & np.stack([p.labelled for p in people])
+        distance = np.linalg.norm(joints[rows][:, None] - np.stack([p.keypoints for p in persons]), axis=-1)
+        same = (distance <= tolerance) & labelled[rows][:, None] & np.stack([p.labelled for p in persons])
         for i, j in zip(*linear_sum_assignment(same.sum(axis=-1), maximize=True), strict=True):
             matched[rows[i]] = same[i, j]
-            occluded[rows[i]][same[i, j]] = people[j].occluded[same[i, j]]
+            occluded[rows[i]][same[i, j]] = persons[j].occluded[same[i, j]]
     known = labelled & (occluded >= 0)
     report = MatchReport(
-        people=len(images),
-        people_matched=int(matched.any(axis=1).sum()),
+        persons=len(images),
+        persons_matched=int(matched.any(axis=1).sum()),
         joints=int(labelled.sum()),
         joints_matched=int(matched.sum()),
         joints_known=int(known.sum()),

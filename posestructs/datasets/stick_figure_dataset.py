@@ -11,7 +11,7 @@ from mmpose.registry import DATASETS
 from posestructs.datasets.converted_metainfo import ConvertedMetainfo
 from posestructs.datasets.occluder_report import report_occluders
 from posestructs.datasets.sample_seeds import SeededSamples
-from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
+from posestructs.datasets.stick_figure.persons import Artist, LazyPersons, joint_numbers
 from posestructs.datasets.stick_figure.scene import SceneOptions, as_image_size
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 from posestructs.utils.checks import check_choice, check_integer, check_number, invalid_value
@@ -98,7 +98,7 @@ class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset)
         own_name = metainfo is None
         metainfo = metainfo or dict(from_file=metainfo_file(JOINT_SETS[joint_set]))
         artist = Artist(seed, as_image_size('image_size', image_size), options, bbox_padding)
-        self._people = LazyPeople(artist, range(start_index, start_index + num_samples), cache)
+        self._persons = LazyPersons(artist, range(start_index, start_index + num_samples), cache)
         super().__init__(
             metainfo=metainfo,
             indices=indices,
@@ -122,13 +122,13 @@ class StickFigureDataset(SeededSamples, ConvertedMetainfo, BaseCocoStyleDataset)
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
         return dict(load_metainfo(metainfo), CLASSES=[dict(id=1, name='person')])
 
-    def load_data_list(self) -> LazyPeople:
+    def load_data_list(self) -> LazyPersons:
         """The figures, each rendered when it is fetched."""
-        return self._people
+        return self._persons
 
-    def filter_data(self) -> LazyPeople:
+    def filter_data(self) -> LazyPersons:
         """Nothing to filter: every figure can be used."""
         return self.data_list
 
-    def _get_unserialized_subset(self, indices: int | Sequence[int]) -> LazyPeople:
+    def _get_unserialized_subset(self, indices: int | Sequence[int]) -> LazyPersons:
         return self.data_list.select(indices)

@@ -9,7 +9,7 @@ import numpy as np
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.people_metric import People, to_array
+from posestructs.evaluation.person_metric import Persons, to_array
 from posestructs.structures.box_size import box_size
 
 
@@ -27,7 +27,7 @@ class BoxPCK(PCK):
     def __init__(self, thr: float | Sequence[float] = 0.05, **kwargs) -> None:
         super().__init__(thr=thr, **kwargs)
 
-    def reference(self, sample: Mapping[str, Any], people: People) -> np.ndarray:
+    def reference(self, sample: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) longer sides."""
         if 'bboxes' not in sample['gt_instances']:
             raise ValueError(f'{self.name}: a data sample has no gt_instances.bboxes')

@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posestructs.evaluation.people_metric import MIN_LENGTH
+from posestructs.evaluation.person_metric import MIN_LENGTH
 from posestructs.evaluation.torso_pck import pair_length
 
 KINDS = ('good', 'jitter', 'inversion', 'swap', 'miss')

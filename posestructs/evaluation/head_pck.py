@@ -9,7 +9,7 @@ import numpy as np
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.people_metric import People, to_array
+from posestructs.evaluation.person_metric import Persons, to_array
 
 
 @METRICS.register_module()
@@ -29,13 +29,13 @@ class HeadPCK(PCK):
         super().__init__(thr=thr, **kwargs)
         self.offset = float(offset)
 
-    def collect(self, sample: Mapping[str, Any]) -> People:
+    def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Joints, with the offset added, and head sizes of one sample's persons."""
-        people = super().collect(sample)
-        people['pred'] = people['pred'] + self.offset
-        return people
+        persons = super().collect(sample)
+        persons['pred'] = persons['pred'] + self.offset
+        return persons
 
-    def reference(self, sample: Mapping[str, Any], people: People) -> np.ndarray:
+    def reference(self, sample: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) head sizes."""
         if 'head_size' not in sample['gt_instances']:
             raise ValueError(

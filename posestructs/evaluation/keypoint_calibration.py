@@ -15,7 +15,7 @@ from posestructs.evaluation.calibration import auroc, average_precision, reliabi
 from posestructs.evaluation.calibration_plot import draw_calibration
 from posestructs.evaluation.occlusion import OCCLUDED, UNKNOWN, split_masks
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
+from posestructs.evaluation.person_metric import PersonMetric, Persons, to_array
 from posestructs.evaluation.tables import format_table
 from posestructs.utils.checks import check_choice, check_integer, invalid_value
 from posestructs.utils.files import atomic_write
@@ -25,7 +25,7 @@ OCCLUSION = 'keypoints_occluded'
 
 
 @METRICS.register_module()
-class KeypointCalibration(PeopleMetric):
+class KeypointCalibration(PersonMetric):
     """Calibration and ranking of the joints' scores.
 
     A joint is right if ``base`` counts it as correct. The result holds, under ``KeypointCalibration/<field>/``, the
@@ -41,7 +41,7 @@ class KeypointCalibration(PeopleMetric):
         bins: Bins of the reliability diagram and of the ECE.
         out_dir: Folder for ``calibration.json`` and ``calibration.png`` with the reliability diagram and the
             risk-coverage curve.
-        kwargs: See :class:`PeopleMetric`.
+        kwargs: See :class:`PersonMetric`.
     """
 
     def __init__(
@@ -65,32 +65,32 @@ class KeypointCalibration(PeopleMetric):
         """Hand the metainfo to the base."""
         self.base.dataset_meta = meta
 
-    def collect(self, sample: Mapping[str, Any]) -> People:
+    def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Joints, reference lengths, scores and occlusion of one sample's persons."""
-        people = self.base.collect(sample)
-        found, shape = sample['pred_instances'], people['labelled'].shape
+        persons = self.base.collect(sample)
+        found, shape = sample['pred_instances'], persons['labelled'].shape
         for name in (*FIELDS, OCCLUSION):
             value = np.full(shape, np.nan) if name not in found else np.asarray(to_array(found[name]), np.float64)
             if value.shape != shape:
                 raise ValueError(f'{self.name}: pred_instances.{name} must be {shape}, got {value.shape}')
-            bad = people['labelled'] & ~np.isfinite(value)
+            bad = persons['labelled'] & ~np.isfinite(value)
             if name in found and bad.any():
                 joint = int(np.argwhere(bad)[0][1])
                 raise ValueError(
                     f'{self.name}: pred_instances.{name} of joint {joint} is {value[bad][0]} in image '
                     f'{sample.get("img_path", "unknown")}'
                 )
-            people[name] = value
-            people[f'has_{name}'] = np.full(len(people['gt']), name in found)
+            persons[name] = value
+            persons[f'has_{name}'] = np.full(len(persons['gt']), name in found)
         truth = sample['gt_instances'].get(OCCLUSION)
-        people['occluded'] = np.full(shape, UNKNOWN) if truth is None else to_array(truth).astype(int)
-        return people
+        persons['occluded'] = np.full(shape, UNKNOWN) if truth is None else to_array(truth).astype(int)
+        return persons
 
-    def measure(self, people: People) -> dict[str, float]:
+    def measure(self, persons: Persons) -> dict[str, float]:
         """Compute the metrics of the joints' scores and of occlusion."""
-        field = self._field(people)
-        measured, right = self._right(people)
-        score = people[field][measured]
+        field = self._field(persons)
+        measured, right = self._right(persons)
+        score = persons[field][measured]
         stem = f'{self.name}/{field}'
         numbers = summary(score, right[measured], self.bins)
         if 'AUROC' not in numbers:
@@ -98,8 +98,8 @@ class KeypointCalibration(PeopleMetric):
         if numbers['clipped']:
             self.warn(f'{numbers["clipped"]} values of {field} are not within 0 to 1 and are clipped for ECE and Brier')
         out = {f'{stem}/{key}': value for key, value in numbers.items()}
-        if people[f'has_{OCCLUSION}'].all():
-            out |= self._occlusion(people)
+        if persons[f'has_{OCCLUSION}'].all():
+            out |= self._occlusion(persons)
         if self.out_dir is not None:
             self._write(field, score, right[measured], out)
         return out
@@ -108,15 +108,15 @@ class KeypointCalibration(PeopleMetric):
         """Measure everything that was kept, and log a table of fractions."""
         if not results:
             raise ValueError(f'{self.name}: there are no predictions to measure')
-        people = {key: np.concatenate([r[key] for r in results]) for key in results[0]}
-        metrics = self.measure(people)
+        persons = {key: np.concatenate([r[key] for r in results]) for key in results[0]}
+        metrics = self.measure(persons)
         rows = [[key.removeprefix(f'{self.name}/'), f'{value:.4g}'] for key, value in metrics.items()]
         print_log(f'{self.name}\n{format_table(["", "value"], rows)}', logger='current')
         return metrics
 
-    def _field(self, people: People) -> str:
+    def _field(self, persons: Persons) -> str:
         for field in FIELDS if self.field is None else (self.field,):
-            if people[f'has_{field}'].all():
+            if persons[f'has_{field}'].all():
                 return field
         wanted = self.field or ' or '.join(FIELDS)
         raise ValueError(
@@ -124,20 +124,20 @@ class KeypointCalibration(PeopleMetric):
             'model.test_cfg.calibration, see tools/analysis/fit_calibration.py'
         )
 
-    def _right(self, people: People) -> tuple[np.ndarray, np.ndarray]:
+    def _right(self, persons: Persons) -> tuple[np.ndarray, np.ndarray]:
         """Joints that can be measured and those that are right, both (N, K)."""
-        reference = people['reference'][:, None]
-        measured = people['labelled'] & (reference > self.base.min_length)
+        reference = persons['reference'][:, None]
+        measured = persons['labelled'] & (reference > self.base.min_length)
         if not measured.any():
             raise ValueError(f'{self.name}: nothing to measure: no person has a reference length and a labelled joint')
-        delta = np.where(measured[..., None], people['pred'].astype(np.float64) - people['gt'], np.inf)
+        delta = np.where(measured[..., None], persons['pred'].astype(np.float64) - persons['gt'], np.inf)
         with np.errstate(invalid='ignore'):
             return measured, np.hypot(delta[..., 0], delta[..., 1]) <= self.base.thr[0] * reference
 
-    def _occlusion(self, people: People) -> dict[str, float]:
-        masks = split_masks(people['labelled'], people['occluded'])
+    def _occlusion(self, persons: Persons) -> dict[str, float]:
+        masks = split_masks(persons['labelled'], persons['occluded'])
         known = masks['visible'] | masks['occluded']
-        score, truth = people[OCCLUSION][known], people['occluded'][known] == OCCLUDED
+        score, truth = persons[OCCLUSION][known], persons['occluded'][known] == OCCLUDED
         if not truth.any() or truth.all():
             self.warn(
                 f'of {known.sum()} joints with known occlusion {truth.sum()} are occluded: there is no AUROC of it'

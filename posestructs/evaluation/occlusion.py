@@ -13,7 +13,7 @@ import numpy as np
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
+from posestructs.evaluation.person_metric import PersonMetric, Persons, to_array
 from posestructs.utils.checks import invalid_value
 
 VISIBLE, OCCLUDED, UNKNOWN = 0, 1, -1
@@ -45,7 +45,7 @@ def split_masks(labelled: np.ndarray, occluded: np.ndarray) -> dict[str, np.ndar
 
 
 @METRICS.register_module()
-class OcclusionSplitPCK(PeopleMetric):
+class OcclusionSplitPCK(PersonMetric):
     """PCK of visible and of occluded joints separately, for any reference length.
 
     The result holds every key of the base metric twice, as ``visible/<key>`` and ``occluded/<key>``, and
@@ -55,7 +55,7 @@ class OcclusionSplitPCK(PeopleMetric):
 
     Args:
         base: Config of a PCK: ``TorsoPCK``, ``HeadPCK``, ``BoxPCK``, ``PDJ``, or an own subclass of :class:`PCK`.
-        kwargs: See :class:`PeopleMetric`.
+        kwargs: See :class:`PersonMetric`.
 
     Example:
         >>> val_evaluator = [
@@ -80,32 +80,32 @@ class OcclusionSplitPCK(PeopleMetric):
         """Pass the metainfo on to the base."""
         self.base.dataset_meta = meta
 
-    def collect(self, sample: Mapping[str, Any]) -> People:
+    def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Arrays that the base keeps of a sample, and the occlusion of its joints."""
-        people = self.base.collect(sample)
-        shape = people['labelled'].shape
+        persons = self.base.collect(sample)
+        shape = persons['labelled'].shape
         occluded = sample['gt_instances'].get('keypoints_occluded')
-        people['occluded'] = np.full(shape, UNKNOWN, np.int8)
-        people['has_labels'] = np.full(len(people['gt']), occluded is not None)
+        persons['occluded'] = np.full(shape, UNKNOWN, np.int8)
+        persons['has_labels'] = np.full(len(persons['gt']), occluded is not None)
         if occluded is None:
-            return people
+            return persons
         occluded = to_array(occluded)
         if occluded.shape != shape:
             raise ValueError(f'{self.name}: gt_instances.keypoints_occluded must be {shape}, got {occluded.shape}')
         for part, value in (('visible', VISIBLE), ('occluded', OCCLUDED)):
-            people['occluded'][split_masks(people['labelled'], occluded)[part]] = value
-        return people
+            persons['occluded'][split_masks(persons['labelled'], occluded)[part]] = value
+        return persons
 
-    def measure(self, people: People) -> dict[str, float]:
+    def measure(self, persons: Persons) -> dict[str, float]:
         """Percentages of both sides."""
-        masks = split_masks(people['labelled'], people['occluded'])
+        masks = split_masks(persons['labelled'], persons['occluded'])
         if not (masks['visible'] | masks['occluded']).any():
-            field = 'has only -1 (not known)' if people['has_labels'].any() else 'is in no data sample'
+            field = 'has only -1 (not known)' if persons['has_labels'].any() else 'is in no data sample'
             raise ValueError(
                 f'{self.name}: there are no occlusion labels: gt_instances.keypoints_occluded {field}; use a data set '
                 'that gives it, and its packing transform'
             )
-        counts = {part: self.base.count(people, mask) for part, mask in masks.items()}
+        counts = {part: self.base.count(persons, mask) for part, mask in masks.items()}
         ids, stem = list(self.base.mean_joints), f'{self.base.name}@{self.base.thr[0]:g}'
         out: dict[str, float] = {}
         for part in ('visible', 'occluded'):

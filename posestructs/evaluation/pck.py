@@ -19,7 +19,7 @@ import numpy as np
 
 from posestructs.evaluation.joint_groups import find_groups
 from posestructs.evaluation.joint_names import find_joints
-from posestructs.evaluation.people_metric import MIN_LENGTH, People, PeopleMetric, check_min_length, check_thresholds
+from posestructs.evaluation.person_metric import MIN_LENGTH, PersonMetric, Persons, check_min_length, check_thresholds
 from posestructs.utils.checks import invalid_value
 
 
@@ -30,14 +30,14 @@ class JointCounts:
     Attributes:
         correct: (T, K) joints within each threshold.
         measured: (K,) labelled joints of persons with a reference length.
-        people: Number of persons with at least one measured joint.
-        people_left_out: Number of persons without a reference length or without a labelled joint.
+        persons: Number of persons with at least one measured joint.
+        persons_left_out: Number of persons without a reference length or without a labelled joint.
     """
 
     correct: np.ndarray
     measured: np.ndarray
-    people: int
-    people_left_out: int
+    persons: int
+    persons_left_out: int
 
     def per_joint(self) -> np.ndarray:
         """(T, K) percentages, NaN for a joint that was never measured."""
@@ -92,7 +92,7 @@ def joint_counts(
     return JointCounts(correct, measured.sum(0), int(measured.any(1).sum()), int((~known.any(1)).sum()))
 
 
-class PCK(PeopleMetric):
+class PCK(PersonMetric):
     """Base of the PCK metrics; a subclass defines a person's reference length.
 
     The result holds, for each threshold, ``<Name>@<thr>`` (mean over all labelled joints) and ``<Name>@<thr>/<group>``;
@@ -106,7 +106,7 @@ class PCK(PeopleMetric):
             joint with its mirror image.
         exclude: Joints left out of the mean (MPII: pelvis and thorax).
         min_length: Persons with a reference up to this many pixels are left out and counted.
-        **kwargs: Arguments of :class:`PeopleMetric`.
+        **kwargs: Arguments of :class:`PersonMetric`.
     """
 
     def __init__(
@@ -138,23 +138,23 @@ class PCK(PeopleMetric):
         self.mean_joints = tuple(i for i in range(self.num_joints) if i not in excluded)
 
     @abstractmethod
-    def reference(self, sample: Mapping[str, Any], people: People) -> np.ndarray:
+    def reference(self, sample: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) reference lengths of a sample's persons in pixels, NaN where not known."""
 
-    def collect(self, sample: Mapping[str, Any]) -> People:
+    def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Joints and reference lengths of one sample's persons."""
-        people = super().collect(sample)
-        people['reference'] = np.asarray(self.reference(sample, people), np.float64).reshape(-1)
-        if len(people['reference']) != len(people['gt']):
+        persons = super().collect(sample)
+        persons['reference'] = np.asarray(self.reference(sample, persons), np.float64).reshape(-1)
+        if len(persons['reference']) != len(persons['gt']):
             raise ValueError(
-                f'{self.name}: {len(people["reference"])} reference lengths for {len(people["gt"])} persons '
+                f'{self.name}: {len(persons["reference"])} reference lengths for {len(persons["gt"])} persons '
                 f'(image {sample.get("img_path", "unknown")})'
             )
-        return people
+        return persons
 
-    def count(self, people: People, subset: np.ndarray | None = None) -> JointCounts:
+    def count(self, persons: Persons, subset: np.ndarray | None = None) -> JointCounts:
         """Count right joints at all thresholds, of all labelled joints or of a subset (N, K)."""
-        arrays = (people[k] for k in ('pred', 'gt', 'labelled', 'reference'))
+        arrays = (persons[k] for k in ('pred', 'gt', 'labelled', 'reference'))
         return joint_counts(*arrays, self.thresholds, subset, self.min_length)
 
     def summarise(self, counts: JointCounts, part: str = '') -> dict[str, float]:
@@ -173,8 +173,8 @@ class PCK(PeopleMetric):
         mean = counts.mean(self.mean_joints)
         if mean is None:
             raise ValueError(
-                f'{self.name}: nothing to measure: {counts.people_left_out} of '
-                f'{counts.people + counts.people_left_out} persons have no reference length or no labelled joint'
+                f'{self.name}: nothing to measure: {counts.persons_left_out} of '
+                f'{counts.persons + counts.persons_left_out} persons have no reference length or no labelled joint'
             )
         rates = {'': mean, **{f'/{g}': counts.group(ids) for g, ids in self.groups.items()}}
         empty = [g[1:] for g, rate in rates.items() if rate is None]
@@ -186,10 +186,10 @@ class PCK(PeopleMetric):
             out |= {stem + group: float(rate[i]) for group, rate in rates.items() if rate is not None}
             if i == 0:
                 out[f'{stem}/joints'] = int(counts.measured[list(self.mean_joints)].sum())
-                out[f'{stem}/people'] = counts.people
-                out[f'{stem}/people_left_out'] = counts.people_left_out
+                out[f'{stem}/people'] = counts.persons
+                out[f'{stem}/people_left_out'] = counts.persons_left_out
         return out
 
-    def measure(self, people: People) -> dict[str, float]:
+    def measure(self, persons: Persons) -> dict[str, float]:
         """Percentages over all labelled joints."""
-        return self.summarise(self.count(people))
+        return self.summarise(self.count(persons))

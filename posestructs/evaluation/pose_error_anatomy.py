@@ -23,7 +23,7 @@ from posestructs.evaluation.error_anatomy import (
 from posestructs.evaluation.joint_groups import find_groups
 from posestructs.evaluation.joint_names import check_pair, choose, find_joints
 from posestructs.evaluation.occlusion import UNKNOWN, split_masks
-from posestructs.evaluation.people_metric import People, PeopleMetric, to_array
+from posestructs.evaluation.person_metric import PersonMetric, Persons, to_array
 from posestructs.utils.checks import check_choice, check_number
 
 AREA_OF_BOX = 0.53
@@ -59,7 +59,7 @@ def kind_thresholds(scale: str, thr: float | None, near: float | None, key: str)
 
 
 @METRICS.register_module()
-class PoseErrorAnatomy(PeopleMetric):
+class PoseErrorAnatomy(PersonMetric):
     """Shares of good joints, jitter, inversions, swaps and misses.
 
     See :mod:`posestructs.evaluation.error_anatomy` for the definitions. The result holds, in percent of all measured
@@ -77,7 +77,7 @@ class PoseErrorAnatomy(PeopleMetric):
         torso_pair: Names of the joints that span the torso; by default ``torso_pair`` of the data set's metainfo.
         joint_groups: Name of a group to joint names; by default those of the metainfo, else each joint with its
             mirror joint.
-        kwargs: See :class:`PeopleMetric`.
+        kwargs: See :class:`PersonMetric`.
     """
 
     def __init__(
@@ -114,27 +114,27 @@ class PoseErrorAnatomy(PeopleMetric):
                 f"{len(self.sigmas)}; use scale='torso'"
             )
 
-    def collect(self, sample: Mapping[str, Any]) -> People:
+    def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Joints, image, size and occlusion of one sample's persons."""
-        people = super().collect(sample)
-        number, shape = len(people['gt']), people['labelled'].shape
+        persons = super().collect(sample)
+        number, shape = len(persons['gt']), persons['labelled'].shape
         truth = sample['gt_instances']
         image = sample.get('img_path') or sample.get('img_id')
         if image is None:
             raise ValueError(f'{self.name}: a data sample has neither img_path nor img_id')
-        people['image'] = np.full(number, str(image))
-        people['size'] = self._size(truth, people)
-        people['occluded'] = np.full(shape, UNKNOWN, np.int8)
+        persons['image'] = np.full(number, str(image))
+        persons['size'] = self._size(truth, persons)
+        persons['occluded'] = np.full(shape, UNKNOWN, np.int8)
         if truth.get('keypoints_occluded') is not None:
             for value, part in enumerate(('visible', 'occluded')):
-                masks = split_masks(people['labelled'], to_array(truth['keypoints_occluded']))
-                people['occluded'][masks[part]] = value
-        return people
+                masks = split_masks(persons['labelled'], to_array(truth['keypoints_occluded']))
+                persons['occluded'][masks[part]] = value
+        return persons
 
-    def _size(self, truth: Mapping[str, Any], people: People) -> np.ndarray:
+    def _size(self, truth: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) torso length or area."""
         if self.scale == 'torso':
-            return torso_scale(people['gt'], people['labelled'], self.pair)
+            return torso_scale(persons['gt'], persons['labelled'], self.pair)
         if 'areas' in truth:
             return np.asarray(to_array(truth['areas']), np.float64).reshape(-1)
         if 'bboxes' not in truth:
@@ -142,17 +142,17 @@ class PoseErrorAnatomy(PeopleMetric):
         boxes = np.asarray(to_array(truth['bboxes']), np.float64)
         return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * AREA_OF_BOX
 
-    def classify(self, people: People) -> JointErrors:
+    def classify(self, persons: Persons) -> JointErrors:
         """Error kinds of all joints."""
-        scale, distances = people['size'], (self.thr, self.near)
+        scale, distances = persons['size'], (self.thr, self.near)
         if self.scale == 'oks':
-            scale, distances = oks_scale(people['size'], self.sigmas), tuple(map(oks_distance, distances))
-        arrays = (people[key] for key in ('pred', 'gt', 'labelled'))
-        return classify_errors(*arrays, scale, self.mirror, *distances, people['image'])
+            scale, distances = oks_scale(persons['size'], self.sigmas), tuple(map(oks_distance, distances))
+        arrays = (persons[key] for key in ('pred', 'gt', 'labelled'))
+        return classify_errors(*arrays, scale, self.mirror, *distances, persons['image'])
 
-    def measure(self, people: People) -> dict[str, float]:
+    def measure(self, persons: Persons) -> dict[str, float]:
         """Percentages over all joints, of each group and of visible and occluded joints."""
-        errors = self.classify(people)
+        errors = self.classify(persons)
         measured = errors.kind >= 0
         if not measured.any():
             raise ValueError(f'{self.name}: nothing to measure: no person of {len(measured)} has a size and a label')
@@ -164,7 +164,7 @@ class PoseErrorAnatomy(PeopleMetric):
         for name, ids in self.groups.items():
             mask = np.isin(np.arange(self.num_joints), ids) & np.ones_like(measured)
             out |= self._named(f'{name}/', errors, mask)
-        masks = split_masks(people['labelled'], people['occluded'])
+        masks = split_masks(persons['labelled'], persons['occluded'])
         if (measured & ~masks['unknown']).any():
             for name in ('visible', 'occluded'):
                 out |= self._named(f'{name}/', errors, masks[name])

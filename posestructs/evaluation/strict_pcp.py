@@ -16,7 +16,7 @@ import numpy as np
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.joint_names import choose
-from posestructs.evaluation.people_metric import MIN_LENGTH, People, PeopleMetric, check_min_length, check_thresholds
+from posestructs.evaluation.person_metric import MIN_LENGTH, PersonMetric, Persons, check_min_length, check_thresholds
 from posestructs.evaluation.sticks import Stick, check_sticks, find_sticks
 
 Ends = tuple[tuple[int, ...], tuple[int, ...]]
@@ -29,14 +29,14 @@ class StickCounts:
     Attributes:
         correct: (T, S) sticks within each threshold.
         measured: (S,) sticks with both ends labelled and a length.
-        people: Number of persons with at least one measured stick.
-        people_left_out: Number of persons without one.
+        persons: Number of persons with at least one measured stick.
+        persons_left_out: Number of persons without one.
     """
 
     correct: np.ndarray
     measured: np.ndarray
-    people: int
-    people_left_out: int
+    persons: int
+    persons_left_out: int
 
     def per_stick(self) -> np.ndarray:
         """(T, S) percentages, NaN for a stick that was never measured."""
@@ -85,12 +85,12 @@ def strict_pcp(
     error = np.hypot(*np.moveaxis(found - true, -1, 0)).max(-1)
     distance = np.divide(error, length, out=np.full(length.shape, np.inf), where=measured)
     correct = np.stack([((distance <= t) & measured).sum(0) for t in np.atleast_1d(thr)])
-    people = int(measured.any(1).sum())
-    return StickCounts(correct, measured.sum(0), people, len(gt) - people)
+    persons = int(measured.any(1).sum())
+    return StickCounts(correct, measured.sum(0), persons, len(gt) - persons)
 
 
 @METRICS.register_module()
-class StrictPCP(PeopleMetric):
+class StrictPCP(PersonMetric):
     """Strict PCP over the sticks of the data set's metainfo (LSP: 10, FLIC: 6).
 
     The result holds, for each threshold, ``StrictPCP@<thr>``: the mean of the sticks' percentages, each stick once (so
@@ -104,7 +104,7 @@ class StrictPCP(PeopleMetric):
         sticks: List of ``dict(name='upper_arm', side='left', ends=('left_shoulder', 'left_elbow'))``; several joints
             stand for their mean. By default ``sticks`` of the data set's metainfo.
         min_length: Sticks up to this many pixels long are left out and counted.
-        **kwargs: Arguments of :class:`PeopleMetric`.
+        **kwargs: Arguments of :class:`PersonMetric`.
     """
 
     EXAMPLE = "[dict(name='upper_arm', side='left', ends=('left_shoulder', 'left_elbow')), ...]"
@@ -127,10 +127,10 @@ class StrictPCP(PeopleMetric):
         sticks = choose(meta, 'sticks', self.sticks, self.name, self.EXAMPLE)
         self.found = find_sticks(sticks, meta['keypoint_name2id'], self.name)
 
-    def measure(self, people: People) -> dict[str, float]:
+    def measure(self, persons: Persons) -> dict[str, float]:
         """Percentages of all sticks."""
         ends = [s.ends for s in self.found]
-        counts = strict_pcp(people['pred'], people['gt'], people['labelled'], ends, self.thr, self.min_length)
+        counts = strict_pcp(persons['pred'], persons['gt'], persons['labelled'], ends, self.thr, self.min_length)
         return self.summarise(counts)
 
     def summarise(self, counts: StickCounts) -> dict[str, float]:
@@ -145,8 +145,8 @@ class StrictPCP(PeopleMetric):
         Raises:
             ValueError: Not one stick was measured.
         """
-        total = counts.people + counts.people_left_out
-        if counts.people == 0:
+        total = counts.persons + counts.persons_left_out
+        if counts.persons == 0:
             raise ValueError(
                 f'{self.name}: nothing to measure: none of {total} persons has a stick with both ends labelled'
             )
@@ -164,6 +164,6 @@ class StrictPCP(PeopleMetric):
             if i == 0:
                 out[f'{stem}/sticks'] = measured
                 out[f'{stem}/sticks_left_out'] = total * len(self.found) - measured
-                out[f'{stem}/people'] = counts.people
-                out[f'{stem}/people_left_out'] = counts.people_left_out
+                out[f'{stem}/people'] = counts.persons
+                out[f'{stem}/people_left_out'] = counts.persons_left_out
         return out

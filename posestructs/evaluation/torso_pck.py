@@ -10,7 +10,7 @@ from mmpose.registry import METRICS
 
 from posestructs.evaluation.joint_names import check_pair, choose, find_joints
 from posestructs.evaluation.pck import PCK, JointCounts, joint_counts
-from posestructs.evaluation.people_metric import People
+from posestructs.evaluation.person_metric import Persons
 
 
 def pair_length(gt: np.ndarray, labelled: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
@@ -74,6 +74,6 @@ class TorsoPCK(PCK):
         names = check_pair(pair, self.name)
         self.pair = find_joints(names, meta['keypoint_name2id'], self.name, 'torso_pair')
 
-    def reference(self, sample: Mapping[str, Any], people: People) -> np.ndarray:
+    def reference(self, sample: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) torso lengths."""
-        return pair_length(people['gt'], people['labelled'], self.pair)
+        return pair_length(persons['gt'], persons['labelled'], self.pair)

@@ -25,7 +25,7 @@ from posestructs.utils.checks import check_integer, check_number
 _MIRROR = np.array([-1.0, 1.0])
 # Prior of the variances: number of persons with the pooled variances of the part, added to each type. Without it,
 # a type of two or three persons could get an arbitrarily large weight.
-PRIOR_PEOPLE = 10
+PRIOR_PERSONS = 10
 _MOST_STEPS = 300
 
 
@@ -197,7 +197,7 @@ def _variances(points: np.ndarray, labels: np.ndarray, means: np.ndarray, copies
     counts = np.bincount(labels, minlength=len(means))[:, None] / copies
     sums = np.stack([np.bincount(labels, column, minlength=len(means)) for column in squares.T], axis=1) / copies
     # s_t^2 = (sum_n d_n^2 + n_0 s^2) / (n_t + n_0),  s^2 = mean of d_n^2 over all types
-    return (sums + PRIOR_PEOPLE * squares.mean(axis=0)) / (counts + PRIOR_PEOPLE)
+    return (sums + PRIOR_PERSONS * squares.mean(axis=0)) / (counts + PRIOR_PERSONS)
 
 
 def _trimmed(points: np.ndarray, share: float) -> np.ndarray:

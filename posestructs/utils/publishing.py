@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from posestructs.utils.discriminator_weights import PREFIX, strip_discriminators
 from posestructs.utils.plain_values import to_plain
-from posestructs.utils.release import PREFIX, strip_discriminators
 
 # also inside of words: behind a blank, a quote, a bracket or what separates paths. An address (https://...) is none.
 _LOCAL_PATH = re.compile(r"""(?<![^\s"'`=(\[{<,;:|])(?:file://)?/[^\s"'`)\]}>,;:|/][^\s"'`)\]}>,;:|]*""")

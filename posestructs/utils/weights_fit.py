@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from posestructs.utils.release import PREFIX
+from posestructs.utils.discriminator_weights import PREFIX
 from posestructs.utils.usage import UsageError
 
 _FIRST = 3  # names in a message; more would hide the rest

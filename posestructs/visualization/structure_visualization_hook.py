@@ -24,10 +24,10 @@ from mmpose.registry import HOOKS
 from mmpose.structures import PoseDataSample
 
 from posestructs.models.heads import PartScoreHead
+from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import decode_image, write_image
 from posestructs.utils.media import output_suffix
 from posestructs.utils.networks import unwrapped
-from posestructs.utils.release import discriminators_in
 from posestructs.visualization.browsing import as_picture
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name
 from posestructs.visualization.image_maps import crop_matrix, maps_of_image

@@ -1,4 +1,4 @@
-"""A few people in the official format of each data set, in place of downloads.
+"""A few persons in the official format of each data set, in place of downloads.
 
 Joints are at random places of noise images, 160 x 160 pixels. The files have the names that a data set's config gives
 them; only the folder is another.
@@ -19,7 +19,7 @@ from scipy.io import savemat
 from posestructs.datasets.mpii_files import save_sidecar
 
 SIDE = 160
-PEOPLE = 4
+PERSONS = 4
 
 
 def place_data(dataset: MutableMapping[str, Any], folder: Path) -> None:
@@ -36,7 +36,7 @@ def place_data(dataset: MutableMapping[str, Any], folder: Path) -> None:
         place_data(part, folder)
     kind = dataset['type']
     if kind == 'StickFigureDataset':
-        dataset['num_samples'] = PEOPLE
+        dataset['num_samples'] = PERSONS
     elif 'ann_file' in dataset:
         if kind not in _WRITERS:
             raise KeyError(f'{kind}: no tiny files for it, there are some for {sorted(_WRITERS)}')
@@ -77,7 +77,7 @@ def _write_lsp(dataset: Mapping[str, Any], root: Path) -> None:
     """LSP's (3, 14, 2000) or LSP-extended's (14, 3, 10000): their sizes tell them apart."""
     annotations, images, missing = _paths(dataset, root)
     if dataset.get('id_file'):
-        (root / dataset['id_file']).write_text('\n'.join(str(number + 1) for number in range(PEOPLE)))
+        (root / dataset['id_file']).write_text('\n'.join(str(number + 1) for number in range(PERSONS)))
     if not missing:
         return
     extended = 'lspet' in root.name
@@ -95,35 +95,35 @@ def _write_flic(dataset: Mapping[str, Any], root: Path) -> None:
     annotations, images, missing = _paths(dataset, root)
     if not missing:
         return
-    people = np.empty(
-        (1, PEOPLE), [(key, object) for key in ('coords', 'filepath', 'torsobox', 'imgdims', 'istrain', 'istest')]
+    persons = np.empty(
+        (1, PERSONS), [(key, object) for key in ('coords', 'filepath', 'torsobox', 'imgdims', 'istrain', 'istest')]
     )
-    names = [f'frame-{i:08d}.jpg' for i in range(PEOPLE)]
-    for i, coords in enumerate(_joints(PEOPLE, 29)):
+    names = [f'frame-{i:08d}.jpg' for i in range(PERSONS)]
+    for i, coords in enumerate(_joints(PERSONS, 29)):
         train = float(i % 2)
         box = [40.0, 40.0, 120.0, 120.0]
-        people[0, i] = (coords.T, names[i], box, [float(SIDE), float(SIDE), 3.0], train, 1 - train)
-    savemat(annotations, dict(examples=people))
+        persons[0, i] = (coords.T, names[i], box, [float(SIDE), float(SIDE), 3.0], train, 1 - train)
+    savemat(annotations, dict(examples=persons))
     _images(images, names)
 
 
 def _write_mpii(dataset: Mapping[str, Any], root: Path) -> None:
     """mmpose's json, MPII's boxes of heads, our file of what is occluded."""
     annotations, images, missing = _paths(dataset, root)
-    names = [f'{i + 1:09d}.jpg' for i in range(PEOPLE)]
-    joints = _joints(PEOPLE, 16)
+    names = [f'{i + 1:09d}.jpg' for i in range(PERSONS)]
+    joints = _joints(PERSONS, 16)
     if dataset.get('headbox_file'):
-        # (2 corners, x y, people)
-        heads = np.array([[10.0, 10.0], [40.0, 50.0]])[:, :, None].repeat(PEOPLE, axis=2)
+        # (2 corners, x y, persons)
+        heads = np.array([[10.0, 10.0], [40.0, 50.0]])[:, :, None].repeat(PERSONS, axis=2)
         savemat(dataset['headbox_file'], dict(headboxes_src=heads))
     if dataset.get('occlusion_file'):
-        occluded = np.arange(PEOPLE * 16).reshape(PEOPLE, 16) % 3 == 0
+        occluded = np.arange(PERSONS * 16).reshape(PERSONS, 16) % 3 == 0
         save_sidecar(root / dataset['occlusion_file'], occluded.astype(np.int8), names, joints)
-    people = [
+    persons = [
         dict(image=name, joints=places.tolist(), joints_vis=[1] * 16, center=[SIDE / 2, SIDE / 2], scale=SIDE / 200)
         for name, places in zip(names, joints, strict=True)
     ]
-    annotations.write_text(json.dumps(people))
+    annotations.write_text(json.dumps(persons))
     if missing and not images.exists():
         _images(images, names)
 
@@ -132,22 +132,22 @@ def _write_coco(dataset: Mapping[str, Any], root: Path) -> None:
     """COCO's json: flag 0 not labelled, 1 occluded, 2 visible; boxes of a detector."""
     annotations, images, missing = _paths(dataset, root)
     joints = 21 if dataset['type'] == 'FreiHandDataset' else 17
-    names = [f'{i + 1:012d}.jpg' for i in range(PEOPLE)]
+    names = [f'{i + 1:012d}.jpg' for i in range(PERSONS)]
     box = [10.0, 10.0, SIDE - 20.0, SIDE - 20.0]
-    people = []
-    for i, places in enumerate(_joints(PEOPLE, joints)):
+    persons = []
+    for i, places in enumerate(_joints(PERSONS, joints)):
         flags = np.where(np.arange(joints) == 3, 0, 1 + np.arange(joints) % 2)
         keypoints = np.where(flags[:, None] > 0, np.concatenate([places, flags[:, None]], 1), 0).ravel().tolist()
         person = dict(id=i + 1, image_id=i + 1, category_id=1, bbox=box, keypoints=keypoints, area=box[2] * box[3])
-        people.append(person | dict(num_keypoints=joints - 1, iscrowd=0, segmentation=[]))
+        persons.append(person | dict(num_keypoints=joints - 1, iscrowd=0, segmentation=[]))
     content = dict(
         images=[dict(id=i + 1, file_name=name, width=SIDE, height=SIDE) for i, name in enumerate(names)],
-        annotations=people,
+        annotations=persons,
         categories=[dict(id=1, name='person', keypoints=[f'joint {i}' for i in range(joints)], skeleton=[])],
     )
     annotations.write_text(json.dumps(content))
     if dataset.get('bbox_file'):
-        found = [dict(image_id=person['image_id'], category_id=1, bbox=box, score=0.9) for person in people]
+        found = [dict(image_id=person['image_id'], category_id=1, bbox=box, score=0.9) for person in persons]
         Path(dataset['bbox_file']).write_text(json.dumps(found))
     if missing and not (images / names[0]).exists():
         _images(images, names)
@@ -156,7 +156,7 @@ def _write_coco(dataset: Mapping[str, Any], root: Path) -> None:
 def _write_backgrounds(dataset: Mapping[str, Any], root: Path) -> None:
     """Images without persons and the list of their names."""
     annotations, images, missing = _paths(dataset, root)
-    names = [f'{i + 1}.jpg' for i in range(PEOPLE)]
+    names = [f'{i + 1}.jpg' for i in range(PERSONS)]
     annotations.write_text('\n'.join(names))
     if missing:
         _images(images, names)

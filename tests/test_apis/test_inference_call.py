@@ -6,7 +6,7 @@ from posestructs.apis.frames import Frame, Source
 from posestructs.apis.inference_call import Item, batches, progress_bar, temporary_items
 
 
-def test_batches_hold_enough_people():
+def test_batches_hold_enough_persons():
     counts = [3, 0, 1, 1, 5, 0]
     items = [Item(Frame(str(i), None), [{}] * count) for i, count in enumerate(counts)]
     for size, expected in ((1, '0 1 2 3 4 5'), (2, '0 12 34 5'), (4, '01 234 5'), (99, '012345')):

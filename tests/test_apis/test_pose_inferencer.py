@@ -23,25 +23,25 @@ BOXES = np.array([[5.0, 10, 50, 70], [-20, 0, 40, 200], [30, 30, 90, 60]], dtype
 PERSON_KEYS = {'keypoints', 'keypoint_scores', 'keypoints_occluded', 'bbox', 'bbox_score', 'keypoint_names'}
 
 
-def people_of(results):
+def persons_of(results):
     return [result['predictions'][0] for result in results]
 
 
-def assert_same(people, expected):
-    assert len(people) == len(expected)
-    for one, other in zip(people, expected, strict=True):
+def assert_same(persons, expected):
+    assert len(persons) == len(expected)
+    for one, other in zip(persons, expected, strict=True):
         for key in ('keypoints', 'keypoint_scores'):
             np.testing.assert_allclose(one[key], other[key], atol=1e-3)
 
 
-def test_people_in_boxes_are_those_of_mmpose(inferencer, images):
+def test_persons_in_boxes_are_those_of_mmpose(inferencer, images):
     (result,) = inferencer(images[0], bboxes=BOXES)
     expected = inference_topdown(inferencer.model, images[0], BOXES)
-    people = result['predictions'][0]
-    assert set(people[0]) == PERSON_KEYS
-    assert people[0]['keypoint_names'][:2] == ['right_ankle', 'right_knee'] and len(people[0]['keypoint_names']) == 14
-    assert len({tuple(person['keypoints'][0]) for person in people}) == 3
-    for person, sample, box in zip(people, expected, BOXES, strict=True):
+    persons = result['predictions'][0]
+    assert set(persons[0]) == PERSON_KEYS
+    assert persons[0]['keypoint_names'][:2] == ['right_ankle', 'right_knee'] and len(persons[0]['keypoint_names']) == 14
+    assert len({tuple(person['keypoints'][0]) for person in persons}) == 3
+    for person, sample, box in zip(persons, expected, BOXES, strict=True):
         found = sample.pred_instances
         np.testing.assert_allclose(person['keypoints'], found.keypoints[0], atol=1e-3)
         np.testing.assert_allclose(person['keypoint_scores'], found.keypoint_scores[0], atol=1e-5)
@@ -54,15 +54,15 @@ def test_people_in_boxes_are_those_of_mmpose(inferencer, images):
 def test_batches_over_images_change_nothing(inferencer, images):
     boxes = [BOXES, None, np.zeros((0, 4))]
     alone = [next(inferencer(image, bboxes=[box])) for image, box in zip(images, boxes, strict=True)]
-    assert [len(people) for people in people_of(alone)] == [3, 1, 0]
-    assert people_of(inferencer(images[0], bboxes=[])) == [[]]
+    assert [len(persons) for persons in persons_of(alone)] == [3, 1, 0]
+    assert persons_of(inferencer(images[0], bboxes=[])) == [[]]
     sizes = []
     run = inferencer.model.test_step
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inferencer.model, 'test_step', lambda data: sizes.append(len(data['inputs'])) or run(data))
         for batch_size in (1, 2, 8):
             together = list(inferencer(images, bboxes=boxes, batch_size=batch_size))
-            for one, other in zip(people_of(together), people_of(alone), strict=True):
+            for one, other in zip(persons_of(together), persons_of(alone), strict=True):
                 assert_same(one, other)
     assert sizes == [1, 1, 1, 1, 2, 1, 1, 4]
 
@@ -70,10 +70,10 @@ def test_batches_over_images_change_nothing(inferencer, images):
 def test_boxes_of_all_images_and_by_name(inferencer, images, tmp_path):
     for name, image in zip('ab', images, strict=False):
         cv2.imwrite(str(tmp_path / f'{name}.png'), image)
-    everywhere = people_of(inferencer(str(tmp_path), bboxes=BOXES[:2]))
-    assert [len(people) for people in everywhere] == [2, 2]
-    by_name = people_of(inferencer(str(tmp_path), bboxes={'b.png': BOXES[:2]}))
-    assert [len(people) for people in by_name] == [1, 2]
+    everywhere = persons_of(inferencer(str(tmp_path), bboxes=BOXES[:2]))
+    assert [len(persons) for persons in everywhere] == [2, 2]
+    by_name = persons_of(inferencer(str(tmp_path), bboxes={'b.png': BOXES[:2]}))
+    assert [len(persons) for persons in by_name] == [1, 2]
     assert_same(by_name[1], everywhere[1])
     assert by_name[0][0]['bbox'] == ([0, 0, 80, 96],)
 
@@ -97,7 +97,7 @@ def test_mmposes_inferencer_runs_our_configs_alike(method, images, tmp_path, req
 
 
 def test_occluders_of_a_test_pipeline_stay_off_the_users_image(images):
-    """The pipeline that mmpose's inferencer reads pastes occluders on the test set's people."""
+    """The pipeline that mmpose's inferencer reads pastes occluders on the test set's persons."""
     config = repo_root() / 'configs/adversarial_posenet/apn_2x56_lspet-mini-128x128.py'
     assert 'RandomOccluder' in str(Config.fromfile(config).test_dataloader.dataset.pipeline)
     inferencer = PoseInferencer(config, device='cpu')
@@ -115,9 +115,9 @@ def test_occluders_of_a_test_pipeline_stay_off_the_users_image(images):
 
 def test_pictures_are_drawn_with_rings_and_colours_of_the_data_set(inferencer, images):
     (result,) = inferencer(images[0], bboxes=BOXES, return_vis=True, kpt_thr=0)
-    people = result['predictions'][0]
+    persons = result['predictions'][0]
     fields = ('keypoints', 'keypoint_scores', 'keypoints_occluded')
-    points, scores, occluded = (np.array([person[key] for person in people], np.float32) for key in fields)
+    points, scores, occluded = (np.array([person[key] for person in persons], np.float32) for key in fields)
     assert (occluded >= 0.5).any() and (occluded < 0.5).any()
     meta = inferencer.model.dataset_meta
     shown = result['visualization'][0].astype(int)
@@ -161,7 +161,7 @@ def test_files_of_a_folder_with_a_bad_image(inferencer, images, tmp_path):
     (folder / '1.png').write_bytes(whole[: len(whole) // 2])
     (folder / 'notes.txt').write_text('no image')
     results = list(inferencer(folder, out_dir=out, draw_bbox=True))
-    assert [len(people) for people in people_of(results)] == [1, 0, 1]
+    assert [len(persons) for persons in persons_of(results)] == [1, 0, 1]
     assert 'error' not in results[0] and 'truncated PNG' in results[1]['error'] and '1.png' in results[1]['error']
     for i in (0, 2):
         assert json.loads((out / f'predictions/{i}.json').read_text()) == json.loads(
@@ -178,9 +178,9 @@ def test_results_of_images_that_cannot_be_used(inferencer, images):
         good, *bad = inferencer(return_datasamples=datasamples, **call)
         for result in bad:
             assert set(result) == {*good, 'error'} and result['maps'] == {} and result['visualization'] == [None]
-            (people,) = result['predictions']
-            assert type(people) is type(good['predictions'][0])
-            assert (people.pred_instances.keypoints.shape == (0, 14, 2)) if datasamples else people == []
+            (persons,) = result['predictions']
+            assert type(persons) is type(good['predictions'][0])
+            assert (persons.pred_instances.keypoints.shape == (0, 14, 2)) if datasamples else persons == []
         assert 'rtsp://x/y is not an address' in bad[0]['error']
     refuse('ftp://x/y is not an address of a readable image, allowed: http://', inferencer, 'ftp://x/y')
     refuse('rtsp://127.0.0.1:9/y: the stream cannot be opened', inferencer, 'rtsp://127.0.0.1:9/y')
@@ -230,9 +230,9 @@ def read_frames(path):
 def test_a_video_becomes_a_video(inferencer, tmp_path):
     video = make_video(tmp_path / 'walk.mp4')
     frames, _ = read_frames(video)
-    results = people_of(inferencer(str(video), out_dir=tmp_path / 'out', batch_size=2, kpt_thr=0))
+    results = persons_of(inferencer(str(video), out_dir=tmp_path / 'out', batch_size=2, kpt_thr=0))
     assert len(results) == len(frames) == 5
-    assert_same(results[3], people_of(inferencer(frames[3]))[0])
+    assert_same(results[3], persons_of(inferencer(frames[3]))[0])
     drawn, fps = read_frames(tmp_path / 'out/visualizations/walk.mp4')
     assert len(drawn) == 5 and fps == 10 and drawn[0].shape == (48, 64, 3)
     (expected,) = next(inferencer(frames[3], return_vis=True, kpt_thr=0))['visualization']
@@ -244,12 +244,12 @@ def test_a_video_becomes_a_video(inferencer, tmp_path):
 
 
 def test_every_frame_keeps_its_place_and_form(inferencer, tmp_path):
-    """One without people, and one that is left out, among frames with heatmaps below."""
+    """One without persons, and one that is left out, among frames with heatmaps below."""
     frames, _ = read_frames(make_video(tmp_path / 'walk.mp4', frames=4))
     boxes = [[], [[0, 0, 60, 40]], [[64, 0, 80, 9]], [[0, 0, 60, 40]]]
     call = dict(bboxes=boxes, draw_heatmap=True, kpt_thr=0, return_vis=True)
     results = list(inferencer(str(tmp_path / 'walk.mp4'), out_dir=tmp_path / 'out', **call))
-    assert [len(people) for people in people_of(results)] == [0, 1, 0, 1]
+    assert [len(persons) for persons in persons_of(results)] == [0, 1, 0, 1]
     assert [('error' in result, result['visualization'][0] is None) for result in results] == [
         (False, False),
         (False, False),
@@ -275,9 +275,9 @@ def test_what_was_done_of_a_video_is_kept(inferencer, tmp_path):
     assert len(json.loads((tmp_path / 'out/predictions/walk.json').read_text())) == 2
 
 
-def test_two_people_of_the_same_joints_are_one(inferencer, images):
+def test_two_persons_of_the_same_joints_are_one(inferencer, images):
     twice = np.concatenate([BOXES[:1], BOXES[:1]])
-    (both,), (one,) = (people_of(inferencer(images[0], bboxes=twice, pose_based_nms=p)) for p in (False, True))
+    (both,), (one,) = (persons_of(inferencer(images[0], bboxes=twice, pose_based_nms=p)) for p in (False, True))
     assert (len(both), len(one)) == (2, 1)
 
 
@@ -302,7 +302,7 @@ def test_a_model_of_mmpose(images):
 
 
 class DetectorOfTwo:
-    """Stands for mmdet's ``DetInferencer``, which this Python has not got: two people, a faint one and a dog."""
+    """Stands for mmdet's ``DetInferencer``, which this Python has not got: two persons, a faint one and a dog."""
 
     made = []
 
@@ -329,16 +329,16 @@ def with_mmdet(monkeypatch):
 
 def test_a_detector_where_there_is_one(apn, images, with_mmdet):
     inferencer = PoseInferencer(*apn, device='cpu')
-    assert [len(p) for p in people_of(inferencer(images[0], bboxes=BOXES))] == [3]
+    assert [len(p) for p in persons_of(inferencer(images[0], bboxes=BOXES))] == [3]
     assert not DetectorOfTwo.made  # it is not fetched for given boxes
-    (people,) = people_of(inferencer(images[0]))
-    np.testing.assert_allclose([p['bbox'][0] for p in people], [[5, 10, 50, 70], [30, 30, 60, 90]])
-    np.testing.assert_allclose([p['bbox_score'] for p in people], [0.9, 0.8])
+    (persons,) = persons_of(inferencer(images[0]))
+    np.testing.assert_allclose([p['bbox'][0] for p in persons], [[5, 10, 50, 70], [30, 30, 60, 90]])
+    np.testing.assert_allclose([p['bbox_score'] for p in persons], [0.9, 0.8])
     assert DetectorOfTwo.made == [('rtmdet-m', 'rtmdet.pth', 'mmdet')]
-    (people,) = people_of(inferencer(images[0], bbox_thr=0.85))
-    assert len(people) == 1
+    (persons,) = persons_of(inferencer(images[0], bbox_thr=0.85))
+    assert len(persons) == 1
     whole = PoseInferencer(*apn, device='cpu', det_model='whole_image')
-    assert people_of(whole(images[0]))[0][0]['bbox'] == ([0, 0, 80, 96],)
+    assert persons_of(whole(images[0]))[0][0]['bbox'] == ([0, 0, 80, 96],)
 
 
 def test_the_detector_is_one_for_what_the_data_shows(with_mmdet, monkeypatch, apn, images):
@@ -346,7 +346,7 @@ def test_the_detector_is_one_for_what_the_data_shows(with_mmdet, monkeypatch, ap
     monkeypatch.setitem(base_mmpose_inferencer.default_det_models, 'hand', default)
     cfg = Config.fromfile(apn.config)
     cfg.dataset_type = 'OneHand10KDataset'
-    (hands,) = people_of(PoseInferencer(cfg, apn.checkpoint, device='cpu')(images[0]))
+    (hands,) = persons_of(PoseInferencer(cfg, apn.checkpoint, device='cpu')(images[0]))
     assert DetectorOfTwo.made == [('rtmdet-hand', 'hand.pth', 'mmdet')]
     np.testing.assert_allclose([hand['bbox'][0] for hand in hands], [[1, 2, 30, 40]])
 
@@ -381,8 +381,8 @@ def test_flip_test_as_in_the_config_or_as_asked(apn, images):
         cfg.model.test_cfg = dict(flip_test=configured, flip_mode='heatmap')
         inferencer = PoseInferencer(cfg, apn.checkpoint, device='cpu')
         for asked in (None, False, True):
-            (people,) = people_of(inferencer(images[0], flip_test=asked))
-            found[configured, asked] = people[0]['keypoint_scores']
+            (persons,) = persons_of(inferencer(images[0], flip_test=asked))
+            found[configured, asked] = persons[0]['keypoint_scores']
         assert inferencer.model.test_cfg['flip_test'] is configured
     assert found[False, None] == found[False, False] == found[True, False]
     assert found[True, None] == found[True, True] == found[False, True] != found[False, None]
@@ -425,7 +425,7 @@ def test_boxes_that_are_none(inferencer, images):
     outside = r'bboxes\[1\]=\(80, 0, 90, 9\) is outside the image, which is 80 wide and 96 high'
     refuse(outside, inferencer, images[0], bboxes=[[0, 0, 9, 9], [80, 0, 90, 9]])
     results = list(inferencer(images, bboxes=[BOXES, [[0, 70, 9, 90]], BOXES]))  # the second is 60 high
-    assert [len(p) for p in people_of(results)] == [3, 0, 3] and 'outside the image' in results[1]['error']
+    assert [len(p) for p in persons_of(results)] == [3, 0, 3] and 'outside the image' in results[1]['error']
 
 
 def test_an_unreadable_video(inferencer, tmp_path):
@@ -500,4 +500,4 @@ def test_real_images(inferencer, tmp_path):
     for name in ('im00002.jpg', 'im00004.jpg'):
         shutil.copy(data_root() / 'lspet-mini/images' / name, tmp_path)
     results = list(inferencer(str(tmp_path), return_vis=True))
-    assert len(results) == 2 and len(people_of(results)[0][0]['keypoints']) == 14
+    assert len(results) == 2 and len(persons_of(results)[0][0]['keypoints']) == 14

@@ -19,20 +19,20 @@ from posestructs.utils.usage import UsageError
 GRID = GRIDS['cpu']['lspet-mini']
 # rows whose results of the grid that shares them are of another config
 STALE = {}
-PEOPLE = 200
+PERSONS = 200
 
 
 def hits_with(right, occluded):
-    """People of one joint; so many of the first are right, so many of the last occluded."""
-    distance = np.where(np.arange(PEOPLE) < right, 0.03, np.inf)[:, None]
-    ones = np.ones((PEOPLE, 1), bool)
-    hidden = (np.arange(PEOPLE) >= PEOPLE - occluded).astype(np.int8)[:, None]
-    sticks = np.arange(PEOPLE)[:, None] < right // 2
+    """Persons of one joint; so many of the first are right, so many of the last occluded."""
+    distance = np.where(np.arange(PERSONS) < right, 0.03, np.inf)[:, None]
+    ones = np.ones((PERSONS, 1), bool)
+    hidden = (np.arange(PERSONS) >= PERSONS - occluded).astype(np.int8)[:, None]
+    sticks = np.arange(PERSONS)[:, None] < right // 2
     return Hits(('neck',), ('torso',), ones, hidden, distance <= 0.2, curve_counts(distance), ones, sticks)
 
 
 def write_result(folder, row, seed, right, covered, commit='abc1234'):
-    """A result of which ``right`` people are right, and ``covered`` of them under occluders."""
+    """A result of which ``right`` persons are right, and ``covered`` of them under occluders."""
     facts = dict(
         row=row, seed=seed, fingerprint='x', epochs=4, images=20000, batch_size=16, parameters=260_000, gmacs=0.166,
         images_per_second=25.0, seconds=dict(train=800.0), machine=dict(cpu='C', threads=2, python='3', torch='2',
@@ -61,7 +61,7 @@ def test_rows_with_mean_and_spread_and_open_ones(folder):
     both = table['tree, messages both ways']
     # 50 and 55 percent; 25 and 27.5
     assert both['TorsoPCK@0.2'] == '52.5 ± 3.5' and both['StrictPCP@0.5'] == '26.2 ± 1.8'
-    # under occluders, people 150 to 199 are occluded; the first 160 are right
+    # under occluders, persons 150 to 199 are occluded; the first 160 are right
     assert both['occluded TorsoPCK@0.2'] == '20.0 ± 0.0' and both['visible TorsoPCK@0.2'] == '100.0 ± 0.0'
     assert both['parameters'] == '0.26 M' and both['GMACs'] == '0.166' and both['seeds'] == '2'
     assert both['minutes'] == '13.3 ± 0.0' and both['images/s'] == '25.0 ± 0.0'
@@ -89,7 +89,7 @@ def test_differences_have_a_spread_over_seeds(folder):
     messages = table['messages: tree, messages both ways - tree, no messages']
     # seed 0: 50.0 - 49.5; seed 1: 55.0 - 52.5; their mean, and 2 / sqrt(2)
     assert messages['TorsoPCK@0.2'].startswith('+1.5 ± 1.4 [')
-    # under occluders, (160 - 150) and (160 - 160) of 50 people
+    # under occluders, (160 - 150) and (160 - 160) of 50 persons
     assert messages['occluded TorsoPCK@0.2'].startswith('+10.0 ± 14.1 [')
 
 

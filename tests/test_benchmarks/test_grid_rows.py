@@ -29,7 +29,7 @@ def config_of(budget, data, row, settings=None, seed=0):
 
 
 @pytest.mark.parametrize('budget,data', [(b, d) for b, grids in GRIDS.items() for d in grids])
-def test_rows_share_data_schedule_and_people(budget, data):
+def test_rows_share_data_schedule_and_persons(budget, data):
     grid = GRIDS[budget][data]
     shared = []
     for row in grid.rows:
@@ -39,7 +39,7 @@ def test_rows_share_data_schedule_and_people(budget, data):
             for step in dataset.pipeline:
                 step.pop('input_size', None)
         steps = [step for step in loader.dataset.pipeline if step.type != 'GenerateTarget']
-        people = {key: value for key, value in loader.dataset.items() if key != 'pipeline'}
+        persons = {key: value for key, value in loader.dataset.items() if key != 'pipeline'}
         optimizers = cfg.optim_wrapper.get('generator', cfg.optim_wrapper)
         assert cfg.val_dataloader is None and cfg.model.test_cfg.flip_test
         assert all(step.type != 'RandomOccluder' for step in tests[0].dataset.pipeline)
@@ -47,7 +47,7 @@ def test_rows_share_data_schedule_and_people(budget, data):
             Config(
                 dict(
                     steps=steps,
-                    people=people,
+                    persons=persons,
                     batch=loader.batch_size,
                     tests=[test.dataset.to_dict() for test in tests],
                     schedule=cfg.param_scheduler,
@@ -122,7 +122,7 @@ def test_rows_of_the_large_grid_have_twice_the_size_and_our_checkpoints_are_smal
         assert 12 * found['train_parameters'] < 15 * 2**20 and 0.5 < found['gmacs'] < 4 * 2.661
 
 
-def test_people_of_test_sets_are_covered_before_the_crop():
+def test_persons_of_test_sets_are_covered_before_the_crop():
     cfg = config_of('cpu', 'lspet-mini', 'hourglass')
     kinds = {
         name: [step.type for step in for_test_set(cfg, name).test_dataloader.dataset.pipeline]

@@ -13,13 +13,13 @@ from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
 
-def made_hits(people=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
+def made_hits(persons=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
     rng = np.random.default_rng(seed)
-    fixed = np.random.default_rng(99)  # the same people in every run
-    measured = fixed.random((people, len(joints))) < 0.8
+    fixed = np.random.default_rng(99)  # the same persons in every run
+    measured = fixed.random((persons, len(joints))) < 0.8
     occluded = np.where(fixed.random(measured.shape) < 0.4, 1, 0).astype(np.int8)
     distance = np.where(measured, rng.uniform(0, 0.6, measured.shape), np.inf)
-    stick_measured = fixed.random((people, 2)) < 0.9
+    stick_measured = fixed.random((persons, 2)) < 0.9
     return Hits(
         joints,
         ('head', 'torso'),
@@ -28,12 +28,12 @@ def made_hits(people=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
         distance <= 0.2,
         curve_counts(distance),
         stick_measured,
-        stick_measured & (rng.random((people, 2)) < 0.5),
+        stick_measured & (rng.random((persons, 2)) < 0.5),
     )
 
 
 def test_packed_hits_come_back_whole_and_small():
-    hits = made_hits(people=1001)
+    hits = made_hits(persons=1001)
     found = unpack(pack(hits))
     for name in ('measured', 'occluded', 'right', 'curve', 'stick_measured', 'stick_hits'):
         assert (
@@ -83,16 +83,16 @@ def test_measures_equal_the_metrics():
     assert statistics.per_joint(hits)['elbow'] == pytest.approx(metrics['TorsoPCK@0.2/elbow'])
 
 
-def slow_rate(hits, measure, people):
-    """A measure of listed people, joint by joint."""
+def slow_rate(hits, measure, persons):
+    """A measure of listed persons, joint by joint."""
     if measure == PCP:
         shares = []
         for s in range(len(hits.sticks)):
-            known = [hits.stick_hits[n, s] for n in people if hits.stick_measured[n, s]]
+            known = [hits.stick_hits[n, s] for n in persons if hits.stick_measured[n, s]]
             shares += [100 * sum(known) / len(known)] if known else []
         return sum(shares) / len(shares)
     known = []
-    for n in people:
+    for n in persons:
         for k in range(len(hits.joints)):
             if hits.measured[n, k] and (measure == PCK or hits.occluded[n, k] == 1):
                 known.append(hits.right[n, k])
@@ -101,19 +101,19 @@ def slow_rate(hits, measure, people):
 
 @pytest.mark.parametrize('measure', [PCK, PCP, OCCLUDED])
 def test_bootstrap_equals_a_slow_one_on_the_same_draws(measure):
-    a, b = made_hits(people=12, seed=1), made_hits(people=12, seed=2)
+    a, b = made_hits(persons=12, seed=1), made_hits(persons=12, seed=2)
     found = statistics.paired_bootstrap([a], [b], measure, resamples=60, seed=5)
     draws = np.random.default_rng(5).multinomial(12, np.full(12, 1 / 12), size=60)
     differences = []
     for counts in draws:
-        people = [n for n, times in enumerate(counts) for _ in range(times)]
-        differences.append(slow_rate(a, measure, people) - slow_rate(b, measure, people))
+        persons = [n for n, times in enumerate(counts) for _ in range(times)]
+        differences.append(slow_rate(a, measure, persons) - slow_rate(b, measure, persons))
     assert found.points == pytest.approx(slow_rate(a, measure, range(12)) - slow_rate(b, measure, range(12)))
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences, [2.5, 97.5])))
 
 
 def test_interval_of_hand_made_differences():
-    """One joint, 100 people: the first model is right on all, the second wrong on 20; pairs differ on those alone."""
+    """One joint, 100 persons: the first model is right on all, the second wrong on 20; pairs differ on those alone."""
     ones = np.ones((100, 1), bool)
 
     def of(right):
@@ -128,7 +128,7 @@ def test_interval_of_hand_made_differences():
     assert same == (0, 0, 0, None)
 
 
-def test_seeds_are_averaged_and_other_people_refused():
+def test_seeds_are_averaged_and_other_persons_refused():
     first, second = [made_hits(seed=1), made_hits(seed=2)], [made_hits(seed=3), made_hits(seed=4)]
     (a, b), (c, d) = ([statistics.value(hits, PCK) for hits in side] for side in (first, second))
     found = statistics.paired_bootstrap(first, second, PCK)
@@ -138,7 +138,7 @@ def test_seeds_are_averaged_and_other_people_refused():
     with pytest.raises(ValueError, match='2 runs cannot be compared with 1 seed by seed'):
         statistics.paired_bootstrap(first, second[:1], PCK)
     with pytest.raises(ValueError, match='different test samples'):
-        statistics.paired_bootstrap(first[:1], [made_hits(people=8)], PCK)
+        statistics.paired_bootstrap(first[:1], [made_hits(persons=8)], PCK)
     nobody = made_hits()
     nobody.occluded[:] = 0
     assert statistics.paired_bootstrap([nobody], [nobody], OCCLUDED) is None

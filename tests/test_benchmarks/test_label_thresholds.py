@@ -13,7 +13,7 @@ from posestructs.utils.usage import UsageError
 from tests.helpers import data_root, needs_data
 
 
-def test_people_are_on_one_side_each():
+def test_persons_are_on_one_side_each():
     ids = [str(i) for i in range(100)]
     fit, held_out = experiment.split_ids(ids, 20)
     assert len(held_out) == 20 and sorted(fit + held_out, key=int) == ids
@@ -33,8 +33,8 @@ def test_values_are_replaced_wherever_they_stand():
 
 
 @pytest.fixture
-def few_people(tmp_path):
-    """A data folder that differs from the real one in how many people its lists have."""
+def few_persons(tmp_path):
+    """A data folder that differs from the real one in how many persons its lists have."""
     real, folder = data_root() / 'lspet-mini', tmp_path / 'data' / 'lspet-mini'
     folder.mkdir(parents=True)
     for name in ('images', 'joints.mat'):
@@ -45,17 +45,17 @@ def few_people(tmp_path):
 
 
 @needs_data
-def test_configs_differ_in_people_size_and_labels_alone(tmp_path, few_people, monkeypatch):
-    monkeypatch.setenv('POSESTRUCTS_DATA', str(few_people))
+def test_configs_differ_in_persons_size_and_labels_alone(tmp_path, few_persons, monkeypatch):
+    monkeypatch.setenv('POSESTRUCTS_DATA', str(few_persons))
     monkeypatch.setattr(sys, 'argv', ['label_thresholds.py', '--size', '32', '--held-out', '16', '--epochs', '2'])
     args = experiment.parse_args()
     base = experiment.base_config(args, tmp_path)
     ids = [set((tmp_path / f'{name}_16.txt').read_text().split()) for name in ('fit', 'held_out')]
     assert len(ids[0]) == 24 and len(ids[1]) == 16 and not ids[0] & ids[1]
     cfg = experiment.with_budget(base, args.epochs, 5e-4)
-    for part, people in (('train', ids[0]), ('val', ids[1]), ('test', ids[1])):
+    for part, persons in (('train', ids[0]), ('val', ids[1]), ('test', ids[1])):
         dataset = DATASETS.build(cfg[f'{part}_dataloader'].dataset)
-        names = {f'im{int(i):05d}.jpg' if i.isdigit() else i for i in people}
+        names = {f'im{int(i):05d}.jpg' if i.isdigit() else i for i in persons}
         assert {Path(dataset.get_data_info(i)['img_path']).name for i in range(len(dataset))} == names
         assert tuple(dataset[0]['inputs'].shape[1:]) == (32, 32)
     assert cfg.model.head.decoder.sigma == 0.5 and tuple(cfg.model.head.decoder.heatmap_size) == (8, 8)

@@ -1,4 +1,4 @@
-"""The mean-pose predictor on people worked out by hand, and on the validation people of lspet-mini."""
+"""The mean-pose predictor on persons worked out by hand, and on the validation persons of lspet-mini."""
 
 import importlib.util
 
@@ -25,7 +25,7 @@ def test_mean_over_labelled_joints_and_back_into_a_box():
 
 
 @needs_data
-def test_real_people(monkeypatch):
+def test_real_persons(monkeypatch):
     monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
     config = cli.load_config(str(repo_root() / 'configs' / 'baseline' / 'td-hm_res18_lspet-mini-128x128.py'))
     metrics = mean_pose.evaluate(config)
@@ -43,7 +43,7 @@ def test_several_data_sets_in_one_and_boxes_for_the_metrics():
         cfg.update(data_root=str(data_root() / 'lsp-annotations'), check_images=False)
     config.val_evaluator.append(dict(type='BoxPCK', thr=0.2))
     metrics = mean_pose.evaluate(config)
-    # LSP's people mostly stand: their mean pose is a better guess than that of its extension
+    # LSP's persons mostly stand: their mean pose is a better guess than that of its extension
     assert 9 < metrics['TorsoPCK@0.2'] < 20 and metrics['TorsoPCK@0.2/people'] == 1000
     assert metrics['BoxPCK@0.2'] > metrics['TorsoPCK@0.2']
     assert {'visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2'} <= set(metrics)

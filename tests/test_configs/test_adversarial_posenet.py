@@ -121,7 +121,7 @@ def test_the_papers_schedule_and_sizes(load, name):
 
 
 @needs_data
-def test_occluders_lie_on_training_people_and_the_same_ones_on_test_people(load):
+def test_occluders_lie_on_training_persons_and_the_same_ones_on_test_persons(load):
     config = load(SMALL[0])
     np.random.seed(0)
     train = DATASETS.build(dict(config.train_dataloader.dataset, indices=40))

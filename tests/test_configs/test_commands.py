@@ -39,7 +39,7 @@ FULL_SIZE = [
 NO_WEIGHTS = ('--cfg-options', 'model.backbone.init_cfg=None')
 
 
-def few_people(dataset: MutableMapping[str, Any], count: int) -> None:
+def few_persons(dataset: MutableMapping[str, Any], count: int) -> None:
     """Leave the first few samples of a data set, or of each of several."""
     parts = dataset.get('datasets', [dataset])
     for part in parts:
@@ -51,7 +51,7 @@ def shorten(config: Config, batch_size: int) -> None:
     for part in ('train', 'val', 'test'):
         loader = config[f'{part}_dataloader']
         loader.update(batch_size=batch_size, num_workers=0, persistent_workers=False)
-        few_people(loader.dataset, 2 * batch_size if part == 'train' else batch_size)
+        few_persons(loader.dataset, 2 * batch_size if part == 'train' else batch_size)
     count = dict(max_epochs=1) if config.train_cfg.by_epoch else dict(max_iters=2)
     config.train_cfg.update(val_interval=2 if 'max_iters' in count else 1, **count)
     config.default_hooks.checkpoint.interval = config.train_cfg.val_interval

@@ -113,7 +113,7 @@ def crop(pipeline, person):
 
 
 @pytest.mark.parametrize('name', FULL_SIZE)
-def test_people_and_offsets_are_as_large_in_a_test_as_in_training(load, name):
+def test_persons_and_offsets_are_as_large_in_a_test_as_in_training(load, name):
     config = load(name)
     train, val = config.train_dataloader.dataset, config.val_dataloader.dataset
     train = train.get('datasets', [train])[0]

@@ -57,7 +57,7 @@ def test_lsp_26_virtual_parts_word_by_word():
 
 @needs_data
 def test_lsp_26_the_releases_left_is_what_is_on_the_images_left():
-    """The release's parts 3 to 14 ("left") are left of 15 to 26 in observer-centric labels of upright people."""
+    """The release's parts 3 to 14 ("left") are left of 15 to 26 in observer-centric labels of upright persons."""
     tree = shipped('lsp-26')
     joints = loadmat(data_root() / 'lsp-annotations' / 'joints_pc_oc.mat')['oc_joints'].transpose(2, 1, 0)
     positions, _ = tree.part_positions(joints[..., :2].astype(np.float64))
@@ -92,11 +92,11 @@ def test_flic_18_begins_with_the_images_left():
 
     tree = shipped('flic-18')
     dataset = FLICDataset(str(data_root() / 'flic-annotations' / 'valid.h5'), check_images=False)
-    people = [dataset.get_data_info(i) for i in range(len(dataset))]
+    persons = [dataset.get_data_info(i) for i in range(len(dataset))]
     positions, labelled = tree.part_positions(
-        np.concatenate([p['keypoints'] for p in people]), np.concatenate([p['keypoints_visible'] for p in people])
+        np.concatenate([p['keypoints'] for p in persons]), np.concatenate([p['keypoints_visible'] for p in persons])
     )
-    assert len(people) == 1016
+    assert len(persons) == 1016
     for part in (3, 10):
         both = labelled[:, part - 1] & labelled[:, FLIC_MIRROR[part - 1] - 1]
         left, right = positions[both, part - 1, 0], positions[both, FLIC_MIRROR[part - 1] - 1, 0]

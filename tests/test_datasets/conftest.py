@@ -44,7 +44,7 @@ def write_images(folder: Path, names: list[str], size: tuple[int, int] = (120, 1
 
 @pytest.fixture
 def lspe_folder(tmp_path):
-    """Factory of a folder in LSPE's layout: the first ``count`` people and images, and ``ids.txt`` that names them."""
+    """Factory of a folder in LSPE's layout: the first ``count`` persons and images, and ``ids.txt`` that names them."""
 
     def make(count: int = 6, edit=None, images: bool = True) -> Path:
         joints = np.zeros((14, 3, 10000))

@@ -1,4 +1,4 @@
-"""Images without people: through both kinds of combination into the loss, with boxes by hand."""
+"""Images without persons: through both kinds of combination into the loss, with boxes by hand."""
 
 import cv2
 import numpy as np
@@ -40,7 +40,7 @@ def background(folder, **changes):
     return dict(dict(type='BackgroundDataset', ann_file='negatives.txt', data_root=str(folder)), **changes)
 
 
-def people(**changes):
+def persons(**changes):
     return dict(dict(type='StickFigureDataset', num_samples=3, image_size=64), **changes)
 
 
@@ -59,18 +59,18 @@ def test_the_box_is_the_image_once_it_is_padded(folder):
 def combined(folder, kind):
     if kind == 'ConcatDataset':
         # each has a codec of its own
-        parts = [people(pipeline=steps()), background(folder, pipeline=steps(unlabelled='background'))]
+        parts = [persons(pipeline=steps()), background(folder, pipeline=steps(unlabelled='background'))]
         return dict(type=kind, datasets=parts, ignore_keys=['dataset_name'])
     return dict(
         type=kind,
         metainfo=dict(from_file='lsp.py'),
-        datasets=[people(), background(folder)],
+        datasets=[persons(), background(folder)],
         pipeline=steps(unlabelled='background'),
     )
 
 
 @pytest.mark.parametrize('kind', ['ConcatDataset', 'CombinedDataset'])
-def test_all_of_the_image_is_background_and_people_are_as_ever(folder, kind):
+def test_all_of_the_image_is_background_and_persons_are_as_ever(folder, kind):
     dataset = DATASETS.build(combined(folder, kind))
     assert len(dataset) == 6
     batch = pseudo_collate([dataset[i] for i in range(6)])

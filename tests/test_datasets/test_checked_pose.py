@@ -212,7 +212,7 @@ def test_the_look_at_joints_comes_before_any_transform_moves_them(lspe_folder):
 
 
 @needs_data
-def test_how_many_joints_of_real_people_are_outside():
+def test_how_many_joints_of_real_persons_are_outside():
     """The figures that the documentation of the module quotes."""
     folder = data_root() / 'lspet-mini'
     joints = loadmat(folder / 'joints.mat')['joints'].transpose(2, 0, 1)
@@ -229,7 +229,7 @@ def test_how_many_joints_of_real_people_are_outside():
     assert max(distance) < 1.2
 
 
-# -- people without joints or size -----------------------------------------------------------------------------------
+# -- persons without joints or size -----------------------------------------------------------------------------------
 
 
 def shrink(joints):
@@ -290,7 +290,7 @@ def pipeline(flip):
 
 @needs_data
 @pytest.mark.parametrize('kind', ['LSPE', 'MPII', 'COCO'])
-def test_real_people_through_mmposes_training_pipeline(kind):
+def test_real_persons_through_mmposes_training_pipeline(kind):
     root = data_root()
     build_one = {
         'LSPE': lambda p: LSPDataset(data_root=str(root / 'lspet-mini'), id_file='val.txt', indices=12, pipeline=p),

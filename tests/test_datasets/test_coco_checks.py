@@ -41,10 +41,10 @@ def person(number, image=1, **changes):
     return {key: value for key, value in {**ann, **changes}.items() if value is not ...}
 
 
-def coco(*people, **changes):
+def coco(*persons, **changes):
     images = [dict(id=i, file_name=f'{i}.png', width=160, height=120) for i in (1, 2)]
     categories = [dict(id=1, name='insect', keypoints=NAMES)]
-    content = dict(images=images, annotations=list(people or [person(1)]), categories=categories)
+    content = dict(images=images, annotations=list(persons or [person(1)]), categories=categories)
     return {key: value for key, value in {**content, **changes}.items() if value is not ...}
 
 
@@ -61,7 +61,7 @@ def test_what_is_accepted_is_written_back():
     assert second['keypoints'] == [40, 30, 2] * 4
     assert (second['id'], second['category_id'], second['iscrowd']) == (2, 1, 0)
     assert second['area'] == third['area'] == pytest.approx(76 * 66 * 0.53)
-    assert list(check.estimated_areas) == [3] and check.people == 3 and not check.problems
+    assert list(check.estimated_areas) == [3] and check.persons == 3 and not check.problems
     for ann, own in zip((null, nested, zero), check.content['annotations'], strict=True):
         if ann is not nested:  # what CocoMetric reads by itself is the same
             scored = normalise_target(ann, 'a.json')
@@ -82,7 +82,7 @@ def test_what_is_accepted_is_written_back():
         (dict(keypoints=[0, 0, 2] + [0] * 9), 'no coordinate is above 0, beside 1 labelled joints'),
     ],
 )
-def test_people_who_cannot_be_used(change, message):
+def test_persons_who_cannot_be_used(change, message):
     check = check_coco(coco(person(1), person(7, **change)), 'a.json', NAMES)
     (number, text), *others = check.problems.items()
     assert number == 7 and not others
@@ -90,7 +90,7 @@ def test_people_who_cannot_be_used(change, message):
     assert [ann['id'] for ann in check.content['annotations']] == [1]
 
 
-def test_people_who_look_wrong():
+def test_persons_who_look_wrong():
     told = check_coco(coco(person(1, num_keypoints=0), person(2, keypoints=[0] * 12)), 'a.json', NAMES)
     assert told.contradictions == {
         1: 'num_keypoints is 0 beside 4 labelled joints',
@@ -158,7 +158,7 @@ def test_files_that_are_refused(content, message):
 
 def test_names_that_are_written_otherwise_and_categories_without_joints():
     other = [dict(id=1, name='x', keypoints=['Head', 'TAIL', 'left wing', 'Right-Wing']), dict(id=2, name='car')]
-    assert check_coco(coco(categories=other), 'a.json', NAMES).people == 1
+    assert check_coco(coco(categories=other), 'a.json', NAMES).persons == 1
     assert check_coco(coco(categories=...), 'a.json', NAMES).content['categories'] == [dict(id=1, name='person')]
 
 
@@ -260,7 +260,7 @@ def test_a_subset_is_scored_by_itself(load):
 
 @pytest.fixture
 def union(load, tmp_path):
-    """Two test sets whose image and annotation ids are the same, and whose people are not."""
+    """Two test sets whose image and annotation ids are the same, and whose persons are not."""
     load(coco(person(1), person(2, 2)))
     moved = [value + 15 if i % 3 < 2 else value for i, value in enumerate(person(1)['keypoints'])]
     other = coco(person(1, keypoints=moved, bbox=[37, 37, 76, 66]), person(2, 2))

@@ -49,7 +49,7 @@ def test_the_sample_beside_mmposes_data_set(content):
 
 
 @needs_data
-def test_bottom_up_mode_keeps_images_without_people():
+def test_bottom_up_mode_keeps_images_without_persons():
     assert len(build(data_mode='bottomup', test_mode=True)) == 4
     item = build(data_mode='bottomup')[0]
     assert item['keypoints_occluded'].shape == item['keypoints_visible'].shape

@@ -54,10 +54,10 @@ def test_metainfo_of_the_other_joint_set_is_refused():
 
 @needs_data
 def test_bottom_up_mode_gathers_everyone_of_an_image():
-    people = items(ann_file=VALID)
+    persons = items(ann_file=VALID)
     images = items(ann_file=VALID, data_mode='bottomup')
     assert len(images) == 926 and sum(len(x['id']) for x in images) == 1016
-    by_id = {x['id']: x for x in people}
+    by_id = {x['id']: x for x in persons}
     for image in images:
         assert len({by_id[i]['img_path'] for i in image['id']} | {image['img_path']}) == 1
         np.testing.assert_array_equal(image['keypoints'], np.concatenate([by_id[i]['keypoints'] for i in image['id']]))
@@ -79,7 +79,7 @@ def test_the_neck_needs_both_shoulders():
 
 @pytest.fixture(scope='module')
 def official(tmp_path_factory):
-    """``examples.mat`` made from the people of both h5 files, at their rows of the official file."""
+    """``examples.mat`` made from the persons of both h5 files, at their rows of the official file."""
     rows = {}
     for path, train in ((TRAIN, 1), (VALID, 0)):
         with h5py.File(path) as file:
@@ -103,7 +103,7 @@ def official(tmp_path_factory):
 
 @needs_data
 @pytest.mark.parametrize(('split', 'h5'), [('train', TRAIN), ('test', VALID)])
-def test_the_official_file_gives_the_people_of_the_h5(official, split, h5):
+def test_the_official_file_gives_the_persons_of_the_h5(official, split, h5):
     ours, theirs = items(ann_file=official, split=split), items(ann_file=h5)
     theirs = {x['id']: x for x in theirs}
     assert {x['id'] for x in ours} == set(theirs)

@@ -39,10 +39,10 @@ def write(tmp_path, matlab_struct):
 def test_the_official_layout(write):
     hidden = example(2)
     hidden['coords'][:, 16] = np.nan
-    people, has_splits = read_flic(write([example(1), hidden, example(3, istrain=0, istest=0)]))
-    assert has_splits and [p.number for p in people] == [1, 2, 3]
-    assert [sorted(p.splits) for p in people] == [['train'], ['test'], []]
-    first, second = people[:2]
+    persons, has_splits = read_flic(write([example(1), hidden, example(3, istrain=0, istest=0)]))
+    assert has_splits and [p.number for p in persons] == [1, 2, 3]
+    assert [sorted(p.splits) for p in persons] == [['train'], ['test'], []]
+    first, second = persons[:2]
     assert first.image == 'a-film-00000001.jpg' and first.img_size == (720, 480)
     assert first.keypoints.tolist() == [[100 + k, 10 * k] for k in range(11)] and first.labelled.all()
     assert first.box.tolist() == [11, 21, 111, 221]
@@ -53,8 +53,8 @@ def test_the_official_layout(write):
 
 def test_flic_full_says_who_is_bad(write):
     rows = [example(i, isbad=np.uint8(i == 2), isunchecked=np.uint8(i == 3)) for i in (1, 2, 3)]
-    people, _ = read_flic(write(rows))
-    assert ['bad' in p.splits for p in people] == [False, True, True]
+    persons, _ = read_flic(write(rows))
+    assert ['bad' in p.splits for p in persons] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -88,16 +88,16 @@ def test_a_missing_field_is_named(write):
 @pytest.mark.parametrize(('name', 'count', 'images'), [('train', 3987, 3628), ('valid', 1016, 926)])
 def test_the_hourglass_files(name, count, images):
     path = data_root() / 'flic-annotations' / f'{name}.h5'
-    people, has_splits = read_flic(path)
-    assert not has_splits and len(people) == count and len({p.image for p in people}) == images
+    persons, has_splits = read_flic(path)
+    assert not has_splits and len(persons) == count and len({p.image for p in persons}) == images
     with h5py.File(path) as file:
-        np.testing.assert_array_equal([p.keypoints for p in people], file['part'][()])
-        assert [p.number for p in people] == (file['index'][()] + 1).tolist()
-        assert [p.image for p in people] == (path.with_name(f'{name}_images.txt')).read_text().split()
-    assert all(p.labelled.all() for p in people)
+        np.testing.assert_array_equal([p.keypoints for p in persons], file['part'][()])
+        assert [p.number for p in persons] == (file['index'][()] + 1).tolist()
+        assert [p.image for p in persons] == (path.with_name(f'{name}_images.txt')).read_text().split()
+    assert all(p.labelled.all() for p in persons)
     # observer-centric: everyone's "right" shoulder is on the image's left
-    assert all(p.keypoints[3, 0] < p.keypoints[0, 0] for p in people)
-    assert people[0].box[2] - people[0].box[0] == pytest.approx(440)
+    assert all(p.keypoints[3, 0] < p.keypoints[0, 0] for p in persons)
+    assert persons[0].box[2] - persons[0].box[0] == pytest.approx(440)
 
 
 @needs_data

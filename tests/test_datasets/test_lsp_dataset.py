@@ -77,11 +77,11 @@ def test_observer_centric_lspe_leaves_the_undecided_and_says_so(log_lines):
     assert sum('lack labelled shoulders or hips' in line for line in log_lines) == 1
 
 
-def test_the_observer_centric_warning_counts_the_chosen_people_only(lspe_folder, log_lines):
+def test_the_observer_centric_warning_counts_the_chosen_persons_only(lspe_folder, log_lines):
     def edit(joints):
         joints[:, 2, 6:10] = 1
         joints[:, :2, 6:10] = joints[:, :2, :4]
-        joints[8, 2, 3] = joints[8, 2, 5] = 0  # the right shoulder of people 4 and 6
+        joints[8, 2, 3] = joints[8, 2, 5] = 0  # the right shoulder of persons 4 and 6
 
     folder = lspe_folder(10, edit=edit)
     (folder / 'ids.txt').write_text('2\n4\n5')

@@ -7,7 +7,7 @@ from mmpose.datasets import MpiiDataset
 
 from posestructs.datasets import AnnotationError, MpiiOcclusionDataset, metainfo_file
 from posestructs.datasets.mpii_files import check_mpii_json, save_sidecar
-from posestructs.datasets.mpii_visibility import match_people, read_visibility
+from posestructs.datasets.mpii_visibility import match_persons, read_visibility
 from tests.helpers import data_root, needs_data
 
 VAL, SAMPLE = data_root() / 'mpii-val', data_root() / 'mpii-sample'
@@ -21,12 +21,12 @@ def sidecars(tmp_path_factory):
     source = read_visibility(VAL / 'valid.h5')
     for path in (VAL / 'mpii_val.json', SAMPLE / 'test_mpii.json'):
         images, joints, labelled = check_mpii_json(json.loads(path.read_text()), path)
-        save_sidecar(folder / f'{path.stem}.npz', match_people(images, joints, labelled, source)[0], images, joints)
+        save_sidecar(folder / f'{path.stem}.npz', match_persons(images, joints, labelled, source)[0], images, joints)
     return folder
 
 
 @needs_data
-def test_all_validation_people_beside_mmposes_data_set(sidecars):
+def test_all_validation_persons_beside_mmposes_data_set(sidecars):
     args = dict(ann_file=str(VAL / 'mpii_val.json'), headbox_file=HEADBOX, test_mode=True, serialize_data=False)
     ours = MpiiOcclusionDataset(occlusion_file=str(sidecars / 'mpii_val.npz'), check_images=False, **args)
     theirs = MpiiDataset(**args)
@@ -119,13 +119,13 @@ def test_arguments_that_cannot_be():
 
 def test_a_person_without_size_or_joints(tmp_path, log_lines):
     joints = [[10.0 * k, 5.0 * k] for k in range(16)]
-    people = [
+    persons = [
         dict(image=f'{i + 1:09d}.jpg', joints=joints, joints_vis=[1] * 16, center=[80.0, 40.0], scale=1.0)
         for i in range(4)
     ]
     path = tmp_path / 'a.json'
     for changes, message in ((dict(scale=0.004), 'is 0.8'), (dict(joints_vis=[0] * 16), 'no joint is labelled')):
-        path.write_text(json.dumps([*people[:2], dict(people[2], **changes), people[3]]))
+        path.write_text(json.dumps([*persons[:2], dict(persons[2], **changes), persons[3]]))
         with pytest.raises(
             ValueError, match=f'a.json: 1 of 4 persons cannot be used; the first: person 2 of .*{message}'
         ):

@@ -7,7 +7,7 @@ from scipy.io import savemat
 
 from posestructs.datasets import AnnotationError
 from posestructs.datasets.mpii_files import check_mpii_json
-from posestructs.datasets.mpii_visibility import VisiblePerson, match_people, read_visibility
+from posestructs.datasets.mpii_visibility import VisiblePerson, match_persons, read_visibility
 from tests.helpers import data_root, needs_data
 
 VAL = data_root() / 'mpii-val'
@@ -19,9 +19,9 @@ def val():
 
 
 @needs_data
-def test_the_hourglass_h5_of_the_validation_people(val):
-    occluded, report = match_people(*val, read_visibility(VAL / 'valid.h5'))
-    assert (report.people_matched, report.joints_matched, report.joints_known) == (2958, 44240, 44240)
+def test_the_hourglass_h5_of_the_validation_persons(val):
+    occluded, report = match_persons(*val, read_visibility(VAL / 'valid.h5'))
+    assert (report.persons_matched, report.joints_matched, report.joints_known) == (2958, 44240, 44240)
     assert report.joints_occluded == 10243 and report.percent_occluded == pytest.approx(23.2, abs=0.05)
     with h5py.File(VAL / 'valid.h5') as file:  # same order there, so that the truth is at hand
         np.testing.assert_array_equal(occluded, (file['visible'][()] == 0) & val[2])
@@ -29,7 +29,7 @@ def test_the_hourglass_h5_of_the_validation_people(val):
 
 @needs_data
 def test_neck_and_head_top_can_be_left_unknown(val):
-    occluded, report = match_people(*val, read_visibility(VAL / 'valid.h5', unflagged='unknown'))
+    occluded, report = match_persons(*val, read_visibility(VAL / 'valid.h5', unflagged='unknown'))
     np.testing.assert_array_equal(occluded[:, 8:10], np.where(val[2][:, 8:10], -1, 0))
     assert report.joints_matched == 44240 and report.joints_known == 44240 - val[2][:, 8:10].sum()
     assert report.joints_occluded == 10243 and report.percent_occluded > 26
@@ -38,14 +38,14 @@ def test_neck_and_head_top_can_be_left_unknown(val):
 # -- the official layout ---------------------------------------------------------------------------------------------
 
 
-def write_official(path, people, struct, without_flags=()):
-    """``RELEASE.annolist`` as in the official file. ``people``: image -> list of (keypoints, labelled, occluded).
+def write_official(path, persons, struct, without_flags=()):
+    """``RELEASE.annolist`` as in the official file. ``persons``: image -> list of (keypoints, labelled, occluded).
 
-    As there: people in another order, flags as characters or numbers, none for neck and head top, which have fractional
-    coordinates, people without points, and images without people.
+    As there: persons in another order, flags as characters or numbers, none for neck and head top, which have
+    fractional coordinates, persons without points, and images without persons.
     """
     annolist = [dict(image=struct([dict(name='099999999.jpg')]), annorect=np.zeros((0, 0)))]
-    for n, (image, group) in enumerate(people.items()):
+    for n, (image, group) in enumerate(persons.items()):
         rects = []
         for keypoints, labelled, occluded in reversed(group):
             points = []
@@ -69,34 +69,34 @@ def official(tmp_path, matlab_struct, val):
     """The first 150 validation images in the official layout."""
     with h5py.File(VAL / 'valid.h5') as file:
         visible = file['visible'][()]
-    people = {}
+    persons = {}
     for row, image in enumerate(val[0]):
-        if image in people or len(people) < 150:
-            people.setdefault(image, []).append((val[1][row], val[2][row], val[2][row] & (visible[row] == 0)))
+        if image in persons or len(persons) < 150:
+            persons.setdefault(image, []).append((val[1][row], val[2][row], val[2][row] & (visible[row] == 0)))
     path = tmp_path / 'official.mat'
-    write_official(path, people, matlab_struct)
-    return path, people
+    write_official(path, persons, matlab_struct)
+    return path, persons
 
 
 @needs_data
 def test_the_official_file_says_what_the_h5_says(official, val):
-    path, people = official
-    rows = [i for i, image in enumerate(val[0]) if image in people]
-    assert len(rows) > 150  # several people in some images
+    path, persons = official
+    rows = [i for i, image in enumerate(val[0]) if image in persons]
+    assert len(rows) > 150  # several persons in some images
     part = [val[0][i] for i in rows], val[1][rows], val[2][rows]
     source = read_visibility(path)
-    assert set(source) == set(people) and sum(map(len, source.values())) == len(rows)
-    from_mat, report = match_people(*part, source)
-    from_h5, _ = match_people(*part, read_visibility(VAL / 'valid.h5'))
+    assert set(source) == set(persons) and sum(map(len, source.values())) == len(rows)
+    from_mat, report = match_persons(*part, source)
+    from_h5, _ = match_persons(*part, read_visibility(VAL / 'valid.h5'))
     np.testing.assert_array_equal(from_mat, from_h5)
     assert report.joints_matched == report.joints == part[2].sum()
 
 
 @needs_data
-def test_people_who_are_not_there_stay_unknown(official, val):
-    occluded, report = match_people(*val, read_visibility(official[0]))
+def test_persons_who_are_not_there_stay_unknown(official, val):
+    occluded, report = match_persons(*val, read_visibility(official[0]))
     inside = np.array([image in official[1] for image in val[0]])
-    assert report.people_matched == inside.sum() < report.people == 2958
+    assert report.persons_matched == inside.sum() < report.persons == 2958
     np.testing.assert_array_equal(occluded[~inside], np.where(val[2][~inside], -1, 0))
     assert report.joints_known == val[2][inside].sum()
     assert report.percent_occluded == pytest.approx(100 * (occluded == 1).sum() / val[2][inside].sum())
@@ -181,10 +181,10 @@ def test_pairs_are_chosen_so_that_most_joints_coincide():
     source[1].labelled[3] = False  # the source does not know joint 3 of the first person
     source[0].keypoints[7] += [2, 0]  # too far
     source[0].keypoints[8] += [1, 1]  # near enough: 1.41 pixels
-    occluded, report = match_people(['a', 'a'], joints, labelled, dict(a=source))
+    occluded, report = match_persons(['a', 'a'], joints, labelled, dict(a=source))
     first, second = np.arange(16) % 2, np.zeros(16)
     first[3], second[7] = -1, -1
     np.testing.assert_array_equal(occluded, [first, second])
-    assert (report.people, report.people_matched, report.joints, report.joints_matched) == (2, 2, 32, 30)
-    occluded, report = match_people(['a', 'a'], joints, labelled, dict(a=source), tolerance=0)
+    assert (report.persons, report.persons_matched, report.joints, report.joints_matched) == (2, 2, 32, 30)
+    occluded, report = match_persons(['a', 'a'], joints, labelled, dict(a=source), tolerance=0)
     assert occluded[1, 8] == -1 and report.joints_matched == 29

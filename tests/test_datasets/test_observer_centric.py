@@ -7,7 +7,7 @@ from tests.helpers import data_root, needs_data
 
 
 @needs_data
-def test_all_2000_people_of_the_published_file_are_reproduced():
+def test_all_2000_persons_of_the_published_file_are_reproduced():
     content = loadmat(data_root() / 'lsp-annotations' / 'joints_pc_oc.mat')
     person, observer = (content[key].transpose(2, 1, 0) for key in ('joints', 'oc_joints'))
     found, undecided = to_observer_centric(person)

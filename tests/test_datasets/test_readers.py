@@ -67,7 +67,7 @@ def test_a_missing_key_is_named_with_those_there_are(tmp_path):
 
 def test_lines_without_comments_and_blanks(tmp_path):
     path = tmp_path / 'ids.txt'
-    path.write_text('# people\n 3 \n\nim00007.jpg # hard\nimages/im0010.png\n')
+    path.write_text('# persons\n 3 \n\nim00007.jpg # hard\nimages/im0010.png\n')
     assert read_lines(path) == ['3', 'im00007.jpg', 'images/im0010.png']
     assert read_ids(path, 10) == [3, 7, 10]
     path.write_text('# none\n\n')

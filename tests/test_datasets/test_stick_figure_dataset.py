@@ -126,7 +126,7 @@ def _pictures(samples):
     return [sample['img'].tobytes() for sample in samples]
 
 
-def test_a_million_people_take_no_time_and_no_memory():
+def test_a_million_persons_take_no_time_and_no_memory():
     start = time.perf_counter()
     dataset = StickFigureDataset(10**6)
     assert time.perf_counter() - start < 5  # drawing them would take an hour

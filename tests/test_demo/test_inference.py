@@ -82,8 +82,8 @@ def test_boxes_and_pictures(demo, folder, checkpoint, tmp_path):
     out, error = demo(folder / 'a.png', *model, '--bbox', 0, 0, 40, 50, '--bbox', 30, 20, 80, 90, '--draw-heatmap')
     assert not error and '2 persons in 1 image' in out
     assert cv2.imread(str(tmp_path / 'out/visualizations/a.png')).shape == (300, 80, 3)  # heat, occlusion below
-    people = json.loads((tmp_path / 'out/predictions/a.json').read_text())
-    assert [person['bbox'] for person in people] == [[[0, 0, 40, 50]], [[30, 20, 80, 90]]]
+    persons = json.loads((tmp_path / 'out/predictions/a.json').read_text())
+    assert [person['bbox'] for person in persons] == [[[0, 0, 40, 50]], [[30, 20, 80, 90]]]
     boxes = tmp_path / 'boxes.json'
     boxes.write_text(json.dumps({'a.png': [[0, 0, 40, 50]], 'b.png': []}))
     out, error = demo(folder, *model, '--bbox-file', boxes)

@@ -212,7 +212,7 @@ def test_a_picture_gives_a_skeleton(page, photo, inferencer):
     assert_drawn_at(changed, joints)
     # what was drawn is the answer of the model that was chosen, to the pixel
     expected = web_page.answer(inferencer, image, threshold=0)
-    assert told['model'] == 'apn' and told['people'] == expected.people
+    assert told['model'] == 'apn' and told['people'] == expected.persons
     np.testing.assert_array_equal(drawn[..., ::-1], expected.pose)
 
 

@@ -29,7 +29,7 @@ def test_an_answer_is_what_the_inferencer_says(inferencer, images, box):
     np.testing.assert_allclose([row[2:4] for row in found.rows], person['keypoints'], atol=0.006)
     np.testing.assert_allclose([row[4] for row in found.rows], person['keypoint_scores'], atol=1e-4)
     np.testing.assert_allclose([row[5] for row in found.rows], person['keypoints_occluded'], atol=1e-4)
-    (entry,) = found.people
+    (entry,) = found.persons
     assert entry['box'] == (BOX if box else [0, 0, 80, 96])
     assert [joint['name'] for joint in entry['joints']] == [row[1] for row in found.rows]
     assert [entry['joints'][3][key] for key in ('x', 'y', 'score', 'occluded')] == found.rows[3][2:]
@@ -45,7 +45,7 @@ def test_joints_below_the_threshold_are_left_out(inferencer, images, monkeypatch
 def test_a_model_without_occlusion(messenger, images):
     found = web_page.answer(messenger, images[1])
     assert found.occlusion is None and found.heatmaps is not None
-    assert all(row[5] is None for row in found.rows) and 'occluded' not in found.people[0]['joints'][0]
+    assert all(row[5] is None for row in found.rows) and 'occluded' not in found.persons[0]['joints'][0]
 
 
 def test_maps_are_shown_where_they_are_high():
@@ -67,7 +67,7 @@ def test_maps_are_shown_where_they_are_high():
 
 def test_a_very_large_image_is_drawn_smaller(inferencer):
     found = web_page.answer(inferencer, np.zeros((3000, 2000, 3), np.uint8))
-    assert found.pose.shape == (2449, 1633, 3) and found.people[0]['box'] == [0, 0, 2000, 3000]
+    assert found.pose.shape == (2449, 1633, 3) and found.persons[0]['box'] == [0, 0, 2000, 3000]
 
 
 def test_a_large_picture_has_small_tiles():
@@ -102,7 +102,7 @@ def test_messages_are_those_of_the_box(messenger, images):
         ('-9 -9 9 9', [-9, -9, 9, 9]),
     ],
 )
-def test_boxes_that_people_type(text, box):
+def test_boxes_that_persons_type(text, box):
     assert web_page.parse_box(text) == box
 
 

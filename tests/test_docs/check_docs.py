@@ -72,7 +72,7 @@ class Found(Exception):
 
 
 def documents(root: Path) -> list[Path]:
-    """Markdown files that people read.
+    """Markdown files that persons read.
 
     Args:
         root: Root of the checkout.

@@ -68,7 +68,7 @@ NOT_RUN = {
     r'.*(_lsp-336x336|_lspet-256x256|_flic-448x448).*': 'LSP, LSP-extended and FLIC have to be fetched by hand',
     r'.*_efficientnet-lite0_.*': "needs ImageNet's weights, a package of its own; tests/test_configs trains a copy",
     r'.*\$CONFIG --resume': 'tests/test_tools resumes such a checkpoint',
-    r'(B=.*lspet-mini.*|.*ablation\.py .*lspet-mini.*)': 'as the one with drawn people',
+    r'(B=.*lspet-mini.*|.*ablation\.py .*lspet-mini.*)': 'as the one with synthetic figures',
     r'python tools/deployment/latency\.py .*': 'torch.compile takes minutes; tests/test_tools runs it small',
     r'python benchmarks/accuracy\.py --budget .*': 'hours; tests/test_benchmarks runs it small',
     r'(OMP_NUM_THREADS=1 )?python benchmarks/'
@@ -126,14 +126,14 @@ def checkout(environment_of, shell, tmp_path_factory):
 def make_pictures(folder: Path) -> None:
     """What a reader has: a picture, a folder of them, boxes and a film."""
     drawn = StickFigureDataset(num_samples=3, image_size=256)
-    people = [cv2.resize(drawn[i]['img'], (300, 300)) for i in range(3)]
-    cv2.imwrite(str(folder / 'people.jpg'), people[0])
+    persons = [cv2.resize(drawn[i]['img'], (300, 300)) for i in range(3)]
+    cv2.imwrite(str(folder / 'people.jpg'), persons[0])
     (folder / 'folder_of_images').mkdir()
-    for i, image in enumerate(people):
+    for i, image in enumerate(persons):
         cv2.imwrite(str(folder / 'folder_of_images' / f'{i}.jpg'), image)
     (folder / 'boxes.json').write_text(json.dumps({'0.jpg': [[10, 20, 110, 220]], '1.jpg': []}))
     film = cv2.VideoWriter(str(folder / 'film.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 5, (300, 300))
-    for image in people:
+    for image in persons:
         film.write(np.ascontiguousarray(image))
     film.release()
 

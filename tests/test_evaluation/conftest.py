@@ -31,7 +31,7 @@ def mpii_meta() -> dict:
 
 @pytest.fixture(scope='session')
 def mpii() -> dict[str, np.ndarray]:
-    """MPII's 2,958 validation people, 1-based as in its files, and a published hourglass's predictions, 0-based."""
+    """MPII's 2,958 validation persons, 1-based as in its files, and a published hourglass's predictions, 0-based."""
     folder = data_root() / 'mpii-val'
     truth = scipy.io.loadmat(folder / 'mpii_gt_val.mat')
     corners = truth['headboxes_src'].transpose(2, 0, 1)
@@ -75,7 +75,7 @@ def lsp_joints() -> np.ndarray:
 
 @pytest.fixture(scope='session')
 def lspe_joints() -> np.ndarray:
-    """(1000, 14, 3) x, y, labelled of the validation people of lspet-mini."""
+    """(1000, 14, 3) x, y, labelled of the validation persons of lspet-mini."""
     folder = data_root() / 'lspet-mini'
     ids = np.loadtxt(folder / 'val.txt', dtype=int)
     return scipy.io.loadmat(folder / 'joints.mat')['joints'].transpose(2, 0, 1)[ids - 1]
@@ -83,13 +83,13 @@ def lspe_joints() -> np.ndarray:
 
 @pytest.fixture(scope='session')
 def flic() -> tuple[np.ndarray, np.ndarray, dict]:
-    """FLIC's 1,016 validation people: joints (N, 11, 2), labelled (N, 11), metainfo."""
+    """FLIC's 1,016 validation persons: joints (N, 11, 2), labelled (N, 11), metainfo."""
     with h5py.File(data_root() / 'flic-annotations' / 'valid.h5') as f:
         return f['part'][:], f['visible'][:] > 0, load_metainfo(dict(from_file=metainfo_file('flic_11kpt')))
 
 
 def make_samples(pred, gt, labelled=None, **fields) -> list[PoseDataSample]:
-    """One mmpose data sample per person; `fields` are further arrays of gt_instances, people first, None = absent."""
+    """One mmpose data sample per person; `fields` are further arrays of gt_instances, persons first, None = absent."""
     labelled = np.ones(gt.shape[:2]) if labelled is None else labelled
     samples = []
     for i in range(len(gt)):

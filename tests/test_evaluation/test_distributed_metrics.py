@@ -15,18 +15,18 @@ METRICS_CONFIG = [
     dict(type='TorsoPCK', thr=0.2),
     dict(type='OcclusionSplitPCK', base=dict(type='BoxPCK', thr=0.1)),
 ]
-PEOPLE = 21  # odd: rank 1 sees person 0 a second time, which must not be counted
+PERSONS = 21  # odd: rank 1 sees person 0 a second time, which must not be counted
 
 
 def poses() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    gt = rng.random((PEOPLE, 14, 2)) * 100
+    gt = rng.random((PERSONS, 14, 2)) * 100
     return dict(
         pred=gt + rng.normal(0, 9, gt.shape),
         gt=gt,
-        labelled=(rng.random((PEOPLE, 14)) < 0.8).astype(float),
-        keypoints_occluded=rng.choice([0, 1, -1], (PEOPLE, 14)),
-        bboxes=np.tile([0.0, 0, 100, 90], (PEOPLE, 1)),
+        labelled=(rng.random((PERSONS, 14)) < 0.8).astype(float),
+        keypoints_occluded=rng.choice([0, 1, -1], (PERSONS, 14)),
+        bboxes=np.tile([0.0, 0, 100, 90], (PERSONS, 1)),
     )
 
 
@@ -42,7 +42,7 @@ def data_samples() -> list[dict]:
                 bboxes=p['bboxes'][i : i + 1],
             ),
         )
-        for i in range(PEOPLE)
+        for i in range(PERSONS)
     ]
 
 
@@ -60,10 +60,10 @@ def evaluate_rank(world: int, out_dir: str) -> dict:
     evaluator.dataset_meta = load_metainfo(dict(from_file=metainfo_file('lsp')))
     samples = data_samples()
     mine = list(DefaultSampler(samples, shuffle=False))
-    assert len(mine) == -(-PEOPLE // world)
+    assert len(mine) == -(-PERSONS // world)
     for i in range(0, len(mine), 4):
         evaluator.process([samples[j] for j in mine[i : i + 4]])
-    return evaluator.evaluate(PEOPLE)
+    return evaluator.evaluate(PERSONS)
 
 
 def main(rank: int, world: int, out_dir: str) -> None:
@@ -111,8 +111,8 @@ def one_process(folder) -> dict:
 def test_two_ranks_equal_one_process(folder, one_process):
     for rank in range(2):  # every rank gets the result, as mmengine's hooks expect
         assert json.loads((folder / f'{rank}.json').read_text()) == one_process
-    people, left_out = (one_process[f'TorsoPCK@0.2/{k}'] for k in ('people', 'people_left_out'))
-    assert people + left_out == PEOPLE and left_out > 0
+    persons, left_out = (one_process[f'TorsoPCK@0.2/{k}'] for k in ('people', 'people_left_out'))
+    assert persons + left_out == PERSONS and left_out > 0
     assert 20 < one_process['TorsoPCK@0.2'] < 80 and one_process['unknown/BoxPCK@0.1/joints'] > 0
 
 

@@ -21,7 +21,7 @@ MIRROR = [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13]  # LSP
 GOOD, JITTER, INVERSION, SWAP, MISS = range(5)
 
 
-def people(count, rng):
+def persons(count, rng):
     """Persons whose joints are at least 1.1 torsos apart; torsos of 30 to 60 pixels, two persons an image."""
     grid = np.stack(np.meshgrid(np.arange(4), np.arange(4)), -1).reshape(-1, 2)[:14] * 1.3
     size = rng.uniform(30, 60, count)
@@ -37,7 +37,7 @@ def on_circle(rng, shape, low, high):
 
 def test_planted_errors_are_recovered():
     rng = np.random.default_rng(0)
-    gt, size = people(400, rng)
+    gt, size = persons(400, rng)
     labelled = rng.random(gt.shape[:2]) > 0.1
     labelled &= labelled[:, MIRROR]  # an inversion needs its mirror joint's label
     planted = rng.integers(0, 5, gt.shape[:2])

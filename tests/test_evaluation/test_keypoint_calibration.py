@@ -16,7 +16,7 @@ def lsp():
     return load_metainfo(dict(from_file=metainfo_file('lsp')))
 
 
-def people(samples_of, score, **fields):
+def persons(samples_of, score, **fields):
     """20 persons with a torso of 50 pixels; joints are right at an offset below 10."""
     rng = np.random.default_rng(0)
     gt = rng.uniform(0, 200, (20, 14, 2))
@@ -36,7 +36,7 @@ def test_scores_and_probabilities(lsp, samples_of, evaluate, tmp_path):
     """The probability is looked at where there is one; only labelled joints count, as in TorsoPCK."""
     rng = np.random.default_rng(1)
     probability = rng.random((20, 14))
-    data, offset, labelled = people(
+    data, offset, labelled = persons(
         samples_of, lambda o: dict(keypoint_scores=3 - o / 10, keypoints_correct=probability)
     )
     metrics = [dict(type='KeypointCalibration', out_dir=str(tmp_path)), dict(type='TorsoPCK')]
@@ -59,7 +59,7 @@ def test_scores_and_probabilities(lsp, samples_of, evaluate, tmp_path):
 def test_occlusion(lsp, samples_of, evaluate, logged):
     rng = np.random.default_rng(2)
     truth, score = rng.integers(-1, 2, (20, 14)), rng.random((20, 14))
-    data, _, labelled = people(
+    data, _, labelled = persons(
         samples_of, lambda o: dict(keypoints_occluded=score), keypoints_occluded=truth.astype(float)
     )
     out = evaluate([dict(type='KeypointCalibration')], lsp, data)
@@ -67,13 +67,13 @@ def test_occlusion(lsp, samples_of, evaluate, logged):
     stem = 'KeypointCalibration/keypoints_occluded'
     assert out[f'{stem}/AUROC'] == pytest.approx(auroc(score[known], truth[known] == 1))
     assert out[f'{stem}/joints'] == known.sum() and 0 < out[f'{stem}/AP'] < 1
-    visible, _, _ = people(samples_of, lambda o: dict(keypoints_occluded=score), keypoints_occluded=np.zeros((20, 14)))
+    visible, _, _ = persons(samples_of, lambda o: dict(keypoints_occluded=score), keypoints_occluded=np.zeros((20, 14)))
     assert f'{stem}/AUROC' not in evaluate([dict(type='KeypointCalibration')], lsp, visible)
     assert '0 are occluded: there is no AUROC' in logged(30)
 
 
 def test_all_right(lsp, samples_of, evaluate, logged):
-    data, _, _ = people(samples_of, lambda o: dict(keypoint_scores=o / 20))
+    data, _, _ = persons(samples_of, lambda o: dict(keypoint_scores=o / 20))
     for sample in data:
         sample.pred_instances.keypoints = sample.gt_instances.keypoints
     out = evaluate([dict(type='KeypointCalibration')], lsp, data)
@@ -84,10 +84,10 @@ def test_all_right(lsp, samples_of, evaluate, logged):
 
 def test_bad_input(lsp, samples_of, evaluate):
     nan = np.full((20, 14), np.nan)
-    data, _, _ = people(samples_of, lambda o: dict(keypoint_scores=nan))
+    data, _, _ = persons(samples_of, lambda o: dict(keypoint_scores=nan))
     with pytest.raises(ValueError, match=r'pred_instances.keypoint_scores of joint \d+ is nan in image 0.jpg'):
         evaluate([dict(type='KeypointCalibration')], lsp, data)
-    data, _, _ = people(samples_of, lambda o: {})
+    data, _, _ = persons(samples_of, lambda o: {})
     with pytest.raises(ValueError, match='predicts no keypoints_correct for every person; .*fit_calibration.py'):
         evaluate([dict(type='KeypointCalibration', field='keypoints_correct')], lsp, data)
     for settings, message in (

@@ -23,7 +23,7 @@ class Offset(BaseModel):
         return data_samples
 
 
-class People(torch.utils.data.Dataset):
+class Persons(torch.utils.data.Dataset):
     def __init__(self, samples, metainfo):
         self.samples, self.metainfo = samples, metainfo
 
@@ -36,8 +36,8 @@ class People(torch.utils.data.Dataset):
 
 def test_training_logs_every_metric_and_keeps_the_best(tmp_path, lsp_meta, samples_of):
     gt = np.random.default_rng(0).random((8, 14, 2)) * 300
-    people = People(samples_of(gt, gt, keypoints_occluded=np.tile([0.0, 1.0], (8, 7))), lsp_meta)
-    loader = dict(dataset=people, batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+    persons = Persons(samples_of(gt, gt, keypoints_occluded=np.tile([0.0, 1.0], (8, 7))), lsp_meta)
+    loader = dict(dataset=persons, batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
     runner = Runner(
         model=Offset(),
         work_dir=str(tmp_path),

@@ -21,14 +21,14 @@ def slow_pck(pred, gt, labelled, reference, thr, subset=None):
 
 
 def test_hand_made():
-    # Three people, two joints, references 10, 20 and none; offsets in pixels below.
+    # Three persons, two joints, references 10, 20 and none; offsets in pixels below.
     gt = np.zeros((3, 2, 2))
     pred = np.array([[[2, 0], [0, 2.001]], [[0, -4], [3, 4]], [[0, 0], [0, 0]]], float)
     counts = joint_counts(pred, gt, np.ones((3, 2), bool), [10, 20, np.nan], [0.2, 0.25])
     # 0.2: 2/10 and 4/20 are right (at the border), 2.001/10 and 5/20 wrong; 0.25: all four right
     assert counts.correct.tolist() == [[2, 0], [2, 2]]
     assert counts.measured.tolist() == [2, 2]
-    assert (counts.people, counts.people_left_out) == (2, 1)
+    assert (counts.persons, counts.persons_left_out) == (2, 1)
     assert counts.per_joint().tolist() == [[100, 0], [100, 100]]
     assert counts.mean().tolist() == [50, 100]
 
@@ -44,22 +44,22 @@ def test_group_weighs_sides_and_mean_weighs_labels():
 
 
 @pytest.mark.parametrize('reference', [0.0, 1e-3, -1.0, np.nan])
-def test_people_without_a_reference_are_left_out(reference):
+def test_persons_without_a_reference_are_left_out(reference):
     gt = np.zeros((2, 3, 2))
     with np.errstate(all='raise'):
         counts = joint_counts(gt, gt, np.ones((2, 3), bool), [reference, 5], [0.2])
     assert counts.measured.tolist() == [1, 1, 1]
-    assert (counts.people, counts.people_left_out) == (1, 1)
+    assert (counts.persons, counts.persons_left_out) == (1, 1)
 
 
-def test_people_without_a_label_are_left_out_and_their_coordinates_ignored():
+def test_persons_without_a_label_are_left_out_and_their_coordinates_ignored():
     gt = np.zeros((2, 3, 2))
     labelled = np.array([[0, 0, 0], [1, 0, 1]], bool)
     gt[~labelled] = np.nan
     with np.errstate(all='raise'):
         counts = joint_counts(np.zeros_like(gt), gt, labelled, [5, 5], [0.2])
     assert counts.correct.tolist() == [[1, 0, 1]]
-    assert (counts.people, counts.people_left_out) == (1, 1)
+    assert (counts.persons, counts.persons_left_out) == (1, 1)
 
 
 def test_predictions_that_are_not_finite_are_wrong():
@@ -85,7 +85,7 @@ def test_equals_a_loop(dtype):
             right, measured = slow_pck(pred, gt, labelled, reference, thr, chosen)
             np.testing.assert_array_equal(counts.correct[i], right)
             np.testing.assert_array_equal(counts.measured, measured)
-    assert part.people_left_out == fast.people_left_out  # a subset leaves nobody out
+    assert part.persons_left_out == fast.persons_left_out  # a subset leaves nobody out
     assert (np.diff(fast.correct, axis=0) >= 0).all() and 0 < fast.correct[1].sum() < fast.measured.sum()
     turn = 2.5 * np.array([[0.6, -0.8], [0.8, 0.6]])
     wide = [x.astype(float) @ turn + 40 for x in (pred, gt)]

@@ -34,7 +34,7 @@ def test_curve_by_hand():
 
 @needs_data
 def test_flic(flic, samples_of, evaluate):
-    """FLIC's validation people; wrists get twice the noise."""
+    """FLIC's validation persons; wrists get twice the noise."""
     gt, labelled, meta = flic
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 10, gt.shape) * np.where(np.isin(np.arange(11), [2, 5]), 2, 1)[:, None]

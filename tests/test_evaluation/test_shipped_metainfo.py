@@ -30,7 +30,7 @@ def combined():
 
 
 def one_wrist_wrong(meta):
-    """Five people with pairwise distant joints, the left wrist far off."""
+    """Five persons with pairwise distant joints, the left wrist far off."""
     ids = meta['keypoint_name2id']
     gt = np.random.default_rng(0).permutation(5 * len(ids)).reshape(5, -1, 1) * [40.0, 30.0]
     pred = gt.copy()

@@ -6,7 +6,7 @@ import pytest
 from posestructs.evaluation import strict_pcp
 from tests.helpers import needs_data
 
-# Two people, two sticks: joints 0 to 1, and the mean of 0 and 2 to 3. Lengths: 10 and 8; 20 and 0.
+# Two persons, two sticks: joints 0 to 1, and the mean of 0 and 2 to 3. Lengths: 10 and 8; 20 and 0.
 ENDS = [((0,), (1,)), ((0, 2), (3,))]
 GT = np.array([[[0, 0], [0, 10], [4, 0], [2, 8]], [[10, 10], [10, 30], [20, 10], [15, 10]]], float)
 ALL = np.ones((2, 4), bool)
@@ -46,7 +46,7 @@ def test_both_ends_count():
     counts = strict_pcp(pred, GT, ALL, ENDS)
     assert counts.correct.tolist() == [[1, 1]]
     assert counts.measured.tolist() == [2, 1]  # the second person's second stick has length 0
-    assert (counts.people, counts.people_left_out) == (2, 0)
+    assert (counts.persons, counts.persons_left_out) == (2, 0)
     assert counts.per_stick().tolist() == [[50, 100]]
     assert counts.mean() == pytest.approx(75)
 
@@ -122,7 +122,7 @@ def test_lsp_table(lsp_joints, lsp_meta, samples_of, evaluate):
     assert out['StrictPCP@0.5/lower_arm'] == 50
     assert out['StrictPCP@0.5/upper_arm'] == out['StrictPCP@0.5/head'] == out['StrictPCP@0.5/lower_leg'] == 100
     assert out['StrictPCP@0.5'] == pytest.approx(90)
-    # Two legs of LSP's 1,000 test people have their two joints at the same place.
+    # Two legs of LSP's 1,000 test persons have their two joints at the same place.
     assert (out['StrictPCP@0.5/sticks'], out['StrictPCP@0.5/sticks_left_out']) == (9998, 2)
     assert (out['StrictPCP@0.5/people'], out['StrictPCP@0.5/people_left_out']) == (1000, 0)
 
@@ -173,7 +173,7 @@ def person(labelled):
     return gt, np.asarray(labelled, float)
 
 
-def test_people_without_a_stick_are_counted(lsp_meta, samples_of, evaluate):
+def test_persons_without_a_stick_are_counted(lsp_meta, samples_of, evaluate):
     labelled = np.zeros((3, 14))
     labelled[0] = 1
     labelled[1, [10, 11]] = 1  # left lower arm only; the third person has nothing

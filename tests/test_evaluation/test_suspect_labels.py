@@ -12,7 +12,7 @@ GROUPS = dict(arms=[4, 5, 6, 7], legs=[0, 1, 2, 3])
 
 
 @pytest.fixture
-def people():
+def persons():
     """60 persons with a torso of 100 pixels; predictions are close but for a few joints that the model gets wrong."""
     rng = np.random.default_rng(0)
     gt = POSE + rng.normal(0, 2, (60, 9, 2)) + rng.uniform(0, 500, (60, 1, 2))
@@ -26,8 +26,8 @@ def people():
     return pred, gt, np.ones((60, 9), bool), np.full(60, 100.0), confidence
 
 
-def test_planted_mistakes_come_first(people):
-    pred, gt, labelled, size, confidence = people
+def test_planted_mistakes_come_first(persons):
+    pred, gt, labelled, size, confidence = persons
     labels = gt.copy()
     for n in range(5):
         labels[n] = gt[n, MIRROR]
@@ -48,8 +48,8 @@ def test_planted_mistakes_come_first(people):
     assert first[7].score == pytest.approx(confidence[7, 0] * distance * others.sum() / others.sum())
 
 
-def test_persons_without_size_or_labels_are_passed_over(people):
-    pred, gt, labelled, size, confidence = people
+def test_persons_without_size_or_labels_are_passed_over(persons):
+    pred, gt, labelled, size, confidence = persons
     labels = gt[:, MIRROR]
     size[0] = np.nan
     pred[1] = np.nan

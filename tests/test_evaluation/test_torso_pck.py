@@ -66,7 +66,7 @@ def test_the_pair_decides(lsp_joints):
 def test_lsp_has_a_torso_for_everyone(lsp_joints):
     gt = lsp_joints[..., :2]
     counts = torso_pck(gt, gt, np.ones(gt.shape[:2], bool), PAIR)
-    assert (counts.people, counts.people_left_out, counts.mean()[0]) == (2000, 0, 100)
+    assert (counts.persons, counts.persons_left_out, counts.mean()[0]) == (2000, 0, 100)
 
 
 @needs_data

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmpose.registry import DATASETS
 
-from tests.helpers.tiny_data import PEOPLE, SIDE, place_data
+from tests.helpers.tiny_data import PERSONS, SIDE, place_data
 
 
 @pytest.fixture(scope='module')
@@ -27,14 +27,14 @@ def test_lsp_knows_what_is_occluded_and_its_extension_what_is_labelled(folder):
     assert person['keypoints_occluded'].nonzero()[1].tolist() == [3] and person['keypoints_visible'].all()
     more = read(folder, 'LSPDataset', 'lspet-mini', ann_file='joints.mat', id_file='train.txt')
     person = more.get_data_info(0)
-    assert len(more) == PEOPLE and person['keypoints_occluded'] is None
+    assert len(more) == PERSONS and person['keypoints_occluded'] is None
     assert np.flatnonzero(person['keypoints_visible'] == 0).tolist() == [3]
 
 
-def test_flic_has_people_to_train_and_to_test_on(folder):
+def test_flic_has_persons_to_train_and_to_test_on(folder):
     for split in ('train', 'test'):
         dataset = read(folder, 'FLICDataset', 'flic', ann_file='examples.mat', split=split)
-        assert len(dataset) == PEOPLE // 2
+        assert len(dataset) == PERSONS // 2
         assert dataset.get_data_info(0)['keypoints_visible'].all()
 
 
@@ -42,7 +42,7 @@ def test_mpii_has_heads_and_occlusion(folder):
     options = dict(ann_file='annotations/val.json', headbox_file='data/mpii/mpii_gt_val.mat', test_mode=True)
     plain = read(folder, 'MpiiDataset', 'mpii', **options)
     ours = read(folder, 'MpiiOcclusionDataset', 'mpii', occlusion_file='annotations/val.npz', **options)
-    assert len(plain) == len(ours) == PEOPLE
+    assert len(plain) == len(ours) == PERSONS
     # 0.6 of the diagonal of 30 x 40 pixels
     assert plain.get_data_info(0)['head_size'] == pytest.approx(30)
     assert ours.get_data_info(0)['keypoints_occluded'][0].tolist() == [float(k % 3 == 0) for k in range(16)]
@@ -55,9 +55,9 @@ def test_coco_has_flags_and_boxes_of_a_detector(folder):
     assert person['keypoints_visible'][0].tolist() == [float(k != 3) for k in range(17)]
     assert person['keypoints_occluded'][0].tolist() == [float(k % 2 == 0) for k in range(17)]
     found = read(folder, 'CocoDataset', 'coco', bbox_file='data/coco/boxes.json', test_mode=True, **options)
-    assert len(found) == PEOPLE and found.get_data_info(0)['bbox_score'] == pytest.approx(0.9)
+    assert len(found) == PERSONS and found.get_data_info(0)['bbox_score'] == pytest.approx(0.9)
     hand = read(folder, 'FreiHandDataset', 'freihand', **options)
-    assert len(hand) == PEOPLE and hand.get_data_info(0)['keypoints'].shape == (1, 21, 2)
+    assert len(hand) == PERSONS and hand.get_data_info(0)['keypoints'].shape == (1, 21, 2)
 
 
 def test_joints_lie_inside_of_images_that_are_there(folder):

@@ -22,7 +22,7 @@ def make(**changes):
         mirror_types=SWAPPED,
         frequencies=np.full((4, 2), 0.5),
         aspect_ratio=0.75,
-        source='four people',
+        source='four persons',
     )
     return Deformation(**(values | changes))
 
@@ -93,7 +93,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path, monkeypatch):
         for key in ('offsets', 'variances', 'mirror_types', 'frequencies'):
             np.testing.assert_allclose(getattr(loaded, key), getattr(found, key), rtol=1e-5)
             assert not getattr(loaded, key).flags.writeable
-        assert (loaded.aspect_ratio, loaded.source, loaded.num_types) == (0.75, 'four people', 2)
+        assert (loaded.aspect_ratio, loaded.source, loaded.num_types) == (0.75, 'four persons', 2)
         np.testing.assert_array_equal(loaded.offsets[2] * (-1, 1), loaded.offsets[3])
     content = json.loads(path.read_text())
     assert content['unit'] == 'longer side of the crop' and content['parts']['hip'] == 'neck'
@@ -118,7 +118,7 @@ def gaps(deformation, name):
 
 
 def test_shipped_types_are_of_persons_as_they_are_trained_on():
-    # LSP's people are turned over the full circle, so that types of a stiff part are all around its parent
+    # LSP's persons are turned over the full circle, so that types of a stiff part are all around its parent
     lsp = Deformation.load('lsp-26_13types.json', build_tree(dict(from_file='lsp-26.py')))
     assert lsp.source == '1000 people of lsp_336x336.py, each 4 times, augmented'
     for name in ('right_waist', 'left_chest', 'right_hip'):
@@ -199,4 +199,4 @@ def test_another_aspect_ratio_is_warned_of(caplog):
         make().to_cells((256, 256), (64, 64))
     finally:
         logger.removeFilter(keep)
-    assert len(lines) == 1 and 'aspect ratio 0.75 (four people); for an input of 256 x 256' in lines[0]
+    assert len(lines) == 1 and 'aspect ratio 0.75 (four persons); for an input of 256 x 256' in lines[0]

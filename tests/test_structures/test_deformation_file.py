@@ -20,7 +20,7 @@ def write(path, tree=TREE, num_types=2):
     arrays = {key: rng.normal(size=(tree.num_parts, num_types, 2)) for key in ARRAYS[:2]}
     arrays['mirror_types'] = rng.integers(0, num_types, (tree.num_parts, num_types))
     arrays['frequencies'] = rng.uniform(size=(tree.num_parts, num_types)) / 3
-    write_file(path, tree, arrays, source='four people', aspect_ratio=0.75)
+    write_file(path, tree, arrays, source='four persons', aspect_ratio=0.75)
     return arrays
 
 
@@ -32,7 +32,7 @@ def test_numbers_come_back_with_six_digits(tmp_path):
         np.testing.assert_allclose(content[key], arrays[key], rtol=1e-5)
     assert all(isinstance(t, int) for t in content['mirror_types'][0])
     assert (content['source'], content['aspect_ratio'], content['unit']) == (
-        'four people',
+        'four persons',
         0.75,
         'longer side of the crop',
     )

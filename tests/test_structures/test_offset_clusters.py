@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from posestructs.structures import KinematicTree, build_tree
-from posestructs.structures.offset_clusters import PRIOR_PEOPLE, cluster_offsets, cluster_symmetric, fit_types
+from posestructs.structures.offset_clusters import PRIOR_PERSONS, cluster_offsets, cluster_symmetric, fit_types
 
 MIRROR = np.array([-1, 1])
 # a trunk and a pair of arms
@@ -52,7 +52,7 @@ def test_left_and_right_are_fitted_as_one_and_mirror_each_other():
         np.testing.assert_allclose(found.offsets[left, t], mine.mean(axis=0), atol=1e-12)
         np.testing.assert_allclose(found.frequencies[left, t], len(mine) / len(pooled))
         # s_t^2 = (n_t var + n_0 s^2) / (n_t + n_0)
-        expected = (len(mine) * mine.var(axis=0) + PRIOR_PEOPLE * everyone) / (len(mine) + PRIOR_PEOPLE)
+        expected = (len(mine) * mine.var(axis=0) + PRIOR_PERSONS * everyone) / (len(mine) + PRIOR_PERSONS)
         np.testing.assert_allclose(found.variances[left, t], expected, rtol=1e-9)
 
 
@@ -72,8 +72,8 @@ def test_types_on_the_axis_come_in_mirrored_pairs_or_are_their_own():
     squares[:, 1] -= np.where(side, pair[1], own[1])
     squares **= 2
     for t, mask, count in ((1, down, down.sum()), (0, side, side.sum() / 2)):
-        expected = squares[mask].sum(0) / mask.sum() * count + PRIOR_PEOPLE * squares.mean(0)
-        np.testing.assert_allclose(found.variances[1, t], expected / (count + PRIOR_PEOPLE), rtol=1e-9)
+        expected = squares[mask].sum(0) / mask.sum() * count + PRIOR_PERSONS * squares.mean(0)
+        np.testing.assert_allclose(found.variances[1, t], expected / (count + PRIOR_PERSONS), rtol=1e-9)
     np.testing.assert_allclose(found.variances[1, 0], found.variances[1, 2], rtol=1e-9)
     # the root is measured from the hip, its child on the axis
     np.testing.assert_allclose(found.offsets[0].mean(axis=0), -found.offsets[1].mean(axis=0), atol=1e-12)

@@ -179,8 +179,8 @@ def test_inferencer(checkpoint, image):
         pose2d=str(TINY), pose2d_weights=str(checkpoint), det_model='whole_image', device='cpu'
     )
     assert inferencer.inferencer.model.discriminators is None
-    people = next(inferencer(str(image)))['predictions'][0]
-    assert len(people) == 1 and np.shape(people[0]['keypoints']) == (14, 2)
+    persons = next(inferencer(str(image)))['predictions'][0]
+    assert len(persons) == 1 and np.shape(persons[0]['keypoints']) == (14, 2)
 
 
 def test_test_tool(straight, checkpoint, main, tmp_path, scalars, capfd):

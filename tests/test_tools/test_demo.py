@@ -1,4 +1,4 @@
-"""The demo on a few people: what it promises to leave is there, and shows what it says."""
+"""The demo on a few persons: what it promises to leave is there, and shows what it says."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def test_it_sets_the_four_models_side_by_side(tmp_path):
     assert rows[0][2:4] == ['visible/TorsoPCK@0.2', 'occluded/TorsoPCK@0.2']
 
     sheet = cv2.imread(str(folder / 'predictions.png'))
-    assert sheet.shape[1] > 2 * 5 * 128  # two people a row, each once as they are and once for each model
+    assert sheet.shape[1] > 2 * 5 * 128  # two persons a row, each once as they are and once for each model
     assert sheet.std() > 20
     cells = np.split(sheet[40:160, : 5 * 128], 5, axis=1)
     assert all((a != b).any() for a, b in zip(cells, cells[1:], strict=False))

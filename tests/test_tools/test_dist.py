@@ -73,7 +73,7 @@ def test_two_ranks_evaluate_as_one(two_ranks, command, main, tiny, tmp_path):
     assert done.returncode == 0, (done.stdout + done.stderr)[-TAIL:]
     main('test.py', tiny, checkpoint, '--work-dir', tmp_path / 'w', '--out', tmp_path / 'one.json')
     two, one = (json.loads((tmp_path / name).read_text()) for name in ('two.json', 'one.json'))
-    assert two == pytest.approx(one, rel=1e-6)  # five people on two ranks: nobody counts twice
+    assert two == pytest.approx(one, rel=1e-6)  # five persons on two ranks: nobody counts twice
     assert done.stdout.count('PCK: ') == 1
 
 

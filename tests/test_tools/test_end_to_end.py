@@ -1,4 +1,4 @@
-"""Both methods and a hybrid, made small, through the tools on mmpose's own data sets and metrics, on real people."""
+"""Both methods and a hybrid, made small, through the tools on mmpose's own data sets and metrics, on real persons."""
 
 import json
 import pickle
@@ -28,11 +28,11 @@ TREES = dict(mpii='mpii-16.py', coco='coco-17.py')
 METRICS = dict(mpii='PCK', coco='coco/AP')
 
 
-def mpii_people(folder):
+def mpii_persons(folder):
     """mmpose's data set, split by split, and its metric."""
-    people = json.loads((data_root() / 'mpii-sample' / 'test_mpii.json').read_text())
-    heads = np.array([[p['joints'][8], p['joints'][9]] for p in people])  # upper neck, head top
-    corners = np.stack([heads.min(1), heads.max(1)])  # what headbox_file wants: (2 corners, x y, people)
+    persons = json.loads((data_root() / 'mpii-sample' / 'test_mpii.json').read_text())
+    heads = np.array([[p['joints'][8], p['joints'][9]] for p in persons])  # upper neck, head top
+    corners = np.stack([heads.min(1), heads.max(1)])  # what headbox_file wants: (2 corners, x y, persons)
     scipy.io.savemat(folder / 'mpii_gt_val.mat', dict(headboxes_src=corners.transpose(0, 2, 1)))
     data = dict(
         type='MpiiDataset',
@@ -44,8 +44,8 @@ def mpii_people(folder):
     return data, tested, dict(type='MpiiPCKAccuracy')
 
 
-def coco_people(folder):
-    """As :func:`mpii_people`."""
+def coco_persons(folder):
+    """As :func:`mpii_persons`."""
     root = data_root() / 'coco-sample'
     data = dict(type='CocoDataset', data_root=str(root), ann_file='test_coco.json', data_prefix=dict(img=''))
     metric = dict(type='CocoMetric', ann_file=str(root / 'test_coco.json'))
@@ -59,7 +59,7 @@ def make_config(tmp_path):
     def make(method: str, name: str):
         init_default_scope('mmpose')
         config = cli.load_config(str(repo_root() / 'configs' / CONFIGS[method]))
-        train, test, metric = (mpii_people if name == 'mpii' else coco_people)(tmp_path)
+        train, test, metric = (mpii_persons if name == 'mpii' else coco_persons)(tmp_path)
         for part in walk_dicts(config):
             if 'tree' in part:
                 part['tree'] = dict(from_file=TREES[name])
@@ -148,14 +148,14 @@ def check_a_test(config, work_dir, dumped, tested, validated):
 
 
 def samples_of(config, checkpoint):
-    """The tested people with a checkpoint's predictions, from no tool and no runner."""
+    """The tested persons with a checkpoint's predictions, from no tool and no runner."""
     config = Config.fromfile(config)
     model = MODELS.build(config.model)
     model.load_state_dict(torch.load(checkpoint, weights_only=True)['state_dict'])
     model.to(get_device()).eval()
-    people = DATASETS.build(config.test_dataloader.dataset)
+    persons = DATASETS.build(config.test_dataloader.dataset)
     with torch.no_grad():
-        batches = [model.test_step(batch) for batch in DataLoader(people, 2, collate_fn=pseudo_collate)]
+        batches = [model.test_step(batch) for batch in DataLoader(persons, 2, collate_fn=pseudo_collate)]
     return [sample.to_dict() for batch in batches for sample in batch]
 
 

@@ -71,11 +71,11 @@ def test_types_of_lsp_are_those_of_its_file(fit, config, tmp_path):
     """Left lower arm: K-means by hand over both wrists, in the crops that mmpose's formulas give."""
     out = fit(config, '--num-types', 3, '--restarts', 10)
     path = tmp_path / 'work_dirs' / 'deformation' / 'my_lsp.json'
-    assert '1000 people; steps of the pipeline left out: LoadVerifiedImage, RandomFlip, RandomBBoxTransform' in out
+    assert '1000 persons; steps of the pipeline left out: LoadVerifiedImage, RandomFlip, RandomBBoxTransform' in out
     assert f'3 types of 26 parts in work_dirs/deformation/{path.name}' in out and '(6 kB)' in out
     tree = build_tree(dict(from_file='lsp-26.py'))
     found = Deformation.load(path, tree)
-    assert found.aspect_ratio == 0.75 and found.source == '1000 people of my_lsp.py'
+    assert found.aspect_ratio == 0.75 and found.source == '1000 persons of my_lsp.py'
     crops = lsp_crops()
     right = (crops[:, 6] - crops[:, 7]) / 2  # from the middle of the lower arm to the wrist
     left = (crops[:, 11] - crops[:, 10]) / 2
@@ -110,12 +110,12 @@ def mean_offset(crops, right, left):
 
 
 @needs_data
-def test_augmented_people_are_turned(fit, config, tmp_path):
+def test_augmented_persons_are_turned(fit, config, tmp_path):
     """Rotations over the full circle: arms point everywhere, as long as before."""
     flags = ('--num-types', 8, '--restarts', 1, '--max-people', 200, '--augment', 3)
     fit(config, *flags, '--out', tmp_path / 'types.json')
     found = Deformation.load(tmp_path / 'types.json', build_tree(dict(from_file='lsp-26.py')))
-    assert found.source == '200 people of my_lsp.py, each 3 times, augmented'
+    assert found.source == '200 persons of my_lsp.py, each 3 times, augmented'
     crops = lsp_crops()
     length = np.linalg.norm((crops[:, 8] - crops[:, 2]) / 3, axis=-1)  # trunks hang down as they are
     v = found.tree.names.index('right_hip')
@@ -130,7 +130,7 @@ def test_augmented_people_are_turned(fit, config, tmp_path):
 
 @needs_data
 def test_lspes_unlabelled_joints_do_not_count(fit, config, tmp_path):
-    """Real people of whom some joints have no place: one mean per part, by hand."""
+    """Real persons of whom some joints have no place: one mean per part, by hand."""
     root = data_root() / 'lspet-mini'
     options = ['type=LSPDataset', 'ann_file=joints.mat', 'split=all', 'centric=person', f'data_root={root}']
     options = [f'train_dataloader.dataset.{option}' for option in [*options, 'id_file=val.txt']]
@@ -168,7 +168,7 @@ def test_flic_by_a_tree_of_the_command_line(fit, config, tmp_path):
     )
     path.write_text(text)
     out = fit(path, '--tree', 'flic-18.py', '--num-types', 1, '--out', tmp_path / 'types.json')
-    assert '1016 people' in out
+    assert '1016 persons' in out
     found = Deformation.load(tmp_path / 'types.json', build_tree(dict(from_file='flic-18.py')))
     with h5py.File(root / 'valid.h5') as file:
         joints, labelled = np.array(file['part'], dtype=np.float64), np.array(file['visible']) > 0
@@ -201,7 +201,7 @@ train_dataloader = dict(batch_size=2, dataset=dict(
     datasets=[sticks, dict(sticks, start_index=30)]))
 """)
     out = fit(path, '--num-types', 2, '--out', tmp_path / 'combined.json')
-    assert '60 people; steps of the pipeline left out: LoadVerifiedImage, PackPoseInputs' in out
+    assert '60 persons; steps of the pipeline left out: LoadVerifiedImage, PackPoseInputs' in out
     text = path.read_text() + (
         'train_dataloader = dict(batch_size=2, dataset=dict('
         "type='StickFigureDataset', num_samples=60, image_size=48, pipeline=pipeline))"

@@ -18,9 +18,9 @@ CONFIG = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_res50_8xb64-210e_m
 def options(tmp_path_factory):
     """Data paths, no ImageNet weights (they would be downloaded), and little work."""
     folder = data_root() / 'mpii-sample'
-    people = json.loads((folder / 'test_mpii.json').read_text())
-    heads = np.array([[p['joints'][8], p['joints'][9]] for p in people])  # upper neck, head top
-    corners = np.stack([heads.min(1), heads.max(1)])  # what headbox_file wants: (2 corners, x y, people)
+    persons = json.loads((folder / 'test_mpii.json').read_text())
+    heads = np.array([[p['joints'][8], p['joints'][9]] for p in persons])  # upper neck, head top
+    corners = np.stack([heads.min(1), heads.max(1)])  # what headbox_file wants: (2 corners, x y, persons)
     headbox = tmp_path_factory.mktemp('heads') / 'mpii_gt_val.mat'
     scipy.io.savemat(headbox, dict(headboxes_src=corners.transpose(0, 2, 1)))
     words = ['model.backbone.init_cfg=None', f'train_dataloader.dataset.data_root={folder}']
@@ -69,12 +69,15 @@ def readme_command() -> list[str]:
 
 def test_the_command_of_the_readme(main, options, tmp_path, monkeypatch):
     """To the letter, in a folder with MPII's layout; settings of a small machine come behind it."""
-    people, heads = data_root() / 'mpii-sample', next(word for word in options if 'headbox_file=' in word).split('=')[1]
+    persons, heads = (
+        data_root() / 'mpii-sample',
+        next(word for word in options if 'headbox_file=' in word).split('=')[1],
+    )
     folder = tmp_path / 'path' / 'to' / 'mpii'
     (folder / 'annotations').mkdir(parents=True)
-    (folder / 'images').symlink_to(people / 'images')
+    (folder / 'images').symlink_to(persons / 'images')
     for split in ('train', 'val'):
-        (folder / 'annotations' / f'mpii_{split}.json').symlink_to(people / 'test_mpii.json')
+        (folder / 'annotations' / f'mpii_{split}.json').symlink_to(persons / 'test_mpii.json')
     (folder / 'annotations' / 'mpii_gt_val.mat').symlink_to(heads)
     monkeypatch.chdir(tmp_path)
     small = ['train_cfg.max_epochs=1', 'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=2']

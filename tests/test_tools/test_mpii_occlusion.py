@@ -52,10 +52,10 @@ def test_a_file_at_fault_is_named_and_nothing_is_written(main, tmp_path, capsys,
 
 @needs_data
 def test_a_json_of_other_images_gives_nothing(main, tmp_path, capsys):
-    people = json.loads((VAL / 'mpii_val.json').read_text())[:3]
-    for person in people:
+    persons = json.loads((VAL / 'mpii_val.json').read_text())[:3]
+    for person in persons:
         person['image'] = '000000000.jpg'
-    (tmp_path / 'other.json').write_text(json.dumps(people))
+    (tmp_path / 'other.json').write_text(json.dumps(persons))
     assert main(tmp_path / 'other.json', VAL / 'valid.h5') == 1
     err = capsys.readouterr().err
     assert 'no person of' in err and 'nothing written' in err

@@ -20,7 +20,7 @@ from tests.helpers import repo_root
 
 TOOL = 'misc/publish_model.py'
 CONFIG = repo_root() / 'configs' / 'adversarial_posenet' / 'apn_2x56_stick-figure-64x64.py'
-SAID = ('--command', 'python tools/train.py x.py --seed 0', '--data', 'drawn people', '--commit', 'abc1234')
+SAID = ('--command', 'python tools/train.py x.py --seed 0', '--data', 'synthetic figures', '--commit', 'abc1234')
 
 
 @pytest.fixture(scope='module')
@@ -67,7 +67,7 @@ def test_the_published_file(main, checkpoint, tmp_path, capsys):
         about='A model.',
         config='adversarial_posenet/apn_2x56_stick-figure-64x64.py',
         config_text=CONFIG.read_text(),
-        data='drawn people',
+        data='synthetic figures',
         command=SAID[1],
         commit='abc1234',
         metrics=dict(pck=12.5, folder='a/b of work_dirs/x'),
@@ -77,7 +77,7 @@ def test_the_published_file(main, checkpoint, tmp_path, capsys):
     assert str(repo_root()) not in repr(meta)
     assert Config.fromstring(meta['cfg'], '.py').model == Config.fromfile(str(CONFIG)).model
     (shipped,) = read_models(tmp_path).values()
-    assert shipped == ('apn', CONFIG, path, 'A model.', SAID[1], 'drawn people', 'abc1234', True)
+    assert shipped == ('apn', CONFIG, path, 'A model.', SAID[1], 'synthetic figures', 'abc1234', True)
 
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     models = [init_model(str(CONFIG), str(file), device='cpu') for file in (checkpoint, path)]
@@ -172,7 +172,7 @@ def test_errors_are_one_line_and_leave_nothing(main, checkpoint, tmp_path):
         ),
         ([CONFIG, checkpoint, *out, '--about', 'Of /home/me/x.'], '--about names /home/me/x., a path of this machine'),
         ([CONFIG, checkpoint, *out, '--command', 'python x.py --data=/home/me/s.py'], '--command names /home/me/s.py'),
-        ([CONFIG, checkpoint, *out, '--data', 'people of "/data/lsp"'], '--data names /data/lsp, a path'),
+        ([CONFIG, checkpoint, *out, '--data', 'persons of "/data/lsp"'], '--data names /data/lsp, a path'),
         ([CONFIG, large, *out, '--fp16'], f'weight {first} reaches 1e.06, float16 ends at 65504'),
     ]:
         with pytest.raises(SystemExit, match=f'(?s)^publish_model.py: error: .*{message}'):

@@ -24,7 +24,7 @@ def test_images_with_scores(main, adversarial_run, adversarial_config, tmp_path,
     np.testing.assert_array_equal(with_bars[:400], bare[:400])
 
 
-def test_a_model_of_mmpose_and_the_training_people(main, tmp_path, capsys):
+def test_a_model_of_mmpose_and_the_training_persons(main, tmp_path, capsys):
     import torch
     from mmpose.registry import MODELS
 

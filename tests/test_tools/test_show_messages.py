@@ -1,4 +1,4 @@
-"""The real command on a tiny model of drawn people: its pictures, and one line for what it cannot do."""
+"""The real command on a tiny model of synthetic figures: its pictures, and one line for what it cannot do."""
 
 import importlib.util
 import sys

@@ -36,7 +36,7 @@ def test_it_writes_where_it_is_told(tool, tmp_path, monkeypatch, capsys):
     image = cv2.imread(str(out))[..., ::-1]
     first = StickFigureDataset(1, image_size=64)[0]['img'][..., ::-1]
     np.testing.assert_array_equal(image[2:66, 2:66], first)
-    assert f'10 people, {image.shape[1]} x {image.shape[0]} pixels' in capsys.readouterr().out
+    assert f'10 persons, {image.shape[1]} x {image.shape[0]} pixels' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('option', ['--columns 3', '--rows 0', '--joint-set coco'])

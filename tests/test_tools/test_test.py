@@ -53,14 +53,14 @@ def tested(command, with_curve, trained, tmp_path_factory):
     return cwd, done.stdout
 
 
-def people():
+def persons():
     return json.loads((data_root() / 'mpii-sample' / 'test_mpii.json').read_text())
 
 
 def test_metrics_equal_those_of_validation(tested, trained):
     metrics = json.loads((tested[0] / 'results' / 'metrics.json').read_text())
     assert {name: metrics[name] for name in trained[1]} == pytest.approx(trained[1], rel=1e-6)
-    assert metrics['PDJ@0.1/people'] + metrics['PDJ@0.1/people_left_out'] == len(people())
+    assert metrics['PDJ@0.1/people'] + metrics['PDJ@0.1/people_left_out'] == len(persons())
 
 
 def test_curves_are_written_by_both_tools(tested, trained):
@@ -73,7 +73,7 @@ def test_curves_are_written_by_both_tools(tested, trained):
 
 def test_dumped_predictions_give_the_metric(tested, trained):
     predictions = pickle.loads((tested[0] / 'pred.pkl').read_bytes())
-    assert len(predictions) == len(people()) == 5
+    assert len(predictions) == len(persons()) == 5
     errors = [
         np.linalg.norm(np.asarray(p['pred_instances']['keypoints']) - p['gt_instances']['keypoints'], axis=-1)[
             p['gt_instances']['keypoints_visible'].reshape(1, 16, -1)[..., 0] > 0
@@ -96,7 +96,7 @@ def test_pictures_are_drawn(tested):
 
 def test_bad_cases_are_listed(tested):
     results = json.loads(next((tested[0] / 'w').glob('*/badcase/results.json')).read_text())
-    assert sorted(r['img'] for r in results) == sorted(p['image'].removesuffix('.jpg') for p in people())
+    assert sorted(r['img'] for r in results) == sorted(p['image'].removesuffix('.jpg') for p in persons())
     assert all(r['KeypointMSELoss'] > 0 for r in results)
 
 

@@ -1,4 +1,4 @@
-"""tools/train.py: real runs on the five people of mpii-sample, and each error before anything is written."""
+"""tools/train.py: real runs on the five persons of mpii-sample, and each error before anything is written."""
 
 import re
 import sys

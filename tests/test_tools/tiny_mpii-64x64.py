@@ -1,4 +1,4 @@
-# The smallest real training: a thin ResNet on the five people of mpii-sample. Its normalisation is frozen and its
+# The smallest real training: a thin ResNet on the five persons of mpii-sample. Its normalisation is frozen and its
 # images are not augmented, so that runs can be compared weight by weight.
 _base_ = ['../../configs/_base_/default_runtime.py']
 

@@ -1,5 +1,5 @@
-# The smallest adversarial training through the tools: drawn people, all networks narrow. Normalisation is by groups and
-# images are not augmented, so that runs can be compared weight by weight.
+# The smallest adversarial training through the tools: synthetic figures, all networks narrow. Normalisation is by
+# groups and images are not augmented, so that runs can be compared weight by weight.
 _base_ = ['../../configs/_base_/default_runtime.py']
 
 dataset_type = 'StickFigureDataset'

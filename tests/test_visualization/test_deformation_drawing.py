@@ -27,7 +27,7 @@ def share(tile, color, x, y):
     return np.abs(around - np.array(color)).max(axis=1).min()
 
 
-def test_people_and_means_are_where_they_are_in_the_colour_of_their_type():
+def test_persons_and_means_are_where_they_are_in_the_colour_of_their_type():
     offsets = np.array([[(0, -0.1), (0, 0.1)], [(0.2, 0.0), (-0.05, 0.1)], [(-0.2, 0.0), (0.05, 0.1)]])
     positions = np.zeros((2, 3, 2))
     positions[:, 1] = (0.2, 0.05), (0.1, 0.1)

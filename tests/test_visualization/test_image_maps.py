@@ -41,7 +41,7 @@ def test_maps_of_an_image():
     assert not maps['heatmaps'][0, :, 110:].any()
 
 
-def test_people_who_overlap():
+def test_persons_who_overlap():
     one, other = person((8, 12)), person((8, 12), value=0.4)
     np.testing.assert_array_equal(maps_of_image([other, one])['heatmaps'], maps_of_image([one])['heatmaps'])
 

@@ -126,7 +126,7 @@ def test_heatmaps_and_occlusion_maps_below(visualizer, key):
     )
 
 
-def test_a_sample_without_people(visualizer):
+def test_a_sample_without_persons(visualizer):
     data = PoseDataSample()
     data.pred_instances = InstanceData(keypoints=np.zeros((0, 3, 2)), keypoints_visible=np.zeros((0, 3)))
     assert (visualizer.add_datasample('a', IMAGE, data, draw_gt=False) == 128).all()
@@ -134,7 +134,7 @@ def test_a_sample_without_people(visualizer):
 
 @needs_data
 def test_a_test_run_saves_pictures(tmp_path):
-    """What tools/test.py --show-dir does: mmpose's hook with this visualizer on real people."""
+    """What tools/test.py --show-dir does: mmpose's hook with this visualizer on real persons."""
     codec = dict(type='MSRAHeatmap', input_size=(64, 64), heatmap_size=(16, 16), sigma=1)
     pipeline = [
         dict(type='LoadVerifiedImage'),

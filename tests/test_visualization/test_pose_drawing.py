@@ -69,11 +69,11 @@ def test_joints_below_the_threshold_and_their_limbs_are_left_out(missing):
     assert not np.array_equal(drawn, draw_pose(gray(), POINTS, visible, None, META, radius=4, threshold=0.1))
 
 
-def test_several_people_and_weights_in_a_second_channel():
-    people = np.stack([POINTS, POINTS + 15])
+def test_several_persons_and_weights_in_a_second_channel():
+    persons = np.stack([POINTS, POINTS + 15])
     visible = np.stack([np.ones((2, 3)), np.zeros((2, 3))], axis=-1)
     joints = dict(keypoint_colors=META['keypoint_colors'])
-    drawn = draw_pose(gray(), people, visible, np.array([[0, 0, 0], [1, 1, 1]]), joints, radius=6)
+    drawn = draw_pose(gray(), persons, visible, np.array([[0, 0, 0], [1, 1, 1]]), joints, radius=6)
     assert at(drawn, 20, 20) == RED and at(drawn, 35, 35) == (128, 128, 128)
     assert at(drawn, 35 + 7, 35) == RED
 
@@ -120,7 +120,7 @@ def test_joints_far_outside_and_not_finite_do_no_harm():
         assert (drawn[30:50, :8] != 128).any(), 'what is half inside is drawn'
 
 
-def test_no_people_no_colours_no_links():
+def test_no_persons_no_colours_no_links():
     assert (draw_pose(gray(), np.zeros((0, 3, 2)), metainfo=META) == 128).all()
     drawn = draw_pose(gray(), POINTS, radius=5)
     colors = {at(drawn, int(x), int(y)) for x, y in POINTS}

@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class People(NamedTuple):
+class Persons(NamedTuple):
     """N persons in crops whose longer side is 1: joints (N, K, 2), whether labelled (N, K), w / h of the crop."""
 
     keypoints: np.ndarray
@@ -132,11 +132,11 @@ def build_dataset(cfg: Config, augment: bool):
         size = len(dataset)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise UsageError(f'{cfg.filename}: train_dataloader.dataset cannot be built: {error}') from error
-    print(f'{size} people; steps of the pipeline left out: {", ".join(left_out) or "none"}')
+    print(f'{size} persons; steps of the pipeline left out: {", ".join(left_out) or "none"}')
     return dataset
 
 
-def read_people(dataset: Any, draws: int, most: int | None) -> People:
+def read_persons(dataset: Any, draws: int, most: int | None) -> Persons:
     """Transform persons to their crops.
 
     Args:
@@ -147,7 +147,7 @@ def read_people(dataset: Any, draws: int, most: int | None) -> People:
     count = len(dataset) if most is None else min(most, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)
     keypoints, labelled, sizes = [], [], set()
-    for i in track([i for i in indices for _ in range(draws)], 'people'):
+    for i in track([i for i in indices for _ in range(draws)], 'persons'):
         results = dataset[int(i)]
         if 'transformed_keypoints' not in results:
             raise UsageError(
@@ -161,7 +161,7 @@ def read_people(dataset: Any, draws: int, most: int | None) -> People:
     if len(sizes) != 1:
         raise UsageError(f'train_dataloader.dataset gives crops of several sizes: {sorted(sizes)}')
     width, height = sizes.pop()
-    return People(np.concatenate(keypoints) / max(width, height), np.concatenate(labelled), width / height)
+    return Persons(np.concatenate(keypoints) / max(width, height), np.concatenate(labelled), width / height)
 
 
 def choose_tree(cfg: Config, given: str | None) -> KinematicTree:
@@ -187,7 +187,7 @@ def check_joints(dataset: Any, tree: KinematicTree) -> None:
 def table(deformation: Deformation, labelled: np.ndarray) -> str:
     """Table of the fitted types, one line per part."""
     tree = deformation.tree
-    rows = [f'{"part":<20}{"people":>8}{"rarest type":>13}{"spread x":>10}{"spread y":>10}']
+    rows = [f'{"part":<20}{"persons":>8}{"rarest type":>13}{"spread x":>10}{"spread y":>10}']
     for v, name in enumerate(tree.names):
         spread = np.sqrt((deformation.frequencies[v, :, None] * deformation.variances[v]).sum(axis=0))
         rare = deformation.frequencies[v].min()
@@ -195,13 +195,13 @@ def table(deformation: Deformation, labelled: np.ndarray) -> str:
     return '\n'.join([*rows, 'spread: standard deviation within types, in sides of the crop'])
 
 
-def fit(tree: KinematicTree, people: People, args: argparse.Namespace, source: str) -> Deformation:
+def fit(tree: KinematicTree, persons: Persons, args: argparse.Namespace, source: str) -> Deformation:
     """Fit the types."""
-    positions, labelled = tree.part_positions(people.keypoints, people.labelled)
+    positions, labelled = tree.part_positions(persons.keypoints, persons.labelled)
     options = dict(restarts=args.restarts, seed=args.seed, trim=args.trim)
     try:
         return fit_types(
-            tree, positions, labelled, args.num_types, aspect_ratio=people.aspect_ratio, source=source, **options
+            tree, positions, labelled, args.num_types, aspect_ratio=persons.aspect_ratio, source=source, **options
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -219,12 +219,12 @@ def main() -> None:
     tree = choose_tree(cfg, args.tree)
     dataset = build_dataset(cfg, args.augment > 0)
     check_joints(dataset, tree)
-    people = read_people(dataset, max(args.augment, 1), args.max_people)
+    persons = read_persons(dataset, max(args.augment, 1), args.max_people)
     augmented = f', each {args.augment} times, augmented' if args.augment else ''
-    count = len(people.keypoints) // max(args.augment, 1)
-    source = f'{count} people of {Path(cfg.filename).name}{augmented}'
-    deformation = fit(tree, people, args, source)
-    positions, labelled = tree.part_positions(people.keypoints, people.labelled)
+    count = len(persons.keypoints) // max(args.augment, 1)
+    source = f'{count} persons of {Path(cfg.filename).name}{augmented}'
+    deformation = fit(tree, persons, args, source)
+    positions, labelled = tree.part_positions(persons.keypoints, persons.labelled)
     out = args.out or Path('work_dirs', 'deformation', f'{Path(cfg.filename).stem}.json')
     picture = args.picture or out.with_suffix('.png')
     deformation.save(out)

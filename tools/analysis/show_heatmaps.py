@@ -31,8 +31,8 @@ from posestructs.apis.devices import check_device
 from posestructs.apis.model_source import load_weights, read_checkpoint
 from posestructs.models.pose_estimators.head_maps import losses_and_maps, read_targets
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
+from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import write_image
-from posestructs.utils.release import discriminators_in
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.weights_fit import weights_of
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from posestructs.datasets.mpii_files import check_mpii_json, save_sidecar
-from posestructs.datasets.mpii_visibility import match_people, read_visibility
+from posestructs.datasets.mpii_visibility import match_persons, read_visibility
 from posestructs.datasets.readers import read_json
 
 
@@ -61,12 +61,12 @@ def main(argv: list[str] | None = None) -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    occluded, report = match_people(images, joints, labelled, source, args.tolerance)
+    occluded, report = match_persons(images, joints, labelled, source, args.tolerance)
     if not report.joints_matched:
         print(f'error: no person of {args.ann_file} is in {args.source}; nothing written', file=sys.stderr)
         return 1
     save_sidecar(args.out, occluded, images, joints)
-    print(f'people:   {report.people_matched} of {report.people} matched')
+    print(f'persons:  {report.persons_matched} of {report.persons} matched')
     print(f'joints:   {report.joints_matched} of {report.joints} labelled joints matched', end='')
     print(f', {report.joints - report.joints_known} have no known visibility')
     print(

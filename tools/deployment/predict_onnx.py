@@ -45,8 +45,8 @@ def predict(args: argparse.Namespace) -> str:
     """Predict the joints, as json."""
     image, model = read_image(args.image), OnnxPose(args.model)
     found = model(image, None if args.bbox is None else np.array(args.bbox), args.flip_test)
-    people = [person_entry(found, i, model.joints) for i in range(len(found['bboxes']))]
-    return json.dumps(dict(joints=model.joints, people=people), allow_nan=False)
+    persons = [person_entry(found, i, model.joints) for i in range(len(found['bboxes']))]
+    return json.dumps(dict(joints=model.joints, people=persons), allow_nan=False)
 
 
 def person_entry(found: dict[str, np.ndarray], index: int, joints: list[str]) -> dict[str, Any]:

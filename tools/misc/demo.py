@@ -159,12 +159,12 @@ def table(models: Sequence[Trained]) -> str:
     return format_table(['model', *found, 'minutes'], rows)
 
 
-def picture(models: Sequence[Trained], people: int) -> np.ndarray:
+def picture(models: Sequence[Trained], persons: int) -> np.ndarray:
     """Draw test persons with the ground truth and with each model's predictions.
 
     Args:
         models: M models.
-        people: Number of persons, from the first.
+        persons: Number of persons, from the first.
 
     Returns:
         np.ndarray: (H, W, 3) RGB picture, M + 1 poses for each person.
@@ -174,10 +174,10 @@ def picture(models: Sequence[Trained], people: int) -> np.ndarray:
         config = Config.fromfile(ROOT / trained.config)
         model = init_model(config, str(trained.checkpoint), device='cpu')
         dataset = DATASETS.build(config.test_dataloader.dataset)
-        batch = pseudo_collate([dataset[i] for i in range(people)])
+        batch = pseudo_collate([dataset[i] for i in range(persons)])
         poses.append([sample.pred_instances.keypoints for sample in model.test_step(batch)])
     rows = []
-    for i in range(people):
+    for i in range(persons):
         info = dataset.get_data_info(i)
         meta, scale = dataset.metainfo, max(1, 128 / max(info['img'].shape[:2]))
         image, labels = mmcv.bgr2rgb(info['img']), (info['keypoints_visible'], info.get('keypoints_occluded'))
@@ -185,7 +185,7 @@ def picture(models: Sequence[Trained], people: int) -> np.ndarray:
         guesses = [draw_pose(image, found[i], metainfo=meta, scale=scale) for found in poses]
         rows.append(side_by_side([truth, *guesses]))
     title = ' | '.join(['truth', *(model.name for model in models)])
-    sheet = contact_sheet(rows, columns=2, titles=[title] * people)
+    sheet = contact_sheet(rows, columns=2, titles=[title] * persons)
     return stack_rows([sheet, draw_legend(sheet.shape[1])])
 
 

@@ -77,7 +77,9 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(args.out), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, args.quality]):
         sys.exit(f'{args.out}: could not be written')
-    print(f'{count} people, {sheet.shape[1]} x {sheet.shape[0]} pixels: {args.out} ({args.out.stat().st_size:,} bytes)')
+    print(
+        f'{count} persons, {sheet.shape[1]} x {sheet.shape[0]} pixels: {args.out} ({args.out.stat().st_size:,} bytes)'
+    )
 
 
 if __name__ == '__main__':

@@ -18,8 +18,8 @@ import torch
 
 from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint
+from posestructs.utils.discriminator_weights import strip_discriminators
 from posestructs.utils.files import atomic_write
-from posestructs.utils.release import strip_discriminators
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 

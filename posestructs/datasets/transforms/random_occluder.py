@@ -197,13 +197,13 @@ class RandomOccluder(BaseTransform):
         shape = image.shape[:2]
         mask = np.zeros(shape, dtype=bool)
         inside = known & ((points[..., :2] >= 0) & (points[..., :2] <= np.array(shape[::-1]) - 1)).all(axis=-1)
-        people = np.flatnonzero(inside.any(axis=1))
-        if not len(people):
+        persons = np.flatnonzero(inside.any(axis=1))
+        if not len(persons):
             return image, mask
         links = self._links(results, known.shape[1])
         least, most = self.num
         for _ in range(least + int(rng.random_sample() * (most - least + 1))):
-            i = people[int(rng.random_sample() * len(people))]
+            i = persons[int(rng.random_sample() * len(persons))]
             size = max(float(np.ptp(points[i, known[i], :2], axis=0).max()), max(shape) / 10)
             corners = self._place(points[i, :, :2], inside[i], size, links, rng)
             piece = occluders.fill_outline(corners, shape)

@@ -86,8 +86,8 @@ def _check(dataset: BaseCocoStyleDataset) -> None:
             if item.get('id') in seen:
                 raise AnnotationError(path, f'{key} id {item["id"]} occurs twice', f'ids of its own for each {key}')
             seen.add(item.get('id'))
-    people = [ann for ann in anns if _is_labelled(ann)]
-    _report_lost([ann for ann in people if not ann.get('bbox') or ann.get('num_keypoints') == 0], people, dataset)
+    persons = [ann for ann in anns if _is_labelled(ann)]
+    _report_lost([ann for ann in persons if not ann.get('bbox') or ann.get('num_keypoints') == 0], persons, dataset)
     items = [
         dict(
             img_id=image['id'],
@@ -107,17 +107,17 @@ def _is_labelled(ann: dict) -> bool:
     return not ann.get('iscrowd') and any(isinstance(flag, (int, float)) and flag > 0 for flag in flags)
 
 
-def _report_lost(lost: Sequence[dict], people: Sequence[dict], dataset: BaseCocoStyleDataset) -> None:
+def _report_lost(lost: Sequence[dict], persons: Sequence[dict], dataset: BaseCocoStyleDataset) -> None:
     if not lost:
         return
     first = lost[0]
     fault = 'num_keypoints is 0' if first.get('bbox') else 'bbox is absent'
     message = (
-        f'{len(lost)} of {len(people)} persons with labelled joints are left out; the first: annotation {first["id"]}: '
-        f'{fault}'
+        f'{len(lost)} of {len(persons)} persons with labelled joints are left out; the first: annotation '
+        f'{first["id"]}: {fault}'
     )
     if dataset.test_mode:
         raise AnnotationError(dataset.ann_file, f'{message}. A test set must be complete')
-    if len(lost) > MAX_LOST * len(people):
+    if len(lost) > MAX_LOST * len(persons):
         raise AnnotationError(dataset.ann_file, message, f'at most {MAX_LOST:.0%}')
     print_log(f'{dataset.ann_file}: {message}', logger='current', level=logging.WARNING)

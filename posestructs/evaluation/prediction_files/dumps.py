@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from posestructs.evaluation.people_metric import to_array
+from posestructs.evaluation.person_metric import to_array
 from posestructs.evaluation.prediction_files.poses import Poses
 from posestructs.utils.safe_pickle import load_pickle
 

@@ -23,7 +23,7 @@ def test_jitter_stays_near_and_in_range():
     assert colours[:, 1].std() > 4
 
 
-def test_people_are_dressed_in_many_ways():
+def test_persons_are_dressed_in_many_ways():
     rng = RandomStream(0, (1,))
     looks = [sample_appearance(rng) for _ in range(600)]
     assert {look.hair_style for look in looks} == set(HAIR_STYLES)

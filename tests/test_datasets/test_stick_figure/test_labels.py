@@ -1,4 +1,4 @@
-"""Labels against an independent account of what covers what, and against hand-made people."""
+"""Labels against an independent account of what covers what, and against hand-made persons."""
 
 import math
 

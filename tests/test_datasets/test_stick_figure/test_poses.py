@@ -12,7 +12,7 @@ SIZE = Proportions()
 
 
 @pytest.fixture(scope='module')
-def people():
+def persons():
     """2,500 persons by what they do: points in statures, y down."""
     rng = RandomStream(21, (0,))
     found = {}
@@ -30,19 +30,19 @@ def test_every_range_lies_within_the_limits():
             assert LIMITS[dof][0] <= low < high <= LIMITS[dof][1], (name, key)
 
 
-def test_every_activity_occurs_as_often_as_its_weight_says(people):
+def test_every_activity_occurs_as_often_as_its_weight_says(persons):
     total = sum(activity.weight for activity in ACTIVITIES.values())
     for name, activity in ACTIVITIES.items():
         expected = 2500 * activity.weight / total
-        assert abs(len(people[name]) - expected) < 5 * expected**0.5, name
+        assert abs(len(persons[name]) - expected) < 5 * expected**0.5, name
 
 
-def share(people, names, condition):
-    chosen = [points for name in names for _, points in people[name]]
+def share(persons, names, condition):
+    chosen = [points for name in names for _, points in persons[name]]
     return sum(condition(points) for points in chosen) / len(chosen)
 
 
-def test_poses_are_what_they_are_called(people):
+def test_poses_are_what_they_are_called(persons):
     def wrists_above_head(p):
         return max(p['left_wrist'][1], p['right_wrist'][1]) < p['head_top'][1]
 
@@ -59,20 +59,20 @@ def test_poses_are_what_they_are_called(people):
         return all(p[f'{side}_knee'][1] - p[f'{side}_hip'][1] < 0.65 * SIZE.thigh for side in SIDES)
 
     upright = ('stand', 'walk', 'hands_on_hips', 'arms_crossed', 'wave', 'sit', 'raise_arms', 'phone')
-    assert share(people, upright, head_up) > 0.97
-    assert share(people, ('raise_arms',), wrists_above_head) > 0.7
-    assert share(people, ('stand', 'walk'), wrists_above_head) == 0
-    assert share(people, ('handstand',), head_down) > 0.95
-    assert share(people, ('lie', 'plank'), flat) > 0.95
-    assert share(people, ('sit',), thighs_forward) > 0.9
-    assert share(people, ('stand',), thighs_forward) == 0
+    assert share(persons, upright, head_up) > 0.97
+    assert share(persons, ('raise_arms',), wrists_above_head) > 0.7
+    assert share(persons, ('stand', 'walk'), wrists_above_head) == 0
+    assert share(persons, ('handstand',), head_down) > 0.95
+    assert share(persons, ('lie', 'plank'), flat) > 0.95
+    assert share(persons, ('sit',), thighs_forward) > 0.9
+    assert share(persons, ('stand',), thighs_forward) == 0
 
 
-def test_all_views_occur_and_no_side_is_preferred(people):
-    poses = [pose for rows in people.values() for pose, _ in rows]
+def test_all_views_occur_and_no_side_is_preferred(persons):
+    poses = [pose for rows in persons.values() for pose, _ in rows]
     quadrants = Counter(int((pose.yaw + 180) // 90) % 4 for pose in poses)
     assert min(quadrants.values()) > 0.2 * len(poses)
-    higher_left = sum(p['left_wrist'][1] < p['right_wrist'][1] for rows in people.values() for _, p in rows)
+    higher_left = sum(p['left_wrist'][1] < p['right_wrist'][1] for rows in persons.values() for _, p in rows)
     assert 0.45 < higher_left / len(poses) < 0.55
 
 

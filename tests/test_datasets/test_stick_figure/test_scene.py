@@ -1,4 +1,4 @@
-"""Pictures: the same everywhere, the same people at every size, with left and right to be told."""
+"""Pictures: the same everywhere, the same persons at every size, with left and right to be told."""
 
 import os
 import subprocess
@@ -91,7 +91,7 @@ def test_the_same_person_at_every_size():
 
 
 @pytest.mark.parametrize('size', [(32, 32), (200, 100), (90, 180), (33, 47)])
-def test_people_fill_any_shape_of_image(size):
+def test_persons_fill_any_shape_of_image(size):
     for index in range(15):
         scene = draw_scene(8, index, size, PLAIN)
         assert scene.image.shape == (size[1], size[0], 3) and scene.image.dtype == np.uint8
@@ -101,7 +101,7 @@ def test_people_fill_any_shape_of_image(size):
         assert max((x2 - x1) / size[0], (y2 - y1) / size[1]) > 0.45
 
 
-def test_close_views_cut_people_off_but_never_all_of_them():
+def test_close_views_cut_persons_off_but_never_all_of_them():
     scenes = [draw_scene(3, index, (48, 48), SceneOptions(crop_prob=1)) for index in range(150)]
     labelled = np.stack([scene.labelled for scene in scenes])
     assert 0.02 < 1 - labelled.mean() < 0.3
@@ -129,7 +129,7 @@ def sees_eyes(scene):
 
 
 def test_the_face_tells_left_from_right():
-    """Upright people whose eyes are seen have their left on the image's right; those without, on its left."""
+    """Upright persons whose eyes are seen have their left on the image's right; those without, on its left."""
     right_way = {True: [], False: []}
     for index in range(300):
         scene = draw_scene(12, index, (64, 64), PLAIN)

@@ -193,7 +193,7 @@ def test_near_things_are_larger():
     assert view.project((1.0, 0.0, -1.0)) == pytest.approx((50 + 400 / 3, 60, 400 / 3))
 
 
-def test_people_lie_within_the_canvas_and_span_what_is_asked_for():
+def test_persons_lie_within_the_canvas_and_span_what_is_asked_for():
     rng = RandomStream(0, (0,))
     for size in ((256, 256), (100, 300), (300, 100)):
         for _ in range(50):

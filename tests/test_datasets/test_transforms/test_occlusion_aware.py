@@ -33,7 +33,7 @@ def scope():
 
 
 def sample(n=1, seed=0, k=6, size=(40, 60)):
-    """A sample of n people whose labels hold all three values, and a position that tells each joint."""
+    """A sample of n persons whose labels hold all three values, and a position that tells each joint."""
     rng = np.random.default_rng(seed)
     h, w = size
     occluded = rng.integers(-1, 2, (n, k)).astype(np.float32)
@@ -214,7 +214,7 @@ def test_single_hand_converter():
     assert same(after['keypoints_occluded'], np.ascontiguousarray(before['keypoints_occluded'][:, ::-1]))
 
 
-# -- people dropped and mixed ------------------------------------------------------------------------------------------
+# -- persons dropped and mixed -----------------------------------------------------------------------------------------
 
 
 def test_filter_annotations_keeps_rows_in_step():
@@ -273,12 +273,12 @@ def test_mixup_flips_the_other_images_labels_with_its_joints():
 
 @pytest.mark.parametrize('lacking', [0, 2])
 def test_mosaic_of_images_with_and_without_labels(lacking):
-    people = [sample(2, seed=s) for s in range(4)]
-    people[lacking]['keypoints_occluded'] = None
-    results = dict(copy.deepcopy(people[0]), mixed_data_list=copy.deepcopy(people[1:]))
+    persons = [sample(2, seed=s) for s in range(4)]
+    persons[lacking]['keypoints_occluded'] = None
+    results = dict(copy.deepcopy(persons[0]), mixed_data_list=copy.deepcopy(persons[1:]))
     after = ours.Mosaic(img_scale=(64, 64)).apply_mix(results)['keypoints_occluded']
     for i in range(4):
-        expected = -people[i]['keypoints_visible'] if i == lacking else people[i]['keypoints_occluded']
+        expected = -persons[i]['keypoints_visible'] if i == lacking else persons[i]['keypoints_occluded']
         np.testing.assert_array_equal(after[2 * i : 2 * i + 2], expected)
 
 
@@ -379,14 +379,14 @@ def test_a_converter_that_forgets_the_labels_is_caught(k):
     packed = pack(copy.deepcopy(after[ours]))['data_samples'].gt_instances
     np.testing.assert_array_equal(packed.keypoints_occluded, sample()['keypoints_occluded'][:, k - 1 :: -1])
     pack(dict(after[theirs], keypoints_occluded=None))
-    # labels that are made after the conversion fit it, whoever did it; so does what is mixed of converted people
+    # labels that are made after the conversion fit it, whoever did it; so does what is mixed of converted persons
     unlabelled = dict(after[theirs], keypoints_occluded=None)
     pack(ours.RandomOccluder(prob=0.0)(unlabelled))
     mixed = copy.deepcopy(dict(after[ours], mixed_data_list=[copy.deepcopy(after[ours]) for _ in range(3)]))
     assert ours.Mosaic(img_scale=(64, 64)).apply_mix(mixed)['occlusion_converted'] is True
 
 
-# -- a whole pipeline on real people -----------------------------------------------------------------------------------
+# -- a whole pipeline on real persons ----------------------------------------------------------------------------------
 
 CODEC = dict(type='MSRAHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=2)
 TOPDOWN = [
@@ -469,12 +469,12 @@ def test_bottomup_pipeline_with_mixing():
     ]
     dataset = coco(pipeline, data_mode='bottomup')
     np.random.seed(0)
-    people = unlabelled = 0
+    persons = unlabelled = 0
     for i in range(len(dataset)):
         packed = dataset[i]['data_samples'].gt_instances
         assert packed.keypoints_occluded.shape == packed.keypoints_visible.shape == packed.keypoints.shape[:2]
         # clipping at the border makes some joints invisible, apart from that the two are the same
         assert (packed.keypoints_occluded[packed.keypoints_visible > 0] == 1).all()
-        people += len(packed)
+        persons += len(packed)
         unlabelled += (packed.keypoints_occluded == 0).sum()
-    assert people > 10 and unlabelled > 50
+    assert persons > 10 and unlabelled > 50

@@ -23,7 +23,7 @@ def scope():
     init_default_scope('mmpose')
 
 
-class People:
+class Persons:
     """A data set of three images, each of one value."""
 
     values = (50, 100, 150)
@@ -35,10 +35,10 @@ class People:
         return dict(img=np.full((70, 90, 3), self.values[i], np.uint8), img_id=i, img_path=None)
 
 
-def sample(labels=None, people=1, unlabelled=(), **extra):
-    """People of five joints on a line each, on a black image."""
-    points = np.array([[[10 + 15 * k, 12 + 22 * n] for k in range(5)] for n in range(people)], dtype=np.float32)
-    visible = np.ones((people, 5), dtype=np.float32)
+def sample(labels=None, persons=1, unlabelled=(), **extra):
+    """Persons of five joints on a line each, on a black image."""
+    points = np.array([[[10 + 15 * k, 12 + 22 * n] for k in range(5)] for n in range(persons)], dtype=np.float32)
+    visible = np.ones((persons, 5), dtype=np.float32)
     visible[:, list(unlabelled)] = 0
     points[visible == 0] = 0
     results = dict(
@@ -49,7 +49,7 @@ def sample(labels=None, people=1, unlabelled=(), **extra):
         keypoints=points,
         keypoints_visible=visible,
         skeleton_links=LINKS,
-        dataset=People(),
+        dataset=Persons(),
         **extra,
     )
     if not isinstance(labels, str):  # 'absent'
@@ -75,7 +75,7 @@ def changed(image):
 def test_marks_are_the_joints_under_changed_pixels(fills, target, labels):
     marked = 0
     for i in range(40):
-        results = run(sample(labels, people=2, unlabelled=(2,)), seed=i, fills=fills, targets=target, num=(1, 3))
+        results = run(sample(labels, persons=2, unlabelled=(2,)), seed=i, fills=fills, targets=target, num=(1, 3))
         # black pixels of noise and colours are as good as never all 0, so that what changed is what is covered
         mask = changed(results['img'])
         for n in range(2):
@@ -152,7 +152,7 @@ def test_sizes_are_shares_of_the_person():
                 assert mask.sum() == pytest.approx((60 * share + 1) ** 2, rel=0.15), 'and the rim'
 
 
-def test_people_without_limbs_or_joints():
+def test_persons_without_limbs_or_joints():
     lonely = sample(unlabelled=(1, 3))  # no link has both ends
     assert run(lonely, targets='limb', num=1)['keypoints_occluded'].sum() >= 1
     nobody = run(sample(unlabelled=range(5)))
@@ -193,7 +193,7 @@ def test_patches_come_from_other_images(own):
         results = dict(sample(), img_id=own)
         after = run(results, seed=i, fills='patch', num=1)
         seen |= set(np.unique(after['img']).tolist()) - {0}
-    assert seen == set(People.values) - {People.values[own]}
+    assert seen == set(Persons.values) - {Persons.values[own]}
 
 
 def test_patches_are_read_as_the_data_set_reads_its_images(tmp_path):
@@ -201,7 +201,7 @@ def test_patches_are_read_as_the_data_set_reads_its_images(tmp_path):
         def load(self, path):
             return np.full((40, 40, 3), 77, np.uint8)
 
-    class Filed(People):
+    class Filed(Persons):
         pipeline = SimpleNamespace(transforms=[SimpleNamespace(), Remembered()])
 
         def get_data_info(self, i):
@@ -215,11 +215,11 @@ def test_patches_are_read_as_the_data_set_reads_its_images(tmp_path):
 
 
 def test_patch_falls_back_on_noise_where_there_is_no_other_image(tmp_path):
-    class Alone(People):
+    class Alone(Persons):
         def __len__(self):
             return 1
 
-    class Broken(People):
+    class Broken(Persons):
         def get_data_info(self, i):
             return dict(img_id=i + 1, img_path=str(tmp_path / 'missing.jpg'))
 
@@ -286,7 +286,7 @@ def test_a_seed_fixes_each_sample_by_its_id():
 
 
 def test_what_a_seed_gives_is_fixed_for_ever():
-    """A change of these numbers changes every published figure on artificially occluded people."""
+    """A change of these numbers changes every published figure on artificially occluded persons."""
     assert sample_seed(0, dict(id=1, img_id=5)) == 3820034703
     marks = [
         run(dict(sample(), id=i), seed=0, fills='flat')['keypoints_occluded'][0].astype(int).tolist() for i in range(4)
@@ -336,7 +336,7 @@ def in_another_process(indices):
 
 
 @needs_data
-def test_the_same_in_workers_and_other_processes_on_real_people():
+def test_the_same_in_workers_and_other_processes_on_real_persons():
     from mmengine.dataset import pseudo_collate
     from torch.utils.data import DataLoader, Subset
 
@@ -356,7 +356,7 @@ def test_the_same_in_workers_and_other_processes_on_real_people():
 
 @needs_data
 @pytest.mark.parametrize('after_affine', [True, False])
-def test_real_people_before_and_after_the_crop(after_affine):
+def test_real_persons_before_and_after_the_crop(after_affine):
     """Marks agree with the pixels that differ from the same pipeline without the occluder."""
     occluder = dict(type='RandomOccluder', prob=1.0, seed=2)
     steps = PIPELINE[:3] if after_affine else PIPELINE[:1]
@@ -417,10 +417,10 @@ def test_no_links_means_joints():
 
 
 def test_links_of_the_data_set_where_the_sample_has_none():
-    class Linked(People):
+    class Linked(Persons):
         metainfo = dict(num_keypoints=5, skeleton_links=[(1, 2)])
 
-    class Other(People):
+    class Other(Persons):
         metainfo = dict(num_keypoints=9, skeleton_links=[(1, 8)])
 
     occluder = dict(num=1, targets='limb', shapes='rectangle', size=0.1, jitter=0, fills='flat')

@@ -33,7 +33,7 @@ def test_a_good_file_passes(load):
     check_datasets(None)
 
 
-def test_people_who_are_lost_are_refused_in_a_test_set(load):
+def test_persons_who_are_lost_are_refused_in_a_test_set(load):
     for change, fault in ((dict(num_keypoints=0), 'num_keypoints is 0'), (dict(bbox=None), 'bbox is absent')):
         message = f'a.json: 1 of 2 persons with labelled joints are left out; the first: annotation 2: {fault}'
         with pytest.raises(UsageError, match=f'{message}.*CocoDataset would read it without an error'):

@@ -24,8 +24,8 @@ SPLIT = dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK'))
 PCK = dict(type='TorsoPCK')
 
 
-class People(CheckedPoseDataset):
-    """Six people; of those from ``known`` on it is known what is occluded."""
+class Persons(CheckedPoseDataset):
+    """Six persons; of those from ``known`` on it is known what is occluded."""
 
     METAINFO = dict(from_file='lsp.py')
 
@@ -34,14 +34,14 @@ class People(CheckedPoseDataset):
         super().__init__(ann_file, **kwargs)
 
     def _load_annotations(self):
-        rng, people = np.random.default_rng(0), []
+        rng, persons = np.random.default_rng(0), []
         for i in range(6):
             points, everything = rng.uniform(5, 59, (14, 2)), np.ones(14, bool)
             occluded = rng.integers(0, 2, 14) if i >= self.known else None
             file = f'{self.data_prefix["img"]}/{i}.png'
             box = box_from_joints(points, everything)
-            people.append(make_instance(points, everything, occluded, box, img_path=file, img_id=i, ann_id=i))
-        return people, [dict(img_id=i, img_path=person['img_path']) for i, person in enumerate(people)]
+            persons.append(make_instance(points, everything, occluded, box, img_path=file, img_id=i, ann_id=i))
+        return persons, [dict(img_id=i, img_path=person['img_path']) for i, person in enumerate(persons)]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def part(tmp_path):
 
     def part(known=99, extra=(), pipeline=None):
         return dict(
-            type=People,
+            type=Persons,
             ann_file=str(tmp_path / 'file.txt'),
             known=known,
             data_prefix=dict(img=str(tmp_path)),
@@ -65,7 +65,7 @@ def part(tmp_path):
 
 
 @pytest.fixture
-def people(part):
+def persons(part):
     return lambda *args, **kwargs: DATASETS.build(part(*args, **kwargs))
 
 
@@ -103,9 +103,9 @@ def runner_of(folder, val=None, test=None, evaluator=(PCK, SPLIT)):
     )
 
 
-def test_training_does_not_begin(tmp_path, people):
-    runner = runner_of(tmp_path / 'run', val=people())
-    told = r'val_evaluator has OcclusionSplitPCK, .* val_dataloader.dataset \(People\) gives no keypoints_occluded'
+def test_training_does_not_begin(tmp_path, persons):
+    runner = runner_of(tmp_path / 'run', val=persons())
+    told = r'val_evaluator has OcclusionSplitPCK, .* val_dataloader.dataset \(Persons\) gives no keypoints_occluded'
     with pytest.raises(ValueError, match=told):
         runner.train()
     assert runner.iter == 0
@@ -116,23 +116,23 @@ def test_training_does_not_begin(tmp_path, people):
     [(dict(known=5), (SPLIT,)), (dict(extra=[dict(OCCLUDER, seed=0)]), (SPLIT,)), (dict(), (PCK,))],
     ids=['of one person', 'of an occluder', 'not asked for'],
 )
-def test_training_that_can_be_measured(tmp_path, people, labels, evaluator):
-    runner = runner_of(tmp_path / 'run', val=people(**labels), evaluator=evaluator)
+def test_training_that_can_be_measured(tmp_path, persons, labels, evaluator):
+    runner = runner_of(tmp_path / 'run', val=persons(**labels), evaluator=evaluator)
     metrics = runner.train() and runner.val()
     assert runner.iter == 1 and any(name.endswith('TorsoPCK@0.2/joints') for name in metrics)
 
 
-def test_testing_does_not_begin(tmp_path, people):
+def test_testing_does_not_begin(tmp_path, persons):
     with pytest.raises(ValueError, match='Leave OcclusionSplitPCK out of test_evaluator'):
-        runner_of(tmp_path / 'run', test=people()).test()
-    runner_of(tmp_path / 'other', test=people(0)).test()
+        runner_of(tmp_path / 'run', test=persons()).test()
+    runner_of(tmp_path / 'other', test=persons(0)).test()
 
 
-def test_data_sets_by_hand(people):
-    assert not may_have_occlusion_truth(people())
-    assert may_have_occlusion_truth(people(0)) and may_have_occlusion_truth(people(5))
-    assert may_have_occlusion_truth(people(extra=[OCCLUDER]))
-    assert may_have_occlusion_truth(people(pipeline=[*STEPS, OCCLUDER]))
+def test_data_sets_by_hand(persons):
+    assert not may_have_occlusion_truth(persons())
+    assert may_have_occlusion_truth(persons(0)) and may_have_occlusion_truth(persons(5))
+    assert may_have_occlusion_truth(persons(extra=[OCCLUDER]))
+    assert may_have_occlusion_truth(persons(pipeline=[*STEPS, OCCLUDER]))
     # nothing is known of them
     assert may_have_occlusion_truth(torch.utils.data.TensorDataset(torch.zeros(2)))
 
@@ -140,18 +140,18 @@ def test_data_sets_by_hand(people):
 @pytest.mark.parametrize('known', [99, 0])
 def test_parts_of_a_combined_data_set(part, known):
     parts = [part(pipeline=[]), part(known, pipeline=[])]
-    whole = dict(type='CombinedDataset', metainfo=People.METAINFO, datasets=parts, pipeline=[*STEPS, PACK])
+    whole = dict(type='CombinedDataset', metainfo=Persons.METAINFO, datasets=parts, pipeline=[*STEPS, PACK])
     assert may_have_occlusion_truth(DATASETS.build(whole)) is (known == 0)
 
 
-def test_random_numbers_are_those_of_a_run_without(people):
+def test_random_numbers_are_those_of_a_run_without(persons):
     def draw():
         return random.random(), np.random.rand(), torch.rand(1).item()
 
     def seed():
         random.seed(1), np.random.seed(1), torch.manual_seed(1)
 
-    dataset = people(extra=[OCCLUDER])
+    dataset = persons(extra=[OCCLUDER])
     seed()
     dataset[0]
     assert draw()[1] != (seed(), draw())[1][1]  # the pipeline draws

@@ -13,9 +13,9 @@ POINTS = np.array([[50, 10], [20, 40], [80, 40], [20, 90], [80, 90], [50, 120]],
 
 def coco_content() -> dict:
     """Persons 11 and 12 of image 1 (the second 200 pixels to the right), 13 of image 2, which lacks its nose."""
-    people = [(11, 1, POINTS), (12, 1, POINTS + [200, 0]), (13, 2, POINTS + [5, 5])]
+    persons = [(11, 1, POINTS), (12, 1, POINTS + [200, 0]), (13, 2, POINTS + [5, 5])]
     annotations = []
-    for number, image, points in people:
+    for number, image, points in persons:
         flags = np.array([2, 2, 1, 2, 2, 2]) if number != 13 else np.array([0, 2, 2, 2, 2, 2])
         row = np.column_stack([points, flags]).ravel().tolist()
         annotations.append(

@@ -249,7 +249,7 @@ def few_types():
     return fit_types(tree, positions, known, 3, aspect_ratio=1.0, restarts=1)
 
 
-def test_it_learns_a_few_people_by_heart(few_types, tmp_path):
+def test_it_learns_a_few_persons_by_heart(few_types, tmp_path):
     """mmengine's loop on four synthetic figures: the loss falls, and our metrics and mmpose's are high.
 
     Three types, max-sum and flip test; before training it is no better than chance.

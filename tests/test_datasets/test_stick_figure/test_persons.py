@@ -1,4 +1,4 @@
-"""The lazy list of people."""
+"""The lazy list of persons."""
 
 import pickle
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posestructs.datasets.stick_figure import SceneOptions, draw_scene
-from posestructs.datasets.stick_figure.people import Artist, LazyPeople, joint_numbers
+from posestructs.datasets.stick_figure.persons import Artist, LazyPersons, joint_numbers
 from posestructs.datasets.stick_figure.skeleton import JOINTS
 
 LSP = ['right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle', 'right_wrist', 'right_elbow',
@@ -14,8 +14,8 @@ LSP = ['right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_
 OPTIONS = SceneOptions(crop_prob=1.0)
 
 
-def make_people(numbers=range(100, 150), cache=False, padding=1.0):
-    return LazyPeople(Artist(3, (64, 48), OPTIONS, padding), numbers, cache)
+def make_persons(numbers=range(100, 150), cache=False, padding=1.0):
+    return LazyPersons(Artist(3, (64, 48), OPTIONS, padding), numbers, cache)
 
 
 def test_joints_are_found_by_name():
@@ -48,7 +48,7 @@ def test_a_person_is_described_as_the_scene_says():
 
 
 def test_padding_widens_the_box_within_the_image():
-    for tight, wide in zip(make_people(), make_people(padding=1.2), strict=True):
+    for tight, wide in zip(make_persons(), make_persons(padding=1.2), strict=True):
         (x1, y1, x2, y2), (a1, b1, a2, b2) = tight['bbox'][0], wide['bbox'][0]
         dx, dy = 0.1 * (x2 - x1), 0.1 * (y2 - y1)
         expected = [max(x1 - dx, 0), max(y1 - dy, 0), min(x2 + dx, 63), min(y2 + dy, 47)]
@@ -56,14 +56,14 @@ def test_padding_widens_the_box_within_the_image():
 
 
 def test_selection_draws_nobody_and_keeps_the_order():
-    people = make_people()
-    people._artist = None  # would fail if anybody was drawn
-    assert list(people.select(3)._numbers) == [100, 101, 102]
-    assert list(people.select(-2)._numbers) == [148, 149]
-    assert people.select([7, -1, 0])._numbers == [107, 149, 100]
-    assert people.select(np.array([1, 2]))._numbers == [101, 102]
-    assert people.select([7, 8, 9]).select([2])._numbers == [109]
-    assert len(people.select(1000)) == 50
+    persons = make_persons()
+    persons._artist = None  # would fail if anybody was drawn
+    assert list(persons.select(3)._numbers) == [100, 101, 102]
+    assert list(persons.select(-2)._numbers) == [148, 149]
+    assert persons.select([7, -1, 0])._numbers == [107, 149, 100]
+    assert persons.select(np.array([1, 2]))._numbers == [101, 102]
+    assert persons.select([7, 8, 9]).select([2])._numbers == [109]
+    assert len(persons.select(1000)) == 50
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_selection_draws_nobody_and_keeps_the_order():
 )
 def test_wrong_selections(indices, error, message):
     with pytest.raises(error, match=message):
-        make_people().select(indices)
+        make_persons().select(indices)
 
 
 def test_a_cache_keeps_what_was_drawn_and_stays_at_home():
-    people = make_people(cache=True)
-    first = people[4]
-    assert people[4] is first and make_people()[4] is not make_people()[4]
-    parcel = pickle.dumps(people)
+    persons = make_persons(cache=True)
+    first = persons[4]
+    assert persons[4] is first and make_persons()[4] is not make_persons()[4]
+    parcel = pickle.dumps(persons)
     assert len(parcel) < 2000
     copy = pickle.loads(parcel)
     np.testing.assert_array_equal(copy[4]['img'], first['img'])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 
-from posestructs.utils.release import strip_discriminators
+from posestructs.utils.discriminator_weights import strip_discriminators
 from tests.helpers import adversarial_toy as toy
 
 

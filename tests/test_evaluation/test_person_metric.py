@@ -23,7 +23,7 @@ def test_visibility_may_have_channels_and_arrays_may_be_tensors(lsp_meta, sample
     assert evaluate([PCP], lsp_meta, tensors) == plain
 
 
-def test_several_people_in_one_sample(lsp_meta, samples_of, evaluate):
+def test_several_persons_in_one_sample(lsp_meta, samples_of, evaluate):
     gt = np.random.default_rng(1).random((4, 14, 2)) * 100
     one_each = samples_of(gt + 9, gt)
     crowd = PoseDataSample()

@@ -66,7 +66,7 @@ class FreshPerson(dict):
         return dict(self)
 
 
-class LazyPeople(Sequence):
+class LazyPersons(Sequence):
     """Sequence of figures that are rendered when they are fetched.
 
     Args:
@@ -97,14 +97,14 @@ class LazyPeople(Sequence):
     def __getstate__(self) -> dict[str, Any]:
         return dict(self.__dict__, _rendered=None if self._rendered is None else {})
 
-    def select(self, indices: int | Sequence[int]) -> LazyPeople:
+    def select(self, indices: int | Sequence[int]) -> LazyPersons:
         """Select some of the figures, without rendering any.
 
         Args:
             indices: Number of figures from the start (or, negative, from the end), or positions.
 
         Returns:
-            LazyPeople: The selected figures.
+            LazyPersons: The selected figures.
 
         Raises:
             TypeError: Neither an integer nor integers.
@@ -125,7 +125,7 @@ class LazyPeople(Sequence):
             numbers = [self._numbers[position] for position in positions]
         if not len(numbers):
             raise ValueError(f'indices={indices!r} leaves none of the {count} persons')
-        return LazyPeople(self._artist, numbers, self._rendered is not None)
+        return LazyPersons(self._artist, numbers, self._rendered is not None)
 
 
 def joint_numbers(names: dict[int, str]) -> list[int]:

@@ -21,7 +21,7 @@ from posestructs.evaluation.shipped_metainfo import complete
 from posestructs.evaluation.tables import metrics_table
 from posestructs.utils.checks import check_number, invalid_value, is_number
 
-People = dict[str, np.ndarray]
+Persons = dict[str, np.ndarray]
 
 MIN_LENGTH = 1e-3
 """Shortest usable reference length in pixels. LSP has a few sticks of length 0 (rounded in float32: 1e-5), of which no
@@ -59,7 +59,7 @@ def check_min_length(min_length: float, metric: str) -> float:
     return float(check_number(f'{metric}.min_length', min_length, above=0))
 
 
-def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> People:
+def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> Persons:
     """Read predictions and targets of the persons in one data sample.
 
     Args:
@@ -70,7 +70,7 @@ def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> Peop
         num_joints: Number of joints of the data set.
 
     Returns:
-        People: ``pred``, ``gt`` (N, K, 2) and ``labelled`` (N, K) bool.
+        Persons: ``pred``, ``gt`` (N, K, 2) and ``labelled`` (N, K) bool.
 
     Raises:
         ValueError: A field is missing, or shapes do not fit each other or the data set.
@@ -91,19 +91,19 @@ def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> Peop
     return dict(pred=pred, gt=gt, labelled=(labelled > 0) & (gt != 0).any(axis=(1, 2))[:, None])
 
 
-def join(results: Sequence[People]) -> People:
+def join(results: Sequence[Persons]) -> Persons:
     """All persons of all samples.
 
     Args:
         results: One dict of arrays per sample, persons first.
 
     Returns:
-        People: The same keys, joined over the persons.
+        Persons: The same keys, joined over the persons.
     """
     return {key: np.concatenate([r[key] for r in results]) for key in results[0]}
 
 
-class PeopleMetric(BaseMetric):
+class PersonMetric(BaseMetric):
     """Base of the metrics that compare one predicted pose per person with its target.
 
     Args:
@@ -135,10 +135,10 @@ class PeopleMetric(BaseMetric):
         """Look up the joints that the metric needs; raises ValueError where the metainfo lacks them."""
 
     @abstractmethod
-    def measure(self, people: People) -> dict[str, float]:
+    def measure(self, persons: Persons) -> dict[str, float]:
         """Named percentages and counts of all persons."""
 
-    def collect(self, sample: Mapping[str, Any]) -> People:
+    def collect(self, sample: Mapping[str, Any]) -> Persons:
         """The arrays that are kept of one sample."""
         if self.dataset_meta is None:
             raise ValueError(
