@@ -29,7 +29,8 @@ from torch import Tensor, nn
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.apis.devices import check_device
 from posestructs.apis.model_source import load_weights, read_checkpoint
-from posestructs.models.pose_estimators.head_maps import losses_and_maps, read_targets
+from posestructs.models.pose_estimators.discriminator_targets import read_targets
+from posestructs.models.pose_estimators.head_maps import losses_and_maps
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
 from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import write_image

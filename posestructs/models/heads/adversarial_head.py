@@ -25,6 +25,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor, nn
 
 from posestructs.codecs import OcclusionHeatmap
+from posestructs.layers.heatmaps import heatmap_maximum
 from posestructs.layers.hourglass import BATCH_NORM, build_norm
 from posestructs.models.heads.joint_accuracy import joint_accuracy
 from posestructs.models.heads.map_targets import map_targets
@@ -173,7 +174,7 @@ class AdversarialHead(HeatmapHead):
         if (train_cfg or {}).get('compute_acc', True):
             pose, _ = self.split(stacks[-1].detach())
             # the empty map of a joint outside the image has no target cell
-            peaks, cells = self.split(targets)[0].flatten(2).max(2)
+            cells, peaks = heatmap_maximum(self.split(targets)[0])
             losses['acc_pose'] = joint_accuracy(pose, cells, (weights[0] > 0) & (peaks > 0))
         return losses
 

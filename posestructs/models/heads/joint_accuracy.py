@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from posestructs.layers.heatmaps import argmax, unravel
+from posestructs.layers.heatmaps import argmax
 
 
 def joint_accuracy(maps: Tensor, cells: Tensor, labelled: Tensor, threshold: float = 0.05) -> Tensor:
@@ -17,7 +17,7 @@ def joint_accuracy(maps: Tensor, cells: Tensor, labelled: Tensor, threshold: flo
 
     Args:
         maps: (N, K, h, w) predicted maps.
-        cells: (N, K) int64 target cells, y*w + x.
+        cells: (N, K, 2) target cells.
         labelled: (N, K) bool, the joints that count.
         threshold: Allowed distance as a fraction of the sides of the map, as in mmpose.
 
@@ -25,7 +25,7 @@ def joint_accuracy(maps: Tensor, cells: Tensor, labelled: Tensor, threshold: flo
         Tensor: Scalar in [0, 1]; 0 if no joint counts.
     """
     height, width = maps.shape[-2:]
-    dx, dy = (argmax(maps) - unravel(cells, width)).unbind(-1)
+    dx, dy = (argmax(maps) - cells).unbind(-1)
     hits = ((dx / width).hypot(dy / height) < threshold) & labelled
     counts = labelled.sum(dim=0)
     per_joint = hits.sum(dim=0) / counts.clamp(min=1)

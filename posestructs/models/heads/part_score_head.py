@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from posestructs.codecs.part_decoding import flip_average, split_parts
 from posestructs.codecs.part_score_map import PartScoreMap
+from posestructs.layers.heatmaps import unravel
 from posestructs.models.heads.joint_accuracy import joint_accuracy
 from posestructs.structures import KinematicTree, build_tree
 from posestructs.utils.checks import check_choice, check_integer
@@ -230,7 +231,7 @@ class PartScoreHead(BaseHead):
         if (train_cfg or {}).get('compute_acc', True):
             maps = self.joint_maps(logits.detach().log_softmax(dim=1))
             cells, shares = (x.index_select(1, self.joint_parts) for x in (cells, shares))
-            losses['acc_pose'] = joint_accuracy(maps, cells, shares > 0)
+            losses['acc_pose'] = joint_accuracy(maps, unravel(cells, maps.shape[-1]), shares > 0)
         return losses
 
     # -- prediction ------------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ from posestructs.models.pose_estimators.discriminator_config import (
     named_configs,
     read_weights,
 )
-from posestructs.models.pose_estimators.head_maps import losses_and_maps, warn_of_loss_scale
+from posestructs.models.pose_estimators.head_maps import losses_and_maps
+from posestructs.models.pose_estimators.loss_scale import warn_of_loss_scale
 from posestructs.utils.checks import check_choice, check_keys, invalid_value
 
 LOSS_KEYS = ('delta', 'epsilon', 'gate', 'generator_loss')

@@ -28,7 +28,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from posestructs.models.losses.adversarial_loss import per_image
-from posestructs.models.pose_estimators.head_maps import MapTargets, read_targets
+from posestructs.models.pose_estimators.discriminator_targets import MapTargets, read_targets
 from posestructs.models.pose_estimators.network_modes import fixed_weights, inference
 from posestructs.models.pose_estimators.step_log import StepLog
 from posestructs.utils.networks import finish_step, skip_step

@@ -12,7 +12,7 @@ from mmpose.structures import PoseDataSample
 
 from posestructs.datasets.transforms import PackPoseInputs
 from posestructs.models.heads import AdversarialHead
-from posestructs.models.pose_estimators.head_maps import read_targets
+from posestructs.models.pose_estimators.discriminator_targets import read_targets
 
 
 @pytest.fixture(autouse=True)
