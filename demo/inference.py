@@ -46,9 +46,11 @@ def parse_args() -> argparse.Namespace:
     )
     boxes.add_argument('--bbox-file', type=Path, help='json of {"name.jpg": [[x1, y1, x2, y2], ...], ...}')
     parser.add_argument(
-        '--det-model', help='a detector of mmdet, or whole_image; default: with mmdet one for the objects of the data'
+        '--det-model',
+        help='ONNX file of YOLOX or RTMDet, a detector of mmdet, or whole_image; default: with mmdet one for the '
+        'objects of the data',
     )
-    parser.add_argument('--det-weights', help='its checkpoint')
+    parser.add_argument('--det-weights', help='checkpoint of a detector of mmdet')
     parser.add_argument('--kpt-thr', type=float, default=0.3, help='joints with a lower score are not drawn')
     parser.add_argument(
         '--flip-test',

@@ -33,6 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', **pairs, help='config of a further model to choose from; may be repeated')
     parser.add_argument('--checkpoint', **pairs, help='its checkpoint, once for each --config')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; default: a GPU where there is one')
+    parser.add_argument('--det-model', help='ONNX file of YOLOX or RTMDet: persons of images without a box')
     parser.add_argument('--port', type=int, help='default: the first free one from 7860')
     parser.add_argument(
         '--kpt-thr', type=float, default=0.3, help='initial value: joints with a lower score are not drawn'
@@ -53,7 +54,7 @@ class Models:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.about: dict[str, str] = {}
-        self._device, self._lock = args.device, threading.Lock()
+        self._settings, self._lock = dict(device=args.device, det_model=args.det_model), threading.Lock()
         self._built: dict[str, PoseInferencer] = {}
         if len(args.config) != len(args.checkpoint):
             raise UsageError(
@@ -64,7 +65,7 @@ class Models:
             name = Path(config).stem
             name = f'{name}, {checkpoint}' if name in self.about else name
             self.about[name] = f'{config} with {checkpoint}'
-            self._built[name] = PoseInferencer(config, checkpoint, args.device)
+            self._built[name] = PoseInferencer(config, checkpoint, **self._settings)
         for name, model in shipped_models().items():
             self.about.setdefault(name, model.about)
         if not self.about:
@@ -73,7 +74,7 @@ class Models:
     def __getitem__(self, name: str) -> PoseInferencer:
         with self._lock:  # several visitors may request it at once
             if name not in self._built:
-                self._built[name] = PoseInferencer(name, device=self._device)
+                self._built[name] = PoseInferencer(name, **self._settings)
             return self._built[name]
 
 

@@ -31,7 +31,13 @@ from posestructs.apis.model_source import (
     read_checkpoint,
     resolve_model,
 )
-from posestructs.apis.person_detector import detect_persons, resolve_detector, whole_image
+from posestructs.apis.person_detector import (
+    detect_persons,
+    is_onnx,
+    open_onnx_detector,
+    resolve_detector,
+    whole_image,
+)
 from posestructs.utils.usage import UsageError
 
 
@@ -102,10 +108,12 @@ class BaseInferencer(Pose2DInferencer):
     def _init_detector(
         self, det_model: Any = None, det_weights: str | None = None, det_cat_ids: Any = None, device: str | None = None
     ) -> None:
-        """Choose the detector; it is built when an image comes without boxes."""
+        """Choose the detector; one of mmdet is built when an image comes without boxes."""
         self.detector, self._build_detector = None, None
         chosen = resolve_detector(det_model, det_weights, det_cat_ids, self.cfg)
-        if chosen is not None:
+        if is_onnx(det_model):
+            self.detector, self.det_cat_ids = open_onnx_detector(det_model, device), det_cat_ids
+        elif chosen is not None:
             build = super()._init_detector
             self._build_detector = lambda: build(*chosen, device)
 

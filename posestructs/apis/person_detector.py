@@ -1,8 +1,9 @@
-"""Boxes of persons in an image: from a detector of mmdet, or the whole image."""
+"""Boxes of persons in an image: from an ONNX file of YOLOX or RTMDet, from a detector of mmdet, or the whole image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from mmpose.apis.inferencers import base_mmpose_inferencer as mmpose_base
 from mmpose.evaluation.functional import nms
 
 from posestructs.apis.model_source import objects_of
+from posestructs.deployment.onnx_pose import OnnxDetector
 from posestructs.utils.usage import UsageError
 
+_CPU, _CUDA = 'CPUExecutionProvider', 'CUDAExecutionProvider'
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
 
@@ -20,8 +23,8 @@ def resolve_detector(det_model: Any, det_weights: str | None, det_cat_ids: Any, 
     """Find the detector to use.
 
     Args:
-        det_model: Config or name of a detector of mmdet, 'whole_image' for none. ``None`` for mmpose's detector of what
-            the data shows, if mmdet is installed.
+        det_model: ONNX file of YOLOX or RTMDet, config or name of a detector of mmdet, 'whole_image' for none. ``None``
+            for mmpose's detector of what the data shows, if mmdet is installed.
         det_weights: Its weights.
         det_cat_ids: Its classes that are persons.
         cfg: Config of the pose model.
@@ -30,14 +33,20 @@ def resolve_detector(det_model: Any, det_weights: str | None, det_cat_ids: Any, 
         Model, weights and classes; ``None`` for no detector.
 
     Raises:
-        UsageError: A detector is asked for without mmdet.
+        UsageError: A detector of mmdet is asked for without mmdet, or weights are given for an ONNX file.
     """
     if det_model in WHOLE_IMAGE or (det_model is None and not mmpose_base.has_mmdet):
         return None
+    if is_onnx(det_model):
+        if det_weights is not None:
+            raise UsageError(
+                f'det_weights={det_weights}, allowed with the ONNX file {det_model}: none, it holds its own'
+            )
+        return det_model, None, det_cat_ids
     if not mmpose_base.has_mmdet:
         raise UsageError(
-            f'det_model={det_model!r} needs mmdet, which cannot be imported here (python -m posestructs.compat '
-            "says why); without it give boxes, or det_model='whole_image'"
+            f'det_model={det_model!r} needs mmdet, which cannot be imported here (python -m posestructs.compat says '
+            "why); allowed without it: an ONNX file of YOLOX or RTMDet, 'whole_image'"
         )
     if det_model is None:
         default = mmpose_base.default_det_models[objects_of(cfg)]
@@ -45,11 +54,40 @@ def resolve_detector(det_model: Any, det_weights: str | None, det_cat_ids: Any, 
     return det_model, det_weights, det_cat_ids
 
 
+def is_onnx(det_model: Any) -> bool:
+    """Check whether a detector is an ONNX file, by its suffix."""
+    return isinstance(det_model, (str, Path)) and Path(det_model).suffix.lower() == '.onnx'
+
+
+def open_onnx_detector(path: str | Path, device: str | None = None) -> OnnxDetector:
+    """Open an ONNX file of YOLOX or RTMDet.
+
+    Args:
+        path: The file.
+        device: Device of the pose model. On a GPU the detector runs there too, if onnxruntime can use it.
+
+    Returns:
+        The detector.
+
+    Raises:
+        UsageError: onnxruntime is missing, or the file cannot be used.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError(f'det_model={path} needs onnxruntime: pip install "posestructs[onnx]"') from error
+    on_gpu = device is not None and device.startswith('cuda') and _CUDA in onnxruntime.get_available_providers()
+    try:
+        return OnnxDetector(path, providers=(_CUDA, _CPU) if on_gpu else (_CPU,))
+    except (OSError, ValueError) as error:
+        raise UsageError(f'det_model={error}') from error
+
+
 def detect_persons(detector: Callable, image: np.ndarray, classes: Any, bbox_thr: float, nms_thr: float) -> np.ndarray:
     """Detect persons.
 
     Args:
-        detector: mmdet's ``DetInferencer``.
+        detector: Detector of an ONNX file, or mmdet's ``DetInferencer``.
         image: (H, W, 3) uint8 BGR.
         classes: Classes that are persons.
         bbox_thr: Boxes with a lower score are dropped.
@@ -57,7 +95,15 @@ def detect_persons(detector: Callable, image: np.ndarray, classes: Any, bbox_thr
 
     Returns:
         (N, 5) float32 x1, y1, x2, y2 and score.
+
+    Raises:
+        UsageError: The outputs of an ONNX file are not those of YOLOX or RTMDet.
     """
+    if isinstance(detector, OnnxDetector):
+        try:
+            return detector(image[..., ::-1], bbox_thr, nms_thr, classes)
+        except ValueError as error:
+            raise UsageError(f'det_model={error}') from error
     found = detector(image, return_datasamples=True)['predictions'][0].pred_instances.cpu().numpy()
     keep = np.isin(found.labels, classes) & (found.scores > bbox_thr)
     boxes = np.concatenate([found.bboxes, found.scores[:, None]], axis=1)[keep].astype(np.float32)

@@ -36,7 +36,7 @@ from posestructs.visualization.image_maps import maps_of_image
 
 _HINT = (
     'no boxes are given and there is no detector: each image is taken as one person. Give the boxes of '
-    'persons (bboxes, --bbox), or install mmdet'
+    'persons (bboxes, --bbox) or an ONNX file of YOLOX or RTMDet (det_model, --det-model), or install mmdet'
 )
 
 
@@ -56,17 +56,17 @@ class PoseInferencer(BaseInferencer):
         checkpoint: A file or address. By default the one that belongs to a shipped model or a model of mmpose's zoo;
             otherwise the weights are random, which is logged.
         device: 'cpu', 'cuda', 'cuda:1', ... By default a GPU where there is one.
-        det_model: Config or name of a detector of mmdet; 'whole_image' for none. By default, if mmdet is installed,
-            mmpose's detector for the objects of the config's data (persons, hands, faces or animals), which is
-            downloaded when it is first needed; otherwise none.
-        det_weights: Weights of the detector.
+        det_model: ONNX file of YOLOX or RTMDet, config or name of a detector of mmdet, or 'whole_image' for none. By
+            default, if mmdet is installed, mmpose's detector for the objects of the config's data (persons, hands,
+            faces or animals), which is downloaded when it is first needed; otherwise none.
+        det_weights: Weights of a detector of mmdet.
         det_cat_ids: Classes of ``det_model`` that are persons. Defaults to 0.
         show_progress: Show a progress bar.
 
     Raises:
         UsageError: A file is missing or would not be loaded safely, the checkpoint belongs to another config (the first
             weights that differ are named) or holds NaN, the head and the data have different numbers of joints, there
-            is no such device, or mmdet is missing for the detector.
+            is no such device, mmdet is missing for the detector, or an ONNX file is not a detector that can be used.
     """
 
     def __init__(

@@ -15,9 +15,11 @@ from mmpose.apis import inference_topdown, init_model
 from mmpose.registry import MODELS
 from PIL import Image
 
+from posestructs.apis import PoseInferencer
 from posestructs.deployment.metadata import VERSION
 from posestructs.deployment.onnx_export import KEY
 from tests.helpers import repo_root
+from tests.helpers.onnx_detectors import red_squares, write_detector
 
 TOOL = 'deployment/export_onnx.py'
 PREDICT = 'deployment/predict_onnx.py'
@@ -164,6 +166,27 @@ def test_joints_of_an_image_file(exported, command, tmp_path):
     (tmp_path / 'text.png').write_text('no image')
     done = command(PREDICT, out, 'text.png', cwd=tmp_path)
     assert done.returncode == 1 and done.stderr == 'predict_onnx.py: error: text.png: not an image\n'
+
+
+def test_detected_persons_are_written_as_the_inferencer_does(exported, main, tmp_path):
+    config, checkpoint, out = exported('adversarial')
+    detector = write_detector(tmp_path / 'yolox.onnx')
+    images = [tmp_path / f'{name}.png' for name in 'ab']
+    for image, pixels in zip(images, (red_squares(), np.zeros((64, 64, 3), np.uint8)), strict=True):
+        Image.fromarray(pixels).save(image)
+    main(PREDICT, out, *images, '--det-model', detector, '--out-dir', tmp_path / 'onnx')
+    inferencer = PoseInferencer(config, checkpoint, device='cpu', det_model=detector)
+    list(inferencer(list(map(str, images)), out_dir=tmp_path / 'torch'))
+    for name, count in (('a', 9), ('b', 0)):
+        found, expected = (
+            json.loads((tmp_path / kind / 'predictions' / f'{name}.json').read_text()) for kind in ('onnx', 'torch')
+        )
+        assert len(found) == len(expected) == count
+        for one, other in zip(found, expected, strict=True):
+            assert one.keys() == other.keys() and one['keypoint_names'] == other['keypoint_names']
+            for key in ('bbox', 'bbox_score', 'keypoint_scores', 'keypoints_occluded'):
+                np.testing.assert_allclose(one[key], other[key], atol=0.01)
+            np.testing.assert_allclose(one['keypoints'], other['keypoints'], atol=0.5)
 
 
 def test_a_photograph_is_turned_as_its_camera_noted(main, exported, tmp_path, capsys):

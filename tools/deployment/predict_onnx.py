@@ -1,7 +1,7 @@
 """Predict poses without mmpose: ``python tools/deployment/predict_onnx.py MODEL.onnx IMAGE [--bbox X1 Y1 X2 Y2]``.
 
 Needs numpy, onnxruntime and Pillow, and the folder ``onnx_pose`` beside this file. Prints json, or writes it to
-``--out``.
+``--out``, or to files such as those of ``demo/inference.py`` in ``--out-dir``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from onnx_pose import OnnxPose, read_image
+from onnx_pose import OnnxDetector, OnnxPose, read_image
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Predict the joints of persons with an exported model.')
     parser.add_argument('model', type=Path, help='a file written by export_onnx.py')
-    parser.add_argument('image', type=Path)
+    parser.add_argument('images', type=Path, nargs='+', help='images; for several give --out-dir')
     parser.add_argument(
         '--bbox',
         '--box',
@@ -30,43 +30,86 @@ def parse_args() -> argparse.Namespace:
         nargs=4,
         action='append',
         metavar=('X1', 'Y1', 'X2', 'Y2'),
-        help='box of a person in pixels; may be repeated; default: the whole image',
+        help='box of a person in pixels, in every image; may be repeated; default: the whole image',
     )
+    parser.add_argument('--det-model', type=Path, help='ONNX file of YOLOX or RTMDet, which finds the persons')
     parser.add_argument(
         '--flip-test',
         action=argparse.BooleanOptionalAction,
         help='average with the mirrored image; default: as in the config that was exported',
     )
-    parser.add_argument('--out', type=Path, help='json file; default: print it')
-    return parser.parse_args()
+    out = parser.add_mutually_exclusive_group()
+    out.add_argument('--out', type=Path, help='json file; default: print it')
+    out.add_argument('--out-dir', type=Path, help='folder; predictions/NAME.json gets the list of persons of an image')
+    args = parser.parse_args()
+    if args.bbox and args.det_model:
+        parser.error('argument --det-model: not allowed with argument --bbox')
+    if len(args.images) > 1 and args.out_dir is None:
+        parser.error(f'{len(args.images)} images need --out-dir')
+    return args
 
 
-def predict(args: argparse.Namespace) -> str:
-    """Predict the joints, as json."""
-    image, model = read_image(args.image), OnnxPose(args.model)
-    found = model(image, None if args.bbox is None else np.array(args.bbox), args.flip_test)
-    persons = [person_entry(found, i, model.joints) for i in range(len(found['bboxes']))]
-    return json.dumps(dict(joints=model.joints, people=persons), allow_nan=False)
+class Predictor:
+    """Predict the joints of the persons of images, as plain numbers.
+
+    Args:
+        args: Parsed command line.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.model = OnnxPose(args.model)
+        self._detector = None if args.det_model is None else OnnxDetector(args.det_model)
+        self._boxes = None if args.bbox is None else np.array(args.bbox)
+        self._flip_test = args.flip_test
+
+    def __call__(self, file: Path) -> list[dict[str, Any]]:
+        """Predict the persons of an image file."""
+        image, boxes, scores = read_image(file), self._boxes, None
+        if self._detector is not None:
+            found = self._detector(image)
+            boxes, scores = found[:, :4], found[:, 4]
+        found = self.model(image, boxes, self._flip_test)
+        scores = np.ones(len(found['bboxes'])) if scores is None else scores
+        return [person_entry(found, i, self.model.joints, score) for i, score in enumerate(scores)]
 
 
-def person_entry(found: dict[str, np.ndarray], index: int, joints: list[str]) -> dict[str, Any]:
+def person_entry(found: dict[str, np.ndarray], index: int, joints: list[str], bbox_score: float) -> dict[str, Any]:
     """One person as plain numbers, with the keys of ``demo/inference.py`` and the arrays of ``OnnxPose``."""
     entry = {key: np.round(value[index].astype(float), 4).tolist() for key, value in found.items()}
-    entry |= dict(keypoint_names=joints, bbox=[entry['bboxes']], bbox_score=1.0)
+    entry |= dict(keypoint_names=joints, bbox=[entry['bboxes']], bbox_score=round(float(bbox_score), 4))
     if 'pose_scores' in entry:
         entry['pose_score'] = entry['pose_scores']
     return entry
 
 
+def write_persons(folder: Path, name: str, persons: list[dict[str, Any]]) -> None:
+    """Write the persons of an image as ``demo/inference.py`` does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    persons = [{key: person[key] for key in person if key not in ('bboxes', 'pose_scores')} for person in persons]
+    rows = ',\n'.join(json.dumps(person, allow_nan=False) for person in persons)
+    (folder / f'{name}.json').write_text(f'[\n{rows}\n]\n')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Predict, and print or write the results."""
+    predict = Predictor(args)
+    if args.out_dir is not None:
+        names = [file.stem for file in args.images]
+        for file in args.images:  # the suffix tells a.jpg from a.png
+            name = file.stem if names.count(file.stem) == 1 else file.name
+            write_persons(args.out_dir / 'predictions', name, predict(file))
+        return
+    text = json.dumps(dict(joints=predict.model.joints, people=predict(args.images[0])), allow_nan=False)
+    if args.out is None:
+        print(text)
+    else:
+        args.out.write_text(text + '\n')
+
+
 def main() -> None:
     """Predict."""
-    args = parse_args()
     try:
-        text = predict(args)
-        if args.out is None:
-            print(text)
-        else:
-            args.out.write_text(text + '\n')
+        run(parse_args())
     except (OSError, ValueError) as error:
         sys.exit(f'predict_onnx.py: error: {error}')
 

@@ -37,7 +37,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--mode', choices=MODES, default='transformed', help='before, after or along the pipeline')
     parser.add_argument('--phase', choices=('train', 'val', 'test'), default='train', help='whose data loader')
     parser.add_argument(
-        '--output-dir', help='default: work_dirs/browse/<config>/<phase>_<mode>, unless --show is given'
+        '--out-dir',
+        '--output-dir',
+        dest='output_dir',
+        help='default: work_dirs/browse/<config>/<phase>_<mode>, unless --show is given',
     )
     parser.add_argument(
         '--max-item-num',
@@ -154,7 +157,7 @@ def main() -> None:
     if args.max_item_num < 1 or (args.sheet is not None and args.sheet < 1):
         raise UsageError('--max-item-num and --sheet must be at least 1')
     if args.show and not has_display():
-        raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --output-dir')
+        raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --out-dir')
     cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))

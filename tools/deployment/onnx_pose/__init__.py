@@ -9,7 +9,8 @@
     persons = model(image, boxes)     # (N, 4) x1, y1, x2, y2; by default the whole image
     persons['keypoints']              # (N, K, 2) pixels of the image; model.joints has the names
 
-Boxes are cropped (:mod:`.crop`), the network turns crops into maps, and maps become joints (:mod:`.decoding`). All
+Boxes of persons come from you, or from an ONNX file of YOLOX or RTMDet: ``OnnxDetector('yolox_s.onnx')(image)[:, :4]``.
+They are cropped (:mod:`.crop`), the network turns crops into maps, and maps become joints (:mod:`.decoding`). All
 properties of a network (sizes, mean and deviation, codec, names of joints) are stored in its file.
 
 Nothing here may import mmpose, torch or the rest of this project. For that reason the decoding of the project's codecs
@@ -18,11 +19,13 @@ and of mmpose's is implemented here a second time; tests compare both.
 
 from .crop import Window, crop_boxes, to_image
 from .decoding import decode, flip_average
+from .detector import OnnxDetector
 from .images import read_image
 from .max_sum import Placement, max_sum
 from .model import OnnxPose
 
 __all__ = [
+    'OnnxDetector',
     'OnnxPose',
     'Placement',
     'Window',

@@ -10,6 +10,7 @@ import numpy as np
 
 from .crop import crop_boxes, to_image
 from .decoding import decode, flip_average
+from .session import open_session
 
 KEY = 'posestructs'
 """The key of the file's metadata under which ``export_onnx.py`` writes json."""
@@ -35,16 +36,7 @@ class OnnxPose:
     def __init__(
         self, path: str | Path, threads: int = 0, providers: tuple[str, ...] = ('CPUExecutionProvider',)
     ) -> None:
-        import onnxruntime  # here: decoding alone needs numpy only
-
-        if not Path(path).is_file():
-            raise FileNotFoundError(f'{path}: no such file')
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-        except Exception as error:  # onnxruntime's errors have no class in common
-            raise ValueError(f'{path}: onnxruntime cannot load it ({error})') from error
+        self.session = open_session(path, threads, providers)
         properties = self.session.get_modelmeta().custom_metadata_map
         if KEY not in properties:
             raise ValueError(f'{path} does not describe its codec: it was not written by export_onnx.py')
