@@ -1,4 +1,4 @@
-"""Predict poses in your own images: ``python demo/inference.py IMAGE|FOLDER|PATTERN|VIDEO|webcam ... [flags]``.
+"""Predict poses in images, videos and camera streams: ``python demo/inference.py IMAGE|FOLDER|PATTERN|VIDEO|webcam ... [flags]``.
 
 Without flags the shipped model is used, and each image is one person. Drawn images go to ``DIR/visualizations`` (a
 video for a video), predictions to ``DIR/predictions`` as json. An image of several that cannot be used is reported and
@@ -23,7 +23,7 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Predict poses in images.')
+    parser = argparse.ArgumentParser(description='Predict poses in images, videos and camera streams.')
     parser.add_argument(
         'inputs',
         nargs='+',

@@ -1,4 +1,4 @@
-"""Local web page that shows a model's predictions for an image: ``python demo/web.py [flags]``.
+"""Serve a local web page that predicts poses: ``python demo/web.py [flags]``.
 
 Drop an image: the page shows the skeleton with occluded joints hollow, heatmaps, occlusion maps, messages between
 neighbouring parts (models with ``TreeMessagePassing``), and the joints as a table and json. It needs gradio, from the
@@ -28,7 +28,7 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Local web page: drop an image, see the pose.')
+    parser = argparse.ArgumentParser(description='Serve a local web page: drop an image, see the pose.')
     pairs = dict(action='append', default=[], metavar='FILE')
     parser.add_argument('--config', **pairs, help='config of a further model to choose from; may be repeated')
     parser.add_argument('--checkpoint', **pairs, help='its checkpoint, once for each --config')

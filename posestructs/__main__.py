@@ -1,48 +1,81 @@
-"""Run the tools from any folder: ``posestructs train CONFIG``, or ``python -m posestructs train CONFIG``.
+"""Run a command from any folder: ``posestructs train CONFIG``, or ``python -m posestructs train CONFIG``.
 
-They are the files in ``tools/`` and ``demo/`` of a checkout, with the same flags. Modules in the working directory can
-be imported, so that a config may name a project's own.
+The commands are the files in ``tools/`` and ``demo/`` of a checkout, with the same flags. Modules in the working
+directory can be imported, so that a config may name a project's own.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
-import runpy
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 from posestructs.utils.paths import config_root
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.version import __version__
 
+COMMANDS = {
+    'train': 'tools/train.py',
+    'test': 'tools/test.py',
+    'predict': 'demo/inference.py',
+    'web': 'demo/web.py',
+    'demo': 'tools/misc/demo.py',
+    'browse-dataset': 'tools/misc/browse_dataset.py',
+    'show-messages': 'tools/analysis/show_messages.py',
+    'show-heatmaps': 'tools/analysis/show_heatmaps.py',
+    'plot-balance': 'tools/analysis/plot_balance.py',
+    'error-anatomy': 'tools/analysis/error_anatomy.py',
+    'find-suspect-labels': 'tools/analysis/find_suspect_labels.py',
+    'fit-calibration': 'tools/analysis/fit_calibration.py',
+    'fit-deformation': 'tools/analysis/fit_deformation.py',
+    'mpii-occlusion': 'tools/dataset_converters/mpii_occlusion.py',
+    'export': 'tools/deployment/export_onnx.py',
+    'predict-onnx': 'tools/deployment/predict_onnx.py',
+    'latency': 'tools/deployment/latency.py',
+    'strip-discriminators': 'tools/misc/strip_discriminators.py',
+}
+"""Files of the commands that ``--help`` lists. Other tools are for maintainers; they run by the names of their files."""
 _COMPAT = 'compat'
 
 
-def tools() -> dict[str, Path]:
-    """Find the programs.
+def commands() -> dict[str, Path]:
+    """Find the commands that are listed.
 
     Returns:
-        dict[str, Path]: Files by name, in the order of their folders.
+        Files by name, in the order of ``COMMANDS``.
+    """
+    root = config_root().parent
+    return {name: root / file for name, file in COMMANDS.items()}
+
+
+def tools() -> dict[str, Path]:
+    """Find all commands.
+
+    Returns:
+        Files by name: those of :func:`commands`, then every tool by the name of its file.
     """
     folders = (config_root().parent / name for name in ('tools', 'demo'))
-    files = (path for folder in folders for path in sorted(folder.rglob('*.py'), key=_place))
+    files = (path for folder in folders for path in sorted(folder.rglob('*.py')))
     # other files beside them are parts of one
-    return {path.stem: path for path in files if "if __name__ == '__main__':" in path.read_text()}
+    return commands() | {path.stem: path for path in files if "if __name__ == '__main__':" in path.read_text()}
 
 
 def usage() -> str:
-    """Describe the command and each tool in a line.
+    """Describe the program and each command in a line.
 
     Returns:
-        str: The text of ``--help``.
+        The text of ``--help``.
     """
-    found = {name: _summary(path) for name, path in tools().items()}
+    found = {name: _summary(path) for name, path in commands().items()}
     found[_COMPAT] = 'Report which packages were found, replaced by stand-ins, or are missing.'
     width = max(map(len, found))
     lines = [f'  {name:<{width}}  {summary}' for name, summary in found.items()]
     return '\n'.join(
-        ['usage: posestructs TOOL [flags]', '', 'tools (posestructs TOOL --help lists the flags of one):', *lines, '']
+        ['usage: posestructs COMMAND [flags]', '', 'Structured pose estimation for mmpose.', '']
+        + ['commands (posestructs COMMAND --help lists the flags of one):', *lines, '']
         + ['options:', f'  {"--help":<{width}}  show this text', f'  {"--version":<{width}}  show the version']
     )
 
@@ -53,13 +86,31 @@ def _summary(path: Path) -> str:
     return text.split(': ``')[0].split('. ')[0].rstrip('.').replace('``', '') + '.'
 
 
-def _place(path: Path) -> tuple[int, Path]:
-    return len(path.parts), path
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, [*COMMANDS, _COMPAT], 1)
+    hint = f'; did you mean {near[0]}?' if near else ''
+    return f'no command {name}{hint} Allowed: {", ".join([*COMMANDS, _COMPAT])}'
+
+
+def run(name: str, file: Path, words: list[str]) -> None:
+    """Run a command; its usage and its errors begin with ``posestructs NAME``.
+
+    Args:
+        name: Name of the command.
+        file: Its file, which has a function ``main``.
+        words: Its arguments.
+    """
+    sys.argv = [f'posestructs {name}', *words]
+    spec = importlib.util.spec_from_file_location(f'posestructs_command_{file.stem}', file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # classes of a module that is not listed cannot be pickled
+    spec.loader.exec_module(module)
+    sys.exit(module.main())
 
 
 @report_usage_errors
 def main() -> None:
-    """Run the tool that the command line names."""
+    """Run the command that the command line names."""
     words = sys.argv[1:]
     if not words or words[0] in ('-h', '--help'):
         print(usage())
@@ -71,13 +122,13 @@ def main() -> None:
         from posestructs import compat
 
         sys.exit(compat.main())
-    found = tools()
-    if words[0] not in found:
-        raise UsageError(f'no tool {words[0]}, allowed: {", ".join([*found, _COMPAT])}')
+    sys.argv[0] = 'posestructs'  # python -m has the path of this file here
+    found = tools().get(words[0])
+    if found is None:
+        raise UsageError(_unknown(words[0]))
     if not {'', os.getcwd()} & set(sys.path):  # the installed command starts without the working directory
         sys.path.insert(0, os.getcwd())
-    sys.argv = [str(found[words[0]]), *words[1:]]
-    runpy.run_path(sys.argv[0], run_name='__main__')
+    run(words[0], found, words[1:])
 
 
 if __name__ == '__main__':

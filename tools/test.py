@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT [flags]``, with mmpose's flags."""
+"""Evaluate a checkpoint on test or validation data: ``python tools/test.py CONFIG CHECKPOINT [flags]``, with mmpose's flags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OUT_FORMATS = ('.json', '.yaml', '.yml', '.pkl', '.pickle')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Evaluate a pose model.')
+    parser = argparse.ArgumentParser(description='Evaluate a checkpoint on test or validation data.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', help='a checkpoint file or address')
     parser.add_argument('--out', help=f'write the metrics here ({" ".join(OUT_FORMATS)})')

@@ -1,4 +1,4 @@
-"""Train a model: ``python tools/train.py CONFIG [flags]``, with mmpose's flags."""
+"""Train a pose model: ``python tools/train.py CONFIG [flags]``, with mmpose's flags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Analyse how a model errs: ``python tools/analysis/error_anatomy.py PREDICTIONS [PREDICTIONS] --config CONFIG``.
+"""Count jitter, inversions, swaps and misses in predictions: ``python tools/analysis/error_anatomy.py PREDICTIONS [PREDICTIONS] --config CONFIG``.
 
 Every labelled joint is good, jitter, an inversion (left and right confused), a swap (on another joint or another
 person) or a miss; :mod:`posestructs.evaluation.error_anatomy` has the definitions. Predictions are a dump of
@@ -46,7 +46,7 @@ from posestructs.visualization.anatomy_pictures import draw_bars, draw_worst, wo
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Good joints, jitter, inversions, swaps and misses of predictions.')
+    parser = argparse.ArgumentParser(description='Count jitter, inversions, swaps and misses in predictions.')
     parser.add_argument('predictions', nargs='+', help='one file, or two to compare')
     labels = parser.add_mutually_exclusive_group(required=True)
     labels.add_argument('--config', help='a config whose test_dataloader.dataset has the labels')

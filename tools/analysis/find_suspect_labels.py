@@ -1,4 +1,4 @@
-"""Find labels that may be wrong: ``python tools/analysis/find_suspect_labels.py DUMP [DUMP ...] --config CONFIG``.
+"""List the labels that are most likely wrong: ``python tools/analysis/find_suspect_labels.py DUMP [DUMP ...] --config CONFIG``.
 
 Compares the labels of a data set with predictions of models that were not trained on them: train k models, each
 without one of k parts of the persons (``id_file`` or ``indices`` of the data set), let ``tools/test.py --dump`` predict
@@ -52,7 +52,9 @@ COLUMNS = ('rank', 'score', 'kind', 'what', 'image', 'id', 'joints')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Rank labels by disagreement with predictions.')
+    parser = argparse.ArgumentParser(
+        description='List the labels that are most likely wrong, by their disagreement with predictions.'
+    )
     parser.add_argument('predictions', nargs='+', help='dumps or other files of predictions, one per fold')
     labels = parser.add_mutually_exclusive_group(required=True)
     labels.add_argument('--config', help='a config with the data set')

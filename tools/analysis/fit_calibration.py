@@ -1,4 +1,4 @@
-"""Fit the calibration of a model: ``python tools/analysis/fit_calibration.py CONFIG CHECKPOINT [flags]``.
+"""Calibrate the scores of a model: ``python tools/analysis/fit_calibration.py CONFIG CHECKPOINT [flags]``.
 
 Predicts the validation set, and fits for each joint a curve from its score to the probability that it is right: within
 ``--thr`` of the torso's length. The curves go into a small json file for ``model.test_cfg.calibration``, with which
@@ -46,7 +46,9 @@ NAME = 'fit_calibration'
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Fit the probability that a joint is right to its score.')
+    parser = argparse.ArgumentParser(
+        description='Calibrate the scores of a model, so that they are the probability that a joint is correct.'
+    )
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', help='a checkpoint file')
     parser.add_argument('--pred', help="dump of the model's predictions, instead of predicting")

@@ -1,4 +1,4 @@
-"""Draw a model's heatmaps: ``python tools/analysis/show_heatmaps.py CONFIG CHECKPOINT [flags]``.
+"""Draw heatmaps, occlusion maps and scores of discriminators: ``python tools/analysis/show_heatmaps.py CONFIG CHECKPOINT [flags]``.
 
 For each person: the crop with the predicted and with the labelled joints, and a tile per joint with its pose map, its
 occlusion map and the scores of the discriminators (P sees maps and image, C maps only): a bar as long as the score,
@@ -44,7 +44,7 @@ from posestructs.visualization.pose_drawing import enlarge, enlarged_points
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Draw a model's heatmaps and the scores of discriminators.")
+    parser = argparse.ArgumentParser(description='Draw heatmaps, occlusion maps and scores of discriminators.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', help='a checkpoint file')
     parser.add_argument('--phase', choices=('train', 'val', 'test'), default='val', help='whose data loader')

@@ -1,4 +1,4 @@
-"""Draw messages between parts: ``python tools/analysis/show_messages.py CONFIG CHECKPOINT --parts NAME [flags]``.
+"""Draw the messages between body parts: ``python tools/analysis/show_messages.py CONFIG CHECKPOINT --parts NAME [flags]``.
 
 For an image, or a person of the config's data set, each chosen part gets an image of its score before and after
 messages, and for each neighbour of the sender's score, the learned kernel and the effect of its message. Needs a model
@@ -49,7 +49,7 @@ class Person(NamedTuple):
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Draw the messages between parts of a structured model.')
+    parser = argparse.ArgumentParser(description='Draw the messages between the body parts of a structured model.')
     parser.add_argument('config', help='a config file')
     parser.add_argument('checkpoint', help='a checkpoint file or address')
     parser.add_argument('--parts', nargs='+', metavar='NAME', help="of the tree; default: the data set's joints")

@@ -1,4 +1,4 @@
-"""Write the side-car of true visibility for mmpose's MPII json.
+"""Convert MPII's occlusion labels for mmpose's annotation file.
 
     python tools/dataset_converters/mpii_occlusion.py mpii_val.json valid.h5 --out mpii_val_occlusion.npz
     python tools/dataset_converters/mpii_occlusion.py mpii_train.json mpii_human_pose_v1_u12_1.mat

@@ -1,4 +1,4 @@
-"""Export a network to ONNX: ``python tools/deployment/export_onnx.py CONFIG [CHECKPOINT] --out X.onnx``.
+"""Export a model to ONNX: ``python tools/deployment/export_onnx.py CONFIG [CHECKPOINT] --out X.onnx``.
 
 The network takes normalised images in batches of any size and gives the last maps; discriminators are left out. The
 metadata of the file describes cropping, normalisation and decoding, which ``onnx_pose`` beside this file does with
@@ -27,7 +27,7 @@ from posestructs.utils.usage import UsageError, report_usage_errors
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Export a network to ONNX.')
+    parser = argparse.ArgumentParser(description='Export a model to ONNX.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', nargs='?', help='default: random weights, for measurements')
     parser.add_argument('--out', type=Path, required=True, help='the file to write')

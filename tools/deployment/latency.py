@@ -1,4 +1,4 @@
-"""Measure size and latency: ``python tools/deployment/latency.py CONFIG [CHECKPOINT] [--out FILE.json]``.
+"""Compare the speed of torch, torch.compile and onnxruntime: ``python tools/deployment/latency.py CONFIG [CHECKPOINT] [--out FILE.json]``.
 
 The network (without decoding) runs in torch, compiled by torch.compile, and in onnxruntime. These backends take turns
 on the same batch in one run, so that other load on the machine affects all of them; the first rounds, in which torch
@@ -54,7 +54,7 @@ class Times(NamedTuple):
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Measure torch, torch.compile and onnxruntime.')
+    parser = argparse.ArgumentParser(description='Compare the speed of torch, torch.compile and onnxruntime.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', nargs='?', help='default: random weights, which take the same time')
     parser.add_argument('--batches', type=_positive, nargs='+', default=[1, 8], metavar='N')

@@ -1,4 +1,4 @@
-"""Predict poses without mmpose: ``python tools/deployment/predict_onnx.py MODEL.onnx IMAGE [--bbox X1 Y1 X2 Y2]``.
+"""Predict poses with an exported ONNX file, without mmpose and torch: ``python tools/deployment/predict_onnx.py MODEL.onnx IMAGE [--bbox X1 Y1 X2 Y2]``.
 
 Needs numpy, onnxruntime and Pillow, and the folder ``onnx_pose`` beside this file. Prints json, or writes it to
 ``--out``, or to files such as those of ``demo/inference.py`` in ``--out-dir``.
@@ -20,7 +20,7 @@ from onnx_pose import OnnxDetector, OnnxPose, read_image
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Predict the joints of persons with an exported model.')
+    parser = argparse.ArgumentParser(description='Predict poses with an exported ONNX file, without mmpose and torch.')
     parser.add_argument('model', type=Path, help='a file written by export_onnx.py')
     parser.add_argument('images', type=Path, nargs='+', help='images; for several give --out-dir')
     parser.add_argument(
@@ -111,7 +111,7 @@ def main() -> None:
     try:
         run(parse_args())
     except (OSError, ValueError) as error:
-        sys.exit(f'predict_onnx.py: error: {error}')
+        sys.exit(f'{Path(sys.argv[0]).name}: error: {error}')
 
 
 if __name__ == '__main__':
