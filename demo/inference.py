@@ -1,4 +1,6 @@
-"""Predict poses in images, videos and camera streams: ``python demo/inference.py IMAGE|FOLDER|PATTERN|VIDEO|webcam ... [flags]``.
+"""Predict poses in images, videos and camera streams.
+
+Run it with ``python demo/inference.py IMAGE|FOLDER|PATTERN|VIDEO|webcam ... [flags]``.
 
 Without flags the shipped model is used, and each image is one person. Drawn images go to ``DIR/visualizations`` (a
 video for a video), predictions to ``DIR/predictions`` as json. An image of several that cannot be used is reported and

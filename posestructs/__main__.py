@@ -37,7 +37,7 @@ COMMANDS = {
     'latency': 'tools/deployment/latency.py',
     'strip-discriminators': 'tools/misc/strip_discriminators.py',
 }
-"""Files of the commands that ``--help`` lists. Other tools are for maintainers; they run by the names of their files."""
+"""Files of the commands that ``--help`` lists; other tools are for maintainers, and run by the names of their files."""
 _COMPAT = 'compat'
 
 
@@ -88,8 +88,8 @@ def _summary(path: Path) -> str:
 
 def _unknown(name: str) -> str:
     near = get_close_matches(name, [*COMMANDS, _COMPAT], 1)
-    hint = f'; did you mean {near[0]}?' if near else ''
-    return f'no command {name}{hint} Allowed: {", ".join([*COMMANDS, _COMPAT])}'
+    hint = f' (did you mean {near[0]}?)' if near else ''
+    return f'no command {name}{hint}, allowed: {", ".join([*COMMANDS, _COMPAT])}'
 
 
 def run(name: str, file: Path, words: list[str]) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import posestructs
-from posestructs.__main__ import main, tools
+from posestructs.__main__ import COMMANDS, commands, main, tools
 from posestructs.version import __version__
 from tests.helpers import repo_root
 
@@ -27,21 +27,46 @@ def test_every_program_has_a_name_of_its_own():
     names = ('web_layout.py', 'web_page.py', 'uploads.py')
     parts = {path for path in files if path.parent.name == 'onnx_pose' or path.name in names}
     assert {path.resolve() for path in tools().values()} == set(files) - parts and len(parts) > 5
-    assert len(tools()) == len(files) - len(parts)
+    assert set(COMMANDS) | {path.stem for path in set(files) - parts} == set(tools())
+    maintainers = {'setup_env', 'stick_figure_sheet', 'publish_model', 'movenet_to_mmpose'}
+    assert {path.stem for path in tools().values()} - {path.stem for path in commands().values()} == maintainers
 
 
-def test_help_has_a_line_for_each_tool(call):
+def test_help_has_a_line_for_each_command(call):
     lines = dict(line.split(maxsplit=1) for line in call('--help').splitlines() if line.startswith('  '))
-    assert {'train', 'test', 'browse_dataset', 'inference', 'web', 'compat', '--version'} <= lines.keys()
-    assert lines['train'] == 'Train a model.'
+    assert lines.keys() == {*COMMANDS, 'compat', '--help', '--version'}
+    assert lines['train'] == 'Train a pose model.'
     assert all(text.endswith(('.', 'text', 'version')) and '`' not in text for text in lines.values())
+    assert all(len(text) < 95 for text in lines.values())
     assert call() == call('--help')
     assert call('--version') == f'posestructs {__version__}\n'
 
 
-def test_an_unknown_one_is_refused_with_those_that_are_there(call):
-    with pytest.raises(SystemExit, match='no tool tran, allowed: .*train'):
+def test_an_unknown_command_is_refused_with_those_that_are_there(call):
+    with pytest.raises(
+        SystemExit, match=r'^posestructs: error: no command tran \(did you mean train\?\), allowed: train, '
+    ):
         call('tran')
+
+
+@pytest.mark.parametrize('name', ['fit-deformation', 'fit_deformation'])
+def test_messages_of_a_command_begin_with_its_name(call, capsys, name):
+    with pytest.raises(SystemExit, match=f'^posestructs {name}: error: config gone.py does not exist'):
+        call(name, 'gone.py')
+    with pytest.raises(SystemExit):
+        call(name, '--help')
+    out = capsys.readouterr().out
+    assert out.startswith(f'usage: posestructs {name} [-h]')
+    with pytest.raises(SystemExit):
+        call(name, '--no-such-flag')
+    assert f'\nposestructs {name}: error: ' in capsys.readouterr().err
+
+
+def test_the_exit_status_is_that_of_the_command(call):
+    """The converter returns it."""
+    with pytest.raises(SystemExit) as stopped:
+        call('mpii-occlusion', 'gone.json', 'gone.h5')
+    assert stopped.value.code == 1
 
 
 @pytest.mark.parametrize('words', [['--help'], ['--version'], []])
@@ -84,5 +109,5 @@ def test_a_tool_runs_in_the_users_folder_with_its_own_flags(tmp_path):
     )
     assert done.returncode == 1 and 'imported' in done.stdout
     assert done.stderr.splitlines()[-1] == (
-        'train.py: error: config mine.py sets no model, train_dataloader, train_cfg, optim_wrapper'
+        'posestructs train: error: config mine.py sets no model, train_dataloader, train_cfg, optim_wrapper'
     )

@@ -1,4 +1,7 @@
-"""Evaluate a checkpoint on test or validation data: ``python tools/test.py CONFIG CHECKPOINT [flags]``, with mmpose's flags."""
+"""Evaluate a checkpoint on test or validation data.
+
+Run it with ``python tools/test.py CONFIG CHECKPOINT [flags]``, with mmpose's flags.
+"""
 
 from __future__ import annotations
 

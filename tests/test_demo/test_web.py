@@ -399,7 +399,9 @@ def test_it_finds_its_parts_from_any_folder(tmp_path):
     command = [sys.executable, '-c', WITHOUT_GRADIO, 'web']
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=5 * PATIENCE)
     assert done.returncode == 1 and 'web_layout' not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith('web.py: error: the page needs gradio, which cannot be imported')
+    assert done.stderr.splitlines()[-1].startswith(
+        'posestructs web: error: the page needs gradio, which cannot be imported'
+    )
 
 
 def test_gradio_is_not_blamed_for_what_else_is_missing(monkeypatch):

@@ -264,7 +264,7 @@ def _python_problem(words: list[str], root: Path) -> str | None:
             return None if find_spec(words[1]) else f'no module {words[1]}'
         found = tools().get(words[2])
         if found is None:
-            return None if words[2].isupper() else f'no tool {words[2]}'
+            return None if words[2].isupper() else f'no command {words[2]}'
         return argument_problem(found.resolve(), words[3:])
     if not words[0].endswith('.py') or words[0].isupper():
         return None

@@ -69,7 +69,7 @@ python tools/test.py configs/a_x.py x.pth \\
     --out x.json && python -m posestructs.compat
 bash tools/dist_train.sh configs/a_x.py 8 --amp
 GPUS=8 bash tools/slurm_train.sh gpu job configs/a_x.py work --resume
-python -m posestructs browse_dataset configs/a_x.py --mode pipeline
+python -m posestructs browse-dataset configs/a_x.py --mode pipeline
 python -m posestructs TOOL
 python tools/train.py ... --seed 1 | tee log
 ```
@@ -89,7 +89,7 @@ python tools/train.py ... --seed 1 | tee log
         ('python tools/misc/browse_dataset.py configs/a_x.py --sheet many', 'invalid int value'),
         ('python tools/trian.py configs/a_x.py', 'no file tools/trian.py'),
         ('python -m posestructs.compta', 'No module'),
-        ('python -m posestructs trian configs/a_x.py', 'no tool trian'),
+        ('python -m posestructs trian configs/a_x.py', 'no command trian'),
         ('bash tools/dist_train.sh configs/a_x.py 8 --apm', 'unrecognized arguments: --apm'),
         ('bash tools/dist_train.sh', 'too few arguments'),
         ('bash tools/slurm_trian.sh a b', 'no file'),

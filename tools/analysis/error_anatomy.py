@@ -1,4 +1,6 @@
-"""Count jitter, inversions, swaps and misses in predictions: ``python tools/analysis/error_anatomy.py PREDICTIONS [PREDICTIONS] --config CONFIG``.
+"""Count jitter, inversions, swaps and misses in predictions.
+
+Run it with ``python tools/analysis/error_anatomy.py PREDICTIONS [PREDICTIONS] --config CONFIG``.
 
 Every labelled joint is good, jitter, an inversion (left and right confused), a swap (on another joint or another
 person) or a miss; :mod:`posestructs.evaluation.error_anatomy` has the definitions. Predictions are a dump of

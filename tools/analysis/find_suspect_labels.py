@@ -1,4 +1,6 @@
-"""List the labels that are most likely wrong: ``python tools/analysis/find_suspect_labels.py DUMP [DUMP ...] --config CONFIG``.
+"""List the labels that are most likely wrong.
+
+Run it with ``python tools/analysis/find_suspect_labels.py DUMP [DUMP ...] --config CONFIG``.
 
 Compares the labels of a data set with predictions of models that were not trained on them: train k models, each
 without one of k parts of the persons (``id_file`` or ``indices`` of the data set), let ``tools/test.py --dump`` predict

@@ -1,4 +1,6 @@
-"""Fit mixture types and deformation weights to a training set: ``python tools/analysis/fit_deformation.py CONFIG [flags]``.
+"""Fit mixture types and deformation weights to a training set.
+
+Run it with ``python tools/analysis/fit_deformation.py CONFIG [flags]``.
 
 Reads the persons of a config's training set, transforms them to the model's crops, and clusters each part's
 offset to its parent. Writes one small JSON file for the codec (``deformation=...``), which holds the tree that it was

@@ -1,4 +1,6 @@
-"""Draw heatmaps, occlusion maps and scores of discriminators: ``python tools/analysis/show_heatmaps.py CONFIG CHECKPOINT [flags]``.
+"""Draw heatmaps, occlusion maps and scores of discriminators.
+
+Run it with ``python tools/analysis/show_heatmaps.py CONFIG CHECKPOINT [flags]``.
 
 For each person: the crop with the predicted and with the labelled joints, and a tile per joint with its pose map, its
 occlusion map and the scores of the discriminators (P sees maps and image, C maps only): a bar as long as the score,

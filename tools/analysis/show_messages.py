@@ -1,4 +1,6 @@
-"""Draw the messages between body parts: ``python tools/analysis/show_messages.py CONFIG CHECKPOINT --parts NAME [flags]``.
+"""Draw the messages between body parts.
+
+Run it with ``python tools/analysis/show_messages.py CONFIG CHECKPOINT --parts NAME [flags]``.
 
 For an image, or a person of the config's data set, each chosen part gets an image of its score before and after
 messages, and for each neighbour of the sender's score, the learned kernel and the effect of its message. Needs a model

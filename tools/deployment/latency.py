@@ -1,4 +1,6 @@
-"""Compare the speed of torch, torch.compile and onnxruntime: ``python tools/deployment/latency.py CONFIG [CHECKPOINT] [--out FILE.json]``.
+"""Compare the speed of torch, torch.compile and onnxruntime.
+
+Run it with ``python tools/deployment/latency.py CONFIG [CHECKPOINT] [--out FILE.json]``.
 
 The network (without decoding) runs in torch, compiled by torch.compile, and in onnxruntime. These backends take turns
 on the same batch in one run, so that other load on the machine affects all of them; the first rounds, in which torch

@@ -1,4 +1,6 @@
-"""Predict poses with an exported ONNX file, without mmpose and torch: ``python tools/deployment/predict_onnx.py MODEL.onnx IMAGE [--bbox X1 Y1 X2 Y2]``.
+"""Predict poses with an exported ONNX file, without mmpose and torch.
+
+Run it with ``python tools/deployment/predict_onnx.py MODEL.onnx IMAGE [--bbox X1 Y1 X2 Y2]``.
 
 Needs numpy, onnxruntime and Pillow, and the folder ``onnx_pose`` beside this file. Prints json, or writes it to
 ``--out``, or to files such as those of ``demo/inference.py`` in ``--out-dir``.
