@@ -61,13 +61,6 @@ python benchmarks/accuracy.py --budget gpu --max-minutes 9 --bf16 --workers 14
 RESULTS = ROOT / 'benchmarks' / 'results' / 'accuracy'
 
 
-def positive(text: str) -> int:
-    """Read a whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number above 0')
-    return int(text)
-
-
 def count(text: str) -> int:
     """Read a whole number from 0."""
     if not text.isdecimal():
@@ -93,7 +86,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--data', nargs='+', metavar='NAME', help='grids of the budget; default: all')
     parser.add_argument('--rows', nargs='+', metavar='NAME', help=f'rows; default: all of a grid; {" ".join(BY_NAME)}')
     parser.add_argument('--seeds', nargs='+', type=cli.seed, help="seeds; default: the grid's")
-    parser.add_argument('--jobs', type=positive, default=1, help='runs side by side')
+    parser.add_argument('--jobs', type=cli.positive, default=1, help='runs side by side')
     parser.add_argument(
         '--work-dir', type=Path, default=ROOT / 'work_dirs' / 'accuracy', help='folder of checkpoints and logs'
     )
@@ -103,7 +96,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--list', action='store_true', help='list finished and open runs, and run nothing')
     sized = parser.add_argument_group("trials: in place of the grid's values")
     for flag in ('epochs', 'epoch-images', 'test-images', 'batch-size'):
-        sized.add_argument(f'--{flag}', type=positive)
+        sized.add_argument(f'--{flag}', type=cli.positive)
     sized.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     device = parser.add_argument_group('device')
     device.add_argument('--workers', type=count, default=0, help='data loading processes of each run')

@@ -25,7 +25,7 @@ from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401
 from posestructs.evaluation.tables import metrics_table
-from posestructs.visualization.browsing import map_pipelines
+from posestructs.utils.dataset_configs import map_pipelines
 
 # fields that a metric may read, by their names in mmpose's data samples
 TARGETS = dict(PackPoseInputs.instance_mapping_table, keypoints_occluded='keypoints_occluded')
@@ -62,7 +62,7 @@ def place(pose: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return boxes[:, None, :2] + pose * (boxes[:, 2:] - boxes[:, :2])[:, None]
 
 
-def without_images(cfg: dict):
+def build_without_images(cfg: dict):
     """Build a data set, or a combined one, with empty pipelines."""
     cfg = deepcopy(cfg)
     map_pipelines(cfg, lambda pipeline: [])
@@ -114,7 +114,7 @@ def evaluate(config: Config) -> dict[str, float]:
         The metrics.
     """
     init_default_scope('mmpose')
-    train, val = (without_images(config[f'{part}_dataloader'].dataset) for part in ('train', 'val'))
+    train, val = (build_without_images(config[f'{part}_dataloader'].dataset) for part in ('train', 'val'))
     keypoints, labelled, boxes, _ = read_samples(train)
     pose = mean_pose(keypoints, labelled, boxes)
     *_, boxes, infos = read_samples(val)

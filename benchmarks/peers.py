@@ -31,7 +31,7 @@ from mmpose.structures.bbox import get_warp_matrix
 from torch import Tensor, nn
 
 import posestructs  # noqa: F401
-from benchmarks.mean_pose import score, without_images
+from benchmarks.mean_pose import build_without_images, score
 from posestructs.utils.images import read_image
 from posestructs.utils.machine import describe_machine
 from tools.model_converters.movenet_to_mmpose import convert, read_weights
@@ -229,7 +229,7 @@ def evaluate(
     """
     init_default_scope('mmpose')
     model = MoveNet(folder / f'movenet-{arch}.json').eval()
-    train, val = (without_images(config[f'{part}_dataloader'].dataset) for part in ('train', 'val'))
+    train, val = (build_without_images(config[f'{part}_dataloader'].dataset) for part in ('train', 'val'))
     names = [val.metainfo['keypoint_id2name'][k] for k in range(val.metainfo['num_keypoints'])]
     some = [train[i] for i in np.linspace(0, len(train) - 1, min(fit_persons, len(train))).astype(int)]
     fractions = fit_head(predict(model, some)[0], some, names)

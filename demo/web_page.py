@@ -69,7 +69,7 @@ def answer(
     boxes = None if box is None else [list(box)]
     (result,) = inferencer(image, bboxes=boxes, return_vis=True, return_maps=True, kpt_thr=threshold)
     names, maps = joint_names(inferencer), result.get('maps', {})
-    persons = [person_entry(person, names) for person in result['predictions'][0]]
+    persons = [readable_person(person, names) for person in result['predictions'][0]]
     pose = result['visualization'][0]
     return Answer(
         enlarge(pose, min(1.0, math.sqrt(_MOST_SHOWN / (pose.shape[0] * pose.shape[1])))),
@@ -132,7 +132,7 @@ def joint_names(inferencer: PoseInferencer) -> list[str]:
     return [names[k] for k in range(len(names))]
 
 
-def person_entry(person: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def readable_person(person: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Convert a person to a readable form, for a file.
 
     Args:

@@ -23,9 +23,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from posestructs.evaluation import TorsoPCK
 from posestructs.evaluation.joint_names import choose
 from posestructs.evaluation.pdj import CURVE
-from posestructs.evaluation.person_metric import MIN_LENGTH, Persons, join, to_array
+from posestructs.evaluation.person_metric import MIN_LENGTH, Persons, join
 from posestructs.evaluation.sticks import find_sticks
 from posestructs.evaluation.strict_pcp import StrictPCP, strict_pcp
+from posestructs.utils.arrays import to_array
 from posestructs.utils.run_logs import find_logs, read_curves
 
 THRESHOLD = 0.2

@@ -31,7 +31,7 @@ from benchmarks.grid.grids import GRIDS, Grid
 from benchmarks.grid.measures import HitRecord, Hits, complexity, discriminator_scores, pack
 from benchmarks.grid.rows import BY_NAME, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
-from benchmarks.mean_pose import mean_pose, place, read_samples, without_images
+from benchmarks.mean_pose import build_without_images, mean_pose, place, read_samples
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -168,7 +168,7 @@ def score(cfg: Config, checkpoint: str, name: str) -> Hits:
 
 def score_mean_pose(cfg: Config, grid: Grid) -> dict[str, Hits]:
     """Score the average training pose, stretched to the box of each test sample, by test set."""
-    pose = mean_pose(*read_samples(without_images(cfg.train_dataloader.dataset))[:3])
+    pose = mean_pose(*read_samples(build_without_images(cfg.train_dataloader.dataset))[:3])
     hits = {}
     for name in grid.test_sets:
         # images are loaded, since occluders are cut from them

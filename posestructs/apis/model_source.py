@@ -20,10 +20,10 @@ from posestructs.structures.joint_conversion import pipeline_metainfo
 from posestructs.structures.metainfo import raw_metainfo
 from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint, load_config, require_keys
+from posestructs.utils.dataset_configs import step_name
 from posestructs.utils.plain_values import restore
 from posestructs.utils.usage import UsageError
 from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
-from posestructs.visualization.browsing import step_name
 
 _SHOWN = 3  # names listed in an error
 # steps of a test pipeline that need labels, which a user's image lacks

@@ -17,7 +17,7 @@ from torch import nn
 
 from posestructs.apis.model_source import inference_pipeline
 from posestructs.codecs import OcclusionHeatmap, PartScoreMap
-from posestructs.visualization.browsing import step_name
+from posestructs.utils.dataset_configs import step_name
 
 VERSION = 1
 

@@ -9,8 +9,9 @@ import numpy as np
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.person_metric import Persons, to_array
+from posestructs.evaluation.person_metric import Persons
 from posestructs.structures.box_size import box_size
+from posestructs.utils.arrays import to_array
 
 
 @METRICS.register_module()

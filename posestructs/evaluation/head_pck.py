@@ -9,7 +9,8 @@ import numpy as np
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.person_metric import Persons, to_array
+from posestructs.evaluation.person_metric import Persons
+from posestructs.utils.arrays import to_array
 
 
 @METRICS.register_module()

@@ -15,8 +15,9 @@ from posestructs.evaluation.calibration import auroc, average_precision, reliabi
 from posestructs.evaluation.calibration_plot import draw_calibration
 from posestructs.evaluation.occlusion import OCCLUDED, UNKNOWN, split_masks
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.person_metric import PersonMetric, Persons, to_array
+from posestructs.evaluation.person_metric import PersonMetric, Persons
 from posestructs.evaluation.tables import format_table
+from posestructs.utils.arrays import to_array
 from posestructs.utils.checks import check_choice, check_integer, invalid_value
 from posestructs.utils.files import atomic_write
 

@@ -13,7 +13,8 @@ import numpy as np
 from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import PCK
-from posestructs.evaluation.person_metric import PersonMetric, Persons, to_array
+from posestructs.evaluation.person_metric import PersonMetric, Persons
+from posestructs.utils.arrays import to_array
 from posestructs.utils.checks import invalid_value
 
 VISIBLE, OCCLUDED, UNKNOWN = 0, 1, -1

@@ -19,6 +19,7 @@ from mmengine.logging import print_log
 from posestructs.evaluation.joint_names import name_to_id
 from posestructs.evaluation.shipped_metainfo import complete
 from posestructs.evaluation.tables import metrics_table
+from posestructs.utils.arrays import to_array
 from posestructs.utils.checks import check_number, invalid_value, is_number
 
 Persons = dict[str, np.ndarray]
@@ -26,11 +27,6 @@ Persons = dict[str, np.ndarray]
 MIN_LENGTH = 1e-3
 """Shortest usable reference length in pixels. LSP has a few sticks of length 0 (rounded in float32: 1e-5), of which no
 fraction can be taken; every longer one is measured, as in published evaluations."""
-
-
-def to_array(value: Any) -> np.ndarray:
-    """A numpy array of an array, list or tensor on any device."""
-    return value.detach().cpu().numpy() if hasattr(value, 'detach') else np.asarray(value)
 
 
 def check_thresholds(thr: float | Sequence[float], metric: str) -> tuple[float, ...]:

@@ -23,7 +23,8 @@ from posestructs.evaluation.error_anatomy import (
 from posestructs.evaluation.joint_groups import find_groups
 from posestructs.evaluation.joint_names import check_pair, choose, find_joints
 from posestructs.evaluation.occlusion import UNKNOWN, split_masks
-from posestructs.evaluation.person_metric import PersonMetric, Persons, to_array
+from posestructs.evaluation.person_metric import PersonMetric, Persons
+from posestructs.utils.arrays import to_array
 from posestructs.utils.checks import check_choice, check_number
 
 AREA_OF_BOX = 0.53

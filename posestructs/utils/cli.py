@@ -36,7 +36,7 @@ from posestructs.utils.usage import UsageError
 __all__ = ['PROJECT_HOOKS', 'add_project_hooks', 'complete_randomness', 'draw_predictions', 'keep_curves', 'merge_dict']
 __all__ += ['merge_options', 'type_name', 'use_amp', 'use_tensorboard', 'use_wandb']
 __all__ += ['OptionAction', 'add_common_arguments', 'check_checkpoint', 'check_data', 'has_display', 'load_config']
-__all__ += ['merge_common', 'require_keys', 'seed']
+__all__ += ['merge_common', 'positive', 'require_keys', 'seed']
 
 
 class OptionAction(DictAction):
@@ -60,7 +60,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--show-dir', help='draw predictions; testing saves them here (relative: below the run in the work dir)'
     )
-    parser.add_argument('--interval', type=_positive, default=1, help='draw every n-th sample')
+    parser.add_argument('--interval', type=positive, default=1, help='draw every n-th sample')
     parser.add_argument('--wait-time', type=float, default=1, help='seconds a window stays')
     parser.add_argument(
         '--cfg-options',
@@ -74,11 +74,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by some launchers')
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
-    return value
+def positive(text: str) -> int:
+    """Read a whole number above 0 from the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number above 0')
+    return int(text)
 
 
 def seed(text: str) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from mmpose.structures.bbox import get_warp_matrix
 
 from posestructs.datasets.transforms.occlusion_channel import labelled
+from posestructs.utils.dataset_configs import step_name
 from posestructs.visualization.contact_sheet import contact_sheet
 from posestructs.visualization.pose_drawing import draw_pose, enlarge, enlarged_points
 
@@ -79,33 +80,6 @@ class StageRecorder:
             (H, W, 3) uint8 RGB.
         """
         return contact_sheet(self.pictures, columns, self.titles)
-
-
-def step_name(step: Any) -> str:
-    """Name of a pipeline step.
-
-    Args:
-        step: Config of the step, or the step itself.
-
-    Returns:
-        Name of its class.
-    """
-    kind = step.get('type') if isinstance(step, Mapping) else type(step)
-    return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
-
-
-def map_pipelines(dataset: dict, change: Callable[[list], list]) -> None:
-    """Change the pipeline of a data set's config, in place; of a wrapper without one, the pipelines inside.
-
-    Args:
-        dataset: The config.
-        change: Function from the old pipeline to the new one.
-    """
-    if 'pipeline' in dataset or not ('dataset' in dataset or 'datasets' in dataset):
-        dataset['pipeline'] = change(list(dataset.get('pipeline') or []))
-    else:
-        for inner in dataset.get('datasets') or [dataset['dataset']]:
-            map_pipelines(inner, change)
 
 
 def draw_results(results: Mapping, metainfo: Mapping, min_side: int = 0) -> np.ndarray:

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from mmpose.structures import PoseDataSample
 
+from posestructs.utils.arrays import to_array
+
 LONGEST_SIDE = 256
 _NAMES = dict(occlusion_heatmaps='occlusion')
 
@@ -56,15 +58,10 @@ def maps_of_image(samples: Sequence[PoseDataSample], centred: bool = False) -> d
         shrink = min(1.0, LONGEST_SIDE / max(height, width))
         grid = max(1, round(width * shrink)), max(1, round(height * shrink))
         for key, value in sorted(sample.pred_fields.items()):
-            cells = _array(value)
+            cells = np.ascontiguousarray(to_array(value), dtype=np.float32)
             matrix = crop_matrix(sample.metainfo, cells.shape[:0:-1], centred)
             matrix *= np.divide(grid, (width, height))[:, None]
             laid = np.stack([cv2.warpAffine(one, matrix, grid, flags=cv2.INTER_LINEAR) for one in cells])
             name = _NAMES.get(key, key)
             maps[name] = np.maximum(maps[name], laid) if name in maps else laid
     return maps
-
-
-def _array(value: Any) -> np.ndarray:
-    value = value.detach().float().cpu().numpy() if hasattr(value, 'detach') else value
-    return np.ascontiguousarray(value, dtype=np.float32)

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
+from posestructs.utils.arrays import to_array
 from posestructs.visualization import message_trace as tracing
 
 _CAPTION = (
@@ -82,22 +83,19 @@ def part_maps(
         Maps of the part.
     """
 
-    def array(maps: torch.Tensor) -> np.ndarray:
-        return maps.float().cpu().numpy()
-
     neighbours = [
         NeighbourMaps(
             neck.tree.names[sender],
             direction,
-            array(tracing.evidence(head, trace, sender, direction)[image]),
-            array(tracing.effective_kernel(neck, head, sender, part)),
-            array(tracing.message_effect(head, trace, sender, part)[image]),
+            to_array(tracing.evidence(head, trace, sender, direction)[image]),
+            to_array(tracing.effective_kernel(neck, head, sender, part)),
+            to_array(tracing.message_effect(head, trace, sender, part)[image]),
         )
         for direction in tracing.SIDES
         for sender in tracing.neighbours(neck, part, direction)
     ]
     before, after = (
-        array(tracing.part_probability(head, trace, part, with_messages)[image]) for with_messages in (False, True)
+        to_array(tracing.part_probability(head, trace, part, with_messages)[image]) for with_messages in (False, True)
     )
     return PartMaps(neck.tree.names[part], before, after, tuple(neighbours))
 

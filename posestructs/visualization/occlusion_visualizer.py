@@ -6,11 +6,11 @@ from typing import Any
 
 import mmcv
 import numpy as np
-import torch
 from mmengine.structures import InstanceData, PixelData
 from mmpose.registry import VISUALIZERS
 from mmpose.visualization import PoseLocalVisualizer
 
+from posestructs.utils.arrays import to_array
 from posestructs.visualization.heatmap_sheet import overlay
 from posestructs.visualization.pose_drawing import draw_pose
 
@@ -72,12 +72,15 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
         self.set_image(image)
         if 'keypoints' in instances and len(instances):
             points = np.asarray(instances.get('transformed_keypoints', instances.keypoints))
-            visible = _array(instances.get('keypoints_visible'))
+            visible, occluded = (
+                None if instances.get(key) is None else to_array(instances.get(key))
+                for key in ('keypoints_visible', 'keypoints_occluded')
+            )
             drawn = draw_pose(
                 self._image,
                 points,
                 visible,
-                _array(instances.get('keypoints_occluded')),
+                occluded,
                 self._style(points.shape[-2]),
                 threshold=kpt_thr,
                 radius=self._radius,
@@ -91,14 +94,14 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
     def _draw_instance_heatmap(self, fields: PixelData, overlaid_image: np.ndarray | None = None) -> np.ndarray | None:
         if 'heatmaps' not in fields:
             return None
-        pose, occlusion = _array(fields.heatmaps), fields.get('occlusion', fields.get('occlusion_heatmaps'))
+        pose, occlusion = to_array(fields.heatmaps), fields.get('occlusion', fields.get('occlusion_heatmaps'))
         pose = pose.max(axis=0) if pose.ndim == 3 else pose
         if overlaid_image is None:
             overlaid_image = np.zeros((*pose.shape, 3), np.uint8)
         top = max(float(pose.max()), 1e-6)
         rows = [overlay(overlaid_image, pose, top)]
         if occlusion is not None:
-            rows.append(overlay(overlaid_image, _array(occlusion).max(axis=0), top))
+            rows.append(overlay(overlaid_image, to_array(occlusion).max(axis=0), top))
         return np.concatenate(rows)
 
     def _weighted(self, visible: np.ndarray | None) -> bool:
@@ -112,12 +115,6 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
             skeleton_links=links,
             skeleton_link_colors=_color_list(self.link_color, len(links)),
         )
-
-
-def _array(value: Any) -> np.ndarray | None:
-    if isinstance(value, torch.Tensor):
-        value = value.detach().float().cpu().numpy()
-    return None if value is None else np.asarray(value)
 
 
 def _color_list(colors: Any, count: int) -> list:

@@ -24,6 +24,7 @@ from mmpose.registry import HOOKS
 from mmpose.structures import PoseDataSample
 
 from posestructs.models.heads import PartScoreHead
+from posestructs.utils.arrays import to_array
 from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import decode_image, write_image
 from posestructs.utils.media import output_suffix
@@ -182,9 +183,9 @@ class StructureVisualizationHook(PoseVisualizationHook):
         tile = enlarge(picture, max(1.0, _TILE / min(picture.shape[:2])))
         if 'part_scores' in fields:
             parts = unwrapped(runner.model).head.tree.names
-            return heatmap_sheet(tile, _array(fields.part_scores), names=[*parts, 'background'])
+            return heatmap_sheet(tile, to_array(fields.part_scores), names=[*parts, 'background'])
         maps = [fields.get(key) for key in ('heatmaps', 'occlusion_heatmaps') if key in fields]
-        pose, *occlusion = map(_array, maps)
+        pose, *occlusion = map(to_array, maps)
         names = list((self._visualizer.dataset_meta or {}).get('keypoint_id2name', {}).values())
         scores = self._scores(runner, sample, crop, maps)
         return heatmap_sheet(tile, pose, *occlusion or [None], scores, names if len(names) == len(pose) else None)
@@ -207,7 +208,3 @@ class StructureVisualizationHook(PoseVisualizationHook):
             scores = logits.sigmoid()[0].float().cpu().numpy()
             result[short_name(name)] = DiscriminatorScores(scores, np.full(len(scores), np.nan))
         return result
-
-
-def _array(maps: torch.Tensor) -> np.ndarray:
-    return maps.detach().float().cpu().numpy()

@@ -175,7 +175,10 @@ def test_bad_images_are_named_and_the_others_drawn(browse, config, tmp_path):
         (['--max-item-num', '0'], 'must be at least 1'),
         (['--cfg-options', 'train_dataloader.dataset.ann_file=nothing.json'], 'nothing.json'),
         (['--cfg-options', 'train_dataloader.dataset.type=NoDataset'], 'NoDataset'),
-        (['--cfg-options', 'train_dataloader.dataset.pipeline=[]'], 'ends in PackPoseInputs, this one ends in nothing'),
+        (
+            ['--cfg-options', 'train_dataloader.dataset.pipeline=[]'],
+            'the pipeline ends in nothing, allowed: PackPoseInputs',
+        ),
     ],
 )
 def test_errors_are_one_line(browse, config, tmp_path, flags, message):

@@ -136,22 +136,3 @@ def test_recorder_sits_behind_each_step_but_the_last():
     assert recorder.sheet(2).shape[1] > recorder.sheet(1).shape[1]
     recorder.clear()
     assert recorder.pictures == recorder.titles == []
-    assert browsing.step_name(dict(type='mmpose.Last')) == 'Last'
-
-
-def test_pipelines_inside_wrappers_are_found():
-    def mark(pipeline):
-        return [*pipeline, 'x']
-
-    plain = dict(pipeline=['a'])
-    browsing.map_pipelines(plain, mark)
-    assert plain == dict(pipeline=['a', 'x'])
-    repeated = dict(type='RepeatDataset', dataset=dict(pipeline=['a']))
-    browsing.map_pipelines(repeated, mark)
-    assert repeated['dataset']['pipeline'] == ['a', 'x'] and 'pipeline' not in repeated
-    joined = dict(type='ConcatDataset', datasets=[dict(pipeline=['a']), dict()])
-    browsing.map_pipelines(joined, mark)
-    assert joined['datasets'] == [dict(pipeline=['a', 'x']), dict(pipeline=['x'])]
-    combined = dict(type='CombinedDataset', datasets=[dict(pipeline=['a'])], pipeline=['b'])
-    browsing.map_pipelines(combined, mark)
-    assert combined == dict(type='CombinedDataset', datasets=[dict(pipeline=['a'])], pipeline=['b', 'x'])

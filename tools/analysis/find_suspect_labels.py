@@ -24,8 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import cv2
 import numpy as np
-from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
@@ -41,7 +39,8 @@ from posestructs.evaluation.prediction_files import (
     read_predictions,
 )
 from posestructs.evaluation.suspect_labels import Suspect, confidence_ranks, find_suspects
-from posestructs.utils.cli import OptionAction, load_config, merge_options, require_keys
+from posestructs.utils.cli import OptionAction, load_config, merge_options
+from posestructs.utils.dataset_configs import build_dataset
 from posestructs.utils.files import atomic_write
 from posestructs.utils.images import BadImageError
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -77,13 +76,7 @@ def read_labels(args: argparse.Namespace) -> Labels:
         return read_coco_labels(args.ann, args.metainfo, args.img_root)
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)
-    require_keys(cfg, f'{args.split}_dataloader')
-    init_default_scope(cfg.get('default_scope', 'mmpose'))
-    try:
-        dataset = DATASETS.build(cfg[f'{args.split}_dataloader'].dataset)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise UsageError(f'{args.config}: {args.split}_dataloader.dataset cannot be built: {error}') from error
-    return labels_of_dataset(dataset, f'the {args.split} set of {Path(args.config).name}')
+    return labels_of_dataset(build_dataset(cfg, args.split), f'the {args.split} set of {Path(args.config).name}')
 
 
 def join_folds(paths: list[str], labels: Labels) -> tuple[Matched, np.ndarray]:

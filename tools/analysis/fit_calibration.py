@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
@@ -37,6 +36,7 @@ from posestructs.evaluation.prediction_files import Labels, labels_of_dataset, m
 from posestructs.evaluation.tables import format_table
 from posestructs.structures.score_calibration import METHODS, ScoreCalibration
 from posestructs.utils import cli
+from posestructs.utils.dataset_configs import build_dataset
 from posestructs.utils.files import atomic_write
 from posestructs.utils.model_fingerprint import model_fingerprint
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -118,8 +118,9 @@ def main() -> None:
             runner.load_or_resume()
         try:
             poses = read_predictions(args.pred or dump)
-            dataset = DATASETS.build(runner.cfg.test_dataloader.dataset)
-            labels = labels_of_dataset(dataset, f'the {args.split} set of {Path(args.config).name}')
+            labels = labels_of_dataset(
+                build_dataset(runner.cfg, 'test'), f'the {args.split} set of {Path(args.config).name}'
+            )
             matched = match_predictions(poses, labels)
             measured, right = right_joints(labels, matched.pred, args)
             measured &= matched.found[:, None]

@@ -37,8 +37,8 @@ from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.structures import Deformation, KinematicTree, build_tree
 from posestructs.structures.offset_clusters import fit_types
 from posestructs.utils.cli import OptionAction, load_config, merge_options, seed
+from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, step_name
 from posestructs.utils.usage import UsageError, report_usage_errors
-from posestructs.visualization.browsing import map_pipelines, step_name
 from posestructs.visualization.deformation_drawing import draw_deformation
 
 CROPPING = ('GetBBoxCenterScale', 'TopdownAffine', 'KeypointConverter')
@@ -72,7 +72,7 @@ class Persons(NamedTuple):
     aspect_ratio: float
 
 
-def without_images(dataset: dict, augment: bool) -> list[str]:
+def keep_joint_steps(dataset: dict, augment: bool) -> list[str]:
     """Reduce the pipelines of a data set's config to those steps that move joints, in place.
 
     Args:
@@ -123,18 +123,11 @@ def do_not_look_for_images(dataset: dict) -> None:
         do_not_look_for_images(inner)
 
 
-def build_dataset(cfg: Config, augment: bool):
-    """Build the training set of a config, without images; any failure is reported as an error of the user's."""
-    loader = cfg.get('train_dataloader') or {}
-    if not loader.get('dataset'):
-        raise UsageError(f'config {cfg.filename} sets no train_dataloader.dataset')
-    left_out = without_images(loader.dataset, augment)
-    try:
-        dataset = DATASETS.build(loader.dataset)
-        size = len(dataset)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise UsageError(f'{cfg.filename}: train_dataloader.dataset cannot be built: {error}') from error
-    print(f'{size} persons; steps of the pipeline left out: {", ".join(left_out) or "none"}')
+def build_training_set(cfg: Config, augment: bool) -> Any:
+    """Build the training set of a config, without images."""
+    left_out = keep_joint_steps(dataset_config(cfg, 'train'), augment)
+    dataset = build_dataset(cfg, 'train')
+    print(f'{len(dataset)} persons; steps of the pipeline left out: {", ".join(left_out) or "none"}')
     return dataset
 
 
@@ -219,7 +212,7 @@ def main() -> None:
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     set_random_seed(args.seed)
     tree = choose_tree(cfg, args.tree)
-    dataset = build_dataset(cfg, args.augment > 0)
+    dataset = build_training_set(cfg, args.augment > 0)
     check_joints(dataset, tree)
     persons = read_persons(dataset, max(args.augment, 1), args.max_people)
     augmented = f', each {args.augment} times, augmented' if args.augment else ''

@@ -24,7 +24,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, MODELS
+from mmpose.registry import MODELS
 from rich.progress import track
 from torch import Tensor, nn
 
@@ -34,12 +34,19 @@ from posestructs.apis.model_source import load_weights, read_checkpoint
 from posestructs.models.pose_estimators.discriminator_targets import read_targets
 from posestructs.models.pose_estimators.head_maps import losses_and_maps
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
+from posestructs.utils.dataset_configs import (
+    build_dataset,
+    dataset_config,
+    map_pipelines,
+    pack_transformed,
+    step_name,
+)
 from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import write_image
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.weights_fit import weights_of
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
-from posestructs.visualization.browsing import as_picture, map_pipelines, step_name
+from posestructs.visualization.browsing import as_picture
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name
 from posestructs.visualization.pose_drawing import enlarge, enlarged_points
 
@@ -76,25 +83,19 @@ def load_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, li
 
 def with_targets(pipeline: list, encoder: Mapping) -> list:
     """Pipeline that gives target maps and joints of the crop."""
-    last = step_name(pipeline[-1]) if pipeline else 'nothing'
-    if not last.endswith('PackPoseInputs'):
-        raise UsageError(f'the pipeline must end in PackPoseInputs, it ends in {last}')
-    steps = [step for step in pipeline[:-1] if step_name(step) != 'GenerateTarget']
-    return [*steps, dict(type='GenerateTarget', encoder=encoder), {**pipeline[-1], 'pack_transformed': True}]
+    *steps, pack = pack_transformed(pipeline)
+    steps = [step for step in steps if step_name(step) != 'GenerateTarget']
+    return [*steps, dict(type='GenerateTarget', encoder=encoder), pack]
 
 
-def build_dataset(cfg: Config, phase: str) -> Any:
+def build_labelled(cfg: Config, phase: str) -> Any:
     """Data set of a phase, with targets of the head's codec."""
-    require_keys(cfg, 'model', f'{phase}_dataloader')
+    require_keys(cfg, 'model')
     decoder = (cfg.model.get('head') or {}).get('decoder')
     if decoder is None:
         raise UsageError(f'config {cfg.filename} sets no model.head.decoder, which makes the target maps')
-    dataset = cfg[f'{phase}_dataloader'].dataset
-    map_pipelines(dataset, lambda pipeline: with_targets(pipeline, decoder))
-    try:
-        return DATASETS.build(dataset)
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f'{cfg.filename}: cannot build the data set of {phase}: {error}') from error
+    map_pipelines(dataset_config(cfg, phase), lambda pipeline: with_targets(pipeline, decoder))
+    return build_dataset(cfg, phase)
 
 
 def score(model: nn.Module, names: Sequence[str], maps: Tensor, data: Mapping) -> dict[str, DiscriminatorScores]:
@@ -152,7 +153,7 @@ def main() -> None:
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    dataset = build_dataset(cfg, args.phase)
+    dataset = build_labelled(cfg, args.phase)
     indices = range(min(args.max_item_num, len(dataset))) if args.indices is None else args.indices
     outside = [i for i in indices if not 0 <= i < len(dataset)]
     if outside:

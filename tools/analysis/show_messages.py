@@ -22,7 +22,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, MODELS
+from mmpose.registry import MODELS
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.apis.boxes import check_boxes, check_inside
@@ -33,6 +33,7 @@ from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
 from posestructs.structures import KinematicTree
 from posestructs.utils import cli
+from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, pack_transformed
 from posestructs.utils.images import BadImageError, read_image, write_image
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import browsing
@@ -114,29 +115,19 @@ def person_of_image(cfg: Config, args: argparse.Namespace, tree: KinematicTree) 
 
 def person_of_dataset(cfg: Config, args: argparse.Namespace, tree: KinematicTree) -> Person:
     """A person of the data set, with its labels."""
-    config = dataset_config(cfg, args.phase)
-    browsing.map_pipelines(config, lambda steps: [*steps[:-1], {**steps[-1], 'pack_transformed': True}])
+    map_pipelines(dataset_config(cfg, args.phase), pack_transformed)
+    dataset = build_dataset(cfg, args.phase)
+    if not 0 <= args.index < len(dataset):
+        raise UsageError(f'--index {args.index}: the {args.phase} data has the persons 0 to {len(dataset) - 1}')
     try:
-        dataset = DATASETS.build(config)
-        count = len(dataset)
-        packed = getattr(dataset, 'prepare_data', dataset.__getitem__)(args.index) if 0 <= args.index < count else None
+        packed = getattr(dataset, 'prepare_data', dataset.__getitem__)(args.index)
     except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
         raise UsageError(f'{cfg.filename}: {args.phase}_dataloader.dataset: {error}') from error
-    if not 0 <= args.index < count:
-        raise UsageError(f'--index {args.index}: the {args.phase} data has the persons 0 to {count - 1}')
     if packed is None:
         raise UsageError(f'--index {args.index}: left out by the data set or its pipeline')
     labels = packed['data_samples'].gt_instances
     parts, known = tree.part_positions(labels.transformed_keypoints[0], labelled(labels.keypoints_visible)[0])
     return Person(packed, f'{args.phase}{args.index:06d}', parts, known)
-
-
-def dataset_config(cfg: Config, phase: str) -> Any:
-    """The data set's part of a config."""
-    loader = cfg.get(f'{phase}_dataloader')
-    if not loader or not loader.get('dataset'):
-        raise UsageError(f'config {cfg.filename} sets no {phase}_dataloader.dataset')
-    return loader.dataset
 
 
 @report_usage_errors

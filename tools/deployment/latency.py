@@ -35,7 +35,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.deployment import MapsNetwork, load_generator
 from posestructs.deployment.metadata import describe_network
 from posestructs.deployment.onnx_export import INPUT, export_network, open_session
-from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
+from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, positive, require_keys
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -59,20 +59,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare the speed of torch, torch.compile and onnxruntime.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', nargs='?', help='default: random weights, which take the same time')
-    parser.add_argument('--batches', type=_positive, nargs='+', default=[1, 8], metavar='N')
-    parser.add_argument('--rounds', type=_positive, default=20, help='timed rounds per backend')
-    parser.add_argument('--threads', type=_positive, default=1)
+    parser.add_argument('--batches', type=positive, nargs='+', default=[1, 8], metavar='N')
+    parser.add_argument('--rounds', type=positive, default=20, help='timed rounds per backend')
+    parser.add_argument('--threads', type=positive, default=1)
     parser.add_argument('--no-compile', action='store_true', help='leave out torch.compile, which needs a C++ compiler')
     parser.add_argument('--out', type=Path, help='json file for the figures')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
     return parser.parse_args()
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
-    return value
 
 
 def make_backends(network: MapsNetwork, data: bytes, threads: int, compiled: bool) -> dict[str, Backend]:

@@ -18,12 +18,13 @@ import cv2
 import mmcv
 import numpy as np
 from mmengine.config import Config, DictAction
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from rich.progress import track
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.utils.cli import has_display, load_config
+from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, pack_transformed
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import browsing, contact_sheet, draw_legend, stack_rows
 
@@ -66,34 +67,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def dataset_config(cfg: Config, phase: str) -> dict:
-    """The data set's part of a config."""
-    loader = cfg.get(f'{phase}_dataloader')
-    if not loader or not loader.get('dataset'):
-        others = [p for p in ('train', 'val', 'test') if cfg.get(f'{p}_dataloader')]
-        raise UsageError(f'config {cfg.filename} sets no {phase}_dataloader.dataset; it has one for: {others}')
-    return loader.dataset
-
-
-def build(dataset: dict, source: str):
-    """Build a data set; any failure is reported as an error of the user's."""
-    try:
-        built = DATASETS.build(dataset)
-        if not len(built):
-            raise ValueError('it has no samples')
-    except (OSError, ValueError, KeyError, AssertionError) as e:
-        raise UsageError(f'{source}: cannot build {browsing.step_name(dataset)}: {e}') from e
-    return built
-
-
-def pack_transformed(pipeline: list) -> list:
-    """Have the joints packed as they lie in the crop."""
-    last = browsing.step_name(pipeline[-1]) if pipeline else 'nothing'
-    if not last.endswith('PackPoseInputs'):
-        raise UsageError(f'--mode transformed needs a pipeline that ends in PackPoseInputs, this one ends in {last}')
-    return [*pipeline[:-1], {**pipeline[-1], 'pack_transformed': True}]
-
-
 def make_drawer(args: argparse.Namespace, cfg: Config) -> tuple[object, Callable[[int], np.ndarray | None]]:
     """The data set, and what draws its i-th sample; nothing for one that the data set or pipeline leaves out."""
     config = dataset_config(cfg, args.phase)
@@ -113,8 +86,8 @@ def make_drawer(args: argparse.Namespace, cfg: Config) -> tuple[object, Callable
         steps = recorder.into(pipeline) if args.mode == 'pipeline' else pipeline
         return [*steps[:-1], caption, steps[-1]]
 
-    browsing.map_pipelines(config, change)
-    dataset = build(config, f'{cfg.filename}: {args.phase}_dataloader.dataset')
+    map_pipelines(config, change)
+    dataset = build_dataset(cfg, args.phase)
     metainfo.update(dataset.metainfo)
     get = getattr(
         dataset, 'prepare_data', dataset.__getitem__

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from posestructs.evaluation.person_metric import to_array
 from posestructs.evaluation.prediction_files.poses import Poses
+from posestructs.utils.arrays import to_array
 from posestructs.utils.safe_pickle import load_pickle
 
 FIELDS = ('keypoints_occluded', 'keypoints_correct', 'keypoints_present')
