@@ -1,4 +1,4 @@
-"""The model zoo: tables made from ``configs/*/metafile.yml`` each time the pages are built.
+"""The model zoo: tables made from the ``metafile.yml`` of each folder of ``configs/`` each time the pages are built.
 
 In ``model_zoo.md`` the line :data:`MARK` is replaced by what :func:`model_zoo` returns.
 """
@@ -24,7 +24,7 @@ def metafiles(root: Path) -> list[Path]:
     Returns:
         list[Path]: One a group of configs, by name of the group.
     """
-    return sorted(root.glob('configs/*/metafile.yml'))
+    return sorted(root.glob('configs/**/metafile.yml'))
 
 
 def model_zoo(root: Path) -> str:

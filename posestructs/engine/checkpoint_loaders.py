@@ -19,7 +19,13 @@ import torch
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from posestructs.utils.checkpoint_addresses import PACKAGE, file_in_package, path_of_file_address
+from posestructs.utils.checkpoint_addresses import (
+    PACKAGE,
+    SHIPPED,
+    file_in_package,
+    path_of_file_address,
+    shipped_file,
+)
 from posestructs.utils.downloads import DownloadError, discard, download
 from posestructs.utils.plain_values import restore
 from posestructs.utils.safe_load import UnsafeCheckpointError, load_safely
@@ -86,6 +92,20 @@ def load_from_package(filename: str, map_location: Any = None) -> Any:
         FileNotFoundError: The package or its file is not there.
     """
     return mmengine_checkpoint.load_from_local(str(file_in_package(filename)), map_location)
+
+
+@CheckpointLoader.register_scheme(prefixes=SHIPPED, force=True)
+def load_shipped(filename: str, map_location: Any = None) -> Any:
+    """Load a checkpoint of a shipped model.
+
+    Args:
+        filename: ``shipped://NAME``.
+        map_location: As in ``torch.load``.
+
+    Raises:
+        FileNotFoundError: No model of this name is shipped.
+    """
+    return mmengine_checkpoint.load_from_local(str(shipped_file(filename)), map_location)
 
 
 def make_loaders_safe() -> None:

@@ -11,15 +11,16 @@ from urllib.request import url2pathname
 from mmengine.runner import CheckpointLoader
 
 from posestructs.utils.downloads import download, is_address
+from posestructs.utils.paths import config_root
 
-PACKAGE = 'package://'
+PACKAGE, SHIPPED = 'package://', 'shipped://'
 
 
 def local_copy(address: str) -> Path | None:
     """Find the file behind a checkpoint's path or address; what lies on a server is downloaded.
 
     Args:
-        address: A path, or an address of the schemes ``http``, ``https``, ``file`` and ``package``.
+        address: A path, or an address of the schemes ``http``, ``https``, ``file``, ``package`` and ``shipped``.
 
     Returns:
         Path | None: The file, which may not exist where a path was given; ``None`` for other schemes, which only
@@ -27,7 +28,7 @@ def local_copy(address: str) -> Path | None:
 
     Raises:
         DownloadError: It could not be downloaded.
-        FileNotFoundError: A package does not have it.
+        FileNotFoundError: A package does not have it, or no such model is shipped.
         ValueError: The address is malformed, or no loader reads its scheme.
     """
     if is_address(address):
@@ -36,6 +37,8 @@ def local_copy(address: str) -> Path | None:
         return path_of_file_address(address)
     if address.startswith(PACKAGE):
         return file_in_package(address)
+    if address.startswith(SHIPPED):
+        return shipped_file(address)
     if '://' not in address:
         return Path(address).expanduser()
     prefixes = [prefix for prefix in CheckpointLoader._schemes if prefix]
@@ -86,3 +89,26 @@ def file_in_package(address: str) -> Path:
     if not file.is_file():
         raise FileNotFoundError(f'checkpoint {address}: package {name} is installed, but has no file {path}')
     return file
+
+
+def shipped_file(address: str) -> Path:
+    """Find the checkpoint of a shipped model by its name, whatever the hash in its file name is.
+
+    Args:
+        address: ``shipped://NAME``, with the name of the model's config without ``.py``.
+
+    Returns:
+        Path: The file ``demo/checkpoints/NAME-HASH.pth`` of the checkout or installation.
+
+    Raises:
+        FileNotFoundError: No model of this name is shipped.
+        ValueError: There are several files of it.
+    """
+    name, folder = address.removeprefix(SHIPPED), config_root().resolve().parent / 'demo' / 'checkpoints'
+    files = sorted(folder.glob('*.pth'))
+    names = [file.stem.rpartition('-')[0] for file in files]
+    if name not in names:
+        raise FileNotFoundError(f'checkpoint {address}: no such model, shipped are: {", ".join(names) or "none"}')
+    if names.count(name) > 1:
+        raise ValueError(f'checkpoint {address}: {folder} has {names.count(name)} files of this name')
+    return files[names.index(name)]

@@ -8,7 +8,7 @@ import yaml
 from tests.helpers import repo_root
 
 ROOT = repo_root()
-METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
+METAFILES = sorted(ROOT.glob('configs/**/metafile.yml'))
 RESULTS = [json.loads(path.read_text()) for path in (ROOT / 'benchmarks' / 'results').glob('*.json')]
 RUNS = [run for runs in RESULTS for run in (runs if isinstance(runs, list) else [runs])]
 MEASURED = {run['config']: run['metrics'] for run in RUNS if 'metrics' in run and 'config' in run}

@@ -72,7 +72,7 @@ def test_every_package_has_a_section_in_the_reference(pages):
 def test_the_model_zoo_lists_every_model_with_its_figures(pages):
     html = (pages / 'model_zoo.html').read_text()
     rows = {re.sub('<[^>]+>', ' ', row).split()[0]: row for row in re.findall('<tr.*?</tr>', html, re.DOTALL)}
-    models = [m for path in ROOT.glob('configs/*/metafile.yml') for m in yaml.safe_load(path.read_text())['Models']]
+    models = [m for path in ROOT.glob('configs/**/metafile.yml') for m in yaml.safe_load(path.read_text())['Models']]
     assert models and {model['Name'] for model in models} <= set(rows)
     for model in models:
         cells = re.sub('<[^>]+>', ' ', rows[model['Name']]).split()

@@ -1,6 +1,7 @@
 """Transforms: those of mmpose, extended to occlusion labels, and those that mmpose lacks."""
 
 from posestructs.datasets.transforms.load_verified_image import LoadVerifiedImage
+from posestructs.datasets.transforms.loss_aimed_occluder import LossAimedOccluder
 from posestructs.datasets.transforms.occlusion_aware import (
     BottomupRandomCrop,
     FilterAnnotations,
@@ -23,6 +24,7 @@ __all__ = [
     'HandRandomFlip',
     'KeypointConverter',
     'LoadVerifiedImage',
+    'LossAimedOccluder',
     'Mosaic',
     'PackPoseInputs',
     'RandomFlip',

@@ -17,6 +17,9 @@ sum of 2 pi sigma^2 = 6.3 for a sigma of 1, and so 86 % of the weight. Gradients
 image outweighs the maps in P's first layer. ``map_scale='unit_rms'`` multiplies the maps by sqrt(H W / pi) / sigma,
 which gives the map of a target an RMS of 1.
 
+**Appearance of the maps.** With ``redraw=True`` each pose map, true or predicted, is replaced by a Gaussian at its
+position (:mod:`posestructs.layers.soft_argmax`), so that the pose alone can tell predictions from targets.
+
 Normalisation is by groups, not by batches: D sees real and predicted maps in its own step but predicted ones only in
 the generator's, so that batch statistics would reveal the step, and would differ between ranks.
 
@@ -36,7 +39,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as add_spectral_norm
 
 from posestructs.layers.hourglass import EncoderDecoder, Residual, build_norm
-from posestructs.utils.checks import check_choice, check_integer, check_number
+from posestructs.layers.soft_argmax import redraw as redraw_maps
+from posestructs.utils.checks import check_bool, check_choice, check_integer, check_number
 
 # preset: width; version 2 of the paper says that all residuals have 512 maps
 WIDTHS = {None: 256, 'paper': 512}
@@ -75,8 +79,10 @@ class MapDiscriminator(BaseModule):
         map_size: (W, H) in cells, for 'fc' only.
         map_scale: Factor of the maps at the first layer, or 'unit_rms' for the one that gives targets an RMS of 1; see
             the module's description.
-        map_sigma: Standard deviation of the targets' Gaussians in cells, for 'unit_rms' only;
+        map_sigma: Standard deviation of the targets' Gaussians in cells, for 'unit_rms' and ``redraw`` only;
             :class:`~posestructs.models.pose_estimators.AdversarialPoseEstimator` sets that of the head's codec.
+        redraw: Replace each pose map by a Gaussian at its position; see the module's description. Occlusion maps have
+            no such position, so that it needs ``with_occlusion=False``.
         norm_cfg: Normalisation layer; ``None`` for none.
         spectral_norm: Divide each weight by its spectral norm (Miyato et al., ICLR 2018). Its estimate is refined in
             each forward pass of training, so that accumulated batches are not exactly equal to one large batch.
@@ -100,6 +106,7 @@ class MapDiscriminator(BaseModule):
         map_size: Sequence[int] | None = None,
         map_scale: float | str = 1.0,
         map_sigma: float | None = None,
+        redraw: bool = False,
         norm_cfg: Mapping[str, Any] | None = GROUP_NORM,
         spectral_norm: bool = False,
         preset: str | None = None,
@@ -114,7 +121,10 @@ class MapDiscriminator(BaseModule):
         self.pooling = check_choice(f'{name}.pooling', pooling, POOLINGS)
         if (pooling == 'fc') != (map_size is not None):
             raise ValueError(f"{name}: map_size={map_size!r} with pooling={pooling!r}, and only 'fc' needs one (W, H)")
-        self.map_scale, self.map_sigma = _check_scale(name, map_scale, map_sigma)
+        self.redraw = check_bool(f'{name}.redraw', redraw)
+        if redraw and with_occlusion:
+            raise ValueError(f"{name}: redraw=True needs with_occlusion=False (discriminators.NAME.input_maps='pose')")
+        self.map_scale, self.map_sigma = _check_scale(name, map_scale, map_sigma, redraw)
         self.num_joints, self.with_occlusion = num_joints, with_occlusion
         self.map_channels = (1 + with_occlusion) * num_joints
         self.stem = nn.Sequential(
@@ -128,12 +138,8 @@ class MapDiscriminator(BaseModule):
         )
         self.map_size = None if map_size is None else tuple(map_size)
         self.fc = None if map_size is None else nn.Linear(num_joints * map_size[0] * map_size[1], num_joints)
-        # not by init_cfg, for which spectral norm hides the weights
-        self._initialise()
-        if spectral_norm:
-            for module in self.modules():
-                if isinstance(module, (nn.Conv2d, nn.Linear)):
-                    add_spectral_norm(module)
+        self.spectral_norm = spectral_norm
+        self._finish(self)
 
     @property
     def multiple(self) -> int:
@@ -161,14 +167,39 @@ class MapDiscriminator(BaseModule):
         self._check(maps)
         return self._logits(maps)
 
+    def logits_and_features(self, maps: Tensor, images: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Score maps, and keep features of all sizes, for feature matching.
+
+        Args:
+            maps: As for :meth:`forward`.
+            images: As for :meth:`forward`.
+
+        Returns:
+            tuple[Tensor, list[Tensor]]: (N, K) logits; (N, F, h, w) features behind the first layers, each level of
+            the encoders, and each encoder-decoder.
+        """
+        features: list[Tensor] = []
+        read = [self.stem, *(m for stack in self.stacks for m in (*stack.downs, stack))]
+        handles = [module.register_forward_hook(lambda _, __, out: features.append(out)) for module in read]
+        try:
+            return self(maps, images), features
+        finally:
+            for handle in handles:
+                handle.remove()
+
     def _logits(self, maps: Tensor, extra: Tensor | None = None) -> Tensor:
         """(N, C, H, W) maps and (N, E, H, W) extra channels, which come first, to (N, K) logits."""
-        x = self._scaled(maps)
-        x = x if extra is None else torch.cat([extra, x], dim=1)
-        x = self.classifier(self.stacks(self.stem(x)))
+        maps = redraw_maps(maps, self.map_sigma) if self.redraw else maps
+        x = self._network(maps, extra)
         if self.fc is not None:
             return self.fc(x.flatten(1))
         return pool_at_joints(x, maps[:, : self.num_joints]) if self.pooling == 'joint' else x.mean((2, 3))
+
+    def _network(self, maps: Tensor, extra: Tensor | None = None) -> Tensor:
+        """All layers but the pooling."""
+        x = self._scaled(maps)
+        x = x if extra is None else torch.cat([extra, x], dim=1)
+        return self.classifier(self.stacks(self.stem(x)))
 
     def _scaled(self, maps: Tensor) -> Tensor:
         scale = self.map_scale
@@ -189,22 +220,29 @@ class MapDiscriminator(BaseModule):
                 f'{maps.shape[2]} (width x height)'
             )
 
-    def _initialise(self) -> None:
-        for module in self.modules():
-            if isinstance(module, (nn.Conv2d, nn.Linear)):
-                nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        last = self.classifier[-1] if self.fc is None else self.fc
-        nn.init.normal_(last.weight, std=0.01)
+    def _finish(self, part: nn.Module) -> None:
+        """Initialise layers, then wrap them for spectral norm, which hides the weights from ``init_cfg``."""
+        layers = [module for module in part.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+        for layer in layers:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        if part is self:
+            # the classifier, so that the first scores are near 0.5
+            nn.init.normal_((self.classifier[-1] if self.fc is None else self.fc).weight, std=0.01)
+        if self.spectral_norm:
+            for layer in layers:
+                add_spectral_norm(layer)
 
 
-def _check_scale(name: str, scale: float | str, sigma: float | None) -> tuple[float | str, float | None]:
+def _check_scale(name: str, scale: float | str, sigma: float | None, redraw: bool) -> tuple[float | str, float | None]:
     if isinstance(scale, str):
         check_choice(f'{name}.map_scale', scale, (UNIT_RMS,))
-        if sigma is None:
-            raise ValueError(
-                f"{name}.map_sigma=None with map_scale='{UNIT_RMS}', needed: the sigma of the codec in cells"
-            )
-        return scale, check_number(f'{name}.map_sigma', sigma, above=0)
-    return check_number(f'{name}.map_scale', scale, above=0), sigma
+    else:
+        check_number(f'{name}.map_scale', scale, above=0)
+    if scale != UNIT_RMS and not redraw:
+        return scale, sigma
+    if sigma is None:
+        option = f'map_scale={UNIT_RMS!r}' if scale == UNIT_RMS else 'redraw=True'
+        raise ValueError(f'{name}.map_sigma=None with {option}, needed: the sigma of the codec in cells')
+    return scale, check_number(f'{name}.map_sigma', sigma, above=0)

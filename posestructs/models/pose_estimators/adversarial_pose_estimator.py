@@ -75,6 +75,8 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
         skip_steps: Names of networks that take no step. Discriminators among them are still scored, for the log. A hook
             may change it, in the same way on all ranks, and only where no accumulated batch is under way.
         frozen: Likewise; a frozen discriminator whose weight is 0 is not run at all.
+        measure_gradients: Log the gradient of each discriminator's term at the maps in the next iterations; see
+            :meth:`train_step`. A hook may change it, in the same way on all ranks.
         left_out: Names of networks that the config sets to ``None``; an optimizer config for one of them is ignored.
         label_rules: Label rule of each discriminator, by name.
 
@@ -85,7 +87,8 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
         discriminators: Configs by name: 'pose' (P), 'confidence' (C) or any other, see
             :mod:`~posestructs.models.pose_estimators.discriminator_config`. ``None``, for one or for all, switches off
             those of a base config. ``type`` and ``label_rule`` of P and C, and ``num_joints``, ``with_occlusion``,
-            ``map_sigma`` and, with ``pooling='fc'``, ``map_size`` of our classes are set by default.
+            ``map_sigma`` and, with ``pooling='fc'``, ``map_size`` of our classes are set by default, and so is
+            ``map_scale='unit_rms'`` of those that read the image, unless their ``preset`` is 'paper'.
         adversarial: Losses and their weights. ``alpha`` (1/220) and ``beta`` (1/180): weights of C and P; ``weights``:
             those of other discriminators, by name. ``algorithm``: 'joint', 'alternating' or 'literal'. ``delta``,
             ``epsilon``, ``gate``, ``generator_loss``: see :class:`~posestructs.models.losses.AdversarialLoss`. Not used
@@ -111,6 +114,7 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
         self.frozen: set[str] = set()
         self.skip_steps: set[str] = set()
+        self.measure_gradients = False
         self.discriminators: ModuleDict | None = None
         for key, value in dict(discriminators=discriminators, adversarial=adversarial).items():
             if value is not None and not isinstance(value, Mapping):
@@ -129,11 +133,23 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             loss = {key: value for key, value in adversarial.items() if key in LOSS_KEYS}
             self.adversarial_loss = MODELS.build(dict(type='AdversarialLoss', **loss))
             modules, self._inputs = build_discriminators(configs, self.head)
+            self._check_algorithm(modules)
             self._detached = (modules,)
             warn_of_loss_scale(self.head)
         ignored = adversarial.get('weights') or () if discriminators is None else self.left_out
         self.adversarial_weights = read_weights(adversarial, configs, ignored)
         self.label_rules = {name: inputs.label_rule for name, inputs in self._inputs.items()}
+
+    def _check_algorithm(self, discriminators: ModuleDict) -> None:
+        """Refuse losses of pairs and penalties with steps on one kind of maps at a time."""
+        for name, network in discriminators.items():
+            paired = hasattr(getattr(network, 'adversarial_loss', None), 'pairs')
+            if self.algorithm == 'literal' and (paired or any(self._inputs[name].penalty)):
+                what = f'discriminators.{name}.{"loss" if paired else "gradient_penalty"}'
+                raise ValueError(
+                    f"adversarial.algorithm='literal' steps discriminators on real and on predicted maps in turn, "
+                    f"which {what} cannot do; allowed: 'joint', 'alternating'"
+                )
 
     @property
     def alpha(self) -> float:
@@ -231,7 +247,9 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             dict[str, Tensor]: Values to log. ``loss`` is the generator's whole loss, ``loss_adv_NAME`` the weighted
             term of a discriminator in it. ``NAME.loss_real`` and ``NAME.loss_fake`` are the discriminator's own losses;
             ``NAME.score_real``, ``NAME.acc_real`` and so on its mean score and its accuracy, and ``NAME.share_right``
-            is the share of predicted joints with the label 1.
+            is the share of predicted joints with the label 1. With ``measure_gradients``, ``NAME.grad_ratio`` is the
+            norm of the gradient of the discriminator's term at the final maps, with a weight of 1, over that of L_G,
+            and ``NAME.grad_cosine`` the cosine between the two.
 
         Raises:
             TypeError: There is one optimizer for several networks.
@@ -261,10 +279,11 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             parse_losses=self.parse_losses,
             stopped=self.frozen | self.skip_steps,
             unused={name for name in discriminators if name in self.frozen and self.adversarial_weights[name] == 0},
+            measure_gradients=self.measure_gradients,
         )
 
     def _discriminator(self, name: str, network: nn.Module) -> Discriminator:
-        rule, maps = self._inputs[name]
+        rule, maps, penalty = self._inputs[name]
         return Discriminator(
             network=network,
             loss=getattr(network, 'adversarial_loss', self.adversarial_loss),
@@ -272,6 +291,7 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             label_rule=rule,
             pose_maps_only=maps == 'pose',
             weight=self.adversarial_weights[name],
+            penalty=penalty,
         )
 
     def check_optim(self, optim: OptimWrapperDict) -> None:

@@ -15,6 +15,18 @@ One iteration, from top to bottom: :meth:`AdversarialStep.generator_forward` giv
 :meth:`~AdversarialStep.optimizer_step` steps a discriminator. The losses are those of
 :mod:`~posestructs.models.losses.adversarial_loss`.
 
+**Losses of a discriminator**, a module with the methods
+
+- ``real(logits)`` and ``fake(logits, labels)``, minimised by D; or ``pairs(real, fake, labels)`` for both at once;
+- ``generator(logits, labels)``, minimised by G; or ``generator_pairs(real, fake, labels)``, which also gets the logits
+  of the targets; or ``generator_features(real, fake, labels)``, which gets lists of features in the place of logits,
+  from D's method ``logits_and_features(maps, images)``;
+- optionally ``update(real, fake)``, called after an iteration in which D was stepped, with D's logits summed over the
+  joints and averaged over images and ranks; returns values to log;
+- optionally the attribute ``log_odds``, False if the logits are no log-odds: no scores and accuracies are logged.
+
+All return (N, K) losses. :class:`~posestructs.models.losses.AdversarialLoss` is the usual one.
+
 Shapes: N batch, K joints, C channels of the maps, H x W cells.
 """
 
@@ -28,6 +40,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from posestructs.models.losses.adversarial_loss import per_image
+from posestructs.models.pose_estimators.discriminator_config import Penalty
 from posestructs.models.pose_estimators.discriminator_targets import MapTargets, read_targets
 from posestructs.models.pose_estimators.network_modes import fixed_weights, inference
 from posestructs.models.pose_estimators.step_log import StepLog
@@ -41,13 +54,13 @@ class Discriminator(NamedTuple):
 
     Attributes:
         network: Module that is called with maps and images and returns (N, K) logits.
-        loss: Its losses: :class:`~posestructs.models.losses.AdversarialLoss`, or a module with methods ``real``,
-            ``fake`` and ``generator`` of the same signatures.
+        loss: Its losses; see the module's description.
         labels: Labels of predicted joints, from predicted pose maps, target pose maps, positions and sizes; see
             :meth:`AdversarialLoss.labels`.
         label_rule: Rule of these labels, one of ``LABEL_RULES``.
         pose_maps_only: Leave out the occlusion maps.
         weight: Weight of its term in the generator's loss.
+        penalty: Penalties on its slope.
     """
 
     network: nn.Module
@@ -56,6 +69,7 @@ class Discriminator(NamedTuple):
     label_rule: str
     pose_maps_only: bool
     weight: float
+    penalty: Penalty = Penalty()
 
 
 class AdversarialStep:
@@ -71,6 +85,7 @@ class AdversarialStep:
         parse_losses: mmengine's ``BaseModel.parse_losses``.
         stopped: Names of networks that take no step.
         unused: Names of discriminators that are not run at all.
+        measure_gradients: Log the gradient of each discriminator's term at the final maps.
     """
 
     def __init__(
@@ -83,10 +98,11 @@ class AdversarialStep:
         parse_losses: Callable[[dict], tuple[Tensor, Mapping[str, Tensor]]],
         stopped: Collection[str] = (),
         unused: Collection[str] = (),
+        measure_gradients: bool = False,
     ) -> None:
         self.generator, self.discriminators = generator, discriminators
         self.networks, self.optim, self.parse_losses = networks, optim, parse_losses
-        self.stopped = stopped
+        self.stopped, self.measure_gradients = stopped, measure_gradients
         self.active = [name for name in discriminators if name not in unused]
         self.inputs, self.samples = data['inputs'], data['data_samples']
         self.log = StepLog()
@@ -104,7 +120,13 @@ class AdversarialStep:
             dict[str, Tensor]: Values to log, the same on all ranks.
         """
         dict(joint=self._joint, alternating=self._alternating, literal=self._literal)[algorithm]()
-        return self.log.reduce()
+        log = self.log.reduce()
+        for name in self.active:
+            loss = self.discriminators[name].loss
+            if hasattr(loss, 'update') and name not in self.stopped:
+                values = loss.update(log[f'{name}.logit_real'], log[f'{name}.logit_fake'])
+                log.update({f'{name}.{key}': value for key, value in values.items()})
+        return log
 
     def _joint(self) -> None:
         losses, maps = self.generator_forward()
@@ -156,16 +178,16 @@ class AdversarialStep:
             labels: (N, K) by discriminator, from :meth:`joint_labels`.
         """
         stopped = 'generator' in self.stopped
+        slope = self._slope(self.parse_losses(losses)[0], maps) if self.measure_gradients and not stopped else None
         for name, discriminator in self.discriminators.items():
-            key = f'loss_adv_{name}'
-            if discriminator.weight == 0 or stopped:
+            key, measured = f'loss_adv_{name}', slope is not None and name in self.active
+            if stopped or (discriminator.weight == 0 and not measured):
                 losses[key] = maps.new_zeros((), dtype=torch.float32)
                 continue
-            network = discriminator.network
-            with fixed_weights(network, eval_mode=name in self.stopped), self.optim['generator'].optim_context(network):
-                logits = _at_least_float32(network(self.masked_maps(name, maps), self.inputs))
-            terms = discriminator.loss.generator(logits, labels[name])
-            losses[key] = discriminator.weight * per_image(terms, self._weights(name))
+            term = per_image(self._generator_terms(name, maps, labels[name]), self._weights(name))
+            losses[key] = discriminator.weight * term
+            if measured:
+                self._log_slope(name, self._slope(term, maps), slope)
         total, log_vars = self.parse_losses(losses)
         for key, value in log_vars.items():
             self.log.add(key, value)
@@ -173,6 +195,37 @@ class AdversarialStep:
             skip_step(self.optim['generator'])
         else:
             self.optim['generator'].update_params(total)
+
+    def _generator_terms(self, name: str, maps: Tensor, labels: Tensor) -> Tensor:
+        """(N, K) terms of a discriminator in the generator's loss, with a weight of 1."""
+        network, loss, fake = self.discriminators[name].network, self.discriminators[name].loss, None
+        with fixed_weights(network, eval_mode=name in self.stopped), self.optim['generator'].optim_context(network):
+            if hasattr(loss, 'generator_features'):
+                with torch.no_grad():
+                    real = network.logits_and_features(self._real_maps(name), self.inputs)[1]
+                fake = network.logits_and_features(self.masked_maps(name, maps), self.inputs)[1]
+                return loss.generator_features(real, fake, labels)
+            if hasattr(loss, 'generator_pairs'):
+                with torch.no_grad():
+                    real = _at_least_float32(network(self._real_maps(name), self.inputs))
+            fake = _at_least_float32(network(self.masked_maps(name, maps), self.inputs))
+        if hasattr(loss, 'generator_pairs'):
+            return loss.generator_pairs(real, fake, labels)
+        return loss.generator(fake, labels)
+
+    @staticmethod
+    def _slope(loss: Tensor, maps: Tensor) -> Tensor:
+        """Gradient at the maps, 0 where the loss does not depend on them; the graph is kept for the step."""
+        (slope,) = torch.autograd.grad(loss, maps, retain_graph=True, allow_unused=True)
+        return torch.zeros_like(maps) if slope is None else slope
+
+    def _log_slope(self, name: str, slope: Tensor, reference: Tensor) -> None:
+        own, other = (_at_least_float32(each).flatten() for each in (slope, reference))
+        # a term that is 0, as every joint is right already, has no direction
+        tiny = torch.finfo(own.dtype).tiny
+        sizes = own.norm(), other.norm()
+        self.log.add(f'{name}.grad_ratio', sizes[0] / sizes[1].clamp(min=tiny))
+        self.log.add(f'{name}.grad_cosine', own.dot(other) / (sizes[0] * sizes[1]).clamp(min=tiny))
 
     # ------------------------------------------------------------------------------------------------ discriminators
 
@@ -184,9 +237,16 @@ class AdversarialStep:
             maps: (N, C, H, W) predicted maps, detached.
             labels: (N, K) labels of predicted joints.
         """
-        logits = self._logits(name, torch.cat([self._real_maps(name), self.masked_maps(name, maps)]))
+        both = torch.cat([self._real_maps(name), self.masked_maps(name, maps)])
+        penalised = any(self.discriminators[name].penalty) and name not in self.stopped
+        logits = self._logits(name, both.requires_grad_() if penalised else both)
         real, fake = logits.chunk(2)
-        loss = self._real_loss(name, real) + self._fake_loss(name, fake, labels)
+        if hasattr(self.discriminators[name].loss, 'pairs'):
+            loss = self._pair_loss(name, real, fake, labels)
+        else:
+            loss = self._real_loss(name, real) + self._fake_loss(name, fake, labels)
+        if penalised:
+            loss = loss + self._penalty(name, logits, both)
         if name not in self.stopped:
             self.optim[name].backward(self.optim[name].scale_loss(loss))
 
@@ -242,8 +302,33 @@ class AdversarialStep:
         self.log.add_mean(f'{name}.share_right', labels, self._weights(name))
         return loss
 
-    def _log_scores(self, key: str, name: str, logits: Tensor, labels: Tensor) -> None:
-        logits, weights = logits.detach(), self._weights(name)
+    def _pair_loss(self, name: str, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
+        """Loss of pairs; half of it is logged for each kind, and scores are those of the difference of logits."""
+        loss = per_image(self.discriminators[name].loss.pairs(real, fake, labels), self._weights(name))
+        for kind, ahead in (('real', real - fake), ('fake', fake - real)):
+            self.log.add(f'{name}.loss_{kind}', loss / 2)
+            expected = torch.full_like(labels, float(kind == 'real'))
+            self._log_scores(f'{name}.%s_{kind}', name, ahead, expected, counted=1 - labels)
+        self.log.add_mean(f'{name}.share_right', labels, self._weights(name))
+        return loss
+
+    def _penalty(self, name: str, logits: Tensor, maps: Tensor) -> Tensor:
+        """Penalties on the slope at (2N, C, H, W) maps, real ones first."""
+        total = (logits * self._weights(name).repeat(2, 1)).sum()
+        (slope,) = torch.autograd.grad(total, maps, create_graph=True)
+        # r/2 E|grad|^2
+        real, fake = (each.mean() / 2 for each in slope.square().sum((1, 2, 3)).chunk(2))
+        penalty = self.discriminators[name].penalty
+        loss = penalty.r1 * real + penalty.r2 * fake
+        self.log.add(f'{name}.loss_penalty', loss)
+        return loss
+
+    def _log_scores(self, key: str, name: str, logits: Tensor, labels: Tensor, counted: Tensor | float = 1.0) -> None:
+        logits, weights, loss = logits.detach(), self._weights(name) * counted, self.discriminators[name].loss
+        if hasattr(loss, 'update'):
+            self.log.add(key % 'logit', per_image(logits, weights))
+        if not getattr(loss, 'log_odds', True):
+            return
         self.log.add_mean(key % 'score', logits.sigmoid(), weights)
         self.log.add_mean(key % 'acc', ((logits > 0) == (labels > 0)).to(weights), weights)
 

@@ -10,9 +10,16 @@ Any number of discriminators, each under a name of its own::
     adversarial=dict(alpha=1 / 220, beta=1 / 180, weights=dict(limbs=1 / 180)),
 
 ``type`` and ``label_rule`` of 'pose' and 'confidence' are known. Another discriminator states its ``type`` in the
-config, and ``label_rule`` and ``input_maps`` there or as attributes of its class. A discriminator with losses other
-than those of :class:`~posestructs.models.losses.AdversarialLoss`, such as an auto-encoder, has them as its attribute
-``adversarial_loss``, a module with the methods ``real``, ``fake`` and ``generator``.
+config, and ``label_rule`` and ``input_maps`` there or as attributes of its class. Two more keys are for any of them::
+
+    pose=dict(
+        loss=dict(type='RelativisticLoss'),         # losses other than those of AdversarialLoss
+        gradient_penalty=dict(r1=1.0, r2=1.0),      # penalties on its slope at real and at predicted maps
+    )
+
+The module of ``loss`` becomes the discriminator's attribute ``adversarial_loss``, and is saved with it. A class may set
+the attribute itself, or name a default as ``default_loss``. It has the methods ``real``, ``fake`` and ``generator``, or
+others in their place: see :mod:`~posestructs.models.pose_estimators.adversarial_step`.
 """
 
 from __future__ import annotations
@@ -26,25 +33,43 @@ from mmengine.model import ModuleDict, revert_sync_batchnorm
 from mmpose.registry import MODELS
 from torch import nn
 
-from posestructs.models.discriminators import MapDiscriminator
+from posestructs.models.discriminators import MapDiscriminator, PoseDiscriminator
+from posestructs.models.discriminators.map_discriminator import UNIT_RMS
 from posestructs.models.losses.adversarial_loss import LABEL_RULES
-from posestructs.utils.checks import check_choice, check_number, invalid_value, list_names
+from posestructs.utils.checks import check_choice, check_keys, check_number, invalid_value, list_names
 
 #: the paper's discriminators: type, label rule, and name of the weight
 PAPER = dict(pose=('PoseDiscriminator', 'p_fake', 'beta'), confidence=('ConfidenceDiscriminator', 'c_fake', 'alpha'))
 INPUT_MAPS = ('all', 'pose')
 
 
+class Penalty(NamedTuple):
+    """Weights of the penalties on the slope of a discriminator (Mescheder et al., ICML 2018).
+
+    ``r1 / 2`` and ``r2 / 2`` times the squared norm of the gradient of the sum of its logits with respect to the maps
+    of an image, averaged over images.
+
+    Attributes:
+        r1: Weight at real maps.
+        r2: Weight at predicted maps.
+    """
+
+    r1: float = 0.0
+    r2: float = 0.0
+
+
 class DiscriminatorInputs(NamedTuple):
-    """Maps and labels of a discriminator.
+    """Maps, labels and penalties of a discriminator.
 
     Attributes:
         label_rule: One of ``LABEL_RULES``.
         maps: 'all' for pose and occlusion maps, 'pose' for pose maps only.
+        penalty: Penalties on its slope.
     """
 
     label_rule: str
     maps: str
+    penalty: Penalty = Penalty()
 
 
 def named_configs(discriminators: Mapping[str, Mapping | None]) -> dict[str, Mapping]:
@@ -136,15 +161,19 @@ def _build(name: str, cfg: dict[str, Any], head: nn.Module) -> tuple[nn.Module, 
     kind = cfg['type'] if isinstance(cfg['type'], type) else MODELS.get(cfg['type'])
     rule = cfg.pop('label_rule', default_rule or getattr(kind, 'label_rule', None))
     maps = cfg.pop('input_maps', getattr(kind, 'input_maps', 'all'))
+    loss = cfg.pop('loss', getattr(kind, 'default_loss', None))
     inputs = DiscriminatorInputs(
         check_choice(f'discriminators.{name}.label_rule', rule, LABEL_RULES),
         check_choice(f'discriminators.{name}.input_maps', maps, INPUT_MAPS),
+        _read_penalty(f'discriminators.{name}.gradient_penalty', cfg.pop('gradient_penalty', None)),
     )
     fits_head = isinstance(kind, type) and issubclass(kind, MapDiscriminator)
     if fits_head:
-        _fit(name, cfg, inputs, head)
+        _fit(name, kind, cfg, inputs, head)
     try:
         network = MODELS.build(cfg)
+        if loss is not None:
+            network.adversarial_loss = MODELS.build(dict(loss))
     except (TypeError, ValueError) as error:
         raise type(error)(f'discriminators.{name}: {error}') from error
     size = _map_size(head)
@@ -156,7 +185,14 @@ def _build(name: str, cfg: dict[str, Any], head: nn.Module) -> tuple[nn.Module, 
     return network, inputs
 
 
-def _fit(name: str, cfg: dict[str, Any], inputs: DiscriminatorInputs, head: nn.Module) -> None:
+def _read_penalty(key: str, value: Mapping[str, float] | None) -> Penalty:
+    if value is None:
+        return Penalty()
+    check_keys(key, value, Penalty._fields)
+    return Penalty(**{name: float(check_number(f'{key}.{name}', weight, 0)) for name, weight in value.items()})
+
+
+def _fit(name: str, kind: type, cfg: dict[str, Any], inputs: DiscriminatorInputs, head: nn.Module) -> None:
     """Complete the config of a MapDiscriminator with the properties of the head; what the config sets must agree."""
     if isinstance(cfg.get('map_size'), list):  # from a yaml or json config
         cfg['map_size'] = tuple(cfg['map_size'])
@@ -169,8 +205,12 @@ def _fit(name: str, cfg: dict[str, Any], inputs: DiscriminatorInputs, head: nn.M
     for key, value in found.items():
         if cfg.setdefault(key, value) != value:
             raise ValueError(f'discriminators.{name}.{key}={cfg[key]!r}, but the maps of head have {value!r}')
-    if cfg.get('map_scale') == 'unit_rms' and isinstance(sigma, (int, float)):
-        cfg.setdefault('map_sigma', float(sigma))
+    if isinstance(sigma, (int, float)):
+        # beside an image the maps would otherwise not be seen; the paper does not scale them
+        if issubclass(kind, PoseDiscriminator) and cfg.get('preset') != 'paper':
+            cfg.setdefault('map_scale', UNIT_RMS)
+        if cfg.get('map_scale') == UNIT_RMS or cfg.get('redraw'):
+            cfg.setdefault('map_sigma', float(sigma))
 
 
 def _map_size(head: nn.Module) -> tuple[int, int] | None:
