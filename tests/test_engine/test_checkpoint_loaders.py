@@ -94,7 +94,14 @@ def test_no_scheme_runs_a_payload(scheme, folder, address, monkeypatch):
 
 def test_every_registered_scheme_is_in_the_list():
     """pavi:// needs a package of its own, package:// has its own tests; both read through the same function."""
-    tested = {scheme.partition('://')[0] for scheme in SCHEMES[3:]} | {'file', 'http', 'https', 'pavi', 'package'}
+    tested = {scheme.partition('://')[0] for scheme in SCHEMES[3:]} | {
+        'file',
+        'http',
+        'https',
+        'pavi',
+        'package',
+        'shipped',
+    }
     registered = {prefix.removesuffix('://').removeprefix(r'(\S+\:)?') for prefix in CheckpointLoader._schemes} - {''}
     assert registered == tested
 
