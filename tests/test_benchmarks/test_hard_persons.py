@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks import hard_persons, peers
+from benchmarks import hard_persons
 from benchmarks.hard_persons import Persons, both_on_one, interval, right_joints
+from benchmarks.peer_models import derived_joints as peers
 
 
 def persons(pred, gt, labelled=None):

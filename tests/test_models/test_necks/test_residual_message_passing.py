@@ -5,6 +5,7 @@ import torch
 from mmpose.registry import MODELS
 
 from posestructs.models.necks import ResidualMessagePassing, TreeMessagePassing
+from posestructs.models.necks.residual_message_passing import enlarge
 
 TREE = dict(names=list('abcd'), parents=[1, -1, 1, 2], joints=['d', 'a', 'b'], weights=dict(c=dict(a=0.5, b=0.5)))
 OPTIONS = dict(in_channels=5, tree=TREE, part_channels=4)
@@ -146,3 +147,14 @@ def test_stride_is_a_whole_number(stride):
         MODELS.build(
             dict(type='ResidualMessagePassing', in_channels=3, tree=dict(from_file='lsp-26.py'), stride=stride)
         )
+
+
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_updates_are_enlarged_bilinearly_in_both_layouts(layout):
+    x = torch.randn(2, 5, 3, 4, dtype=torch.float64, requires_grad=True)
+    found = enlarge(x.contiguous(memory_format=layout), (9, 16))
+    expected = torch.nn.functional.interpolate(x, size=(9, 16), mode='bilinear', align_corners=False)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(found)
+    gradients = [torch.autograd.grad((maps * weights).sum(), x)[0] for maps in (found, expected)]
+    torch.testing.assert_close(*gradients)

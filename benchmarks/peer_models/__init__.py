@@ -1,0 +1,1 @@
+"""Ready-made pose models behind ``benchmarks/peers.py``."""

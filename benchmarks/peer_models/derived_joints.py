@@ -1,0 +1,64 @@
+"""COCO's joints in the order of a data set, with neck and head top derived from shoulders and ears.
+
+Shapes: N persons, K joints of the data set.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+COCO = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow')
+COCO += ('right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle')
+COCO += ('right_ankle',)
+
+
+def fit_head(joints: np.ndarray, infos: list[dict], names: list[str]) -> dict[str, float]:
+    """Fractions of neck and head top on the line from mid-shoulders to mid-ears.
+
+    Args:
+        joints: (N, 17, 2) predictions for training persons.
+        infos: Their annotations.
+        names: Joint names of the data set.
+
+    Returns:
+        Fraction by joint, the median over persons of the best one; only for joints that the data set has.
+    """
+    start, line = _head_line(joints)
+    fractions = {}
+    for name in ('neck', 'head_top'):
+        if name in names:
+            k = names.index(name)
+            target = np.stack([np.asarray(info['keypoints'])[0, k] for info in infos])
+            labelled = np.stack([np.asarray(info['keypoints_visible'])[0, k] for info in infos]) > 0
+            # t = <p - s, l> / <l, l>
+            t = ((target - start) * line).sum(1) / np.maximum((line**2).sum(1), 1e-9)
+            fractions[name] = float(np.median(t[labelled]))
+    return fractions
+
+
+def _head_line(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    shoulders, ears = (
+        joints[:, [COCO.index(f'{side}_{part}') for side in ('left', 'right')]].mean(1) for part in ('shoulder', 'ear')
+    )
+    return shoulders, ears - shoulders
+
+
+def to_dataset(joints: np.ndarray, names: list[str], fractions: dict[str, float]) -> np.ndarray:
+    """Bring COCO's joints into a data set's order.
+
+    Args:
+        joints: (N, 17, 2).
+        names: K joint names of the data set.
+        fractions: Fractions from :func:`fit_head`.
+
+    Returns:
+        (N, K, 2).
+
+    Raises:
+        ValueError: The data set has joints that can be neither found nor derived.
+    """
+    if strange := [name for name in names if name not in COCO and name not in fractions]:
+        raise ValueError(f'joints that COCO does not have and that are not derived: {", ".join(strange)}')
+    start, line = _head_line(joints)
+    columns = [joints[:, COCO.index(name)] if name in COCO else start + fractions[name] * line for name in names]
+    return np.stack(columns, 1)
