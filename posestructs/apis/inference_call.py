@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from posestructs.apis.frames import Frame, Source
 from posestructs.apis.result_files import ResultFiles
+from posestructs.apis.tracking import PersonTracker
 from posestructs.utils.checks import check_choice, check_integer, check_number
 from posestructs.utils.usage import UsageError
 
@@ -29,6 +30,7 @@ class Call(NamedTuple):
         datasamples: Whether data samples are returned instead of dicts.
         maps: Whether maps are returned.
         flip_test: Whether predictions are averaged with those of the mirrored image.
+        tracker: Gives the persons of a video track ids; ``None`` for no tracks.
     """
 
     source: Source
@@ -39,6 +41,7 @@ class Call(NamedTuple):
     datasamples: bool
     maps: bool
     flip_test: bool
+    tracker: PersonTracker | None = None
 
     @property
     def wants_images(self) -> bool:
@@ -71,6 +74,15 @@ def result_folders(out_dir: str | Path | None, options: Mapping[str, Any]) -> di
     if out_dir is None:
         return {}
     return {key: str(Path(out_dir, name)) for key, name in folders.items() if not options.get(key)}
+
+
+def make_tracker(source: Source, track: bool, smooth: bool) -> PersonTracker | None:
+    """Tracker of the persons of a video, if it is asked for; a :exc:`UsageError` for images, which have no order."""
+    if not (track or smooth):
+        return None
+    if not source.is_video:
+        raise UsageError('track=True and smooth=True, allowed: for a video, stream or camera')
+    return PersonTracker(source.fps, smooth)
 
 
 class Item(NamedTuple):

@@ -69,7 +69,7 @@ def instance_dicts(sample: PoseDataSample, names: Sequence[str] = ()) -> list[di
     Returns:
         mmpose's ``keypoints``, ``keypoint_scores``, ``bbox`` (the one element of a tuple) and ``bbox_score``; and
         where the model predicts them ``keypoints_occluded`` and ``keypoints_correct``, K probabilities each, and
-        ``pose_score``.
+        ``pose_score``; and ``track_id`` in a video whose persons are tracked.
     """
     found = sample.pred_instances
     persons = split_instances(found)
@@ -81,6 +81,8 @@ def instance_dicts(sample: PoseDataSample, names: Sequence[str] = ()) -> list[di
                 person[key] = np.asarray(found[key][i], dtype=float).tolist()
         if 'pose_scores' in found:
             person['pose_score'] = float(found.pose_scores[i])
+        if 'track_ids' in found:
+            person['track_id'] = int(found.track_ids[i])
         if names:
             person['keypoint_names'] = list(names)
     return persons

@@ -24,7 +24,15 @@ from mmpose.structures import PoseDataSample
 from posestructs.apis.boxes import GivenBoxes, check_inside
 from posestructs.apis.frames import Frame, Source
 from posestructs.apis.image_sources import open_source
-from posestructs.apis.inference_call import Call, Item, batches, check_options, progress_bar, result_folders
+from posestructs.apis.inference_call import (
+    Call,
+    Item,
+    batches,
+    check_options,
+    make_tracker,
+    progress_bar,
+    result_folders,
+)
 from posestructs.apis.person_detector import whole_image
 from posestructs.apis.persons import instance_dicts, keep_distinct, merge_persons
 from posestructs.apis.result_files import ResultFiles
@@ -95,6 +103,8 @@ class PoseInferencer(BaseInferencer):
         kpt_thr: float = 0.3,
         return_datasamples: bool = False,
         flip_test: bool | None = None,
+        track: bool = False,
+        smooth: bool = False,
         **kwargs: Any,
     ) -> Iterator[dict]:
         """Predict.
@@ -115,6 +125,9 @@ class PoseInferencer(BaseInferencer):
             kpt_thr: Joints with a lower score are not drawn, 0 to 1.
             return_datasamples: Return mmpose's data samples instead of dicts.
             flip_test: Average with the mirrored image, which takes twice as long. By default as in the config.
+            track: Give each person of a video a ``track_id``, which stays the same from frame to frame. Needs the
+                extra ``track``.
+            smooth: Smooth the joints of a video along the tracks. Implies ``track``.
             **kwargs: Other arguments of ``MMPoseInferencer``: ``bbox_thr``, ``nms_thr``, ``pose_based_nms``,
                 ``vis_out_dir``, ``pred_out_dir``, ``draw_bbox``, ``draw_heatmap``, ``radius``, ``thickness``,
                 ``skeleton_style``, ``black_background``, ``wait_time``.
@@ -124,7 +137,7 @@ class PoseInferencer(BaseInferencer):
 
             - ``predictions``: a list of one list, of a dict per person: ``keypoints``, ``keypoint_scores``,
               ``keypoints_occluded`` (probabilities, if the model predicts them), ``bbox`` (in a tuple, as in mmpose),
-              ``bbox_score``, ``keypoint_names``;
+              ``bbox_score``, ``keypoint_names``, and ``track_id`` with ``track``;
             - ``visualization``: a list of one drawn image, (H, W, 3) uint8 RGB, or ``None``;
             - ``maps``, with ``return_maps``: see :func:`~posestructs.visualization.image_maps.maps_of_image`;
             - ``error``, of an image among several that cannot be used: the reason. It has no persons; a video keeps the
@@ -151,6 +164,7 @@ class PoseInferencer(BaseInferencer):
             bool(return_datasamples or postprocess.get('return_datasample')),
             return_maps,
             self.model.test_cfg.get('flip_test', False) if flip_test is None else flip_test,
+            make_tracker(source, track, smooth),
         )
         return self._run(call, self.preprocess(source.frames, boxes, **preprocess))
 
@@ -227,6 +241,8 @@ class PoseInferencer(BaseInferencer):
             print_log(f'left out: {frame.error}', logger='current', level=logging.WARNING)
         if call.pose_based_nms:
             keep_distinct(merged)
+        if call.tracker is not None:
+            call.tracker.update(merged.pred_instances)
         shown = not frame.error or call.source.is_video  # else the frames after it would move up
         drawn = self._draw(call, frame, merged, maps) if call.wants_images and shown else None
         instances = instance_dicts(merged, self._joint_names())
