@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from posestructs.apis import PoseInferencer
-from posestructs.apis.image_sources import expand_inputs, gives_frames
+from posestructs.apis.image_sources import expand_inputs, open_source
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 
@@ -116,7 +116,7 @@ def counted(number: int, noun: str) -> str:
 def main() -> None:
     """Predict."""
     args = parse_args()
-    boxes, inputs = read_boxes(args), expand_inputs(args.inputs, args.recursive)
+    boxes, source = read_boxes(args), open_source(expand_inputs(args.inputs, args.recursive))
     inferencer = PoseInferencer(
         args.config, args.checkpoint, args.device, args.det_model, args.det_weights, show_progress=True
     )
@@ -126,14 +126,14 @@ def main() -> None:
     for name in ('SIGTERM', 'SIGHUP'):  # end as with Ctrl+C, so that a video is completed
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    results = inferencer(inputs, boxes, out_dir=args.out_dir, **flags)
+    results = inferencer(source, boxes, out_dir=args.out_dir, **flags)
     try:
         for result in results:
             summary.add(result)
     except KeyboardInterrupt:  # Ctrl+C ends a camera; its frames so far are saved
         results.close()
         sys.stdout.write('\nstopped\n')
-    unit = 'frame' if gives_frames(inputs) else 'image'
+    unit = 'frame' if source.is_video else 'image'
     sys.stdout.write(summary.describe(unit, args.out_dir))
     if summary.errors:
         left_out = f'{len(summary.errors)} of {counted(summary.images, unit)} were left out:'

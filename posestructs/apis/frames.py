@@ -16,12 +16,19 @@ class Frame(NamedTuple):
         image: (H, W, 3) uint8 BGR, or ``None`` where it cannot be read.
         error: Reason why it cannot be read.
         is_file: Whether it was read from ``path``.
+        number: Position of a frame in its video or stream, from 0; ``None`` for an image.
     """
 
     path: str
     image: np.ndarray | None
     error: str = ''
     is_file: bool = False
+    number: int | None = None
+
+    @property
+    def title(self) -> str:
+        """How messages name it."""
+        return f'image {self.path}' if self.number is None else f'frame {self.number}'
 
 
 class Source(NamedTuple):

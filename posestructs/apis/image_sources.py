@@ -14,12 +14,16 @@ from mmengine.fileio.backends import prefix_to_backends
 from mmengine.logging import print_log
 
 from posestructs.apis.frames import Frame, Source, frame_name
+from posestructs.apis.http_inputs import http_kind, http_name, is_http
 from posestructs.apis.videos import open_camera, open_stream, open_video
 from posestructs.utils.images import BadImageError, decode_image
 from posestructs.utils.media import IMAGE_SUFFIXES, ImageFolder, find_images, is_video
 from posestructs.utils.usage import UsageError
 
-_ALLOWED = 'an image, a folder of images, a video, "webcam" or "webcam:NUMBER", an array, or a list of images'
+_ALLOWED = (
+    'an image, a folder of images, a video, an address of one of these, "webcam" or "webcam:NUMBER", an array, or a '
+    'list of images'
+)
 _STREAMS = ('rtsp', 'rtsps', 'rtmp', 'rtp', 'udp', 'srt')
 
 
@@ -27,7 +31,8 @@ def open_source(inputs: Any) -> Source:
     """Open an input of any kind.
 
     Args:
-        inputs: A path or address, 'webcam' or 'webcam:1', an array, or several paths and arrays.
+        inputs: A path or address, 'webcam' or 'webcam:1', an array, or several paths and arrays. A source that is
+            open already is returned as it is.
 
     Returns:
         Its images.
@@ -35,6 +40,8 @@ def open_source(inputs: Any) -> Source:
     Raises:
         UsageError: It is none of these, does not exist, or holds no image.
     """
+    if isinstance(inputs, Source):
+        return inputs
     if isinstance(inputs, np.ndarray):
         return Source([_from_array(inputs, 0)], 1, 'array', single=True, names=[frame_name(0)])
     if isinstance(inputs, (str, Path)):
@@ -76,16 +83,16 @@ def expand_inputs(words: Sequence[str], recursive: bool = False) -> str | list[s
     for path in paths:
         if Path(path).is_dir():
             images += images_of_folder(path, recursive)
-        elif gives_frames(path):
+        elif _gives_frames(path):
             raise UsageError(f'input {path}: a video or camera must be the only input, there are {len(paths)}')
         else:
             images.append(path)
     return images
 
 
-def gives_frames(inputs: Any) -> bool:
-    """Check whether an input is a video, a camera or a stream."""
-    return isinstance(inputs, str) and (is_video(inputs) or _is_camera(inputs) or _is_stream(inputs))
+def _gives_frames(path: str) -> bool:
+    """Check whether an input is a video, a camera or a stream, without opening it."""
+    return is_video(http_name(path) if is_http(path) else path) or _is_camera(path) or _is_stream(path)
 
 
 def images_of_folder(folder: str, recursive: bool = False) -> list[str]:
@@ -131,11 +138,16 @@ def _open_path(path: str) -> Source:
         return open_camera(path)
     if _is_stream(path):
         return open_stream(path)
+    if is_http(path):
+        kind = http_kind(path)
+        if kind != 'image':
+            return open_stream(path) if kind == 'stream' else open_video(path, http_name(path))
+        return _known([path], http_name(path), single=True)
     if Path(path).is_dir():
         return _known(images_of_folder(path), Path(path).name)
     if '://' not in path and not Path(path).exists():
         raise UsageError(f'input {path} does not exist, allowed: {_ALLOWED}')
-    if is_video(path.partition('?')[0] if '://' in path else path):
+    if is_video(path):
         return open_video(path)
     return _known([path], Path(path).name, single=True)
 

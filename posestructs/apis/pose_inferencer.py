@@ -224,7 +224,7 @@ class PoseInferencer(BaseInferencer):
                     check_inside(boxes, frame.image.shape[1::-1])
                     persons = self.crop(frame.image, boxes, frame.path)
                 except UsageError as error:
-                    frame = frame._replace(error=f'image {frame.path}: {error}')
+                    frame = frame._replace(error=f'{frame.title}: {error}')
             yield Item(frame, persons)
         bboxes.warn_of_unused()
 
@@ -233,7 +233,7 @@ class PoseInferencer(BaseInferencer):
         try:
             merged = merge_persons(persons, frame.path, self.model.dataset_meta['num_keypoints'])
         except UsageError as error:
-            frame, maps = frame._replace(error=f'image {frame.path}: {error}'), {}
+            frame, maps = frame._replace(error=f'{frame.title}: {error}'), {}
             merged = merge_persons([], frame.path, self.model.dataset_meta['num_keypoints'])
         if frame.error:
             if call.source.single:

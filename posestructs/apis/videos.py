@@ -14,14 +14,20 @@ from posestructs.apis.frames import Frame, Source, frame_name
 from posestructs.utils.usage import UsageError
 
 
-def open_video(path: str) -> Source:
-    """Open a video file or address; a :class:`UsageError` is raised if it has no frame that can be read."""
+def open_video(path: str, name: str = '') -> Source:
+    """Open a video; a :class:`UsageError` is raised if it has no frame that can be read.
+
+    Args:
+        path: A file or address.
+        name: Name of its results; by default that of the file.
+    """
     capture, first = _capture(path)
     if first is None:
         raise UsageError(f'video {path} cannot be read: OpenCV finds no frame in it')
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     count = count if 0 < count < 2**31 else None  # containers without an index give nonsense
-    return Source(_frames(capture, first, path, count), count, Path(path).name, _fps(capture), files=[path])
+    frames = _frames(capture, first, f'video {path}', count)
+    return Source(frames, count, name or Path(path).name, _fps(capture), files=[path])
 
 
 def open_camera(text: str) -> Source:
@@ -32,7 +38,8 @@ def open_camera(text: str) -> Source:
     capture, first = _capture(int(number))
     if first is None:
         raise UsageError(f'input {text}: camera {number} cannot be opened or gives no image')
-    return Source(_frames(capture, first), None, 'webcam.mp4', _fps(capture), is_camera=True)
+    frames = _frames(capture, first, f'input {text}', endless=True)
+    return Source(frames, None, 'webcam.mp4', _fps(capture), is_camera=True)
 
 
 def open_stream(address: str) -> Source:
@@ -40,7 +47,8 @@ def open_stream(address: str) -> Source:
     capture, first = _capture(address)
     if first is None:
         raise UsageError(f'input {address}: the stream cannot be opened or gives no frame')
-    return Source(_frames(capture, first), None, 'stream.mp4', _fps(capture), is_camera=True)
+    frames = _frames(capture, first, f'input {address}', endless=True)
+    return Source(frames, None, 'stream.mp4', _fps(capture), is_camera=True)
 
 
 def _capture(source: str | int) -> tuple[cv2.VideoCapture, np.ndarray | None]:
@@ -58,15 +66,19 @@ def _fps(capture: cv2.VideoCapture) -> float:
     return float(fps) if np.isfinite(fps) and 0 < fps <= 1000 else 30.0
 
 
-def _frames(capture: cv2.VideoCapture, first: np.ndarray, path: str = '', count: int | None = None) -> Iterator[Frame]:
+def _frames(
+    capture: cv2.VideoCapture, first: np.ndarray, title: str, count: int | None = None, endless: bool = False
+) -> Iterator[Frame]:
     good, image, index = True, first, 0
     try:
         while good:
-            yield Frame(frame_name(index), image)
+            yield Frame(frame_name(index), image, number=index)
             good, image = capture.read()
             index += 1
-        if count is not None and index < count:
-            text = f'video {path}: only {index} of its {count} frames can be read'
+        if endless:
+            print_log(f'{title} ended after {index} frames', logger='current', level=logging.WARNING)
+        elif count is not None and index < count:
+            text = f'{title}: only {index} of its {count} frames can be read'
             print_log(text, logger='current', level=logging.WARNING)
     finally:
         capture.release()
