@@ -29,15 +29,32 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'inputs',
         nargs='+',
-        help="images, folders, patterns such as '*.jpg'; or one video, stream or webcam (webcam:1 for another)",
+        help="images, folders, patterns such as '*.jpg'; or one video, webcam (webcam:1 for another), or address of an "
+        'image, video or stream (http, https, rtsp, ...)',
     )
     parser.add_argument('--recursive', action='store_true', help='search folders of folders')
-    parser.add_argument('--config', help='a config file or the name of a shipped model; default: the shipped model')
-    parser.add_argument('--checkpoint', help='its checkpoint file')
-    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/inference'), help='default: %(default)s')
-    parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; default: a GPU where there is one')
-    parser.add_argument('--batch-size', type=int, default=8, help='persons that share a forward pass')
-    boxes = parser.add_mutually_exclusive_group()
+    add_model_flags(parser.add_argument_group('model'))
+    add_person_flags(parser.add_argument_group('persons', 'By default each image shows one person.'))
+    add_output_flags(parser.add_argument_group('output'))
+    return parser.parse_args()
+
+
+def add_model_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags that choose and run the model."""
+    group.add_argument('--config', help='a config file or the name of a shipped model; default: the shipped model')
+    group.add_argument('--checkpoint', help='its checkpoint file')
+    group.add_argument('--device', help='cpu, cuda, cuda:1, ...; default: a GPU where there is one')
+    group.add_argument('--batch-size', type=int, default=8, help='persons that share a forward pass')
+    group.add_argument(
+        '--flip-test',
+        action=argparse.BooleanOptionalAction,
+        help='average with the mirrored image; default: as in the config',
+    )
+
+
+def add_person_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags that say where persons are, and follow them."""
+    boxes = group.add_mutually_exclusive_group()
     boxes.add_argument(
         '--bbox',
         type=float,
@@ -47,24 +64,23 @@ def parse_args() -> argparse.Namespace:
         help='box of a person in pixels, in every image; may be repeated',
     )
     boxes.add_argument('--bbox-file', type=Path, help='json of {"name.jpg": [[x1, y1, x2, y2], ...], ...}')
-    parser.add_argument(
+    group.add_argument(
         '--det-model',
         help='ONNX file of YOLOX or RTMDet, a detector of mmdet, or whole_image; default: with mmdet one for the '
         'objects of the data',
     )
-    parser.add_argument('--det-weights', help='checkpoint of a detector of mmdet')
-    parser.add_argument('--kpt-thr', type=float, default=0.3, help='joints with a lower score are not drawn')
-    parser.add_argument(
-        '--flip-test',
-        action=argparse.BooleanOptionalAction,
-        help='average with the mirrored image; default: as in the config',
-    )
-    parser.add_argument('--track', action='store_true', help='give the persons of a video track ids (extra track)')
-    parser.add_argument('--smooth', action='store_true', help='smooth the joints of a video along the tracks')
-    parser.add_argument('--draw-bbox', action='store_true', help='draw boxes too')
-    parser.add_argument('--draw-heatmap', action='store_true', help='draw heatmaps and occlusion maps below')
-    parser.add_argument('--show', action='store_true', help='open a window')
-    return parser.parse_args()
+    group.add_argument('--det-weights', help='checkpoint of a detector of mmdet')
+    group.add_argument('--track', action='store_true', help='give the persons of a video track ids (extra track)')
+    group.add_argument('--smooth', action='store_true', help='smooth the joints of a video along the tracks')
+
+
+def add_output_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of what is written and drawn."""
+    group.add_argument('--out-dir', type=Path, default=Path('work_dirs/inference'), help='default: %(default)s')
+    group.add_argument('--kpt-thr', type=float, default=0.3, help='joints with a lower score are not drawn')
+    group.add_argument('--draw-bbox', action='store_true', help='draw boxes too')
+    group.add_argument('--draw-heatmap', action='store_true', help='draw heatmaps and occlusion maps below')
+    group.add_argument('--show', action='store_true', help='open a window')
 
 
 def read_boxes(args: argparse.Namespace) -> list | dict | None:
