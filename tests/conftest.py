@@ -65,6 +65,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=_order)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node, ids):
+    """Refuse to distribute tests without their groups, which pytest-xdist 3.8 ignores under pytest 9.2.
+
+    Tests that share a port or the fixtures of a file would run side by side on several workers.
+    """
+    if node.config.getoption('dist') == 'loadgroup' and not all('@' in name for name in ids):
+        pytest.exit(
+            f'pytest {pytest.__version__} and the installed pytest-xdist do not group tests: '
+            'pip install -r requirements/test.txt',
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
+
+
 def _order(item):
     part = item.path.relative_to(Path(__file__).parent).parts[0]
     return LONGEST.index(part) if part in LONGEST else len(LONGEST)
