@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from mmpose.datasets.transforms import PackPoseInputs
@@ -25,6 +25,7 @@ from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401
 from posestructs.evaluation.tables import metrics_table
+from posestructs.utils.cli import OptionAction
 from posestructs.utils.dataset_configs import map_pipelines
 
 # fields that a metric may read, by their names in mmpose's data samples
@@ -127,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', nargs='?', default='configs/baseline/td-hm_res18_lspet-mini-128x128.py')
     parser.add_argument('--out', type=Path, help='JSON file of the metrics')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={})
     args = parser.parse_args()
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options)

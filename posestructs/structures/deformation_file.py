@@ -69,7 +69,7 @@ def read_file(path: str | Path) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'deformation={str(path)!r} is not a JSON file: {error}') from error
     if not isinstance(content, dict) or content.get('format') != _FORMAT:
         found = content.get('format') if isinstance(content, dict) else type(content).__name__

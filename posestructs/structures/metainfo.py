@@ -17,10 +17,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from mmengine import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from posestructs.utils.checks import check_choice, check_keys, check_number, check_sequence, invalid_value
+from posestructs.utils.config_bases import read_config
 from posestructs.utils.paths import config_root
 
 EXTRA_KEYS = ('sticks', 'torso_pair', 'joint_groups')
@@ -110,7 +110,7 @@ def _read(metainfo: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if 'from_file' not in metainfo:
         return _plain(metainfo), 'metainfo'
     source = _find(str(metainfo['from_file']))
-    config = Config.fromfile(source)
+    config = read_config(source)
     if 'dataset_info' not in config:
         raise ValueError(f'{source}: key dataset_info is missing, it has {sorted(config)}')
     return _plain(config.dataset_info), source

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mmengine.config import Config
-
 from posestructs.structures.kinematic_tree import KinematicTree
 from posestructs.structures.shipped_files import find_file
+from posestructs.utils.config_bases import read_config
 
 
 def build_tree(cfg: KinematicTree | Mapping[str, Any]) -> KinematicTree:
@@ -51,7 +50,7 @@ def build_tree(cfg: KinematicTree | Mapping[str, Any]) -> KinematicTree:
 
 def _read_file(from_file: str) -> KinematicTree:
     path = find_file('tree from_file', from_file, 'trees')
-    config = Config.fromfile(str(path))
+    config = read_config(path)
     if 'tree' not in config:
         raise ValueError(f'{path}: key tree is missing, it has {sorted(config)}')
     try:

@@ -8,13 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from posestructs.utils.checkpoint_addresses import local_copy
 from posestructs.utils.checkpoints import damage, refusal
-from posestructs.utils.config_bases import current_path
+from posestructs.utils.config_bases import current_path, read_config
 from posestructs.utils.config_edits import (
     PROJECT_HOOKS,
     add_project_hooks,
@@ -28,25 +27,18 @@ from posestructs.utils.config_edits import (
     use_tensorboard,
     use_wandb,
 )
+from posestructs.utils.config_keys import check_top_level_keys
+from posestructs.utils.config_sections import check_sections
 from posestructs.utils.data_files import describe_missing, missing_data
 from posestructs.utils.downloads import discard, is_address
+from posestructs.utils.option_values import OptionAction
 from posestructs.utils.usage import UsageError
 
-# the tools reach both modules through this one
+# the tools reach these modules through this one
 __all__ = ['PROJECT_HOOKS', 'add_project_hooks', 'complete_randomness', 'draw_predictions', 'keep_curves', 'merge_dict']
 __all__ += ['merge_options', 'type_name', 'use_amp', 'use_tensorboard', 'use_wandb']
 __all__ += ['OptionAction', 'add_common_arguments', 'check_checkpoint', 'check_data', 'has_display', 'load_config']
 __all__ += ['merge_common', 'positive', 'require_keys', 'seed']
-
-
-class OptionAction(DictAction):
-    """mmengine's ``--cfg-options``, which refuses a word without ``=``."""
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: list[str], flag: str = '') -> None:
-        for word in values:
-            if '=' not in word:
-                parser.error(f'argument {flag}: {word} is not KEY=VALUE')
-        super().__call__(parser, namespace, values, flag)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +100,7 @@ def load_config(path: str) -> Config:
         Config: The config with all its bases.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: There is no such file, it cannot be read, or it has a misspelt key or a section of the wrong type.
     """
     file = Path(current_path(path))
     if '::' in path:
@@ -119,10 +111,15 @@ def load_config(path: str) -> Config:
         file = Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / inner
     if not file.is_file():
         raise UsageError(f'config {file} does not exist')
-    cfg = Config.fromfile(str(file))
+    try:
+        cfg = read_config(file)
+    except ValueError as error:
+        raise UsageError(f'config {error}') from error
+    check_sections(cfg)
     # mmpose's convention: the preprocessor may stand beside the model
     if 'preprocess_cfg' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.preprocess_cfg)
+    check_top_level_keys(cfg)
     return cfg
 
 

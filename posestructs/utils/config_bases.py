@@ -37,6 +37,25 @@ def current_path(path: str) -> str:
     return path
 
 
+def read_config(path: str | Path) -> Config:
+    """Read a config file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Config: Its content, with that of its bases.
+
+    Raises:
+        ValueError: It cannot be read: a base is missing, or its Python is at fault.
+    """
+    try:
+        return Config.fromfile(str(path))
+    except Exception as error:  # whatever its code raises
+        text = ' '.join(str(error).split())
+        raise ValueError(f'{path} cannot be read: {type(error).__name__}: {text}') from error
+
+
 def base_file(path: str) -> str:
     """Find a shipped config.
 

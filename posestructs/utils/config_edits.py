@@ -10,7 +10,6 @@ import argparse
 import copy
 import difflib
 import importlib.util
-import inspect
 import logging
 import os
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
+from posestructs.utils.config_keys import READ, check_top_level_keys
+from posestructs.utils.config_sections import check_sections
 from posestructs.utils.launch import has_accelerator
 from posestructs.utils.usage import UsageError
 
@@ -33,9 +33,6 @@ PROJECT_HOOKS = (
     'SampleSeedHook',
     'StepSeedHook',
 )
-
-# top-level keys that are more than variables of the config's files
-READ = {*inspect.signature(Runner).parameters, 'model_wrapper_cfg', 'find_unused_parameters', 'tensorboard'}
 
 
 def complete_randomness(cfg: Config) -> None:
@@ -80,7 +77,8 @@ def merge_options(cfg: Config, options: dict) -> None:
         options: Values by dotted key.
 
     Raises:
-        UsageError: A key leads through something that has no keys.
+        UsageError: A key leads through something that has no keys, or the config has a misspelt key or a section of the
+            wrong type.
     """
     options = dict(options)
     if 'data_root' in options and isinstance(cfg.get('data_root'), str):
@@ -88,10 +86,13 @@ def merge_options(cfg: Config, options: dict) -> None:
     for key in options:
         if warning := _new_key(cfg._cfg_dict, key) or _variable(cfg, key.split('.')[0]):
             print_log(f'--cfg-options: {warning}', logger='current', level=logging.WARNING)
+    before = set(cfg)
     try:
         cfg.merge_from_dict(options)
     except (KeyError, TypeError) as error:
         raise UsageError(f'--cfg-options: {error.args[0]}') from error
+    check_sections(cfg)
+    check_top_level_keys(cfg, added=set(cfg) - before)
 
 
 def _move_data(cfg: Config, root: str) -> None:

@@ -5,6 +5,7 @@ import os
 import pytest
 from mmengine.config import Config
 
+from posestructs.structures import build_tree
 from posestructs.utils import cli
 from posestructs.utils.config_bases import lead_to_our_configs
 from tests.helpers import repo_root
@@ -56,3 +57,20 @@ def test_it_is_taught_once():
     taught = Config._get_cfg_path
     lead_to_our_configs()
     assert Config._get_cfg_path is taught
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('model = dict(', 'SyntaxError: '),
+        ('\0', 'SyntaxError: '),
+        ('model = dict(head=absent)', "NameError: name 'absent' is not defined"),
+        ("_base_ = 'absent.py'", 'absent.py'),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(text, message, tmp_path):
+    (tmp_path / 'c.py').write_text(text)
+    for read in (lambda path: cli.load_config(str(path)), lambda path: build_tree(dict(from_file=str(path)))):
+        with pytest.raises(ValueError, match=f'c.py cannot be read: .*{message}') as error:
+            read(tmp_path / 'c.py')
+        assert '\n' not in str(error.value)

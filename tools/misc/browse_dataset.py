@@ -17,14 +17,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import cv2
 import mmcv
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from rich.progress import track
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.utils.cli import has_display, load_config
+from posestructs.utils.cli import OptionAction, has_display, load_config, merge_options
 from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, pack_transformed
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import browsing, contact_sheet, draw_legend, stack_rows
 
@@ -59,7 +60,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         metavar='KEY=VALUE',
         help='override keys of the config',
@@ -127,12 +128,13 @@ def show(picture: np.ndarray, seconds: float) -> None:
 @report_usage_errors
 def main() -> None:
     args = parse_args()
+    check_outputs(args)
     if args.max_item_num < 1 or (args.sheet is not None and args.sheet < 1):
         raise UsageError('--max-item-num and --sheet must be at least 1')
     if args.show and not has_display():
         raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --out-dir')
     cfg = load_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     if args.seed is not None:
         set_random_seed(args.seed)
