@@ -21,6 +21,7 @@ from posestructs.structures.metainfo import raw_metainfo
 from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint, load_config, require_keys
 from posestructs.utils.dataset_configs import step_name
+from posestructs.utils.networks import head_joints
 from posestructs.utils.plain_values import restore
 from posestructs.utils.usage import UsageError
 from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
@@ -190,12 +191,14 @@ def model_metainfo(cfg: Config, model: nn.Module, checkpoint: Mapping[str, Any] 
         Parsed metainfo.
 
     Raises:
-        UsageError: Its number of joints is not that of the head.
+        UsageError: Its number of joints is not that of the head, or the checkpoint's is not metainfo.
     """
     saved = ((checkpoint or {}).get('meta') or {}).get('dataset_meta')
+    if saved is not None and not isinstance(saved, Mapping):
+        raise UsageError(f'the checkpoint has meta.dataset_meta of type {type(saved).__name__}, allowed: a dict')
     # what is saved are the joints of the files, before a converter in the set's own pipeline
     metainfo = joints_of(cfg) if not saved or _converts(cfg) else saved
-    expected, found = _head_joints(model.head), metainfo.get('num_keypoints')
+    expected, found = head_joints(model.head), metainfo.get('num_keypoints')
     if None not in (expected, found) and expected != found:
         raise UsageError(
             f'config {cfg.filename}: the head {type(model.head).__name__} predicts {expected} joints, the metainfo of '
@@ -217,17 +220,6 @@ def inference_pipeline(cfg: Config) -> list:
     pipelines = (dataset.get('pipeline') for dataset in _datasets((cfg.test_dataloader or {}).get('dataset')))
     steps = next((pipeline for pipeline in pipelines if pipeline), [])
     return [step for step in steps if step_name(step) not in _LABEL_STEPS]
-
-
-def _head_joints(head: nn.Module) -> int | None:
-    """Number of joints of a head, ``None`` where it is not known."""
-    tree = getattr(head, 'tree', None)
-    if tree is not None:
-        return len(tree.joint_parts)
-    channels = getattr(head, 'out_channels', getattr(head, 'num_joints', None))
-    if channels is not None and getattr(getattr(head, 'decoder', None), 'heatmap_type', None) == 'combined':
-        return channels // 3  # a heatmap and two offsets each
-    return channels
 
 
 def _converts(cfg: Config) -> bool:

@@ -29,6 +29,7 @@ from posestructs.codecs.gaussian_maps import draw_gaussians, fill_gaussians
 from posestructs.codecs.person_labels import read_person
 from posestructs.codecs.person_size import PersonSize
 from posestructs.utils.checks import check_bool, check_choice, check_integer, check_number, check_size, invalid_value
+from posestructs.utils.usage import UsageError
 
 OCCLUDED, VISIBLE, UNKNOWN = 1, 0, -1
 """Values of ``keypoints_occluded``."""
@@ -222,7 +223,7 @@ class OcclusionHeatmap(BaseKeypointCodec):
             ValueError: The maps contain NaN, or their number is odd where half of them are of occlusion.
         """
         if np.isnan(maps).any():
-            raise ValueError('OcclusionHeatmap: the heatmaps contain NaN, as those of a diverged training')
+            raise UsageError('OcclusionHeatmap: the heatmaps contain NaN, as those of a diverged training')
         if not self.with_occlusion:
             return maps, None
         if len(maps) % 2:

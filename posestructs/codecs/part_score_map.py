@@ -38,6 +38,7 @@ from posestructs.layers.max_sum import max_sum
 from posestructs.structures import Deformation, KinematicTree, build_tree
 from posestructs.structures.deformation import RELEASE_WEIGHT
 from posestructs.utils.checks import check_choice, check_number, check_size, invalid_value
+from posestructs.utils.usage import UsageError
 
 DECODE = ('max_sum', 'argmax')
 SCORES = ('probability', 'log_probability')
@@ -283,8 +284,7 @@ class PartScoreMap(BaseKeypointCodec):
         """
         poses = self.decode_poses(batch_encoded)
         keypoints, scores = (x.detach().cpu().numpy() for x in (poses.keypoints, poses.keypoint_scores))
-        if np.isnan(scores).any():
-            raise ValueError('PartScoreMap: the score maps contain NaN, as those of a diverged training')
+        check_not_nan(scores)
         return list(keypoints[:, None]), list(scores[:, None])
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -301,6 +301,19 @@ class PartScoreMap(BaseKeypointCodec):
         """
         keypoints, scores = self.batch_decode(torch.as_tensor(encoded)[None])
         return keypoints[0], scores[0]
+
+
+def check_not_nan(scores: np.ndarray) -> None:
+    """Refuse decoded scores of maps that contain NaN.
+
+    Args:
+        scores: Scores of joints or of poses.
+
+    Raises:
+        ValueError: One is NaN.
+    """
+    if np.isnan(scores).any():
+        raise UsageError('PartScoreMap: the score maps contain NaN, as those of a diverged training')
 
 
 def _deformation_weight(value: float | str) -> float | str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mmpose.evaluation.metrics
+import numpy as np
 from mmengine.logging import MessageHub
 from mmpose.evaluation.metrics import CocoMetric as MmposeCocoMetric
 from mmpose.registry import METRICS
@@ -70,6 +71,8 @@ class CocoMetric(MmposeCocoMetric):
         super().process(data_batch, data_samples)
         for i, sample in enumerate(data_samples, start=first):
             prediction, target = self.results[i]
+            if not all(np.isfinite(prediction[key]).all() for key in ('keypoints', 'keypoint_scores')):
+                raise ValueError(f'CocoMetric: a prediction of image {prediction["img_id"]} is not finite')
             member = sample.get('member_index')
             if target:
                 converted = 'keypoints' if self.gt_converter is None else 'source_keypoints'

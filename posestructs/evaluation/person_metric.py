@@ -166,9 +166,16 @@ class PersonMetric(BaseMetric):
         """
         if not results:
             raise ValueError(f'{self.name}: there are no predictions to measure')
-        metrics = self.measure(join(results))
+        persons = join(results)
+        self._warn_of_nan(persons)
+        metrics = self.measure(persons)
         print_log(f'{self.name} in percent\n{metrics_table(metrics)}', logger='current')
         return metrics
+
+    def _warn_of_nan(self, persons: Persons) -> None:
+        odd = persons['labelled'] & ~np.isfinite(persons['pred']).all(axis=-1)
+        if odd.any():
+            self.warn(f'{odd.sum()} of {persons["labelled"].sum()} predictions are not finite; they count as wrong')
 
     def warn(self, text: str) -> None:
         """Log one warning that names the metric."""

@@ -32,3 +32,23 @@ def skip_step(optim: OptimWrapper) -> None:
     optim._inner_count += 1  # mmengine counts calls of ``backward``
     if optim.should_update():
         optim.zero_grad()
+
+
+def head_joints(head: nn.Module) -> int | None:
+    """Number of joints that a head predicts.
+
+    Args:
+        head: A head of a top-down model.
+
+    Returns:
+        int | None: The number; ``None`` where it is not known.
+    """
+    tree = getattr(head, 'tree', None)
+    if tree is not None:
+        return len(tree.joint_parts)
+    channels = getattr(head, 'out_channels', getattr(head, 'num_joints', None))
+    if not isinstance(channels, int):
+        return None
+    if getattr(getattr(head, 'decoder', None), 'heatmap_type', None) == 'combined':
+        return channels // 3  # a heatmap and two offsets each
+    return channels

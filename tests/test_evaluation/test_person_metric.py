@@ -109,3 +109,12 @@ def test_no_metric_warns_of_its_prefix(lsp_meta, samples_of, evaluate, logged):
     assert 'prefix' not in logged(logging.WARNING)
     # and no key has changed
     assert out['StrictPCP@0.5'] == out['TorsoPCK@0.2'] == out['a/PDJ@0.1'] == out['visible/TorsoPCK@0.2'] == 100
+
+
+def test_predictions_that_are_not_finite_are_counted(lsp_meta, samples_of, evaluate, logged):
+    gt = np.random.default_rng(4).random((3, 14, 2)) * 100
+    pred, labelled = gt.copy(), np.ones((3, 14))
+    pred[0, 0, 0], pred[1, 2] = np.nan, np.inf
+    pred[2, 1], labelled[2, 1] = np.nan, 0
+    evaluate([PCP], lsp_meta, samples_of(pred, gt, labelled))
+    assert 'StrictPCP: 2 of 41 predictions are not finite; they count as wrong' in logged(logging.WARNING)

@@ -8,8 +8,10 @@ from posestructs.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
 from posestructs.engine.hooks.discriminator_balance_hook import DiscriminatorBalanceHook
 from posestructs.engine.hooks.fake_label_hook import FakeLabelHook
 from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
+from posestructs.engine.hooks.finite_prediction_hook import FinitePredictionHook
 from posestructs.engine.hooks.gradient_budget_hook import GradientBudgetHook
 from posestructs.engine.hooks.interrupt_hook import InterruptHook
+from posestructs.engine.hooks.joint_check_hook import JointCheckHook
 from posestructs.engine.hooks.joint_loss_hook import JointLossHook
 from posestructs.engine.hooks.occlusion_truth_hook import OcclusionTruthHook
 from posestructs.engine.hooks.progress_hook import ProgressHook
@@ -28,8 +30,10 @@ __all__ = [
     'DiscriminatorBalanceHook',
     'FakeLabelHook',
     'FiniteLossHook',
+    'FinitePredictionHook',
     'GradientBudgetHook',
     'InterruptHook',
+    'JointCheckHook',
     'JointLossHook',
     'OcclusionTruthHook',
     'ProgressHook',

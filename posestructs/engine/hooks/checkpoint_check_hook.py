@@ -48,7 +48,7 @@ class CheckpointCheckHook(Hook):
             self._check_resume(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
-        """Take the step at which an extended schedule had ended.
+        """Take the step at which an extended schedule had ended, and tell where a resumed run has nothing to learn.
 
         Args:
             runner: The runner that trains.
@@ -58,6 +58,9 @@ class CheckpointCheckHook(Hook):
                 scheduler._global_step -= 1
                 scheduler.step()
         self._extended = []
+        note = _rest(runner) if runner._resume and runner.iter else None
+        if note:
+            runner.logger.warning(note)
 
     def _check_weights(self, runner: Runner, checkpoint: Mapping, start: bool) -> None:
         model = unwrapped(runner.model)
@@ -120,11 +123,6 @@ class CheckpointCheckHook(Hook):
                 f'--resume: an epoch of the checkpoint has {before:g} iterations, one of this run {now}: batch size, '
                 f'number of ranks and data have to be the same, as learning rates follow the count; {ANEW}'
             )
-        if meta['epoch'] >= runner.max_epochs:
-            runner.logger.warning(
-                f'nothing is left to train: the checkpoint has {meta["epoch"]} epochs, and '
-                f'train_cfg.max_epochs={runner.max_epochs}'
-            )
 
     @staticmethod
     def _schedulers(runner: Runner, checkpoint: Mapping) -> Iterator[tuple[Any, dict]]:
@@ -155,3 +153,24 @@ class CheckpointCheckHook(Hook):
                     yield f'optimizer of {name}', saved[name]['param_groups'], wrapper.optimizer.param_groups
         else:
             yield 'optimizer', saved['param_groups'], wrappers.optimizer.param_groups
+
+
+def _rest(runner: Runner) -> str | None:
+    """Warning about a run that has no step left, or whose schedules of the learning rate have all ended."""
+    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+    unit, done, total = ('epoch', runner.epoch, runner.max_epochs)
+    if not by_epoch:
+        unit, done, total = ('iter', runner.iter, runner.max_iters)
+    if done >= total:
+        return f'nothing is left to train: the checkpoint has {done} {unit}s, and train_cfg.max_{unit}s={total}'
+    own = runner.param_schedulers or []
+    schedulers = [each for part in own.values() for each in part] if isinstance(own, dict) else own
+    schedulers = [each for each in schedulers if each.param_name == 'lr']
+    if not schedulers or any(each.end > (runner.epoch if each.by_epoch else runner.iter) for each in schedulers):
+        return None
+    rates = sorted({rate for values in runner.optim_wrapper.get_lr().values() for rate in values})
+    values = ', '.join(f'{rate:g}' for rate in rates)
+    return (
+        f'the schedule of the learning rate has ended: it stays at {values} for the remaining {total - done} {unit}s '
+        f'(train_cfg.max_{unit}s={total}); the ends are set in param_scheduler'
+    )

@@ -242,6 +242,11 @@ class AdversarialHead(HeatmapHead):
         mode = test_cfg.get('flip_mode', 'heatmap')
         if mode != 'heatmap':
             raise ValueError(f"AdversarialHead: test_cfg flip_mode={mode!r}, allowed: 'heatmap'")
+        if len(flip_indices) != self.out_channels:
+            raise ValueError(
+                f'AdversarialHead.out_channels={self.out_channels}, but the data have {len(flip_indices)} joints '
+                '(flip_indices)'
+            )
         # left and right are swapped in both pose and occlusion maps
         both = [*flip_indices, *(index + self.out_channels for index in flip_indices)]
         maps, flipped = (self.forward(features)[-1] for features in feats)

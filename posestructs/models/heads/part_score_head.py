@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.heads.base_head import BaseHead
@@ -21,7 +22,7 @@ from mmpose.utils.typing import OptSampleList, Predictions
 from torch import Tensor, nn
 
 from posestructs.codecs.part_decoding import flip_average, split_parts
-from posestructs.codecs.part_score_map import PartScoreMap
+from posestructs.codecs.part_score_map import PartScoreMap, check_not_nan
 from posestructs.layers.heatmaps import unravel
 from posestructs.models.heads.joint_accuracy import joint_accuracy
 from posestructs.structures import KinematicTree, build_tree
@@ -253,10 +254,15 @@ class PartScoreHead(BaseHead):
             ``pose_scores`` (1,), see :class:`.part_decoding.Poses`. With ``output_heatmaps`` also N PixelData with
             ``heatmaps`` (K, h, w), the probabilities of the joints, and ``part_scores`` (V + 1, h, w), those of all
             parts, virtual ones included, and of the background.
+
+        Raises:
+            ValueError: The maps contain NaN. On a level of a pyramid they may.
         """
         test_cfg = test_cfg or {}
         log_probs = self.flip_averaged(feats) if test_cfg.get('flip_test', False) else self.log_probabilities(feats)
         preds = self.decode(log_probs)
+        if not test_cfg.get('pyramid_scales'):  # a level of a pyramid may hold NaN, which loses against the others
+            check_not_nan(np.concatenate([pred.keypoint_scores for pred in preds]))
         if not test_cfg.get('output_heatmaps', False):
             return preds
         log_probs = log_probs.detach()
@@ -290,7 +296,6 @@ class PartScoreHead(BaseHead):
             RuntimeError: The head was built without a decoder.
         """
         poses = self._codec().decode_poses(batch_outputs)
-        # a level of a pyramid may hold NaN, which loses against the others
         arrays = (x.detach().cpu().numpy() for x in (poses.keypoints, poses.keypoint_scores, poses.scores))
         return [
             InstanceData(keypoints=points[None], keypoint_scores=scores[None], pose_scores=pose_score[None])

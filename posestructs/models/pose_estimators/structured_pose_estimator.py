@@ -15,6 +15,7 @@ from mmpose.registry import MODELS
 from mmpose.utils.typing import SampleList
 from torch import Tensor
 
+from posestructs.codecs.part_score_map import check_not_nan
 from posestructs.layers.pose_pyramid import best_of_pyramid
 from posestructs.models.heads.part_score_head import PartScoreHead
 from posestructs.models.pose_estimators.calibrated_pose_estimator import CalibrationMixin
@@ -76,7 +77,8 @@ class StructuredPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             return super().predict(inputs, data_samples)
         levels = [self._predict_level(self._resize(inputs, scale), data_samples) for scale in self.pyramid_scales]
         scores = [np.concatenate([pred.pose_scores for pred, _ in level]) for level in levels]
-        winners, _ = best_of_pyramid(list(map(torch.from_numpy, scores)))
+        winners, best = best_of_pyramid(list(map(torch.from_numpy, scores)))
+        check_not_nan(best.numpy())
         instances, fields = zip(*(levels[level][n] for n, level in enumerate(winners.tolist())), strict=True)
         return self.add_pred_to_datasample(instances, None if fields[0] is None else fields, data_samples)
 

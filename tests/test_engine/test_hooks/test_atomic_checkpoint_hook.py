@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from posestructs.engine.hooks import AtomicCheckpointHook, atomic_checkpoint_hook
 from posestructs.utils.files import atomic_write
+from posestructs.utils.usage import UsageError
 
 
 class Ones(Dataset):
@@ -128,3 +129,35 @@ def test_other_storage_stays_as_configured(tmp_path, on_disk):
     hook = next(h for h in run.hooks if isinstance(h, AtomicCheckpointHook))
     assert hook.backend_args == dict(backend='local') and not on_disk
     assert (tmp_path / 'epoch_1.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    'slip, message',
+    [
+        (dict(interval='x'), "interval='x', allowed: an integer of at least 1, or -1"),
+        (dict(interval=0), 'interval=0'),
+        (dict(max_keep_ckpts=0), 'max_keep_ckpts=0, allowed'),
+        (dict(max_keep_ckpts=1.5), 'max_keep_ckpts=1.5'),
+        (dict(by_epoch='yes'), "by_epoch='yes'"),
+        (dict(save_begin=0.5), 'save_begin=0.5'),
+        (dict(filename_tmpl='epoch.pth'), 'filename_tmpl='),
+        (dict(out_dir=3), 'out_dir=3'),
+        (dict(intervall=2), "unknown arguments 'intervall'"),
+    ],
+)
+def test_arguments_are_refused_when_the_hook_is_built(slip, message):
+    """mmengine takes them, and fails or keeps everything when the first file is written."""
+    with pytest.raises(ValueError, match=f'^CheckpointHook.*{message}'):
+        AtomicCheckpointHook(**slip)
+
+
+def test_a_best_of_another_metric_is_refused_with_those_of_the_run(tmp_path):
+    with pytest.raises(UsageError, match="save_best='PCK', allowed: 'score'; .*epoch_1.pth is written, go on with"):
+        train(tmp_path, 2, scores=[1.0, 2.0], save_best='PCK', rule='greater')
+
+
+def test_a_best_of_another_prefix_is_refused_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(Scores, 'default_prefix', 'toy')
+    with pytest.raises(UsageError, match="save_best='coco/AP', val_evaluator has toy/..."):
+        train(tmp_path, 1, scores=[1.0], save_best='coco/AP', rule='greater')
+    assert not list(tmp_path.glob('*.pth'))

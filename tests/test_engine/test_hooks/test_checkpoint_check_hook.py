@@ -153,3 +153,20 @@ def test_a_test_refuses_another_model(checkpoint, tmp_path):
     )
     with pytest.raises(UsageError, match=r'epoch_2.pth does not match the model .*missing in the file \(1\): others.0'):
         runner.test()
+
+
+def test_a_schedule_that_has_ended_is_told(tmp_path):
+    """Without a change of the schedule nothing is refused; the rate is that of the last step."""
+    cosine = dict(type='CosineAnnealingLR', T_max=2, begin=0, end=3, eta_min=0)
+    run(tmp_path / 'first', 3, schedule=cosine)
+    rates, warned = run(
+        tmp_path / 'resumed', 5, schedule=cosine, load_from=str(tmp_path / 'first' / 'epoch_3.pth'), resume=True
+    )
+    assert rates == pytest.approx([0] * 8, abs=1e-9)
+    assert 'the schedule of the learning rate has ended: it stays at ' in warned
+    assert 'for the remaining 2 epochs (train_cfg.max_epochs=5)' in warned
+
+
+def test_a_schedule_that_goes_on_is_not_told(checkpoint, tmp_path):
+    _, warned = run(tmp_path / 'resumed', 3, load_from=checkpoint, resume=True)
+    assert 'has ended' not in warned and 'nothing is left' not in warned

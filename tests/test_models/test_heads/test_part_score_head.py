@@ -228,6 +228,13 @@ def test_predictions_are_the_decoded_softmax():
     assert isinstance(built.predict((features(),), None), list)
 
 
+def test_maps_of_nan_are_refused_but_for_a_level_of_a_pyramid():
+    broken = (features() * torch.nan,)
+    with pytest.raises(ValueError, match='the score maps contain NaN'):
+        head().predict(broken, None)
+    assert np.isnan(head().predict(broken, None, dict(pyramid_scales=[1.0]))[0].keypoint_scores).all()
+
+
 def test_flip_test_averages_probabilities_of_mirrored_parts_and_types():
     built = head()
     ours, flipped = features(), features(seed=1)

@@ -200,6 +200,15 @@ def test_a_level_without_a_score_never_wins(monkeypatch):
     np.testing.assert_array_equal(found.pred_instances.keypoints, alone.pred_instances.keypoints)
 
 
+def test_a_pyramid_without_any_score_is_refused(monkeypatch):
+    image = dots((32, 24), (44, 36), (20, 36))
+    model = dot_model(pyramid_scales=[0.5, 1.0])
+    whole = model.backbone.forward
+    monkeypatch.setattr(model.backbone, 'forward', lambda x: (whole(x)[0] * torch.nan,))
+    with pytest.raises(ValueError, match='the score maps contain NaN'):
+        model.predict(image, samples_for(image))
+
+
 def test_the_pyramid_resizes_to_whole_cells():
     model = dot_model(pyramid_scales=[2 ** (-i / 10) for i in range(4)])
     sizes = [model._resize(dots((32, 24)), scale).shape[-1] for scale in model.pyramid_scales]

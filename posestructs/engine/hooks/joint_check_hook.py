@@ -1,0 +1,67 @@
+"""Refuse a head whose number of joints is not that of the data, before the first step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+
+from posestructs.structures.joint_conversion import pipeline_metainfo
+from posestructs.utils.networks import head_joints, unwrapped
+from posestructs.utils.usage import UsageError
+
+
+@HOOKS.register_module()
+class JointCheckHook(Hook):
+    """Compare the joints of top-down data sets, converted by their pipelines, with the channels of the head.
+
+    A head of mmpose ends in an error of shapes within a loss or a metric, which names neither key.
+    ``tools/train.py`` and ``tools/test.py`` have the hook by themselves; elsewhere name it in ``custom_hooks``.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the data of training and validation.
+
+        Args:
+            runner: The runner that trains.
+        """
+        for name, loop in (('train', runner.train_loop), ('val', runner.val_loop)):
+            _check(runner, name, loop)
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the data of the test.
+
+        Args:
+            runner: The runner that tests.
+        """
+        _check(runner, 'test', runner.test_loop)
+
+
+def dataset_joints(dataset: Any) -> int | None:
+    """Number of joints of a data set behind its pipeline.
+
+    Args:
+        dataset: A data set.
+
+    Returns:
+        int | None: The number; None if it is no top-down data set of mmpose's kind.
+    """
+    first = (getattr(dataset, 'datasets', None) or [dataset])[0]
+    metainfo = getattr(dataset, 'metainfo', None) or {}
+    if getattr(first, 'data_mode', None) != 'topdown' or 'num_keypoints' not in metainfo:
+        return None
+    return pipeline_metainfo(metainfo, getattr(dataset.pipeline, 'transforms', ()))['num_keypoints']
+
+
+def _check(runner: Runner, name: str, loop: Any) -> None:
+    dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+    head = getattr(unwrapped(runner.model), 'head', None)
+    found, expected = dataset_joints(dataset), None if head is None else head_joints(head)
+    if None not in (found, expected) and found != expected:
+        raise UsageError(
+            f'model.head ({type(head).__name__}) predicts {expected} joints, and {name}_dataloader.dataset '
+            f"({type(dataset).__name__}) has {found}: change the head's channels or its tree, or the metainfo or "
+            'KeypointConverter of the data set'
+        )
