@@ -11,8 +11,9 @@ from mmpose.registry import VISUALIZERS
 from mmpose.visualization import PoseLocalVisualizer
 
 from posestructs.utils.arrays import to_array
+from posestructs.utils.checks import check_number
 from posestructs.visualization.heatmap_sheet import overlay
-from posestructs.visualization.pose_drawing import draw_pose
+from posestructs.visualization.pose_drawing import check_length, draw_pose
 
 
 @VISUALIZERS.register_module()
@@ -29,6 +30,9 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
         radius: Radius of a joint in pixels. By default it grows with the image and the person.
         line_width: Width of a limb in pixels. By default half the radius.
         **kwargs: As for ``PoseLocalVisualizer``.
+
+    Raises:
+        ValueError: ``radius``, ``line_width`` or ``alpha`` is not allowed.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name, *args, radius=radius, line_width=line_width, **kwargs)
+        check_number('OcclusionLocalVisualizer.alpha', self.alpha, 0, 1)
 
     @property
     def radius(self) -> float:
@@ -48,7 +53,7 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
 
     @radius.setter
     def radius(self, radius: float | None) -> None:
-        self._radius = radius
+        self._radius = check_length('OcclusionLocalVisualizer.radius', radius)
 
     @property
     def line_width(self) -> int:
@@ -57,7 +62,7 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
 
     @line_width.setter
     def line_width(self, line_width: int | None) -> None:
-        self._line_width = line_width
+        self._line_width = check_length('OcclusionLocalVisualizer.line_width', line_width)
 
     def _draw_instances_kpts(
         self,

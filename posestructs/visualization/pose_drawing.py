@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from posestructs.utils.checks import check_number
+
+MAX_LENGTH = 10_000  # pixels
 _BITS = 4  # of cv2's sub-pixel coordinates
 _BLACK = (0, 0, 0)
 _PALE = (230, 230, 230)
@@ -57,8 +60,12 @@ def draw_pose(
         (round(H * scale), round(W * scale), 3) uint8 RGB.
 
     Raises:
-        ValueError: ``image`` is not (H, W, 3) uint8, or an array or colour list does not fit the joints.
+        ValueError: ``image`` is not (H, W, 3) uint8, an array or colour list does not fit the joints, or a number is
+            not allowed.
     """
+    check_number('threshold', threshold)
+    check_length('radius', radius)
+    check_length('line_width', line_width)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f'image={image.shape} {image.dtype}, allowed: (H, W, 3) uint8')
     canvas = enlarge(image, scale)
@@ -76,6 +83,22 @@ def draw_pose(
     return canvas
 
 
+def check_length(key: str, value: float | None) -> float | None:
+    """Check the radius of a joint or the width of a line.
+
+    Args:
+        key: Name of the argument.
+        value: Pixels, None for automatic.
+
+    Returns:
+        float | None: The value.
+
+    Raises:
+        ValueError: It is not a number above 0, or is larger than any image.
+    """
+    return check_number(key, value, above=0, below=MAX_LENGTH, optional=True)
+
+
 def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
     """Scale a copy of an image.
 
@@ -89,8 +112,7 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
     Raises:
         ValueError: ``scale`` is not above 0.
     """
-    if not scale > 0:
-        raise ValueError(f'scale={scale!r}, allowed: a number above 0')
+    check_number('scale', scale, above=0)
     if scale == 1:
         return np.ascontiguousarray(image).copy()
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))

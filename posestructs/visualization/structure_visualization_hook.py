@@ -23,8 +23,10 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import HOOKS
 from mmpose.structures import PoseDataSample
 
+from posestructs.datasets.transforms import RandomOccluder
 from posestructs.models.heads import PartScoreHead
 from posestructs.utils.arrays import to_array
+from posestructs.utils.checks import check_bool, check_integer, check_number
 from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import decode_image, write_image
 from posestructs.utils.media import output_suffix
@@ -45,17 +47,25 @@ class StructureVisualizationHook(PoseVisualizationHook):
     With ``out_dir``, testing writes ``NAME_0.SUFFIX`` and ``NAME_0_maps.png`` there (in the format of the image, or as
     JPEG where OpenCV does not write it); otherwise images go to the visualizer's backends (files, TensorBoard, WandB)
     as ``val_img`` and ``val_maps``, ``test_img`` and ``test_maps``. A relative ``out_dir`` lies below the run in the
-    work directory. If a data set has no image files, the part of the image that the model sees is shown.
+    work directory. If a data set has no image files, the part of the image that the model sees is shown; if its
+    pipeline pastes occluders, that part lies over the image of the file.
 
     Args:
         maps: Have the model output its maps, and draw them. Defaults to True.
         **kwargs: Arguments of mmpose's hook: ``enable``, ``interval``, ``kpt_thr``, ``show``, ``wait_time``,
             ``out_dir``, ``backend_args``.
+
+    Raises:
+        ValueError: An argument is not allowed.
     """
 
     def __init__(self, *args: Any, maps: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.maps = maps
+        check_integer('StructureVisualizationHook.interval', self.interval, 1)
+        check_number('StructureVisualizationHook.kpt_thr', self.kpt_thr, 0, 1)
+        check_number('StructureVisualizationHook.wait_time', self.wait_time, 0)
+        self.maps = check_bool('StructureVisualizationHook.maps', maps)
+        self._occludes = False
         self._discriminators: list[str] = []
         self._before: tuple[dict, Any] | None = None
         self._folder: Path | None = None
@@ -76,6 +86,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
     def before_val(self, runner: Runner) -> None:
         """Have the model output its maps."""
         self._request_maps(runner)
+        self._occludes = changes_images(runner.val_loop.dataloader.dataset)
 
     def after_val(self, runner: Runner) -> None:
         """Restore the settings of the model."""
@@ -84,6 +95,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
     def before_test(self, runner: Runner) -> None:
         """Have the model output its maps, and create the folder of the images."""
         self._request_maps(runner)
+        self._occludes = changes_images(runner.test_loop.dataloader.dataset)
         if self.enable and self.out_dir is not None:
             self._folder = Path(runner.work_dir, runner.timestamp, self.out_dir)
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -157,14 +169,21 @@ class StructureVisualizationHook(PoseVisualizationHook):
             self._visualizer.add_image(f'{phase}_maps', sheet, step)
 
     def _image(self, sample: PoseDataSample, crop: torch.Tensor) -> np.ndarray:
-        """(H, W, 3) RGB image; without a file, the crop that the model sees, at its place."""
-        path = sample.get('img_path')
+        """(H, W, 3) RGB image; the crop that the model sees lies over it where that shows occluders."""
+        path, image = sample.get('img_path'), None
         if path and exists(path, backend_args=self.backend_args):
-            return np.ascontiguousarray(decode_image(get(path, backend_args=self.backend_args), path)[..., ::-1])
+            image = np.ascontiguousarray(decode_image(get(path, backend_args=self.backend_args), path)[..., ::-1])
+            if not self._occludes:
+                return image
         picture = as_picture(crop.permute(1, 2, 0).numpy())
-        height, width = sample.metainfo['ori_shape'][:2]
+        size = sample.metainfo['ori_shape'][1::-1]
         matrix = crop_matrix(sample.metainfo, picture.shape[1::-1])
-        return cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        if image is None:
+            return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+        # BORDER_TRANSPARENT: pixels beyond the crop stay those of the file
+        return cv2.warpAffine(
+            picture, matrix, size, dst=image, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        )
 
     def _file(self, sample: PoseDataSample, step: int) -> Path:
         """Name that is not taken, as one image may show several persons."""
@@ -208,3 +227,18 @@ class StructureVisualizationHook(PoseVisualizationHook):
             scores = logits.sigmoid()[0].float().cpu().numpy()
             result[short_name(name)] = DiscriminatorScores(scores, np.full(len(scores), np.nan))
         return result
+
+
+def changes_images(dataset: Any) -> bool:
+    """Check whether the pipeline of a data set pastes something into images, as ``RandomOccluder`` does.
+
+    Args:
+        dataset: A data set; of one that joins others, any of them counts.
+
+    Returns:
+        bool: True if it does.
+    """
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    inner = [*(getattr(dataset, 'datasets', None) or ()), *filter(None, [getattr(dataset, 'dataset', None)])]
+    changed = any(isinstance(step, RandomOccluder) or type(step).__name__ == 'Albumentation' for step in steps)
+    return changed or any(map(changes_images, inner))

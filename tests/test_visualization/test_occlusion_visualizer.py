@@ -191,3 +191,16 @@ def test_a_test_run_saves_pictures(tmp_path):
         drawn = cv2.imread(str(path))
         assert drawn.shape[1] == original.shape[1] and drawn.shape[0] == 2 * original.shape[0]  # heat maps below
         assert (np.abs(drawn[: len(original)].astype(int) - original) > 40).any()
+
+
+@pytest.mark.parametrize('key', ['radius', 'line_width', 'alpha'])
+@pytest.mark.parametrize('value', [-1, float('nan'), 'thick', 1e6])
+def test_sizes_that_cannot_be_drawn_are_refused(key, value, request):
+    with pytest.raises(ValueError, match=f'^OcclusionLocalVisualizer.{key}={value!r}, allowed: '):
+        OcclusionLocalVisualizer(name=request.node.name, **{key: value})
+
+
+def test_sizes_set_later_are_checked(visualizer):
+    with pytest.raises(ValueError, match='OcclusionLocalVisualizer.radius=0, allowed: a number above 0'):
+        visualizer.radius = 0
+    assert visualizer.radius == 6

@@ -1,14 +1,16 @@
 """Real runs of the tools with --show-dir: what is on the pictures, and in a TensorBoard file."""
 
+import copy
 import runpy
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.utils import ManagerMixin
 from mmpose.registry import DATASETS, MODELS
@@ -16,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet
 from posestructs.visualization.pose_drawing import enlarge
+from posestructs.visualization.structure_visualization_hook import StructureVisualizationHook, changes_images
 from tests.helpers import repo_root
 
 TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'
@@ -149,3 +152,34 @@ def test_validation_pictures_and_losses_in_tensorboard(tool, tmp_path):
     assert picture.shape == (3 * 64, 64, 3)
     (sheet,) = events.Images('val_maps')
     assert sheet.height > 2 * (2 * 96 + 2 * 16)  # two rows of tiles, two maps and two bars each
+
+
+def test_the_image_is_drawn_with_the_occluders_that_the_model_saw(tmp_path):
+    """Half of the image lies in the crop; the rest is that of the file."""
+    image = np.full((100, 200, 3), 90, np.uint8)
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    occluder = dict(type='RandomOccluder', prob=1.0, num=(3, 3), fills='flat', size=1.0, aspect=1.0, seed=1)
+    steps = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale', padding=1.0)]
+    pipeline = [*steps, dict(type='TopdownAffine', input_size=(100, 100)), occluder, dict(type='PackPoseInputs')]
+    person = dict(img_path=str(tmp_path / 'a.png'), id=1, img_id=1, bbox=np.array([[0, 0, 100, 100]], np.float32))
+    person |= dict(bbox_score=np.ones(1, np.float32), keypoints=np.array([[[30.0, 30], [70, 70]]], np.float32))
+    person |= dict(keypoints_visible=np.ones((1, 2), np.float32), skeleton_links=[(0, 1)])
+    plain, occluded = (Compose(p)(copy.deepcopy(person)) for p in (pipeline[:3] + pipeline[4:], pipeline))
+    hook = StructureVisualizationHook(enable=True)
+
+    def drawn(packed, steps):
+        hook._occludes = changes_images(SimpleNamespace(datasets=[SimpleNamespace(pipeline=Compose(steps))]))
+        return hook._image(packed['data_samples'], packed['inputs'])
+
+    seen = occluded['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
+    assert (seen != 90).any(axis=2).mean() > 0.05
+    found = drawn(occluded, pipeline)
+    assert (np.abs(found[2:98, 2:98].astype(int) - seen[2:98, 2:98]).max(axis=2) > 40).mean() < 0.02
+    np.testing.assert_array_equal(found[:, 101:], image[:, 101:])
+    np.testing.assert_array_equal(drawn(plain, pipeline[:3] + pipeline[4:]), image)
+
+
+@pytest.mark.parametrize('slip', [dict(interval=0), dict(kpt_thr=float('nan')), dict(wait_time=-1), dict(maps='no')])
+def test_arguments_are_refused_when_the_hook_is_built(slip):
+    with pytest.raises(ValueError, match=f'^StructureVisualizationHook.{next(iter(slip))}=.*, allowed'):
+        StructureVisualizationHook(**slip)
