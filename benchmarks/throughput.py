@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     args = parser.parse_args()
     if args.seconds <= 0 or args.rounds < 1 or args.images < 1 or min(args.workers) < 0:
-        parser.error('--seconds, --rounds and --images must be above 0, --workers at least 0')
+        parser.error('allowed: --seconds, --rounds and --images above 0, --workers from 0')
     return args
 
 

@@ -82,7 +82,7 @@ def check_numbers(args: argparse.Namespace) -> None:
     """Refuse numbers out of range."""
     for flag, value in (('--max-mb', args.max_mb), ('--max-megapixels', args.max_megapixels)):
         if not value > 0:
-            raise UsageError(f'{flag} {value:g}: it must be above 0')
+            raise UsageError(f'{flag} {value:g}, allowed: above 0')
     if not 0 <= args.kpt_thr <= 1:
         raise UsageError(f'--kpt-thr {args.kpt_thr:g}: allowed are 0 to 1')
     if args.port is not None and not 1 <= args.port <= 65535:

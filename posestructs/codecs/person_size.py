@@ -44,7 +44,7 @@ class PersonSize:
             if pair is None:
                 raise ValueError("normalize='torso' needs pair, two joints, or metainfo with a torso_pair")
         if kind == 'box' and pair is not None:
-            raise ValueError(f"pair={pair!r} must be left out with normalize='box'")
+            raise ValueError(f"pair={pair!r}, allowed with normalize='box': None")
         ids = meta.get('keypoint_name2id', {})
         self.pair = None if pair is None else _find_pair(pair, ids)
         # joints that a pair of names refers to

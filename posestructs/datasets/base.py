@@ -9,7 +9,7 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
 from posestructs.datasets.checked_pose import CheckedPoseMixin
 from posestructs.datasets.readers import require_file
-from posestructs.utils.checks import check_number
+from posestructs.utils.checks import check_number, invalid_value
 
 __all__ = ['CheckedPoseDataset', 'CheckedPoseMixin']
 
@@ -31,7 +31,7 @@ class CheckedPoseDataset(CheckedPoseMixin, BaseCocoStyleDataset):
         if id_file is not None and self.split != 'all':
             raise ValueError(f'give split or id_file, not both: split={self.split!r}, id_file={id_file!r}')
         if kwargs.get('bbox_file'):
-            raise ValueError(f'{type(self).__name__} takes no bbox_file, got {kwargs["bbox_file"]!r}')
+            raise invalid_value(f'{type(self).__name__}.bbox_file', kwargs['bbox_file'], 'None')
         self.id_file = id_file
         super().__init__(*args, **kwargs)
 

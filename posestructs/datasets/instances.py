@@ -69,17 +69,7 @@ def make_instance(
         occluded = np.where(labelled, occluded, 0).astype(np.float32)
     width, height = (bbox[0, 2:] - bbox[0, :2]).tolist()
     area = max(width * height * 0.53, 1.0)  # mmpose's own estimate where a set has no segmentation
-    flags = labelled * 2.0 if occluded is None else labelled * np.where(occluded == 1, 1.0, 2.0)
-    coco = dict(  # the person as COCO writes it, which lets CocoMetric score any data set
-        id=ann_id,
-        image_id=img_id,
-        category_id=1,
-        bbox=[*bbox[0, :2].tolist(), width, height],
-        keypoints=np.concatenate([points, flags[:, None]], axis=1).ravel().tolist(),
-        num_keypoints=int(labelled.sum()),
-        area=area,
-        iscrowd=0,
-    )
+    coco = _coco_person(points, labelled, occluded, bbox, area) | dict(id=ann_id, image_id=img_id)
     return dict(
         img_id=img_id,
         img_path=img_path,
@@ -95,6 +85,21 @@ def make_instance(
         iscrowd=0,
         raw_ann_info=coco,
         **extra,
+    )
+
+
+def _coco_person(
+    points: np.ndarray, labelled: np.ndarray, occluded: np.ndarray | None, bbox: np.ndarray, area: float
+) -> dict[str, Any]:
+    """The person as COCO writes it, which lets CocoMetric score any data set."""
+    flags = labelled * 2.0 if occluded is None else labelled * np.where(occluded == 1, 1.0, 2.0)
+    return dict(
+        category_id=1,
+        bbox=[*bbox[0, :2].tolist(), *(bbox[0, 2:] - bbox[0, :2]).tolist()],
+        keypoints=np.concatenate([points, flags[:, None]], axis=1).ravel().tolist(),
+        num_keypoints=int(labelled.sum()),
+        area=area,
+        iscrowd=0,
     )
 
 

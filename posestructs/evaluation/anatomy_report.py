@@ -103,30 +103,7 @@ def analyse(
     """
     thr, near = kind_thresholds(scale, thr, near, NAME)
     labelled = labels.labelled & matched.found[:, None] & matched.joints
-    if scale == 'torso':
-        pair = torso_pair or labels.meta.get('torso_pair')
-        if not pair:
-            raise ValueError(
-                f"{labels.source} names no torso_pair: name two joints (--torso-pair), or use the scale 'oks'; "
-                f'joints: {list(labels.joints)}'
-            )
-        names = check_pair(pair, NAME)
-        unit = torso_scale(
-            labels.keypoints, labels.labelled, find_joints(names, labels.meta['keypoint_name2id'], NAME, 'torso_pair')
-        )
-        distances, words = (
-            (thr, near),
-            f'good: within {thr:g}, near: within {near:g} of the distance {names[0]} to {names[1]}',
-        )
-    else:
-        sigmas = labels.meta.get('sigmas')
-        if sigmas is None or len(sigmas) != len(labels.joints):
-            raise ValueError(
-                f"{labels.source} has no sigmas, which the scale 'oks' needs: give --metainfo, or use 'torso'"
-            )
-        unit = oks_scale(labels.areas, sigmas)
-        distances = oks_distance(thr), oks_distance(near)
-        words = f'good: keypoint similarity at least {thr:g}, near: at least {near:g}'
+    unit, distances, definition = _unit(labels, scale, thr, near, torso_pair)
     errors = classify_errors(
         matched.pred,
         labels.keypoints,
@@ -136,22 +113,50 @@ def analyse(
         *distances,
         list(map(str, labels.images)),
     )
-    measured = errors.kind >= 0
-    if not measured.any():
+    if not (errors.kind >= 0).any():
         raise ValueError(f'{labels.source}: no person has a prediction, a size ({scale}) and a labelled joint')
-    notes = list(matched.notes)
-    sizeless = int((labelled.any(1) & ~measured.any(1)).sum())
-    notes += [f'{sizeless} persons have no size ({scale}) and are left out'] * bool(sizeless)
-    absent = int((measured & ~np.isfinite(errors.distance)).sum())
-    notes += [f'{absent} labelled joints are not predicted: they count as misses'] * bool(absent)
-    if list(labels.meta['flip_indices']) == list(range(len(labels.joints))):
-        notes.append('no joint has a mirror joint by its name or metainfo: there can be no inversion')
     groups = labels.meta.get('joint_groups') or mirrored_groups(labels.meta)
     ids = {
         name: find_joints(names, labels.meta['keypoint_name2id'], NAME, 'joint_groups')
         for name, names in groups.items()
     }
-    return Analysis(errors, matched, labelled, ids, words, notes)
+    notes = [*matched.notes, *_notes(errors, labelled, labels, scale)]
+    return Analysis(errors, matched, labelled, ids, definition, notes)
+
+
+def _unit(
+    labels: Labels, scale: str, thr: float, near: float, torso_pair: Sequence[str] | None
+) -> tuple[np.ndarray, tuple[float, float], str]:
+    """Unit of distance of each person, thresholds in this unit, and the thresholds in words."""
+    if scale == 'torso':
+        pair = torso_pair or labels.meta.get('torso_pair')
+        if not pair:
+            raise ValueError(
+                f"{labels.source} names no torso_pair: name two joints (--torso-pair), or use the scale 'oks'; "
+                f'joints: {list(labels.joints)}'
+            )
+        names = check_pair(pair, NAME)
+        ids = find_joints(names, labels.meta['keypoint_name2id'], NAME, 'torso_pair')
+        words = f'good: within {thr:g}, near: within {near:g} of the distance {names[0]} to {names[1]}'
+        return torso_scale(labels.keypoints, labels.labelled, ids), (thr, near), words
+    sigmas = labels.meta.get('sigmas')
+    if sigmas is None or len(sigmas) != len(labels.joints):
+        raise ValueError(f"{labels.source} has no sigmas, which the scale 'oks' needs: give --metainfo, or use 'torso'")
+    words = f'good: keypoint similarity at least {thr:g}, near: at least {near:g}'
+    return oks_scale(labels.areas, sigmas), (oks_distance(thr), oks_distance(near)), words
+
+
+def _notes(errors: JointErrors, labelled: np.ndarray, labels: Labels, scale: str) -> list[str]:
+    """Remarks on persons and joints that are left out or count as misses."""
+    measured = errors.kind >= 0
+    notes = []
+    if sizeless := int((labelled.any(1) & ~measured.any(1)).sum()):
+        notes.append(f'{sizeless} persons have no size ({scale}) and are left out')
+    if absent := int((measured & ~np.isfinite(errors.distance)).sum()):
+        notes.append(f'{absent} labelled joints are not predicted: they count as misses')
+    if list(labels.meta['flip_indices']) == list(range(len(labels.joints))):
+        notes.append('no joint has a mirror joint by its name or metainfo: there can be no inversion')
+    return notes
 
 
 def shares_table(analysis: Analysis) -> str:

@@ -24,8 +24,8 @@ def name_to_id(meta: Mapping[str, Any] | None, metric: str) -> dict[str, int]:
     """
     if not meta or not meta.get('keypoint_name2id'):
         raise ValueError(
-            f"{metric}: dataset_meta has no 'keypoint_name2id'; it must be the metainfo of an mmpose data set, got "
-            f'{sorted(meta) if meta else meta}'
+            f'{metric}: dataset_meta has the keys {sorted(meta or ())}, allowed: the metainfo of an mmpose data set, '
+            'which has keypoint_name2id'
         )
     return dict(meta['keypoint_name2id'])
 

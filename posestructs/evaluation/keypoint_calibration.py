@@ -73,7 +73,7 @@ class KeypointCalibration(PersonMetric):
         for name in (*FIELDS, OCCLUSION):
             value = np.full(shape, np.nan) if name not in found else np.asarray(to_array(found[name]), np.float64)
             if value.shape != shape:
-                raise ValueError(f'{self.name}: pred_instances.{name} must be {shape}, got {value.shape}')
+                raise ValueError(f'{self.name}: pred_instances.{name}.shape={value.shape}, allowed: {shape}')
             bad = persons['labelled'] & ~np.isfinite(value)
             if name in found and bad.any():
                 joint = int(np.argwhere(bad)[0][1])

@@ -92,7 +92,7 @@ class OcclusionSplitPCK(PersonMetric):
             return persons
         occluded = to_array(occluded)
         if occluded.shape != shape:
-            raise ValueError(f'{self.name}: gt_instances.keypoints_occluded must be {shape}, got {occluded.shape}')
+            raise ValueError(f'{self.name}: gt_instances.keypoints_occluded.shape={occluded.shape}, allowed: {shape}')
         for part, value in (('visible', VISIBLE), ('occluded', OCCLUDED)):
             persons['occluded'][split_masks(persons['labelled'], occluded)[part]] = value
         return persons

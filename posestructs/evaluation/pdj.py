@@ -17,6 +17,7 @@ from mmpose.registry import METRICS
 
 from posestructs.evaluation.pck import JointCounts
 from posestructs.evaluation.torso_pck import TorsoPCK, torso_pck
+from posestructs.utils.checks import invalid_value
 
 CURVE = tuple(i / 100 for i in range(51))
 """Thresholds of the curve; i / 100 is the nearest float to its decimal, as an arange is not."""
@@ -105,7 +106,7 @@ class PDJ(TorsoPCK):
     def __init__(self, thr: float | Sequence[float] = (0.1, 0.2), out_dir: str | None = None, **kwargs) -> None:
         super().__init__(thr=thr, **kwargs)
         if out_dir is not None and os.path.exists(out_dir) and not os.path.isdir(out_dir):
-            raise ValueError(f'{self.name}: out_dir must be a folder, {out_dir!r} is a file')
+            raise invalid_value(f'{self.name}.out_dir', out_dir, 'a folder, which this is not')
         self.out_dir = out_dir
 
     @property

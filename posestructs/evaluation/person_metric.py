@@ -79,9 +79,9 @@ def read_sample(sample: Mapping[str, Any], metric: str, num_joints: int) -> Pers
     labelled = labelled[..., 0] if labelled.ndim == 3 else labelled
     if gt.ndim != 3 or gt.shape[1:] != (num_joints, 2) or pred.shape != gt.shape or labelled.shape != gt.shape[:2]:
         raise ValueError(
-            f'{metric}: needs one prediction of (K, 2) = ({num_joints}, 2) joints per labelled person, got '
-            f'pred_instances.keypoints {pred.shape}, gt_instances.keypoints {gt.shape}, keypoints_visible '
-            f'{labelled.shape} (image {sample.get("img_path", "unknown")})'
+            f'{metric}: pred_instances.keypoints.shape={pred.shape}, gt_instances.keypoints.shape={gt.shape}, '
+            f'keypoints_visible.shape={labelled.shape} (image {sample.get("img_path", "unknown")}), allowed: one '
+            f'prediction of (K, 2) = ({num_joints}, 2) joints per labelled person'
         )
     # all joints at (0, 0) are placeholders: mmpose calls those of detected boxes visible
     return dict(pred=pred, gt=gt, labelled=(labelled > 0) & (gt != 0).any(axis=(1, 2))[:, None])

@@ -55,7 +55,7 @@ def check_sticks(sticks: Any, metric: str) -> list[dict]:
         checked.append(dict(name=s['name'], side=s.get('side'), ends=tuple(names)))
     seen = [(s['name'], s['side']) for s in checked]
     if len(set(seen)) < len(seen):
-        raise ValueError(f'{metric}: each stick needs its own name and side, got {seen}')
+        raise invalid_value(f'{metric}.sticks', seen, 'a name and side of its own for each stick')
     return checked
 
 

@@ -107,9 +107,7 @@ def check_divisible(x: Tensor, multiple: int, owner: str) -> None:
     """
     height, width = x.shape[-2:]
     if height % multiple or width % multiple:
-        raise ValueError(
-            f'{owner}: the input is {width} x {height} (width x height), both must be multiples of {multiple}'
-        )
+        raise ValueError(f'{owner}: input of {width} x {height} (width x height), allowed: multiples of {multiple}')
 
 
 class EncoderDecoder(nn.Module):

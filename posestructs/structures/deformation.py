@@ -218,7 +218,7 @@ def _check(deformation: Deformation) -> None:
         if not np.isfinite(array).all():
             raise ValueError(f'{key} holds NaN or infinity, allowed: finite numbers')
     if (deformation.variances < 0).any() or (deformation.frequencies < 0).any():
-        raise ValueError('variances and frequencies must be at least 0')
+        raise ValueError('variances and frequencies hold negative values, allowed: at least 0')
     if not np.allclose(deformation.frequencies.sum(axis=1), 1, atol=1e-3):
         raise ValueError('frequencies of each part must sum to 1')
     check_number('aspect_ratio', deformation.aspect_ratio, above=0)

@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f'deformation={str(path)!r} is not a JSON file: {error}') from error
     if not isinstance(content, dict) or content.get('format') != _FORMAT:
         found = content.get('format') if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f'deformation={str(path)!r} must have the format {_FORMAT!r}, got {found!r}')
+        raise ValueError(f'deformation={str(path)!r}: format={found!r}, allowed: {_FORMAT!r}')
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise ValueError(f'deformation={str(path)!r}: keys {missing} are missing')

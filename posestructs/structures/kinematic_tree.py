@@ -248,8 +248,8 @@ class KinematicTree:
         labelled = np.ones(keypoints.shape[:-1], bool) if visible is None else np.asarray(visible) > 0
         if keypoints.shape[-2:] != (self.num_joints, 2) or labelled.shape != keypoints.shape[:-1]:
             raise ValueError(
-                f'keypoints and visible must be (..., {self.num_joints}, 2) and (..., {self.num_joints}) for the '
-                f'{self.num_joints} joints of the tree, got {keypoints.shape} and {labelled.shape}'
+                f'keypoints.shape={keypoints.shape} and visible.shape={labelled.shape}, allowed for the '
+                f'{self.num_joints} joints of the tree: (..., {self.num_joints}, 2) and (..., {self.num_joints})'
             )
         # an unlabelled joint may hold anything, including NaN
         known = np.where(labelled[..., None], keypoints, 0)

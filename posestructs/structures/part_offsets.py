@@ -54,8 +54,8 @@ def relative_offsets(tree: KinematicTree, positions: np.ndarray, labelled: np.nd
     positions, labelled = np.asarray(positions, dtype=np.float64), np.asarray(labelled, dtype=bool)
     if positions.shape[-2:] != (tree.num_parts, 2) or labelled.shape != positions.shape[:-1]:
         raise ValueError(
-            f'positions and labelled must be (..., {tree.num_parts}, 2) and (..., {tree.num_parts}) for the '
-            f'{tree.num_parts} parts of the tree, got {positions.shape} and {labelled.shape}'
+            f'positions.shape={positions.shape} and labelled.shape={labelled.shape}, allowed for the {tree.num_parts} '
+            f'parts of the tree: (..., {tree.num_parts}, 2) and (..., {tree.num_parts})'
         )
     matrix = reference_matrix(tree)
     positions = np.where(labelled[..., None], positions, 0)

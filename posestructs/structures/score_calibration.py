@@ -119,7 +119,7 @@ def _fields(content: Any) -> dict[str, Any]:
         if not isinstance(fields.get(key), kind):
             raise ValueError(f'{key}={fields.get(key)!r}, allowed: a {kind.__name__}')
     if not all(isinstance(name, str) for name in fields['joints']):
-        raise ValueError('joints must be names')
+        raise ValueError(f'joints={list(fields["joints"])!r}, allowed: names')
     return dict(fields, joints=tuple(fields['joints']), curves=tuple(fields['curves']))
 
 

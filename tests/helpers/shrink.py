@@ -165,7 +165,7 @@ def _narrow_discriminator(part: MutableMapping[str, Any]) -> None:
 
 
 def _default(kind: str, key: str) -> Any:
-    """What a registered class takes for a key that is not given; None if it does not say."""
+    """Default of a registered class for a key; None if it has none."""
     parameter = inspect.signature(MODELS.get(kind)).parameters.get(key)
     return None if parameter is None or parameter.default is parameter.empty else parameter.default
 

@@ -192,7 +192,7 @@ def test_wrong_numbers_are_refused(flags, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['throughput.py', *flags])
     with pytest.raises(SystemExit):
         throughput.main()
-    assert 'must be above 0' in capsys.readouterr().err
+    assert '--images above 0' in capsys.readouterr().err
 
 
 # ids, as tests with the keyword 'cuda' are for machines that have it

@@ -47,7 +47,7 @@ def test_names():
     [
         (('body',), "normalize='body', allowed: "),
         (('torso',), "normalize='torso' needs pair"),
-        (('box', (0, 1)), 'must be left out'),
+        (('box', (0, 1)), "allowed with normalize='box': None"),
         (('torso', (1, 1)), 'two different joints'),
         (('torso', (1, 2, 3)), 'two different joints'),
         (('torso', (0.5, 2)), 'two different joints'),

@@ -115,7 +115,7 @@ def documented_imports() -> dict[str, list[str]]:
 
 
 def test_documented_imports():
-    """What has once been documented stays importable."""
+    """Names that were documented once stay importable."""
     path = GOLDEN / 'imports.json'
     recorded = json.loads(path.read_text()) if path.exists() else {}
     documented = documented_imports()

@@ -107,7 +107,7 @@ def test_targets_fit_the_prediction(load, name):
 
 
 def crop(pipeline, person):
-    """What the steps of a pipeline that are not random make of a person."""
+    """A person after the steps of a pipeline that are not random."""
     steps = [step for step in pipeline if step.type in ('GetBBoxCenterScale', 'TopdownAffine')]
     return Compose([ConfigDict(step) for step in steps])(person)['transformed_keypoints'][0]
 

@@ -236,7 +236,7 @@ def test_lspe_has_no_official_split(lspe_folder):
             dict(indices=0),
             'indices=0 leaves none .*, allowed: how many of the first, from 1, or a list of .* 0 to 1999',
         ),
-        (dict(bbox_file='a.json', test_mode=True), "takes no bbox_file, got 'a.json'"),
+        (dict(bbox_file='a.json', test_mode=True), "bbox_file='a.json', allowed: None"),
         (dict(max_bad_images=2), 'max_bad_images=2, allowed: a number from 0 to 1'),
         (dict(data_mode='sideways'), 'data_mode'),
     ],

@@ -123,7 +123,7 @@ class Page:
         self.one('#upload input[type=file]').send_keys(str(file))
 
     def message(self, kind='p'):
-        """What the page says; of a page that is just being changed nothing."""
+        """Message of the page; none while it is being updated."""
         from selenium.common.exceptions import StaleElementReferenceException
 
         try:
@@ -416,8 +416,8 @@ def test_gradio_is_not_blamed_for_what_else_is_missing(monkeypatch):
     ('flags', 'message'),
     [
         (['--port', '0'], '--port 0: allowed are 1 to 65535'),
-        (['--max-mb', '0'], '--max-mb 0: it must be above 0'),
-        (['--max-megapixels', '-1'], '--max-megapixels -1: it must be above 0'),
+        (['--max-mb', '0'], '--max-mb 0, allowed: above 0'),
+        (['--max-megapixels', '-1'], '--max-megapixels -1, allowed: above 0'),
         (['--kpt-thr', '1.5'], '--kpt-thr 1.5: allowed are 0 to 1'),
     ],
 )

@@ -125,7 +125,7 @@ def checkout(environment_of, shell, tmp_path_factory):
 
 
 def make_pictures(folder: Path) -> None:
-    """What a reader has: a picture, a folder of them, boxes and a film."""
+    """Files of a reader: an image, a folder of images, boxes and a video."""
     drawn = StickFigureDataset(num_samples=3, image_size=256)
     persons = [cv2.resize(drawn[i]['img'], (300, 300)) for i in range(3)]
     cv2.imwrite(str(folder / 'people.jpg'), persons[0])
@@ -140,7 +140,7 @@ def make_pictures(folder: Path) -> None:
 
 
 def steps(page: str) -> list[tuple[str, str]]:
-    """What is run of a page, in order: its commands, and its Python that is no config."""
+    """Steps of a page that are run, in order: its commands, and its Python that is no config."""
     found = []
     for kind, text in blocks(page):
         if kind == 'bash':

@@ -83,7 +83,7 @@ def assert_prints(printed: str, expected: str) -> None:
 
 
 def logged(work_dir: Path) -> list[dict]:
-    """What a run logged, checked to be numbers."""
+    """Logged values of a run, checked to be numbers."""
     (file,) = work_dir.glob('*/vis_data/scalars.json')
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert all(math.isfinite(value) for row in rows for value in row.values())

@@ -127,7 +127,7 @@ def evaluate():
 
 @pytest.fixture
 def logged():
-    """What mmengine's current logger got during the test: `logged(level)` joins the messages of one level."""
+    """Messages of mmengine's current logger during the test: `logged(level)` joins the messages of one level."""
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append

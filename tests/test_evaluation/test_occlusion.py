@@ -159,7 +159,7 @@ def test_wrong_values_and_shapes_raise(lsp_meta, samples_of, evaluate):
     gt, pred = few(range(2))
     with pytest.raises(ValueError, match=r'keypoints_occluded=\[0.5\], allowed: 0, 1, -1'):
         evaluate([SPLIT], lsp_meta, samples_of(pred, gt, keypoints_occluded=np.full((2, 14), 0.5)))
-    with pytest.raises(ValueError, match=r'keypoints_occluded must be \(1, 14\), got \(1, 16\)'):
+    with pytest.raises(ValueError, match=r'keypoints_occluded.shape=\(1, 16\), allowed: \(1, 14\)'):
         evaluate([SPLIT], lsp_meta, samples_of(pred, gt, keypoints_occluded=np.zeros((2, 16))))
 
 

@@ -102,5 +102,5 @@ def test_writing_leaves_no_backend_behind(tmp_path):
 
 def test_out_dir_must_be_a_folder(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(ValueError, match='PDJ: out_dir must be a folder'):
+    with pytest.raises(ValueError, match='PDJ.out_dir=.*, allowed: a folder'):
         METRICS.build(dict(type='PDJ', out_dir=str(tmp_path / 'file')))

@@ -36,7 +36,7 @@ def test_lsp_has_ten_and_they_are_the_papers(lsp_meta):
         ([dict(name='s', side='middle', ends=('a', 'b'))], r"M.sticks\[0\]={'name': 's', 'side': 'middle'"),
         ([dict(ends=('a', 'b'))], r'M.sticks\[0\]=.*, allowed: dict\(name=str'),
         ([dict(name='people', ends=('a', 'b'))], "M: sticks has a group 'people'"),
-        ([dict(name='s', ends=('a', 'b')), dict(name='s', ends=('a', 'c'))], 'each stick needs its own name and side'),
+        ([dict(name='s', ends=('a', 'b')), dict(name='s', ends=('a', 'c'))], 'a name and side of its own'),
     ],
 )
 def test_malformed_sticks(sticks, message):

@@ -94,7 +94,7 @@ def test_one_cell_reaches_all_of_the_map():
 
 def test_refusals_of_an_encoder_decoder():
     net = EncoderDecoder(4, 3)
-    with pytest.raises(ValueError, match=r'EncoderDecoder\(depth=3\): the input is 20 x 16 .* multiples of 8'):
+    with pytest.raises(ValueError, match=r'EncoderDecoder\(depth=3\): input of 20 x 16 .* multiples of 8'):
         net(torch.zeros(1, 4, 16, 20))
     with pytest.raises(ValueError, match='depth=-1, allowed: an integer of at least 0'):
         EncoderDecoder(4, -1)

@@ -167,7 +167,7 @@ def flipped(values, v, value):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(variances=-VARIANCES), 'variances and frequencies must be at least 0'),
+        (dict(variances=-VARIANCES), 'variances and frequencies hold negative values'),
         (dict(frequencies=np.full((4, 2), 0.4)), 'frequencies of each part must sum to 1'),
         (dict(mirror_types=[[0, 2], [1, 0], [0, 1], [0, 1]]), 'mirror_types=0 to 2, allowed: 0 to 1'),
         (

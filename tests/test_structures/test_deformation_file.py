@@ -89,7 +89,7 @@ def test_broken_files(tmp_path):
         with pytest.raises(ValueError, match=f'types.json.*{message}'):
             read_file(path)
 
-    refused("must have the format 'posestructs-deformation-1', got 'x'", whole | dict(format='x'))
+    refused("format='x', allowed: 'posestructs-deformation-1'", whole | dict(format='x'))
     refused("got 'list'", [1])
     for key in ('offsets', 'tree', 'source'):
         refused(f"keys .'{key}'. are missing", {k: v for k, v in whole.items() if k != key})

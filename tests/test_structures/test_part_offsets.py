@@ -55,7 +55,10 @@ def test_a_single_part_is_measured_from_itself():
 
 def test_other_shapes_are_refused():
     tree = build_tree(dict(from_file='coco-17.py'))
-    with pytest.raises(ValueError, match=r'\(..., 17, 2\) and \(..., 17\) for the 17 parts .* got \(3, 2\) and \(3,\)'):
+    with pytest.raises(
+        ValueError,
+        match=r'=\(3, 2\) and labelled.shape=\(3,\), .* 17 parts of the tree: \(..., 17, 2\) and \(..., 17\)',
+    ):
         relative_offsets(tree, np.zeros((3, 2)), np.ones(3, bool))
 
 

@@ -29,7 +29,7 @@ def test_curves_and_file(tmp_path):
         (dict(version=2), 'not a file of fit_calibration.py'),
         (dict(method='beta'), "method='beta', allowed: isotonic, platt"),
         (dict(joints=['a', 'b']), r"1 curves for the joints \['a', 'b'\]"),
-        (dict(joints=[1]), 'joints must be names'),
+        (dict(joints=[1]), r'joints=\[1\], allowed: names'),
         (dict(flip_test='yes'), "flip_test='yes', allowed: a bool"),
         (dict(fingerprint=None), 'fingerprint=None, allowed: a str'),
         (dict(curves=[[1]]), 'the curve of a is not a pair'),

@@ -172,7 +172,7 @@ def test_bad_images_are_named_and_the_others_drawn(browse, config, tmp_path):
     [
         (['--phase', 'test'], "sets no test_dataloader.dataset; it has one for: ['train', 'val']"),
         (['--show'], '--show needs a display'),
-        (['--max-item-num', '0'], 'must be at least 1'),
+        (['--max-item-num', '0'], '--max-item-num 0, allowed: at least 1'),
         (['--cfg-options', 'train_dataloader.dataset.ann_file=nothing.json'], 'nothing.json'),
         (['--cfg-options', 'train_dataloader.dataset.type=NoDataset'], 'NoDataset'),
         (

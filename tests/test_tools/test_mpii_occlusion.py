@@ -73,4 +73,4 @@ def test_the_default_name_lies_beside_the_json(main, tmp_path, capsys):
 def test_arguments_that_cannot_be(main, capsys):
     with pytest.raises(SystemExit):
         main('a.json', 'b.mat', '--tolerance', '-1')
-    assert '--tolerance must not be negative, got -1.0' in capsys.readouterr().err
+    assert '--tolerance -1.0, allowed: at least 0' in capsys.readouterr().err

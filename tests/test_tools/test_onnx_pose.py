@@ -175,14 +175,14 @@ def test_an_unknown_codec_and_bad_images_are_refused(onnx_pose, tmp_path):
         onnx_pose.OnnxPose(tmp_path / 'gone.onnx')
     image = np.zeros((4, 5, 3), np.uint8)
     for wrong, boxes, message in [
-        (image[..., 0], None, r'image must be uint8 \(h, w, 3\), got uint8 \(4, 5\)'),
-        (image.astype(float), None, 'got float64'),
-        (image, [[1, 1, 1, 3]], r'a box must be x1, y1, x2, y2 with .*, got \[1.0, 1.0, 1.0, 3.0\]'),
-        (image, [[0, 0, 1e30, 3]], 'coordinates of at most 1000000, got'),
-        (image, [[1, np.nan, 2, 3]], 'a box must be'),
-        (image, np.ones((4, 5)), r'boxes must be \(N, 4\).* got the shape \(4, 5\)'),
-        (image, [0, 0, 2, 2, 1, 1, 3, 3], r'got the shape \(8,\)'),
-        (image, np.ones((1, 2, 4)), r'got the shape \(1, 2, 4\)'),
+        (image[..., 0], None, r'image is uint8 \(4, 5\), allowed: uint8 \(h, w, 3\)'),
+        (image.astype(float), None, 'image is float64'),
+        (image, [[1, 1, 1, 3]], r'box=\[1.0, 1.0, 1.0, 3.0\], allowed: x1, y1, x2, y2 with '),
+        (image, [[0, 0, 1e30, 3]], 'coordinates of at most 1000000'),
+        (image, [[1, np.nan, 2, 3]], 'box=.*, allowed: x1'),
+        (image, np.ones((4, 5)), r'boxes.shape=\(4, 5\), allowed: \(N, 4\)'),
+        (image, [0, 0, 2, 2, 1, 1, 3, 3], r'boxes.shape=\(8,\)'),
+        (image, np.ones((1, 2, 4)), r'boxes.shape=\(1, 2, 4\)'),
         (image, [[0, 0, 2, 2], [5, 0, 9, 2]], r'box \[5.0, 0.0, 9.0, 2.0\] is outside the image, .* 5 wide and 4 high'),
         (image, [[0, -3, 2, 0]], 'is outside'),
     ]:

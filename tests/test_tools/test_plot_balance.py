@@ -27,7 +27,7 @@ def test_the_picture_goes_into_the_work_directory(main, adversarial_run):
         (['gone'], 'gone does not exist'),
         (['.'], r'\. holds no scalars.json of a run'),
         (['other.json'], 'other.json: the log has no values of a discriminator'),
-        (['other.json', '--smooth', '0'], '--smooth 0: it must be at least 1'),
+        (['other.json', '--smooth', '0'], '--smooth 0, allowed: at least 1'),
         (['other.json', '--out', 'x.txt'], 'the name must end in one of .png .pdf .svg'),
     ],
 )

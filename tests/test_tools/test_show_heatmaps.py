@@ -42,7 +42,7 @@ def test_a_model_of_mmpose_and_the_training_persons(main, tmp_path, capsys):
     ('flags', 'message'),
     [
         (['--indices', 99], r'--indices \[99\]: the data set has samples 0 to 3'),
-        (['--max-item-num', 0], '--max-item-num 0: it must be at least 1'),
+        (['--max-item-num', 0], '--max-item-num 0, allowed: at least 1'),
         (['--cfg-options', 'val_dataloader=None'], 'sets no val_dataloader'),
         (['--cfg-options', 'model.head.decoder=None'], 'sets no model.head.decoder'),
     ],

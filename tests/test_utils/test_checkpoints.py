@@ -11,7 +11,7 @@ from posestructs.utils.checkpoints import damage, last_good_checkpoint, read_met
 
 
 class Odd:
-    """What torch refuses to load by default."""
+    """Object that torch refuses to load by default."""
 
 
 def save(path, age=0, **content):

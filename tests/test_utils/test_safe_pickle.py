@@ -14,7 +14,7 @@ from posestructs.utils.safe_pickle import load_pickle, loads_pickle
 
 
 class Harm:
-    """What a harmful file holds: a function and its arguments."""
+    """Content of a harmful file: a function and its arguments."""
 
     def __init__(self, function, *args):
         self.parts = function, args

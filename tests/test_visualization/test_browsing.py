@@ -27,7 +27,7 @@ def results(**kwargs):
 
 
 def near(picture, x, y, color):
-    """Whether a line of that colour passes; lines are smoothed."""
+    """Check for a line of that colour; lines are smoothed."""
     around = picture[y - 2 : y + 3, x - 2 : x + 3].astype(int)
     return (np.abs(around - color).max(axis=-1) < 40).any()
 

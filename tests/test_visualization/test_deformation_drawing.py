@@ -22,7 +22,7 @@ def drawn(positions, labelled, offsets, variances=0.0):
 
 
 def share(tile, color, x, y):
-    """How close to a colour the closest pixel around a place is."""
+    """Distance of a colour to the closest pixel around a place."""
     around = tile[y - 4 : y + 5, x - 4 : x + 5].reshape(-1, 3)
     return np.abs(around - np.array(color)).max(axis=1).min()
 

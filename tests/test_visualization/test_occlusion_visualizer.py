@@ -85,7 +85,7 @@ def test_mmposes_arguments(visualizer, tmp_path):
 
 
 def test_sizes_set_later_are_drawn(request):
-    """What mmpose's inferencers do with their arguments radius and thickness."""
+    """As mmpose's inferencers set radius and thickness."""
     visualizer = OcclusionLocalVisualizer(request.node.name)
     visualizer.set_dataset_meta(META)
     data = sample(gt_instances=[1, 0, 0])
@@ -134,7 +134,7 @@ def test_a_sample_without_persons(visualizer):
 
 @needs_data
 def test_a_test_run_saves_pictures(tmp_path):
-    """What tools/test.py --show-dir does: mmpose's hook with this visualizer on real persons."""
+    """As tools/test.py --show-dir: mmpose's hook with this visualizer on real persons."""
     codec = dict(type='MSRAHeatmap', input_size=(64, 64), heatmap_size=(16, 16), sigma=1)
     pipeline = [
         dict(type='LoadVerifiedImage'),

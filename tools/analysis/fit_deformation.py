@@ -205,8 +205,9 @@ def fit(tree: KinematicTree, persons: Persons, args: argparse.Namespace, source:
 @report_usage_errors
 def main() -> None:
     args = parse_args()
-    if args.augment < 0 or (args.max_people is not None and args.max_people < 1):
-        raise UsageError('--augment must be at least 0, --max-people at least 1')
+    for flag, value, low in (('--augment', args.augment, 0), ('--max-people', args.max_people, 1)):
+        if value is not None and value < low:
+            raise UsageError(f'{flag} {value}, allowed: at least {low}')
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))

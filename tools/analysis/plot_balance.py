@@ -39,7 +39,7 @@ def main() -> None:
     """Plot."""
     args = parse_args()
     if args.smooth < 1:
-        raise UsageError(f'--smooth {args.smooth}: it must be at least 1')
+        raise UsageError(f'--smooth {args.smooth}, allowed: at least 1')
     if not args.run.exists():
         raise UsageError(f'{args.run} does not exist')
     out = args.out or (args.run if args.run.is_dir() else args.run.parent) / 'balance.png'

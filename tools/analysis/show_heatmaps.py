@@ -147,7 +147,7 @@ def main() -> None:
     """Draw."""
     args = parse_args()
     if args.max_item_num < 1:
-        raise UsageError(f'--max-item-num {args.max_item_num}: it must be at least 1')
+        raise UsageError(f'--max-item-num {args.max_item_num}, allowed: at least 1')
     check_checkpoint(args.checkpoint, 'CHECKPOINT')
     check_device(args.device)
     cfg = load_config(args.config)

@@ -39,7 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     if args.tolerance < 0:
-        parser.error(f'--tolerance must not be negative, got {args.tolerance}')
+        parser.error(f'--tolerance {args.tolerance}, allowed: at least 0')
     if args.out is None:
         args.out = args.ann_file.with_name(f'{args.ann_file.stem}_occlusion.npz')
     return args

@@ -129,8 +129,9 @@ def show(picture: np.ndarray, seconds: float) -> None:
 def main() -> None:
     args = parse_args()
     check_outputs(args)
-    if args.max_item_num < 1 or (args.sheet is not None and args.sheet < 1):
-        raise UsageError('--max-item-num and --sheet must be at least 1')
+    for flag, value in (('--max-item-num', args.max_item_num), ('--sheet', args.sheet)):
+        if value is not None and value < 1:
+            raise UsageError(f'{flag} {value}, allowed: at least 1')
     if args.show and not has_display():
         raise UsageError('--show needs a display (neither DISPLAY nor WAYLAND_DISPLAY is set): use --out-dir')
     cfg = load_config(args.config)

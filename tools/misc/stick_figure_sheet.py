@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--quality', type=int, default=60, help='quality of the JPEG, 1 to 100')
     args = parser.parse_args()
     if args.columns < 2 or args.columns % 2 or args.rows < 2 or args.rows % 2:
-        parser.error(f'--columns and --rows must be even and at least 2, got {args.columns} and {args.rows}')
+        parser.error(f'--columns {args.columns} --rows {args.rows}, allowed: even numbers from 2')
     return args
 
 

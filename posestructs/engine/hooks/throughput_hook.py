@@ -11,6 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from posestructs.utils.checks import check_integer
+
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
@@ -27,8 +29,7 @@ class ThroughputHook(Hook):
     priority = 'NORMAL'
 
     def __init__(self, window: int = 50) -> None:
-        if window < 1:
-            raise ValueError(f'ThroughputHook: window={window}, must be at least 1')
+        check_integer('ThroughputHook.window', window, 1)
         self._recent: deque[tuple[int, float]] = deque(maxlen=window)
         self._since = 0.0
 

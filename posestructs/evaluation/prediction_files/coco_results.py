@@ -32,7 +32,7 @@ def read_coco_results(path: str | Path) -> Poses:
     if isinstance(content, dict) and 'annotations' in content:
         raise ValueError(f'{path}: it holds labels (annotations), not results; give it as the labels')
     if not isinstance(content, list) or not content:
-        raise ValueError(f'{path}: COCO results are a list of persons, got {type(content).__name__}')
+        raise ValueError(f'{path}: content={type(content).__name__}, allowed: a list of persons, as in COCO results')
     rows = np.stack(_same_length([_row(entry, i, path) for i, entry in enumerate(content)], path))
     points, scores = rows[..., :2].copy(), rows[..., 2]
     points[(rows == 0).all(2)] = np.nan

@@ -29,7 +29,7 @@ def read_dump(path: str | Path) -> Poses:
     """
     content = load_pickle(path)
     if not isinstance(content, (list, tuple)) or not content:
-        raise ValueError(f'{path}: not a list of data samples, got {type(content).__name__}')
+        raise ValueError(f'{path}: content={type(content).__name__}, allowed: a list of data samples')
     return poses_of_samples(content, str(path))
 
 
@@ -78,13 +78,13 @@ def _read(sample: Any, index: int, source: str) -> dict[str, Any]:
     found, truth = sample['pred_instances'], sample.get('gt_instances') or {}
     pred = to_array(found['keypoints'])
     if pred.ndim != 3 or pred.shape[2] < 2:
-        raise ValueError(f'{where}: pred_instances.keypoints must be (N, K, 2), got {pred.shape}')
+        raise ValueError(f'{where}: pred_instances.keypoints.shape={pred.shape}, allowed: (N, K, 2)')
     pred = pred[..., :2]
     scores = to_array(found['keypoint_scores']) if 'keypoint_scores' in found else np.full(pred.shape[:2], np.nan)
     fields = {key: np.asarray(to_array(found[key]), np.float64) for key in FIELDS if key in found}
     for key, value in dict(keypoint_scores=scores, **fields).items():
         if value.shape != pred.shape[:2]:
-            raise ValueError(f'{where}: pred_instances.{key} must be {pred.shape[:2]}, got {value.shape}')
+            raise ValueError(f'{where}: pred_instances.{key}.shape={value.shape}, allowed: {pred.shape[:2]}')
     image = sample.get('img_path') or sample.get('img_id')
     if image is None:
         raise ValueError(f'{where} has neither img_path nor img_id')

@@ -27,7 +27,7 @@ def read_predictions(path: str | Path) -> Poses:
         raise ValueError(f'{path}: no such file')
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f'{path}: the suffix must be one of {", ".join(SUFFIXES)}')
+        raise ValueError(f'{path}: suffix={suffix!r}, allowed: {", ".join(SUFFIXES)}')
     if suffix in ('.pkl', '.pickle'):
         poses = dumps.read_dump(path)
     elif suffix == '.json':

@@ -85,7 +85,7 @@ def _axes(tracks: h5py.Dataset, number: int, path: str | Path) -> list[str]:
     shape = dict(zip(axes, tracks.shape, strict=False))
     if len(axes) != tracks.ndim or set(axes) != set(AXES) or shape['xy'] != 2 or shape['node'] != number:
         raise ValueError(
-            f'{path}: tracks must be (tracks, 2, {number} nodes, frames) or the reverse, got {tracks.shape}'
+            f'{path}: tracks.shape={tracks.shape}, allowed: (tracks, 2, {number} nodes, frames) or the reverse'
         )
     return axes
 
@@ -95,5 +95,5 @@ def _ordered(array: h5py.Dataset, axes: list[str]) -> np.ndarray:
     order = [axis for axis in ('frame', 'track', 'node', 'xy') if axis in axes]
     axes = json.loads(array.attrs['dims']) if 'dims' in array.attrs else axes
     if array.ndim != len(axes):
-        raise ValueError(f'{array.file.filename}: {array.name} must have the axes {axes}, got {array.shape}')
+        raise ValueError(f'{array.file.filename}: {array.name}.shape={array.shape}, allowed: the axes {axes}')
     return np.transpose(array[()], [axes.index(axis) for axis in order])

@@ -84,7 +84,7 @@ class AdversarialHead(HeatmapHead):
         for key, value in (('in_channels', in_channels), ('out_channels', out_channels), ('num_stacks', num_stacks)):
             check_integer(f'AdversarialHead.{key}', value, 1)
         if deconv_out_channels and num_stacks > 1:
-            raise ValueError(f'AdversarialHead: deconv_out_channels needs num_stacks=1, got num_stacks={num_stacks}')
+            raise ValueError(f'AdversarialHead.num_stacks={num_stacks}, allowed with deconv_out_channels: 1')
         if deconv_out_channels and deconv_kernel_sizes is None:
             deconv_kernel_sizes = (4,) * len(deconv_out_channels)
         super().__init__(
@@ -282,7 +282,10 @@ class AdversarialHead(HeatmapHead):
                     'branches, allowed: two with multi_task=True, else one (num_branches of StackedPoseGenerator)'
                 )
             if not isinstance(self.deconv_layers, nn.Identity):
-                raise ValueError('AdversarialHead: deconv_out_channels is for features with one map, got two branches')
+                raise ValueError(
+                    'AdversarialHead: a stack of the features has two branches, allowed with deconv_out_channels: '
+                    'one map'
+                )
             out.append(tuple(stack))
         return out
 

@@ -61,7 +61,7 @@ class StructuredPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             _check_neck(self.neck, self.head)
         self.pyramid_scales = _scales(self.test_cfg.get('pyramid_scales'))
         if self.pyramid_scales and self.head.decoder is None:
-            raise ValueError('test_cfg.pyramid_scales needs head.decoder, got None')
+            raise ValueError('head.decoder=None, allowed with test_cfg.pyramid_scales: a decoder')
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """Joints of each image; see ``TopdownPoseEstimator.predict``.
@@ -121,8 +121,8 @@ def _check_neck(neck: Any, head: PartScoreHead) -> None:
     if shared is None or tree is None:
         return
     if not getattr(neck, 'keep_input', True):
-        raise ValueError(f'head.shared_channels={shared} needs neck.keep_input=True, got False')
+        raise ValueError(f'neck.keep_input=False, allowed with head.shared_channels={shared}: True')
     if isinstance(given, int) and given != shared:
         raise ValueError(
-            f'head.shared_channels={shared} must be neck.in_channels={given}, as it reads the input of the neck'
+            f'head.shared_channels={shared}, allowed: neck.in_channels={given}, as the head reads the input of the neck'
         )

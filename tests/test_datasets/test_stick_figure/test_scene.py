@@ -123,7 +123,7 @@ def test_a_joint_lies_on_its_own_person():
 
 
 def sees_eyes(scene):
-    """Whether ink of the eyes is seen, from the picture's own indices."""
+    """Visibility of the eyes' ink, from the indices of the image."""
     ink = [i for i, colour in enumerate(scene.pen.sketch.palette()[:128, 0].tolist()) if colour == [24, 20, 22]]
     return any((scene.canvas == index).any() for index in ink if scene.owner_table[index] == OWNER['head'])
 

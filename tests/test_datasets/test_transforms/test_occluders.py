@@ -11,7 +11,7 @@ def rng(seed=0):
 
 
 def depth(corners, point):
-    """How far a point lies inside a convex polygon (negative outside), by its distance to each edge's line."""
+    """Depth of a point inside a convex polygon (negative outside), by its distance to each edge's line."""
     ahead = np.roll(corners, -1, axis=0)
     orientation = np.sign(sum(a[0] * b[1] - a[1] * b[0] for a, b in zip(corners, ahead, strict=True)))
     return min(
@@ -47,7 +47,7 @@ def test_ellipse_has_the_area_of_an_ellipse():
 
 @pytest.mark.parametrize('shape', occluders.SHAPES)
 def test_masks_are_the_pixels_of_the_outline(shape):
-    """What lies a pixel's width inside is in, what lies a pixel's width outside is out; also across the border."""
+    """Points a pixel inside are in, points a pixel outside are out; also across the border."""
     for seed, centre in enumerate([(20.3, 14.8), (1.0, 2.0), (39.0, 29.0), (-5.0, 10.0)]):
         corners = occluders.outline(shape, (25, 13), 0.3 + seed, rng(seed)) + centre
         mask = occluders.fill_outline(corners, (30, 40))

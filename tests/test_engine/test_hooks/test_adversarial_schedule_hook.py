@@ -56,7 +56,7 @@ def train(folder, hooks, epochs=3, resume=False, iterations=None, optimizers=Non
 
 
 def changed(before, after, network):
-    """Whether any weight or buffer of a network has changed."""
+    """Check for a changed weight or buffer of a network."""
     prefixes = ('backbone.', 'head.') if network == 'generator' else (f'discriminators.{network}.',)
     return any(name.startswith(prefixes) and not torch.equal(before[name], after[name]) for name in before)
 

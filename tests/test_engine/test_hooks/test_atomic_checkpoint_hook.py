@@ -67,7 +67,7 @@ def train(work_dir, epochs, scores=None, train_cfg=None, **hook):
 
 @pytest.fixture
 def on_disk(monkeypatch):
-    """What lies in the folder just before each write, with the name that is written."""
+    """Content of the folder just before each write, with the name that is written."""
     seen = []
 
     def spy(path, data):

@@ -94,7 +94,7 @@ def on_a_terminal(tool, *args, term='xterm-256color'):
 
 
 def logged(work_dir):
-    """What the newest log file says once loops began, without its times."""
+    """Lines of the newest log file from the first loop on, without their times."""
     file = sorted(work_dir.glob('*/*.log'))[-1]
     lines = file.read_text().splitlines()
     return [line.split(' - ', 1)[1].rstrip() for line in lines if re.search(r'Epoch\((train|val|test)\)|Saving', line)]

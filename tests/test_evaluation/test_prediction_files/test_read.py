@@ -11,10 +11,10 @@ from posestructs.evaluation.prediction_files import Poses, read_predictions
 @pytest.mark.parametrize(
     ('name', 'content', 'message'),
     [
-        ('a.txt', '', 'a.txt: the suffix must be one of .pkl'),
+        ('a.txt', '', "a.txt: suffix='.txt', allowed: .pkl"),
         ('a.json', '{', 'a.json: not valid JSON'),
         ('a.json', '{"annotations": []}', 'it holds labels'),
-        ('a.json', '[]', 'are a list of persons, got list'),
+        ('a.json', '[]', 'content=list, allowed: a list of persons'),
         ('a.json', '[{"image_id": 1, "bbox": [1, 2, 3, 4]}]', 'entry 0 has no keypoints; results of boxes'),
         ('a.json', '[{"image_id": 1, "keypoints": [1, 2]}]', 'entry 0: keypoints has 2 numbers'),
         ('a.json', '[{"image_id": 1, "keypoints": [1, "x", 2]}]', 'entry 0: keypoints or score is not numeric'),

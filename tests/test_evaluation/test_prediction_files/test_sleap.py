@@ -50,5 +50,5 @@ def test_shapes_that_do_not_fit(tmp_path):
     with h5py.File(path, 'w') as file:
         file['tracks'] = np.zeros((2, 3, 4, 5))
         file['node_names'] = [b'a', b'b']
-    with pytest.raises(ValueError, match=r'tracks must be \(tracks, 2, 2 nodes, frames\)'):
+    with pytest.raises(ValueError, match=r'tracks.shape=.* allowed: \(tracks, 2, 2 nodes, frames\)'):
         read_predictions(path)

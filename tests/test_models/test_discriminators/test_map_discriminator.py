@@ -157,7 +157,7 @@ def test_width_depth_stacks_and_preset():
     residual = count(small().stem[1])
     assert two - one == 4 * residual  # skip, down, bottom, up
     assert deep - one == 3 * residual
-    with pytest.raises(ValueError, match='must be multiples of 2'):
+    with pytest.raises(ValueError, match='allowed: multiples of 2'):
         small()(torch.rand(1, 6, 3, 4))
 
 

@@ -310,7 +310,7 @@ def test_flip_test_of_flipped_targets():
     [
         (dict(num_stacks=0), 'num_stacks=0, allowed: an integer of at least 1'),
         (dict(out_channels='14'), "out_channels='14'"),
-        (dict(deconv_out_channels=(8,)), 'deconv_out_channels needs num_stacks=1, got num_stacks=2'),
+        (dict(deconv_out_channels=(8,)), 'num_stacks=2, allowed with deconv_out_channels: 1'),
         (
             dict(multi_task=False, decoder=dict(CODEC, with_occlusion=True)),
             r'multi_task=False, but the decoder OcclusionHeatmap reads occlusion maps',
@@ -339,7 +339,7 @@ def test_refusals_at_build_time(kwargs, match):
         (
             lambda: head(num_stacks=1, deconv_out_channels=(8,)),
             stacks(1),
-            'for features with one map, got two branches',
+            'has two branches, allowed with deconv_out_channels: one map',
         ),
         (head, stacks(channels=5), 'head.in_channels=6, but the features of the backbone, .* have 5 channels'),
         # a backbone of several scales, of which the last is used

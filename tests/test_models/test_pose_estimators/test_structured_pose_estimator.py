@@ -54,10 +54,10 @@ def model_cfg(estimator='StructuredPoseEstimator', part_channels=4, decoder=None
         ),
         (dict(neck=dict(out_joints=True)), 'neck: 26 parts, out_channels=112; head: 26 parts, in_channels=208'),
         (dict(neck=dict(tree=dict(from_file='flic-18.py'))), 'neck and head have different trees. neck: 18 parts'),
-        (dict(head=dict(shared_channels=64)), 'head.shared_channels=64 needs neck.keep_input=True'),
+        (dict(head=dict(shared_channels=64)), 'neck.keep_input=False, allowed with head.shared_channels=64: True'),
         (
             dict(head=dict(shared_channels=32), neck=dict(keep_input=True)),
-            'head.shared_channels=32 must be neck.in_channels=64',
+            'head.shared_channels=32, allowed: neck.in_channels=64',
         ),
         (
             dict(test_cfg=dict(pyramid_scales=[1, 0])),

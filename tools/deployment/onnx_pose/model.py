@@ -108,18 +108,18 @@ class OnnxPose:
 def _checked(image: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-        raise ValueError(f'image must be uint8 (h, w, 3), got {image.dtype} {image.shape}')
+        raise ValueError(f'image is {image.dtype} {image.shape}, allowed: uint8 (h, w, 3)')
     height, width = image.shape[:2]
     boxes = np.array([[0, 0, width, height]] if boxes is None else boxes, np.float32)
     if boxes.shape[:1] == (0,):  # also of a list without a box
         boxes = boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f'boxes must be (N, 4): x1, y1, x2, y2 of each, got the shape {boxes.shape}')
+        raise ValueError(f'boxes.shape={boxes.shape}, allowed: (N, 4), x1, y1, x2, y2 of each')
     wrong = ~(np.abs(boxes) <= LARGEST).all(1) | (boxes[:, 2:] <= boxes[:, :2]).any(1)
     if wrong.any():
         raise ValueError(
-            f'a box must be x1, y1, x2, y2 with x1 < x2, y1 < y2 and coordinates of at most {LARGEST:.0f}, got '
-            f'{boxes[wrong][0].tolist()}'
+            f'box={boxes[wrong][0].tolist()}, allowed: x1, y1, x2, y2 with x1 < x2, y1 < y2 and coordinates of at '
+            f'most {LARGEST:.0f}'
         )
     outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, 2:] <= 0).any(1)
     if outside.any():
