@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from posestructs.apis import PoseInferencer
 from posestructs.apis.image_sources import expand_inputs, open_source
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 
@@ -132,6 +133,9 @@ def counted(number: int, noun: str) -> str:
 def main() -> None:
     """Predict."""
     args = parse_args()
+    check_outputs(args)
+    if args.checkpoint is None and args.config and (Path(args.config).is_file() or '::' in args.config):
+        raise UsageError(f'--config {args.config} needs --checkpoint: without one the weights would be random')
     boxes, source = read_boxes(args), open_source(expand_inputs(args.inputs, args.recursive))
     inferencer = PoseInferencer(
         args.config, args.checkpoint, args.device, args.det_model, args.det_weights, show_progress=True

@@ -18,11 +18,18 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.engine.hooks import AnnotationCheckHook, CheckpointCheckHook, OcclusionTruthHook
+from posestructs.engine.hooks import (
+    AnnotationCheckHook,
+    CheckpointCheckHook,
+    FinitePredictionHook,
+    JointCheckHook,
+    OcclusionTruthHook,
+)
 from posestructs.utils import cli
 from posestructs.utils.build_errors import short_build_errors
 from posestructs.utils.files import atomic_write
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
+from posestructs.utils.outputs import check_output_file, check_output_folder
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 OUT_FORMATS = ('.json', '.yaml', '.yml', '.pkl', '.pickle')
@@ -88,6 +95,16 @@ def check_outputs(args: argparse.Namespace) -> None:
         raise UsageError(f'--dump {args.dump}: the name must end with .pkl or .pickle')
 
 
+def check_writable(cfg: Config, args: argparse.Namespace) -> None:
+    """Refuse places where nothing can be written."""
+    check_output_folder('--work-dir', cfg.work_dir)
+    if args.show_dir:
+        check_output_folder('--show-dir', Path(cfg.work_dir, 'run', args.show_dir))
+    for flag in ('out', 'dump'):
+        if getattr(args, flag):
+            check_output_file(f'--{flag}', getattr(args, flag))
+
+
 @report_usage_errors
 def main() -> None:
     """Evaluate."""
@@ -102,12 +119,16 @@ def main() -> None:
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
+    if is_main_process():
+        check_writable(cfg, args)
     with short_build_errors(cfg.work_dir):
         runner = Runner.from_cfg(cfg)
         # not in the config, whose text stands for what a run does: these only look beforehand
         runner.register_hook(OcclusionTruthHook())
         runner.register_hook(AnnotationCheckHook())
         runner.register_hook(CheckpointCheckHook())
+        runner.register_hook(JointCheckHook())
+        runner.register_hook(FinitePredictionHook())
         metrics = runner.test()
     if args.out and is_main_process():
         text = mmengine.dump(metrics, file_format=Path(args.out).suffix[1:])

@@ -15,13 +15,22 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
-from posestructs.engine.hooks import AnnotationCheckHook, CheckpointCheckHook, InterruptHook, OcclusionTruthHook
+from posestructs.engine.hooks import (
+    AnnotationCheckHook,
+    CheckpointCheckHook,
+    FinitePredictionHook,
+    InterruptHook,
+    JointCheckHook,
+    OcclusionTruthHook,
+)
 from posestructs.engine.pretrained_sources import check_pretrained_sources
 from posestructs.utils import cli
 from posestructs.utils.build_errors import short_build_errors
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
+from posestructs.utils.config_numbers import check_numbers
 from posestructs.utils.downloads import is_address
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
+from posestructs.utils.outputs import check_output_folder
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.work_dir_lock import work_dir_lock
 
@@ -142,6 +151,7 @@ def main() -> None:
     merge_args(cfg, args)
     cli.require_keys(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     check_length(cfg)
+    check_numbers(cfg)
     if cfg.get('tensorboard'):
         cli.use_tensorboard(cfg)
     if args.wandb:
@@ -154,6 +164,8 @@ def main() -> None:
     cli.add_project_hooks(cfg)
     cli.keep_curves(cfg)
     set_up_ranks(cfg)
+    if is_main_process():
+        check_output_folder('--work-dir', cfg.work_dir)
     lock = work_dir_lock(cfg.work_dir) if is_main_process() else nullcontext()
     with short_build_errors(cfg.work_dir), lock:
         train(cfg, notes)
@@ -172,6 +184,8 @@ def train(cfg: Config, notes: list[str]) -> None:
     runner.register_hook(OcclusionTruthHook())
     runner.register_hook(AnnotationCheckHook())
     runner.register_hook(CheckpointCheckHook())
+    runner.register_hook(JointCheckHook())
+    runner.register_hook(FinitePredictionHook())
     for note in notes:
         runner.logger.warning(note)
     interrupt = InterruptHook()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class GivenBoxes:
             self._check_names(names)
         elif bboxes is not None and _is_one_array(bboxes):
             self._shared = check_boxes(bboxes)
+        elif bboxes is not None and not isinstance(bboxes, Iterable):
+            raise UsageError(f'bboxes={bboxes!r}, allowed: an array, a list of arrays, or a dict by name')
         elif bboxes is not None:
             self._in_order = [_checked(one, f'bboxes[{i}]') for i, one in enumerate(bboxes)]
             if not self._in_order and num_images == 1:

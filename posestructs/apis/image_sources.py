@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def open_source(inputs: Any) -> Source:
         return Source([_from_array(inputs, 0)], 1, 'array', single=True, names=[frame_name(0)])
     if isinstance(inputs, (str, Path)):
         return _open_path(str(inputs))
-    if not isinstance(inputs, Iterable):
+    if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, bytearray, Mapping)):
         raise UsageError(f'inputs={inputs!r}, allowed: {_ALLOWED}')
     if not hasattr(inputs, '__len__'):
         return Source(_from_many(inputs), None, 'inputs')

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from posestructs.apis.frames import Frame, Source
 from posestructs.apis.result_files import ResultFiles
 from posestructs.apis.tracking import PersonTracker
-from posestructs.utils.checks import check_choice, check_integer, check_number
+from posestructs.utils.checks import check_bool, check_choice, check_integer, check_number
 from posestructs.utils.usage import UsageError
+from posestructs.visualization.pose_drawing import check_length
 
 STYLES = ('mmpose', 'openpose')
 
@@ -62,6 +63,11 @@ def check_options(batch_size: int, skeleton_style: str = 'mmpose', merge_results
         for key in ('kpt_thr', 'bbox_thr', 'nms_thr'):
             if key in options:
                 check_number(key, options[key], 0, 1)
+        for key in ('radius', 'thickness'):
+            check_length(key, options.get(key))
+        check_number('wait_time', options.get('wait_time', 0), 0)
+        if options.get('flip_test') is not None:
+            check_bool('flip_test', options['flip_test'])
     except ValueError as error:
         raise UsageError(str(error)) from error
     if not merge_results:
@@ -70,6 +76,9 @@ def check_options(batch_size: int, skeleton_style: str = 'mmpose', merge_results
 
 def result_folders(out_dir: str | Path | None, options: Mapping[str, Any]) -> dict[str, str]:
     """Folders of drawn images and of predictions below ``out_dir``, except those that the options name."""
+    for key, folder in (('out_dir', out_dir), *((key, options.get(key)) for key in ('vis_out_dir', 'pred_out_dir'))):
+        if not isinstance(folder, str | Path | None):
+            raise UsageError(f'{key}={folder!r}, allowed: a folder')
     folders = dict(vis_out_dir='visualizations', pred_out_dir='predictions')
     if out_dir is None:
         return {}

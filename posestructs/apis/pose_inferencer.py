@@ -148,7 +148,7 @@ class PoseInferencer(BaseInferencer):
                 result would overwrite an input. An error that concerns one image is raised only if that is the only
                 one.
         """
-        check_options(batch_size=batch_size, kpt_thr=kpt_thr, **kwargs)
+        check_options(batch_size=batch_size, kpt_thr=kpt_thr, flip_test=flip_test, **kwargs)
         kwargs.update(result_folders(out_dir, kwargs), show=show, return_vis=return_vis, kpt_thr=kpt_thr)
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
         vis_out_dir, pred_out_dir = visualize.pop('vis_out_dir', ''), postprocess.get('pred_out_dir', '')

@@ -144,8 +144,10 @@ def _make_folder(key: str, folder: Path | None) -> None:
         if not place.is_dir():
             raise UsageError(f'{key}={folder}: {place} is a file, not a folder')
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f'{key}={folder} cannot be created: {error.strerror or error}') from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f'{key}={folder} cannot be created: {getattr(error, "strerror", None) or error}') from error
     if not os.access(folder, os.W_OK):
         raise UsageError(f'{key}={folder}: nothing can be written there')
 

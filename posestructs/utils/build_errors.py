@@ -1,11 +1,11 @@
-"""Report errors of a config's values, met while a runner builds its parts, in one line."""
+"""Report errors of a config's values, met before a runner's first step, in one line and without a work directory."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from posestructs.utils.usage import UsageError
 
 SHOW = 'POSESTRUCTS_TRACEBACK'
+_STEPS = ('run_epoch', 'run_iter', 'evaluate')
 _ERRORS = (TypeError, ValueError, KeyError, AssertionError, AttributeError, IndexError)
 
 
@@ -20,7 +21,8 @@ _ERRORS = (TypeError, ValueError, KeyError, AssertionError, AttributeError, Inde
 def short_build_errors(work_dir: str | Path) -> Iterator[None]:
     """Turn an error of building a part from the config into a :class:`UsageError`; other errors pass.
 
-    A work directory that the block made is removed with it, as nothing has run. With POSESTRUCTS_TRACEBACK=1 in the
+    A work directory that the block made is removed, as nothing has run, and also where a check before the first
+    step raises a :class:`UsageError`. With POSESTRUCTS_TRACEBACK=1 in the
     environment, the error and the directory are left as they are.
 
     Args:
@@ -29,31 +31,57 @@ def short_build_errors(work_dir: str | Path) -> Iterator[None]:
     Raises:
         UsageError: Building failed; names the class that was built.
     """
-    new = not Path(work_dir).exists()
+    path = Path(work_dir)
+    created = [part for part in (path, *path.parents) if not part.exists()]
     try:
         yield
     except _ERRORS as error:
-        part = None if isinstance(error, UsageError) else _part_built(error)
-        if part is None or os.environ.get(SHOW) == '1':
+        known = isinstance(error, UsageError)
+        part = None if known else _part_built(error)
+        if not (part or known) or os.environ.get(SHOW) == '1':
             raise
-        if new:
-            shutil.rmtree(work_dir, ignore_errors=True)
+        if created and not _has_run(error):
+            shutil.rmtree(path, ignore_errors=True)
+            for parent in created[1:]:
+                with suppress(OSError):  # another run is there by now
+                    parent.rmdir()
+        if known:
+            raise
         raise UsageError(f'config: {part} cannot be built: {_text(error)} ({SHOW}=1 shows where)') from error
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    step = error.__traceback__
+    while step is not None:
+        yield step.tb_frame
+        step = step.tb_next
 
 
 def _part_built(error: BaseException) -> str | None:
     """Innermost part of the config that was being built; ``None`` where none was."""
-    part, step = None, error.__traceback__
-    while step is not None:
-        part = _part_of(step.tb_frame) or part
-        step = step.tb_next
+    part = None
+    for frame in _frames(error):
+        part = _part_of(frame) or part
     return part
+
+
+def _has_run(error: BaseException) -> bool:
+    """Whether an error came from within the steps of a loop or after them, so that there may be results."""
+    for frame in _frames(error):
+        function = frame.f_code.co_name
+        if frame.f_globals.get('__name__', '').startswith('mmengine.') and function in _STEPS:
+            return True
+        event = frame.f_locals.get('fn_name', '') if function == 'call_hook' else ''
+        if event.startswith('after_') and event != 'after_load_checkpoint':
+            return True
+    return False
 
 
 def _part_of(frame: FrameType) -> str | None:
     module, function = frame.f_globals.get('__name__', ''), frame.f_code.co_name
     if module == 'mmengine.registry.build_functions' and function == 'build_from_cfg':
-        kind = (frame.f_locals.get('cfg') or {}).get('type')
+        cfg = frame.f_locals.get('cfg')
+        kind = cfg.get('type') if isinstance(cfg, Mapping) else None
         return _name(kind) if kind else None
     if module == 'mmengine.runner.runner' and function == 'from_cfg':
         return 'the runner'

@@ -69,6 +69,8 @@ def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     state = checkpoint.get('state_dict', checkpoint)
     if not isinstance(state, Mapping):
         raise UsageError(f'the checkpoint has state_dict of type {type(state).__name__}, allowed: a dict of tensors')
+    if odd := [name for name in state if not isinstance(name, str)]:
+        raise UsageError(f'the checkpoint has a weight called {odd[0]!r}, allowed: text')
     return {re.sub(r'^module\.', '', name): value for name, value in state.items()}
 
 

@@ -480,6 +480,14 @@ def test_arguments_that_are_not_allowed(inferencer, images, tmp_path, monkeypatc
     refuse('batch_size=0, allowed: an integer of at least 1', inferencer, images[0], batch_size=0)
     for value in (2, -0.1, np.nan):
         refuse(r'kpt_thr=.*, allowed: a number from 0 to 1', inferencer, images[0], kpt_thr=value)
+    for name, value in (('radius', -1), ('thickness', np.nan), ('wait_time', -1)):
+        refuse(f'{name}={value}, allowed: a', inferencer, images[0], **{name: value})
+    refuse("flip_test='yes', allowed: True, False", inferencer, images[0], flip_test='yes')
+    refuse('bboxes=True, allowed: an array', inferencer, images[0], bboxes=True)
+    for odd in (b'image', {'a': 1}):
+        refuse('inputs=.*, allowed: an image', inferencer, odd)
+    refuse('out_dir=5, allowed: a folder', inferencer, images[0], out_dir=5)
+    refuse('cannot be created: embedded null byte', inferencer, images[0], out_dir='a\0b')
     refuse('unknown argument', inferencer, images[0], bbox=BOXES)
     refuse('merge_results=False, allowed: True', inferencer, images[0], merge_results=False)
     assert len(list(inferencer(images[0], merge_results=True))) == 1

@@ -110,6 +110,8 @@ def test_what_cannot_be(demo, folder, checkpoint, tmp_path):
         ([tmp_path / 'pictures/..', *model], 'holds no images'),
         ([folder, *model, '--device', 'cuda:99'], "device 'cuda:99': torch finds no such GPU"),
         ([folder, '--checkpoint', checkpoint], 'is given without a config'),
+        ([folder, '--config', TINY], 'needs --checkpoint: without one the weights would be random'),
+        ([folder, *model, '--out-dir', '/proc/nope'], '--out-dir /proc/nope: cannot be written to'),
         ([folder, *model, '--batch-size', 0], 'batch_size=0, allowed: an integer of at least 1'),
         ([folder, *model, '--out-dir', checkpoint], 'is a file, not a folder'),
         ([folder, *model, '--kpt-thr', 2], 'kpt_thr=2.0, allowed: a number from 0 to 1'),

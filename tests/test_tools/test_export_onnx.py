@@ -276,10 +276,13 @@ def test_errors_are_one_line_and_leave_nothing(main, exported, tmp_path):
         ([adversarial, tmp_path / 'gone.pth', '--out', out], 'gone.pth: no such file'),
         ([adversarial, damaged, '--out', out], 'damaged.pth: it is truncated'),
         ([adversarial, pickled, '--out', out], 'pickled.pth.*TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'),
-        ([tmp_path / 'gone.py', '--out', out], 'gone.py does not exist'),
-        ([adversarial, '--out', out, '--batches', 0, 2], '--batches 0: allowed are sizes from 1'),
+        ([tmp_path / 'gone.py', '--random-weights', '--out', out], 'gone.py does not exist'),
+        ([adversarial, '--out', out], 'checkpoint: none, allowed: a checkpoint, or --random-weights'),
+        ([adversarial, weights, '--random-weights', '--out', out], 'and --random-weights, allowed: a checkpoint'),
+        ([adversarial, weights, '--out', '/proc/x.onnx'], '--out /proc: cannot be written to'),
+        ([adversarial, '--random-weights', '--out', out, '--batches', 0, 2], '--batches 0: allowed are sizes from 1'),
         ([resnet, weights, '--out', out], 'does not match config .*missing in the file.*not of this model'),
-        ([regression, '--out', out], 'head=RegressionHead gives no maps'),
+        ([regression, '--random-weights', '--out', out], 'head=RegressionHead gives no maps'),
     ]:
         with pytest.raises(SystemExit, match=f'^export_onnx.py: error: .*{message}') as stopped:
             main(TOOL, *args)

@@ -205,3 +205,11 @@ def test_it_needs_numpy_alone(tmp_path):
     )
     done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ['[[[8.0, 4.0]]] [[1.0]]', '[]']
+
+
+@pytest.mark.parametrize(
+    'text, message', [('{', 'Expecting'), ('[' * 10**5, 'recursion'), ('[1]', 'a list'), ('{"version": 1}', "'joints'")]
+)
+def test_a_damaged_description_is_named(onnx_pose, text, message):
+    with pytest.raises(ValueError, match=f'a.onnx: its description is damaged: .*{message}'):
+        onnx_pose.model._read_metadata('a.onnx', text)

@@ -59,6 +59,11 @@ def test_what_is_not_a_dict_of_weights(content, found):
         weights_of(content)
 
 
+def test_names_of_weights_are_text():
+    with pytest.raises(UsageError, match='a weight called 1, allowed: text'):
+        weights_of({1: torch.ones(1)})
+
+
 def test_weights_that_are_not_finite():
     nan, inf = torch.tensor([1, float('nan')]), torch.tensor([float('inf')])
     state = dict(a=nan, b=inf, c=inf, d=nan, e=torch.ones(1), f=torch.tensor(3), g='text')

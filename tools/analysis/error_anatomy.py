@@ -41,6 +41,7 @@ from posestructs.utils.cli import OptionAction, load_config, merge_options
 from posestructs.utils.dataset_configs import build_dataset
 from posestructs.utils.files import atomic_write
 from posestructs.utils.images import BadImageError
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization.anatomy_pictures import draw_bars, draw_worst, worst_persons
 
@@ -132,6 +133,7 @@ def write_sheets(name: str, found: Analysis, labels: Labels, args: argparse.Name
 def main() -> None:
     """Analyse."""
     args = parse_args()
+    check_outputs(args)
     names = model_names(args)
     try:
         labels = read_labels(args)

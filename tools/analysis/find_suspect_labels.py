@@ -43,6 +43,7 @@ from posestructs.utils.cli import OptionAction, load_config, merge_options
 from posestructs.utils.dataset_configs import build_dataset
 from posestructs.utils.files import atomic_write
 from posestructs.utils.images import BadImageError
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import contact_sheet
 from posestructs.visualization.anatomy_pictures import draw_person
@@ -139,6 +140,7 @@ def draw_sheet(suspects: list[Suspect], labels: Labels, pred: np.ndarray) -> np.
 def main() -> None:
     """Rank."""
     args = parse_args()
+    check_outputs(args)
     try:
         labels = read_labels(args)
         joined, confidence = join_folds(args.predictions, labels)

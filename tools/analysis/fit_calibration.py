@@ -39,6 +39,7 @@ from posestructs.utils import cli
 from posestructs.utils.dataset_configs import build_dataset
 from posestructs.utils.files import atomic_write
 from posestructs.utils.model_fingerprint import model_fingerprint
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 NAME = 'fit_calibration'
@@ -103,6 +104,7 @@ def table(numbers: dict[str, dict[str, float]]) -> str:
 def main() -> None:
     """Fit."""
     args = parse_args()
+    check_outputs(args)
     if not args.thr > 0:
         raise UsageError(f'--thr {args.thr:g}: allowed: above 0')
     if not 0 <= args.holdout < 1:

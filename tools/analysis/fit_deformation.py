@@ -38,6 +38,7 @@ from posestructs.structures import Deformation, KinematicTree, build_tree
 from posestructs.structures.offset_clusters import fit_types
 from posestructs.utils.cli import OptionAction, load_config, merge_options, seed
 from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, step_name
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization.deformation_drawing import draw_deformation
 
@@ -205,6 +206,7 @@ def fit(tree: KinematicTree, persons: Persons, args: argparse.Namespace, source:
 @report_usage_errors
 def main() -> None:
     args = parse_args()
+    check_outputs(args)
     for flag, value, low in (('--augment', args.augment, 0), ('--max-people', args.max_people, 1)):
         if value is not None and value < low:
             raise UsageError(f'{flag} {value}, allowed: at least {low}')

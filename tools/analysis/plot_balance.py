@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from posestructs.utils.files import atomic_write
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.run_logs import find_logs, read_curves, smooth
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization.balance_plot import draw_balance
@@ -38,6 +39,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Plot."""
     args = parse_args()
+    check_outputs(args)
     if args.smooth < 1:
         raise UsageError(f'--smooth {args.smooth}, allowed: at least 1')
     if not args.run.exists():

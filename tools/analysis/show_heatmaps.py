@@ -43,6 +43,7 @@ from posestructs.utils.dataset_configs import (
 )
 from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import write_image
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.weights_fit import weights_of
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
@@ -146,6 +147,7 @@ def draw(model: nn.Module, names: Sequence[str], sample: Mapping, metainfo: Mapp
 def main() -> None:
     """Draw."""
     args = parse_args()
+    check_outputs(args)
     if args.max_item_num < 1:
         raise UsageError(f'--max-item-num {args.max_item_num}, allowed: at least 1')
     check_checkpoint(args.checkpoint, 'CHECKPOINT')

@@ -35,6 +35,7 @@ from posestructs.structures import KinematicTree
 from posestructs.utils import cli
 from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, pack_transformed
 from posestructs.utils.images import BadImageError, read_image, write_image
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import browsing
 from posestructs.visualization.message_pictures import draw_messages, part_maps
@@ -134,6 +135,7 @@ def person_of_dataset(cfg: Config, args: argparse.Namespace, tree: KinematicTree
 def main() -> None:
     """Draw."""
     args = parse_args()
+    check_outputs(args)
     if args.bbox and not args.image:
         raise UsageError('--bbox needs --image')
     cfg = cli.load_config(args.config)

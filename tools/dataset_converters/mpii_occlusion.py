@@ -9,6 +9,7 @@ Persons are matched by image and position. The report says how many joints were 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from posestructs.datasets.mpii_files import check_mpii_json, save_sidecar
 from posestructs.datasets.mpii_visibility import match_persons, read_visibility
 from posestructs.datasets.readers import read_json
+from posestructs.utils.outputs import check_output_file
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -38,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='what upper neck and head top are, which MPII does not flag (%(default)s, as in the h5)',
     )
     args = parser.parse_args(argv)
-    if args.tolerance < 0:
+    if not 0 <= args.tolerance < math.inf:
         parser.error(f'--tolerance {args.tolerance}, allowed: at least 0')
     if args.out is None:
         args.out = args.ann_file.with_name(f'{args.ann_file.stem}_occlusion.npz')
@@ -56,6 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     args = parse_args(argv)
     try:
+        check_output_file('--out', args.out)
         images, joints, labelled = check_mpii_json(read_json(args.ann_file), args.ann_file)
         source = read_visibility(args.source, args.unflagged)
     except (FileNotFoundError, ValueError) as error:

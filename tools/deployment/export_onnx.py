@@ -1,4 +1,4 @@
-"""Export a model to ONNX: ``python tools/deployment/export_onnx.py CONFIG [CHECKPOINT] --out X.onnx``.
+"""Export a model to ONNX: ``python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out X.onnx``.
 
 The network takes normalised images in batches of any size and gives the last maps; discriminators are left out. The
 metadata of the file describes cropping, normalisation and decoding, which ``onnx_pose`` beside this file does with
@@ -22,6 +22,7 @@ from posestructs.deployment.metadata import describe_network
 from posestructs.deployment.onnx_export import differences, export_network
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, require_keys
 from posestructs.utils.files import atomic_write
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 
@@ -29,7 +30,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Export a model to ONNX.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
-    parser.add_argument('checkpoint', nargs='?', help='default: random weights, for measurements')
+    parser.add_argument('checkpoint', nargs='?', help='a checkpoint file or address')
+    parser.add_argument('--random-weights', action='store_true', help='no checkpoint: a network to measure, not to use')
     parser.add_argument('--out', type=Path, required=True, help='the file to write')
     parser.add_argument(
         '--batches', type=int, nargs=2, default=[1, 3], metavar='N', help='batch sizes of the comparison'
@@ -47,6 +49,9 @@ def check_args(args: argparse.Namespace) -> None:
         raise UsageError(f'--out {args.out}: the name has to end in .onnx')
     if min(args.batches) < 1:
         raise UsageError(f'--batches {min(args.batches)}: allowed are sizes from 1')
+    if (args.checkpoint is None) != args.random_weights:
+        given = 'none' if args.checkpoint is None else f'{args.checkpoint} and --random-weights'
+        raise UsageError(f'checkpoint: {given}, allowed: a checkpoint, or --random-weights')
     if args.checkpoint is not None:
         check_checkpoint(args.checkpoint, 'checkpoint')
 
@@ -55,6 +60,7 @@ def check_args(args: argparse.Namespace) -> None:
 def main() -> None:
     """Export."""
     args = parse_args()
+    check_outputs(args)
     check_args(args)
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)

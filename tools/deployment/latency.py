@@ -38,6 +38,7 @@ from posestructs.deployment.onnx_export import INPUT, export_network, open_sessi
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, positive, require_keys
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 WARM_UP = 2
@@ -156,6 +157,7 @@ def show(rows: Sequence[dict[str, Any]], title: str) -> None:
 def main() -> None:
     """Measure."""
     args = parse_args()
+    check_outputs(args)
     if args.checkpoint is not None:
         check_checkpoint(args.checkpoint, 'checkpoint')
     if not args.no_compile and not any(map(shutil.which, ('g++', 'clang++', 'c++'))):
@@ -179,7 +181,8 @@ def main() -> None:
         images = torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(0))
         rows += make_rows(batch, measure(backends, images, args.rounds))
     file_sizes = sizes(network, data)
-    show(rows, f'{Path(args.config).stem}, {width}x{height}: ' + ', '.join(f'{v} {k}' for k, v in file_sizes.items()))
+    title = f'{Path(args.config).stem}, {width}x{height}' + ('' if args.checkpoint else ', random weights')
+    show(rows, f'{title}: ' + ', '.join(f'{value} {key}' for key, value in file_sizes.items()))
     if args.out:
         what = dict(
             unit='milliseconds per image: medians and least by the wall clock, and CPU time of all threads; in turns',

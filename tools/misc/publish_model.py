@@ -32,6 +32,7 @@ from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint, load_config
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import commit
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.paths import config_root
 from posestructs.utils.publishing import (
     halved,
@@ -101,7 +102,7 @@ def read_metrics(path: Path | None) -> Any:
         return None
     try:
         return json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f'--metrics {path}: no json ({error})') from error
 
 
@@ -171,6 +172,7 @@ def compare(cfg: Config, args: argparse.Namespace, state: dict[str, Tensor], dat
 def main() -> None:
     """Publish."""
     args = parse_args()
+    check_outputs(args)
     check_args(args)
     release, cfg = describe(args), load_config(args.config)
     try:

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 
 from posestructs.datasets import StickFigureDataset
+from posestructs.utils.outputs import check_outputs
+from posestructs.utils.usage import report_usage_errors
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
 
 _LABELLED_SCALE = 2  # an image with joints is as wide as two without
@@ -67,8 +69,10 @@ def draw_sheet(dataset: StickFigureDataset, columns: int, rows: int) -> np.ndarr
     return stack_rows([upper, lower, draw_legend(upper.shape[1], ('visible', 'occluded'))])
 
 
+@report_usage_errors
 def main() -> None:
     args = parse_args()
+    check_outputs(args)
     count = args.columns * args.rows * 5 // 4
     dataset = StickFigureDataset(
         count, image_size=args.size, joint_set=args.joint_set, seed=args.seed, start_index=args.start

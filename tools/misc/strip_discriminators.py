@@ -20,6 +20,7 @@ from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.cli import check_checkpoint
 from posestructs.utils.discriminator_weights import strip_discriminators
 from posestructs.utils.files import atomic_write
+from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 
 
@@ -38,6 +39,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Strip."""
     args = parse_args()
+    check_outputs(args)
     if args.out.exists() and args.checkpoint.exists() and args.out.samefile(args.checkpoint):
         raise UsageError(f'--out {args.out} is the checkpoint itself, which a resumed run needs whole')
     check_checkpoint(str(args.checkpoint), 'checkpoint')

@@ -164,6 +164,11 @@ def main(argv: list[str] | None = None) -> None:
         arch, state = convert(read_weights(args.model))
     except (ValueError, OSError) as e:
         raise SystemExit(f'movenet_to_mmpose: {e}') from None
+    try:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.touch()
+    except OSError as e:
+        raise SystemExit(f'movenet_to_mmpose: --out {args.out}: {e.strerror}') from None
     torch.save(dict(state_dict=state, meta=dict(arch=arch, source=args.model.name, license='Apache-2.0')), args.out)
     parser.exit(0, f'{args.out}: MoveNet {arch}, {sum(v.numel() for v in state.values()):,} weights\n')
 

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from mmpose.structures import PoseDataSample
 
-from posestructs.evaluation.person_metric import to_array
+from posestructs.utils.arrays import to_array
 from posestructs.utils.usage import UsageError
 
 

@@ -19,6 +19,8 @@ VERSION = 1
 LARGEST = 1e6
 """Largest coordinate of a box in pixels."""
 
+_KEYS = ('joints', 'input', 'crop', 'flip', 'codec')
+
 
 class OnnxPose:
     """Predict the joints of persons.
@@ -40,7 +42,7 @@ class OnnxPose:
         properties = self.session.get_modelmeta().custom_metadata_map
         if KEY not in properties:
             raise ValueError(f'{path} does not describe its codec: it was not written by export_onnx.py')
-        self.metadata: dict[str, Any] = json.loads(properties[KEY])
+        self.metadata: dict[str, Any] = _read_metadata(path, properties[KEY])
         version = self.metadata.get('version')
         if version != VERSION:
             raise ValueError(
@@ -103,6 +105,19 @@ class OnnxPose:
         crops = (crops - np.array(spec['mean'], np.float32)) / np.array(spec['std'], np.float32)
         batch = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
         return self.session.run(None, {self.session.get_inputs()[0].name: batch})[0]
+
+
+def _read_metadata(path: Any, text: str) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path}: its description is damaged: {error}') from error
+    if not isinstance(metadata, dict):
+        raise ValueError(f'{path}: its description is damaged: it is a {type(metadata).__name__}')
+    missing = [key for key in _KEYS if key not in metadata] if metadata.get('version') == VERSION else []
+    if missing:
+        raise ValueError(f'{path}: its description is damaged: keys {missing} are missing')
+    return metadata
 
 
 def _checked(image: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
