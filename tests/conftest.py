@@ -34,7 +34,7 @@ def mmpose_scope():
 
 @pytest.fixture(autouse=True)
 def log_level():
-    """Each test hears what the current logger says; a quiet runner of another test leaves its level behind."""
+    """Each test receives the messages of the current logger; a quiet runner of another test leaves its level behind."""
     MMLogger.get_current_instance().setLevel(logging.INFO)
 
 

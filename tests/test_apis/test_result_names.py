@@ -6,7 +6,7 @@ from posestructs.apis.result_names import ResultNames, image_name, json_name
 
 
 def files(*paths, known=True):
-    """Of each image its name, json and picture are told by."""
+    """Name, json file and drawn image of each image."""
     names = ResultNames(paths if known else ())
     return [(json_name(name), image_name(name, path)) for path, name in ((p, names.take(p)) for p in paths)]
 

@@ -39,20 +39,20 @@ def test_models_are_listed_by_name_and_others_passed_over(tmp_path, monkeypatch)
     torch.save(torch.zeros(1), tmp_path / 'tensor.pth')
     (tmp_path / 'damaged.pth').write_bytes(b'PK')
     (tmp_path / 'notes.txt').write_text('x')
-    told = []
+    reported = []
     monkeypatch.setattr(
         # the package has a function of the module's name
         importlib.import_module('posestructs.apis.shipped_models'),
         'print_log',
-        lambda text, logger, level: told.append((text, level)),
+        lambda text, logger, level: reported.append((text, level)),
     )
     models = read_models(tmp_path)
     assert list(models) == ['a', 'b'] and models['b'].about == 'Second.' and models['a'].about == ''
     assert models['b'][4:] == ('c', 'd', 'e', False) and models['a'][4:] == ('', '', '', False)
     assert models['a'].config == repo_root() / 'configs' / CONFIG
     assert models['b'].checkpoint == tmp_path / 'b-00000000.pth'
-    texts = [text.removeprefix(f'{tmp_path}/') for text, level in told if level == logging.WARNING]
-    assert len(texts) == len(told) == 4
+    texts = [text.removeprefix(f'{tmp_path}/') for text, level in reported if level == logging.WARNING]
+    assert len(texts) == len(reported) == 4
     assert texts[0].startswith('damaged.pth is skipped: ')
     assert texts[1] == 'lost.pth is skipped: its config, configs/no/such.py, does not exist'
     assert texts[2] == 'nameless.pth is skipped: it was not written by tools/misc/publish_model.py'

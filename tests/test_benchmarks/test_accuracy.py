@@ -120,10 +120,10 @@ def test_both_decodings_of_a_resumed_checkpoint_are_scored(tmp_path, monkeypatch
 def test_a_call_whose_time_is_over_ends_its_runs_and_what_they_have_started(tmp_path, monkeypatch):
     monkeypatch.setattr(run, 'FOR_SCORING', 0)
     tasks = plan('single-task', run.Place(tmp_path / 'work', tmp_path / 'results'))
-    told = []
-    report = run.run_all(tasks, 1, time.time() + 2, told.append)
+    reported = []
+    report = run.run_all(tasks, 1, time.time() + 2, reported.append)
     assert (report.left, report.done, report.failed) == (['stick-figure/single-task/seed0'], [], {})
-    assert len(told) == 1 and 'begins' in told[0]
+    assert len(reported) == 1 and 'begins' in reported[0]
     with Path(tasks[0][0].folder, 'lock').open('a') as lock:  # nobody holds it
         pytest.importorskip('fcntl').flock(lock, 2 | 4)
 
@@ -157,14 +157,14 @@ def test_a_run_that_two_grids_share_is_made_once(tmp_path, call, capsys):
     options = ['--rows', 'mean-pose', '--test-images', '4', '--epoch-images', '8']
     # in one call, and in the next
     assert '1 finished, 0 left' in call('lspet-mini-equal', *options, data='lspet-mini')
-    told = call(*options, data='lspet-mini-equal')
-    assert 'lspet-mini-equal/mean-pose/seed0: finished before' in told and 'begins' not in told
+    reported = call(*options, data='lspet-mini-equal')
+    assert 'lspet-mini-equal/mean-pose/seed0: finished before' in reported and 'begins' not in reported
     results = tmp_path / 'results'
     assert [path.parent.name for path in results.rglob('*.json')] == ['cpu_lspet-mini-128x128']
     small, wide = (results / 'README.md').read_text().split('### cpu_lspet-mini-80x80_equal-cost')
     assert wide.count('| mean pose ') == small.count('### cpu_lspet-mini-128x128\n') == 1
 
-    # a row that differs is not taken from there, and nobody is told of it
+    # a row that differs is not taken from there, and nothing is logged of it
     stale = json.loads((results / 'cpu_lspet-mini-128x128' / 'mean-pose_seed0.json').read_text())
     (results / 'cpu_lspet-mini-128x128' / 'tree-none_seed0.json').write_text(json.dumps(stale))
     page = tmp_path / 'page.md'
@@ -177,8 +177,8 @@ def test_a_run_that_two_grids_share_is_made_once(tmp_path, call, capsys):
 
 @pytest.mark.gpu
 def test_a_row_trains_in_bfloat16_with_loaders_of_its_own(tmp_path, call):
-    told = call('--rows', 'single-task', *FLAGS, '--bf16', '--channels-last', '--workers', '2')
-    assert '1 finished, 0 left, 0 failed' in told
+    reported = call('--rows', 'single-task', *FLAGS, '--bf16', '--channels-last', '--workers', '2')
+    assert '1 finished, 0 left, 0 failed' in reported
     found = json.loads((tmp_path / 'results' / GRID / 'single-task_seed0.json').read_text())
     assert found['settings']['bf16'] and found['images'] == 24
 

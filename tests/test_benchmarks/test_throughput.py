@@ -145,8 +145,8 @@ def test_pipelines_beside_the_first_and_what_is_not_measured_is_open():
     ]
     lines = [[cell.strip() for cell in line.split('|')[1:-1]] for line in pipeline_table(rows).splitlines()[2:]]
     assert [line[0] for line in lines] == ['a', 'b', 'c and d', 'e', 'c and d, no occluders']
-    verdicts = ['reached', 'undecided', '**missed**', 'reached']
-    assert [line[-1] for line in lines] == ['-', *(f'at most 1.2: {verdict}' for verdict in verdicts)]
+    outcomes = ['reached', 'undecided', '**missed**', 'reached']
+    assert [line[-1] for line in lines] == ['-', *(f'at most 1.2: {outcome}' for outcome in outcomes)]
     assert 'Open: not measured yet' in speed_section(None)
 
 

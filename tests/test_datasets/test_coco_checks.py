@@ -91,12 +91,12 @@ def test_persons_who_cannot_be_used(change, message):
 
 
 def test_persons_who_look_wrong():
-    told = check_coco(coco(person(1, num_keypoints=0), person(2, keypoints=[0] * 12)), 'a.json', NAMES)
-    assert told.contradictions == {
+    reported = check_coco(coco(person(1, num_keypoints=0), person(2, keypoints=[0] * 12)), 'a.json', NAMES)
+    assert reported.contradictions == {
         1: 'num_keypoints is 0 beside 4 labelled joints',
         2: 'num_keypoints is 4 beside 0 labelled joints',
     }
-    assert [ann['num_keypoints'] for ann in told.content['annotations']] == [4, 0]
+    assert [ann['num_keypoints'] for ann in reported.content['annotations']] == [4, 0]
     far = check_coco(coco(person(1), person(2, bbox=[100, 90, 20, 20])), 'a.json', NAMES)
     assert list(far.doubts) == [2]
     outside = [320, 240, 2, -160, -120, 2, 30, 60, 1]  # by as much as the image is large

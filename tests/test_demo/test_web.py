@@ -202,17 +202,17 @@ def test_a_picture_gives_a_skeleton(page, photo, inferencer):
     page.tab('Joints')
     table = wait_for(lambda: page.one('#table').text if 'right_wrist' in page.one('#table').text else None)
     assert 'occluded' in table
-    told = json.loads(page.download('button#json'))
+    reported = json.loads(page.download('button#json'))
 
     image = cv2.imread(str(photo))
-    assert drawn.shape == image.shape and (told['width'], told['height']) == image.shape[1::-1]
-    (person,) = told['people']
+    assert drawn.shape == image.shape and (reported['width'], reported['height']) == image.shape[1::-1]
+    (person,) = reported['people']
     joints = np.array([[joint['x'], joint['y']] for joint in person['joints']])
     changed = np.abs(drawn.astype(int) - image).max(axis=2) > 30
     assert_drawn_at(changed, joints)
     # what was drawn is the answer of the model that was chosen, to the pixel
     expected = web_page.answer(inferencer, image, threshold=0)
-    assert told['model'] == 'apn' and told['people'] == expected.persons
+    assert reported['model'] == 'apn' and reported['people'] == expected.persons
     np.testing.assert_array_equal(drawn[..., ::-1], expected.pose)
 
 

@@ -185,7 +185,7 @@ def test_own_data_set(follow, shell, environment):
         for key in ('keypoints_visible', 'keypoints_occluded'):
             np.testing.assert_array_equal(read[i][key], drawn[i][key])
 
-    # the page promises that whoever forgets the evaluators is told so before the first step
+    # the page promises that forgotten evaluators are reported before the first step
     forgetful = "_base_ = './apn_climbers_unlabelled.py'\nval_evaluator = [*_base_.val_evaluator, dict(SPLIT)]\n"
     forgetful += 'test_evaluator = val_evaluator\n'
     forgetful = forgetful.replace('SPLIT', "type='OcclusionSplitPCK', base=dict(type='TorsoPCK', thr=0.2)")

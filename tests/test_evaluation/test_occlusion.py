@@ -126,11 +126,11 @@ def test_samples_without_the_field_are_unknown(lsp_meta, samples_of, evaluate):
     assert [out[f'{part}/{KEY}/joints'] for part in ('visible', 'occluded', 'unknown')] == [14, 14, 14]
 
 
-@pytest.mark.parametrize(('value', 'told'), [(None, 'is in no data sample'), (-1.0, r'has only -1 \(not known\)')])
-def test_no_truth_raises_and_names_the_field(value, told, lsp_meta, samples_of, evaluate):
+@pytest.mark.parametrize(('value', 'reported'), [(None, 'is in no data sample'), (-1.0, r'has only -1 \(not known\)')])
+def test_no_truth_raises_and_names_the_field(value, reported, lsp_meta, samples_of, evaluate):
     gt, pred = few(range(3))
     fields = {} if value is None else dict(keypoints_occluded=np.full((3, 14), value))
-    with pytest.raises(ValueError, match=f'there are no occlusion labels: gt_instances.keypoints_occluded {told}'):
+    with pytest.raises(ValueError, match=f'there are no occlusion labels: gt_instances.keypoints_occluded {reported}'):
         evaluate([SPLIT], lsp_meta, samples_of(pred, gt, **fields))
 
 

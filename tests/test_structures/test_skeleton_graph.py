@@ -47,8 +47,8 @@ def test_spanning_trees_of_mmposes_skeletons(name):
     kept = {frozenset(edge) for edge in tree.edges}
     dropped = [link for link in links if frozenset(link) not in kept]
     assert len(dropped) == CYCLES[name]
-    given, told = spanning_tree(skeleton_graph(dict(from_file=f'{name}.py')))
-    assert given == tree.parents and set(told) == set(dropped)
+    given, reported = spanning_tree(skeleton_graph(dict(from_file=f'{name}.py')))
+    assert given == tree.parents and set(reported) == set(dropped)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ class SpoilWeights(Hook):
 
 
 @pytest.mark.parametrize(
-    'network, told',
+    'network, reported',
     [
         ('generator', 'loss_kpt of network generator is nan'),
         (
@@ -129,7 +129,7 @@ class SpoilWeights(Hook):
         ('confidence', 'loss_real of network confidence is nan; loss_fake of network confidence is nan'),
     ],
 )
-def test_loss_that_is_no_number_stops(network, told, main, tmp_path):
+def test_loss_that_is_no_number_stops(network, reported, main, tmp_path):
     if 'SpoilWeights' not in HOOKS:
         HOOKS.register_module(module=SpoilWeights)
     config = tmp_path / 'spoilt.py'
@@ -138,7 +138,7 @@ def test_loss_that_is_no_number_stops(network, told, main, tmp_path):
         f"custom_hooks = [*_base_.custom_hooks, dict(type='SpoilWeights', network={network!r}, iteration=6)]\n"
     )
     options = ['--cfg-options', 'default_hooks.checkpoint.max_keep_ckpts=1']
-    with pytest.raises(FloatingPointError, match=rf'iteration 6: .*{told}.* is {tmp_path}/w/epoch_1.pth'):
+    with pytest.raises(FloatingPointError, match=rf'iteration 6: .*{reported}.* is {tmp_path}/w/epoch_1.pth'):
         main('train.py', config, '--work-dir', tmp_path / 'w', *SEED, '--no-validate', *options)
     assert [f.name for f in (tmp_path / 'w').glob('*.pth')] == ['epoch_1.pth']
     assert all(value.isfinite().all() for value in load(tmp_path / 'w' / 'epoch_1.pth')['state_dict'].values())

@@ -92,11 +92,11 @@ def picture():
 @pytest.mark.parametrize('name', NETWORKS)
 def test_without_mmpose_the_joints_are_mmposes(exported, onnx_pose, capsys, name):
     config, checkpoint, out = exported(name)
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     for batch in (1, 4):
-        found = re.search(rf'batch of {batch}: torch and onnxruntime differ by (\S+) at most', told)
+        found = re.search(rf'batch of {batch}: torch and onnxruntime differ by (\S+) at most', reported)
         assert float(found.group(1)) < 1e-4
-    assert f'{out}: ' in told and 'random weights' not in told
+    assert f'{out}: ' in reported and 'random weights' not in reported
 
     model = init_model(str(config), str(checkpoint), device='cpu')
     image = picture()

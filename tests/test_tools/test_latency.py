@@ -61,8 +61,8 @@ def test_the_table_and_the_file(main, tiny, tmp_path, capsys):
     # four bytes a parameter, and little beside them
     assert found['onnx_mb'] == pytest.approx(4 * found['million_parameters'], abs=0.15)
     assert {'commit', 'cpu', 'torch', 'onnxruntime'} <= set(found)
-    told = capsys.readouterr().out
-    assert 'tiny_mpii-64x64, 64x64' in told and all(f'{row["median"]:.2f}' in told for row in found['rows'])
+    reported = capsys.readouterr().out
+    assert 'tiny_mpii-64x64, 64x64' in reported and all(f'{row["median"]:.2f}' in reported for row in found['rows'])
 
 
 def test_errors_are_one_line(main, tiny, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ SAID = ('--command', 'python tools/train.py x.py --seed 0', '--data', 'synthetic
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
-    """As a run writes it, of a model that nothing was taught."""
+    """As a run writes it, of an untrained model."""
     path = tmp_path_factory.mktemp('run') / 'epoch_1.pth'
     init_default_scope('mmpose')
     torch.manual_seed(0)
@@ -44,10 +44,10 @@ def test_the_published_file(main, checkpoint, tmp_path, capsys):
     out = tmp_path / 'apn.pth'
     flags = ('--fp16', '--metrics', metrics, '--about', 'A model.', '--default')
     main(TOOL, CONFIG, checkpoint, '--out', out, *flags, *SAID)
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     (path,) = tmp_path.glob('*.pth')
-    assert path.name == f'apn-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth' and str(path) in told
-    changed = re.search(r'largest difference of maps (\S+) \(of (\S+)\), of joints (\S+) cells', told)
+    assert path.name == f'apn-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth' and str(path) in reported
+    changed = re.search(r'largest difference of maps (\S+) \(of (\S+)\), of joints (\S+) cells', reported)
     assert 0 < float(changed[1]) < 0.02 * float(changed[2]) and float(changed[3]) <= 1
 
     full, kept = (torch.load(file, weights_only=True) for file in (checkpoint, path))
@@ -125,9 +125,9 @@ def test_the_commit_is_one_that_others_can_get(main, checkpoint, tmp_path, monke
     for command in (('init', '-q'), ('add', 'a'), (*who, 'commit', '-q', '-m', 'x')):
         subprocess.run(('git', *command), cwd=work, check=True)
     main(*words)
-    told = subprocess.run(('git', 'rev-parse', 'HEAD'), cwd=work, check=True, capture_output=True, text=True).stdout
+    reported = subprocess.run(('git', 'rev-parse', 'HEAD'), cwd=work, check=True, capture_output=True, text=True).stdout
     clean = read_models(out.parent)['apn'].commit
-    assert len(clean) == 7 and told.startswith(clean)
+    assert len(clean) == 7 and reported.startswith(clean)
     (work / 'a').write_text('2')
     with pytest.raises(SystemExit, match=f'--commit is not given, and that of this checkout is {clean}-dirty: name'):
         main(*words)

@@ -54,9 +54,9 @@ def test_a_renamed_folder_keeps_working_with_a_warning(tmp_path):
 
 
 def test_it_is_taught_once():
-    taught = Config._get_cfg_path
+    replaced = Config._get_cfg_path
     lead_to_our_configs()
-    assert Config._get_cfg_path is taught
+    assert Config._get_cfg_path is replaced
 
 
 @pytest.mark.parametrize(

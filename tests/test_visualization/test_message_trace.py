@@ -64,9 +64,9 @@ def test_the_trace_ends_in_what_the_neck_gives(preset, direction, feats):
     neck, head = build(preset, direction, shared=5)
     trace = tracing.trace_messages(neck, feats)
     parts, shared = neck(feats)
-    heard = parts.unflatten(1, (4, 2, CHANNELS))
-    torch.testing.assert_close(trace.updated['up'], heard[:, :, 0], rtol=0, atol=1e-12)
-    torch.testing.assert_close(trace.updated['down'], heard[:, :, 1], rtol=0, atol=1e-12)
+    updated = parts.unflatten(1, (4, 2, CHANNELS))
+    torch.testing.assert_close(trace.updated['up'], updated[:, :, 0], rtol=0, atol=1e-12)
+    torch.testing.assert_close(trace.updated['down'], updated[:, :, 1], rtol=0, atol=1e-12)
     assert torch.equal(trace.shared, shared)
     up, down = {(ARM, BODY), (HAND, ARM), (LEG, BODY)}, {(BODY, ARM), (ARM, HAND), (BODY, LEG)}
     expected = dict(both=up | down, up=up, down=down, none=set())[direction]

@@ -188,12 +188,12 @@ def main() -> None:
             f'{args.checkpoint}: the file would have {len(data) / 1e6:.2f} MB, more than --max-mb {args.max_mb:g}'
             + ('' if args.fp16 else '; --fp16 halves it')
         )
-    told = compare(cfg, args, state, data)
+    report = compare(cfg, args, state, data)
     path, others = hashed_name(args.out, data), others_of_name(args.out)
     atomic_write(path, data)
     for other in set(others) - {path}:
         other.unlink()
-    print(f'{path}: {len(data) / 1e6:.2f} MB, {len(state)} of {len(checkpoint["state_dict"])} weights; {told}')
+    print(f'{path}: {len(data) / 1e6:.2f} MB, {len(state)} of {len(checkpoint["state_dict"])} weights; {report}')
 
 
 if __name__ == '__main__':

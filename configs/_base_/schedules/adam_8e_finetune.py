@@ -1,5 +1,5 @@
-# Adam over 8 epochs for a model that was trained before: the backbone learns at 0.3 times the rate of the rest; the test
-# persons are looked at once, at the end
+# Adam over 8 epochs for a model that was trained before: the backbone learns at 0.3 times the rate of the rest; the
+# test persons are scored once, at the end
 _base_ = '../default_runtime.py'
 
 train_cfg = dict(by_epoch=True, max_epochs=8, val_interval=8)

@@ -1,4 +1,4 @@
-"""Pictures: the same everywhere, the same persons at every size, with left and right to be told."""
+"""Images: the same everywhere, the same persons at every size, with left and right distinguishable."""
 
 import os
 import subprocess

@@ -152,7 +152,7 @@ def test_limits_hold_in_the_bodies_themselves():
         for side in SIDES:
             flex, out, twist, knee = angles_of_leg(body, side)
             found = dict(hip_flex=flex, hip_out=out, knee=knee)
-            if knee > 15:  # of a straight leg the twist cannot be told
+            if knee > 15:  # the twist of a straight leg is undefined
                 bent += 1
                 found['hip_twist'] = twist  # within 45 degrees: the knee bends backwards
             for dof, value in found.items():

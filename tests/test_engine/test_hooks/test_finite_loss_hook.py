@@ -13,7 +13,7 @@ from posestructs.engine.hooks import AtomicCheckpointHook, FiniteLossHook
 
 
 class Toy(BaseModel):
-    """Logs what it is told to; ``spoil`` is the iteration whose step makes a weight infinite."""
+    """Logs the given losses; ``spoil`` is the iteration whose step makes a weight infinite."""
 
     def __init__(self, terms, spoil=None):
         super().__init__()
@@ -52,7 +52,7 @@ FINE = [1.0, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
-    'terms, told',
+    'terms, reported',
     [
         (dict(loss=[1.0, 1.0, NAN], loss_kpt=[1.0, 1.0, NAN]), r'iteration 3: loss_kpt is nan\. The'),
         (dict(loss=[1.0, 1.0, -INF]), r'iteration 3: loss is -inf\.'),
@@ -66,9 +66,9 @@ FINE = [1.0, 1.0, 1.0, 1.0]
         ),
     ],
 )
-def test_loss_is_named_and_the_last_good_checkpoint_stays(terms, told, tmp_path):
+def test_loss_is_named_and_the_last_good_checkpoint_stays(terms, reported, tmp_path):
     last = tmp_path / 'iter_2.pth'
-    with pytest.raises(FloatingPointError, match=rf'{told}.*last good checkpoint is {last}$|^{told}'):
+    with pytest.raises(FloatingPointError, match=rf'{reported}.*last good checkpoint is {last}$|^{reported}'):
         run(tmp_path, terms)
     assert sorted(f.name for f in tmp_path.glob('*.pth')) == ['iter_1.pth', 'iter_2.pth']
     assert (tmp_path / 'last_checkpoint').read_text() == str(last)

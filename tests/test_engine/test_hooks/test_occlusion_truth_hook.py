@@ -105,8 +105,8 @@ def runner_of(folder, val=None, test=None, evaluator=(PCK, SPLIT)):
 
 def test_training_does_not_begin(tmp_path, persons):
     runner = runner_of(tmp_path / 'run', val=persons())
-    told = r'val_evaluator has OcclusionSplitPCK, .* val_dataloader.dataset \(Persons\) gives no keypoints_occluded'
-    with pytest.raises(ValueError, match=told):
+    reported = r'val_evaluator has OcclusionSplitPCK, .* val_dataloader.dataset \(Persons\) gives no keypoints_occluded'
+    with pytest.raises(ValueError, match=reported):
         runner.train()
     assert runner.iter == 0
 

@@ -59,7 +59,7 @@ def test_a_truncated_image_is_counted_in_the_log(tmp_path):
     runner.train()
     assert runner.iter == 8 and runner.train_dataloader.dataset.num_skipped == 1
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
-    told = [line for line in log.splitlines() if 'left out of training so far' in line]
-    assert len(told) == 1  # the second epoch has nothing new to tell
-    assert told[0].endswith('1 images that could not be decoded (num_skipped)')
+    reported = [line for line in log.splitlines() if 'left out of training so far' in line]
+    assert len(reported) == 1  # the second epoch has nothing new to report
+    assert reported[0].endswith('1 images that could not be decoded (num_skipped)')
     assert MMLogger.get_current_instance() is runner.logger
