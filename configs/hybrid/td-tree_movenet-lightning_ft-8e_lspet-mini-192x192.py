@@ -7,7 +7,8 @@ _base_ = [
 ]
 
 # Messages are passed at a sixteenth of the image, 12 x 12 cells, where kernels of 7 cells reach a quarter of it each
-# way and cost little time. Their last layer starts at zero, so that training begins with the finished model's predictions.
+# way and cost little time. Their last layer starts at zero, so that training begins with the finished model's
+# predictions.
 model = dict(
     backbone=dict(init_cfg=None),
     neck=dict(
