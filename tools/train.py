@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.engine.hooks import (
@@ -24,6 +23,7 @@ from posestructs.engine.hooks import (
     OcclusionTruthHook,
 )
 from posestructs.engine.pretrained_sources import check_pretrained_sources
+from posestructs.engine.screen_log import ScreenRunner
 from posestructs.utils import cli
 from posestructs.utils.build_errors import short_build_errors
 from posestructs.utils.checkpoints import last_good_checkpoint, read_meta, why_not_resumable
@@ -179,7 +179,7 @@ def train(cfg: Config, notes: list[str]) -> None:
         cfg: The final config.
         notes: Warnings for the log.
     """
-    runner = Runner.from_cfg(cfg)
+    runner = ScreenRunner.from_cfg(cfg)
     # not in the config, whose text stands for what a run does: these only look beforehand
     runner.register_hook(OcclusionTruthHook())
     runner.register_hook(AnnotationCheckHook())

@@ -29,12 +29,17 @@ def test_work_dir_is_named_after_the_config(piped):
 
 
 def test_a_pipe_gets_plain_lines(piped):
-    output, _ = piped
+    output, work_dir = piped
     lines = [line for line in output.splitlines() if 'Epoch(train)' in line]
     assert len(lines) == 6  # two epochs of three batches
-    form = r'Epoch\(train\) +\[[12]\]\[[123]/3\] .* eta: \d:\d\d:\d\d .* loss: \d\.\d+ .* images_per_second: \d+\.\d+$'
+    form = r'Epoch\(train\) +\[[12]\]\[[123]/3\]  loss: \d\S*  PCK: \d+\.\d  img/s: \d+\.\d  eta: \d:\d\d:\d\d$'
     assert all(re.search(form, line) for line in lines), lines
     assert '━' not in output and '\x1b[2K' not in output
+    assert 'System environment' not in output and 'custom_hooks' not in output
+    (log,) = work_dir.glob('*/*.log')
+    assert f'environment, config and all values: {log}' in output
+    kept = log.read_text()
+    assert 'System environment' in kept and 'custom_hooks' in kept and kept.count('data_time') >= 6
 
 
 def test_checkpoint_loads_safely(piped, scalars):
