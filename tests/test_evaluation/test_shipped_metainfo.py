@@ -72,9 +72,7 @@ def test_another_order_of_joints_is_another_data_set(lsp_meta, evaluate):
     ids = dict(lsp_meta['keypoint_name2id'], neck=13, head_top=12)
     meta = dict(dataset_name='lsp', keypoint_name2id=ids)
     assert complete(meta) == meta
-    error = (
-        r"StrictPCP: the metainfo of data set 'lsp' has no 'sticks'.*metric's config, e.g. sticks=\[.*posestructs"
-    )
+    error = r"StrictPCP: the metainfo of data set 'lsp' has no 'sticks'.*metric's config, e.g. sticks=\[.*posestructs"
     with pytest.raises(ValueError, match=error):
         evaluate([dict(type='StrictPCP')], meta, [])
     with pytest.raises(ValueError, match='there are no predictions to measure'):  # the way that the message tells
