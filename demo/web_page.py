@@ -20,7 +20,7 @@ from posestructs.models.necks import TreeMessagePassing
 from posestructs.utils.usage import UsageError
 from posestructs.visualization.browsing import as_picture
 from posestructs.visualization.heatmap_sheet import heatmap_sheet
-from posestructs.visualization.message_pictures import draw_messages, part_maps
+from posestructs.visualization.message_drawing import draw_messages, part_maps
 from posestructs.visualization.message_trace import trace_messages
 from posestructs.visualization.pose_drawing import enlarge
 

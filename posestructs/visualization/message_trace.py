@@ -1,4 +1,4 @@
-"""Trace the messages of a forward pass and their effect on part scores, for ``message_pictures``.
+"""Trace the messages of a forward pass and their effect on part scores, for ``message_drawing``.
 
 The equations of Chu et al., CVPR 2016, with the modules of :class:`TreeMessagePassing` and :class:`PartScoreHead`,
 message by message:

@@ -43,7 +43,7 @@ from posestructs.utils.files import atomic_write
 from posestructs.utils.images import BadImageError
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
-from posestructs.visualization.anatomy_pictures import draw_bars, draw_worst, worst_persons
+from posestructs.visualization.anatomy_drawing import draw_bars, draw_worst, worst_persons
 
 
 def parse_args() -> argparse.Namespace:

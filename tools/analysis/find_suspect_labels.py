@@ -46,7 +46,7 @@ from posestructs.utils.images import BadImageError
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import contact_sheet
-from posestructs.visualization.anatomy_pictures import draw_person
+from posestructs.visualization.anatomy_drawing import draw_person
 
 NAME = 'find_suspect_labels'
 COLUMNS = ('rank', 'score', 'kind', 'what', 'image', 'id', 'joints')

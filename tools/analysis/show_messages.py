@@ -38,7 +38,7 @@ from posestructs.utils.images import BadImageError, read_image, write_image
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import browsing
-from posestructs.visualization.message_pictures import draw_messages, part_maps
+from posestructs.visualization.message_drawing import draw_messages, part_maps
 from posestructs.visualization.message_trace import trace_messages
 
 

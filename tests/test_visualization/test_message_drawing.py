@@ -6,7 +6,7 @@ import torch
 
 from posestructs.structures import build_tree
 from posestructs.visualization import message_trace as tracing
-from posestructs.visualization.message_pictures import NeighbourMaps, PartMaps, draw_messages, part_maps
+from posestructs.visualization.message_drawing import NeighbourMaps, PartMaps, draw_messages, part_maps
 
 SHAPE = (6, 8)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from posestructs.evaluation.error_anatomy import KINDS
-from posestructs.visualization.anatomy_pictures import draw_bars, draw_person, worst_persons
+from posestructs.visualization.anatomy_drawing import draw_bars, draw_person, worst_persons
 
 
 def test_bars_have_the_widths_of_the_shares():
