@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,10 @@ def make_config(grid: Grid, row: Row, seed: int, settings: Settings) -> Config:
         UsageError: An option of the settings does not fit the config.
     """
     loaded = cli.load_config(str(ROOT / row.path(grid.data)))
-    changes = {**row.changes, **grid.changes.get(row.name, {})}
-    everywhere = changes.pop(EVERYWHERE, {})
-    loaded.merge_from_dict(changes)
+    changes = [row.changes, grid.changes.get(row.name, {})]
+    everywhere = _apply(loaded, changes)
+    if row.vary is not None:
+        everywhere |= _apply(loaded, [row.vary(loaded, seed)])
     cfg = loaded.to_dict()
     if grid.enlarge > 1:
         everywhere = {**enlarged(cfg['codec'], grid.enlarge), **everywhere}
@@ -88,6 +89,15 @@ def make_config(grid: Grid, row: Row, seed: int, settings: Settings) -> Config:
         for member in optimizers(made.optim_wrapper):
             member.update(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.0)
     return made
+
+
+def _apply(cfg: Config, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge changes into a config; returns the values that are to be set wherever the config has their key."""
+    everywhere = {}
+    for change in changes:
+        everywhere |= change.get(EVERYWHERE, {})
+        cfg.merge_from_dict({key: value for key, value in change.items() if key != EVERYWHERE})
+    return everywhere
 
 
 def optimizers(optim_wrapper: dict) -> list[dict]:

@@ -6,7 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.grid.rows import BY_NAME, EVERYWHERE, OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, ROWS, STRUCTURE_ROWS, Row
+from benchmarks.grid.rows import (
+    BY_NAME,
+    EVERYWHERE,
+    OCCLUDED,
+    OCCLUDERS,
+    PCK,
+    PCP,
+    PLAIN,
+    ROWS,
+    SMALL_MAP_ROWS,
+    STRONG_ROWS,
+    STRUCTURE_ROWS,
+    Row,
+)
 
 STICK_FIGURE = 'stick-figure-64x64'
 LSPET_MINI = 'lspet-mini-128x128'
@@ -79,6 +92,10 @@ _EQUAL_TREE = {
     'model.neck.in_channels': 304,
     'model.head.shared_channels': 304,
 }
+_EQUAL_TREE_DISCLESS = {
+    **_EQUAL_TREE,
+    EVERYWHERE: dict(SMALL_HOURGLASS[EVERYWHERE], sampling=dict(negative_rate=0.05, ignore_radius=0.0)),
+}
 _EQUAL_GENERATOR = {**_EQUAL_SIZE, 'model.backbone.channels': 224, 'model.head.in_channels': 224}
 _EQUAL_DISCRIMINATORS = {
     'model.discriminators.pose.depth': 2,
@@ -86,6 +103,8 @@ _EQUAL_DISCRIMINATORS = {
     # the config's share of the norm of a target map
     'model.adversarial.epsilon': 1.25,
 }
+
+_SEEDS = (0, 1, 2)
 
 _TREE_256 = {
     # the number of negative cells at a quarter of the area
@@ -166,11 +185,38 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
         'lspet-mini': replace(
             _CPU_LSPET_MINI,
             name='structure_lspet-mini-128x128',
-            rows=(BY_NAME['tree-none'], BY_NAME['tree-both'], *STRUCTURE_ROWS),
-            seeds=(0, 1, 2),
-            main_seeds=(0, 1, 2),
+            rows=(BY_NAME['tree-none'], BY_NAME['tree-both'], *STRUCTURE_ROWS, BY_NAME['multi-task']),
+            seeds=_SEEDS,
+            main_seeds=_SEEDS,
             changes={},
             shares=_CPU_LSPET_MINI.name,
+            note='Fitted to the training poses, the tree of highest mutual information between the 26 parts has the '
+            "edges of the body's tree.",
+        ),
+        'lspet-mini-80x80': replace(
+            _CPU_LSPET_MINI,
+            name='structure_lspet-mini-80x80',
+            rows=(BY_NAME['tree-none'], BY_NAME['tree-both'], *SMALL_MAP_ROWS),
+            seeds=_SEEDS,
+            main_seeds=_SEEDS,
+            max_gmacs=None,
+            changes={
+                **dict.fromkeys(('tree-none', 'tree-both', 'tree-heavy'), _EQUAL_TREE),
+                **dict.fromkeys(('tree-none-discless', 'tree-both-discless'), _EQUAL_TREE_DISCLESS),
+            },
+            shares='cpu_lspet-mini-80x80_equal-cost',
+        ),
+        'movenet': Grid(
+            name='structure_movenet-lightning_lspet-mini-192x192',
+            data='lspet-mini-192x192',
+            epochs=2,
+            epoch_images=4400,
+            batch_size=16,
+            rows=STRONG_ROWS,
+            seeds=_SEEDS,
+            main_seeds=_SEEDS,
+            note="All rows start from MoveNet Lightning's published weights. The training is short, 2 epochs of the "
+            'first 4,400 training persons.',
         ),
     },
     'gpu': {
@@ -244,6 +290,28 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison('tree-both', 'tree-chain', 'messages along the body and along a chain'),
     Comparison('tree-shuffled', 'tree-none', 'messages along a shuffled tree'),
     Comparison('tree-both', 'tree-none-wide', 'messages at equal cost', BETTER),
+    Comparison('tree-both', 'tree-self', 'messages from neighbours and from the part itself'),
+    Comparison('tree-self', 'tree-none', 'messages of each part to itself'),
+    Comparison('tree-light', 'tree-none', 'messages with a small share of the cost'),
+    Comparison('tree-heavy', 'tree-none', 'messages with a large share of the cost'),
+    Comparison('tree-both', 'tree-none-160', 'messages and more than twice the channels'),
+    Comparison('tree-both-discless', 'tree-none-discless', 'messages where no cells are ignored'),
+    Comparison('maps-true', 'multi-task', 'messages, read off heatmaps', {PCK: 2.0}),
+    Comparison('maps-true', 'maps-shuffled', 'anatomy, read off heatmaps', {PCK: 2.0}),
+    Comparison('maps-true', 'maps-self', 'messages from neighbours, read off heatmaps'),
+    *(
+        Comparison('strong-true', f'strong-{name}', f'{about}, from pretrained weights', aims)
+        for name, about, aims in (
+            ('shuffled', 'anatomy', {PCK: 2.0}),
+            ('none', 'messages', {PCK: 1.5}),
+            ('self', 'messages from neighbours', {}),
+            ('wide', 'messages at equal cost', BETTER),
+            ('star', 'the body and a star', {}),
+            ('chain', 'the body and a chain', {}),
+            ('chow-liu', 'the body and the tree of highest mutual information', {}),
+        )
+    ),
+    Comparison('strong-shuffled', 'strong-none', 'messages along a shuffled tree, from pretrained weights'),
     Comparison('pretrained-hybrid', 'pretrained-single-task', 'structure on top of pretraining'),
     Comparison('pretrained-hybrid', 'pretrained', 'structure, another head and another loss on top of pretraining'),
 )

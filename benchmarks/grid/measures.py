@@ -21,9 +21,11 @@ from mmpose.registry import METRICS, MODELS
 from torch.utils.flop_counter import FlopCounterMode
 
 from posestructs.evaluation import TorsoPCK
+from posestructs.evaluation.error_anatomy import INVERSION, classify_errors
 from posestructs.evaluation.joint_names import choose
 from posestructs.evaluation.pdj import CURVE
 from posestructs.evaluation.person_metric import MIN_LENGTH, Persons, join
+from posestructs.evaluation.prediction_files.labels import mirror_by_names
 from posestructs.evaluation.sticks import find_sticks
 from posestructs.evaluation.strict_pcp import StrictPCP, strict_pcp
 from posestructs.utils.arrays import to_array
@@ -49,6 +51,8 @@ class Hits:
             :data:`posestructs.evaluation.pdj.CURVE`.
         stick_measured: (N, S) bool, sticks with both ends labelled.
         stick_hits: (N, S) bool, correct sticks by strict PCP at 0.5.
+        inverted: (N, K) bool, measured joints whose prediction lies on their mirror joint
+            (:mod:`posestructs.evaluation.error_anatomy`); ``None`` in results that do not have it.
     """
 
     joints: tuple[str, ...]
@@ -59,9 +63,12 @@ class Hits:
     curve: np.ndarray
     stick_measured: np.ndarray
     stick_hits: np.ndarray
+    inverted: np.ndarray | None = None
 
 
-ARRAYS = dict(measured='bits', occluded='bytes', right='bits', stick_measured='bits', stick_hits='bits')
+ARRAYS = dict(
+    measured='bits', occluded='bytes', right='bits', stick_measured='bits', stick_hits='bits', inverted='bits'
+)
 
 
 def pack(hits: Hits) -> dict[str, Any]:
@@ -70,6 +77,8 @@ def pack(hits: Hits) -> dict[str, Any]:
     out: dict[str, Any] = dict(names, people=len(hits.measured), curve=hits.curve.tolist())
     for name, kind in ARRAYS.items():
         array = getattr(hits, name)
+        if array is None:
+            continue
         raw = np.packbits(array) if kind == 'bits' else array.astype(np.uint8)
         out[name] = base64.b85encode(zlib.compress(raw.tobytes(), 9)).decode()
     return out
@@ -80,6 +89,8 @@ def unpack(found: Mapping[str, Any]) -> Hits:
     joints, sticks = tuple(found['joints']), tuple(found['sticks'])
     arrays = {}
     for name, kind in ARRAYS.items():
+        if name not in found and name == 'inverted':
+            continue
         shape = (found['people'], len(sticks if name.startswith('stick') else joints))
         raw = np.frombuffer(zlib.decompress(base64.b85decode(found[name])), np.uint8)
         if kind == 'bits':
@@ -132,6 +143,7 @@ class HitRecord(TorsoPCK):
         delta = np.subtract(persons['pred'], persons['gt'], dtype=np.float64)
         distance = np.where(measured, np.hypot(delta[..., 0], delta[..., 1]) / reference[:, None], np.inf)
         sticks = [self._stick(persons, stick.ends) for stick in self._sticks]
+        errors = classify_errors(persons['pred'], persons['gt'], measured, reference, mirror_by_names(self._names))
         self.hits = Hits(
             joints=self._names,
             sticks=tuple('_'.join(filter(None, (s.side, s.name))) for s in self._sticks),
@@ -141,6 +153,7 @@ class HitRecord(TorsoPCK):
             curve=curve_counts(distance),
             stick_measured=np.stack([known for known, _ in sticks], axis=1),
             stick_hits=np.stack([right for _, right in sticks], axis=1),
+            inverted=errors.kind == INVERSION,
         )
         return {}
 

@@ -14,14 +14,25 @@ from PIL import Image
 
 from benchmarks.grid.experiment import Settings, make_config
 from benchmarks.grid.grids import Comparison, Grid
-from benchmarks.grid.results import Difference, Run, Runs, curve, curve_area, differences, hits_of, per_joint, value
-from benchmarks.grid.rows import BY_NAME, HOURGLASS, OCCLUDED, OCCLUDERS, PCK, PCP, VISIBLE, Row
+from benchmarks.grid.results import (
+    COMPARED,
+    Difference,
+    Run,
+    Runs,
+    curve,
+    curve_area,
+    differences,
+    hits_of,
+    per_joint,
+    value,
+)
+from benchmarks.grid.rows import BY_NAME, HOURGLASS, INVERTED, OCCLUDED, OCCLUDERS, PCK, PCP, VISIBLE, Row
 from posestructs.evaluation.pdj import CURVE
 from posestructs.evaluation.tables import format_table
 from posestructs.utils.files import atomic_write
 
 OPEN, NONE = 'open', '-'
-SHOWN = (PCK, PCP, VISIBLE, OCCLUDED)
+SHOWN = (PCK, PCP, VISIBLE, OCCLUDED, INVERTED)
 AREA = 'PDJ, area'
 
 
@@ -36,14 +47,15 @@ def spread(values: Sequence[float | None], digits: int = 1) -> str:
 
 def main_table(grid: Grid, runs: Runs) -> str:
     """Markdown table of all rows of a grid."""
-    header = ['', *SHOWN, AREA, 'image', 'maps', 'parameters', 'GMACs', 'images/s', 'minutes', 'seeds']
+    shown = shown_measures(grid, runs, SHOWN)
+    header = ['', *shown, AREA, 'image', 'maps', 'parameters', 'GMACs', 'images/s', 'minutes', 'seeds']
     lines = []
     for row in grid.rows:
         if row.name not in runs:
-            lines.append([row.label_for(grid.data), *([OPEN] * len(SHOWN)), OPEN, *([NONE] * 7)])
+            lines.append([row.label_for(grid.data), *([OPEN] * len(shown)), OPEN, *([NONE] * 7)])
             continue
         found = runs[row.name]
-        measured = [spread([value(h, m) for h in hits_of(found, grid, m)]) for m in SHOWN]
+        measured = [spread([value(h, m) for h in hits_of(found, grid, m)]) for m in shown]
         facts = found[0].facts
         trained = not row.decode_of and 'images_per_second' in facts
         lines.append(
@@ -60,6 +72,12 @@ def main_table(grid: Grid, runs: Runs) -> str:
             ]
         )
     return format_table(header, lines)
+
+
+def shown_measures(grid: Grid, runs: Runs, measures: Sequence[str]) -> list[str]:
+    """Measures that get a column: inversions only where results have them."""
+    known = any(value(hits, INVERTED) is not None for found in runs.values() for hits in hits_of(found, grid, INVERTED))
+    return [measure for measure in measures if measure != INVERTED or known]
 
 
 def sizes(grid: Grid, row: Row) -> list[str]:
@@ -97,10 +115,10 @@ def reached(found: Difference, points: float) -> bool:
 
 def difference_table(grid: Grid, runs: Runs) -> str:
     """Markdown table of the comparisons of a grid, missed aims first."""
-    rows = []
+    rows, shown = [], shown_measures(grid, runs, COMPARED)
     for comparison, found in differences(grid, runs):
         text = outcome(comparison, found)
-        cells = [OPEN] * 3 if found is None else [interval(found[m]) for m in (PCK, PCP, OCCLUDED)]
+        cells = [OPEN] * len(shown) if found is None else [interval(found[m]) for m in shown]
         pair = ' - '.join(BY_NAME[name].label_for(grid.data) for name in (comparison.row, comparison.against))
         order = 0 if 'missed' in text else 1 if text != NONE else 2
         costs = [runs[name][0].facts.get('gmacs') for name in (comparison.row, comparison.against) if name in runs]
@@ -108,7 +126,7 @@ def difference_table(grid: Grid, runs: Runs) -> str:
             text += f' ({costs[0]:.3f} and {costs[1]:.3f} GMACs)'
         rows.append((order, [f'{comparison.about}: {pair}', *cells, text]))
     lines = [line for _, line in sorted(rows, key=lambda row: row[0])]
-    return format_table(['difference in points', PCK, PCP, OCCLUDED, 'aim'], lines)
+    return format_table(['difference in points', *shown, 'aim'], lines)
 
 
 def provenance(grid: Grid, runs: Runs) -> str:
@@ -172,7 +190,9 @@ def grid_section(grid: Grid, runs: Runs, plots: Mapping[str, str]) -> str:
         f'### {grid.name}',
         ' '.join(filter(None, (budget_line(grid, runs), grid.note))),
         main_table(grid, runs),
-        INTERVALS + (UNDER_OCCLUDERS if OCCLUDERS in grid.test_sets else ''),
+        INTERVALS
+        + (INVERSIONS if shown_measures(grid, runs, [INVERTED]) else '')
+        + (UNDER_OCCLUDERS if OCCLUDERS in grid.test_sets else ''),
         difference_table(grid, runs),
         *(f'![{about}]({path})' for about, path in plots.items()),
         provenance(grid, runs),
@@ -186,6 +206,10 @@ INTERVALS = (
     'seeds that both rows have, with the standard deviation of the differences of single seeds and the 95 % interval '
     'of a paired bootstrap over the test samples. The interval covers the choice of the test samples, not the '
     'randomness of training: with one seed, a difference of a point or two may be chance.'
+)
+INVERSIONS = (
+    ' Inversions are joints predicted on their mirror joint, left for right, in percent of all joints: the fewer, the '
+    'better.'
 )
 UNDER_OCCLUDERS = (
     ' The columns of visible and occluded joints are measured on the same images under artificial occluders, where '

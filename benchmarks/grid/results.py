@@ -16,11 +16,12 @@ import numpy as np
 from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.grids import COMPARISONS, Comparison, Grid
 from benchmarks.grid.measures import Hits, unpack
-from benchmarks.grid.rows import OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, VISIBLE, Row
+from benchmarks.grid.rows import INVERTED, OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, VISIBLE, Row
 from posestructs.evaluation.pdj import area
 from posestructs.utils.usage import UsageError
 
 RESAMPLES = 2000
+COMPARED = (PCK, PCP, OCCLUDED, INVERTED)
 LEVEL = 0.95
 
 
@@ -130,11 +131,19 @@ def _pcp(hits: Hits) -> Counts:
     return Counts(hits.stick_hits.astype(float), hits.stick_measured.astype(float))
 
 
+def _inverted(hits: Hits) -> Counts:
+    """Joints on their mirror joint as a share of all joints; nothing is measured in results without them."""
+    known = hits.inverted is not None
+    measured = hits.measured & known
+    return Counts(*(a.sum(1, keepdims=True).astype(float) for a in (hits.inverted if known else measured, measured)))
+
+
 MEASURES: dict[str, Callable[[Hits], Counts]] = {
     PCK: _pck,
     PCP: _pcp,
     VISIBLE: lambda hits: _pck(hits, hits.occluded == 0),
     OCCLUDED: lambda hits: _pck(hits, hits.occluded == 1),
+    INVERTED: _inverted,
 }
 
 
@@ -253,7 +262,7 @@ def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Diff
             compared.append((comparison, None))
             continue
         both = [[run for run in runs[name] if run.facts['seed'] in seeds] for name in pair]
-        found = {m: paired_bootstrap(*(hits_of(side, grid, m) for side in both), m) for m in (PCK, PCP, OCCLUDED)}
+        found = {m: paired_bootstrap(*(hits_of(side, grid, m) for side in both), m) for m in COMPARED}
         compared.append((comparison, found))
     return compared
 

@@ -6,15 +6,18 @@ config stands for the data set's part of the file name, such as ``stick-figure-6
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
+from posestructs.layers.message_kernels import transform_layers
 from posestructs.structures import KinematicTree, build_tree
 
 PCK, PCP = 'TorsoPCK@0.2', 'StrictPCP@0.5'
+INVERTED = 'inversions'
 VISIBLE, OCCLUDED = 'visible TorsoPCK@0.2', 'occluded TorsoPCK@0.2'
 
 # test sets: the images as they are, and the same images under occluders that are the same in every run
@@ -33,6 +36,7 @@ class Row:
         label: Name in tables and plots.
         config: Path with ``{data}`` for the data set's part of the file name. The mean pose uses only its data set.
         changes: Dotted keys of the config and their values.
+        vary: Further changes, computed from the config with ``changes`` and the seed of the run.
         only: Config in place of ``config``, by a part of the data set's name.
         labels: Label in place of ``label``, by a part of the data set's name.
         data: Part of the name of the data sets that the row is for.
@@ -45,6 +49,7 @@ class Row:
     label: str
     config: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    vary: Callable[[Config, int], Mapping[str, Any]] | None = None
     only: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     data: str = ''
@@ -185,18 +190,78 @@ ROWS: tuple[Row, ...] = (
         data='lspet-mini',
     ),
 )
-# what messages along the body's tree add beyond depth (other trees) and cost (a wider model without messages)
-_CONTROL_TREES = control_trees(dict(from_file='lsp-26.py'))
+# -- controls for the effect of messages -------------------------------------------------------------------------------
+
+
+def _with_tree(change: Callable[[KinematicTree, int], dict[str, Any]]) -> Callable[[Config, int], dict[str, Any]]:
+    """Changes that replace the tree of a config's neck everywhere."""
+
+    def vary(cfg: Config, seed: int) -> dict[str, Any]:
+        return {EVERYWHERE: dict(tree=change(build_tree(cfg.model.neck.tree), seed))}
+
+    return vary
+
+
+def _of_equal_cost(cfg: Config, seed: int) -> dict[str, Any]:
+    """No messages, and parts as wide as the multiply-adds of the messages allow."""
+    neck = cfg.model.neck
+    tree = build_tree(neck.tree)
+    channels = neck.part_channels
+    layers, _ = transform_layers(neck.get('preset'), neck.get('transform'), channels)
+    message, given = 0, channels
+    for layer in layers:
+        message += given * layer.channels * layer.kernel_size[0] * layer.kernel_size[1]
+        given = layer.channels
+    # fc7 reads the map for all parts, W reads the parts of joints; both grow with the channels of a part
+    of_channel = 2 * neck.in_channels * (tree.num_parts + len(tree.joints))
+    wider = channels + round(2 * len(tree.edges) * message / of_channel)
+    return {'model.neck.direction': 'none', 'model.neck.part_channels': wider}
+
+
+# kernels of 13 cells over a single channel: a few percent of the multiply-adds in maps of 32x32
+_LIGHT = [dict(channels=1, kernel_size=size) for size in (1, (13, 1), (1, 13))] + [dict(channels=16, kernel_size=1)]
+# kernels of 13 cells over all channels: a sixth of the multiply-adds in maps of 20x20
+_HEAVY = [dict(channels=16, kernel_size=size) for size in (1, (13, 1), (1, 13), 1)]
+MAPS = 'configs/hybrid/apn-tree_2x56_{data}.py'
+_NO_DISCRIMINATORS = {'model.discriminators': None, 'optim_wrapper.pose': None, 'optim_wrapper.confidence': None}
+
+_SHUFFLED, _STAR, _CHAIN = (_with_tree(change) for change in (shuffled, lambda t, _: star(t), lambda t, _: chain(t)))
+_WIDE = {f'model.{key}': 72 for key in ('backbone.channels', 'neck.in_channels', 'head.shared_channels')}
+_160 = {key: 160 for key in _WIDE}
+
 STRUCTURE_ROWS: tuple[Row, ...] = (
-    *(
-        Row(f'tree-{name}', f'{name} tree, messages both ways', TREE + '.py', {EVERYWHERE: dict(tree=tree)})
-        for name, tree in _CONTROL_TREES.items()
-    ),
+    Row('tree-shuffled', 'shuffled tree, messages both ways', TREE + '.py', vary=_SHUFFLED),
+    Row('tree-star', 'star tree, messages both ways', TREE + '.py', vary=_STAR),
+    Row('tree-chain', 'chain tree, messages both ways', TREE + '.py', vary=_CHAIN),
+    Row('tree-none-wide', 'tree, no messages, 72 channels', TREE + '_none.py', _WIDE),
+    Row('tree-self', 'tree, messages of each part to itself', TREE + '.py', {'model.neck.direction': 'self'}),
+    Row('tree-light', 'tree, messages over one channel', TREE + '.py', {'model.neck.transform': _LIGHT}),
+    Row('tree-none-160', 'tree, no messages, 160 channels', TREE + '_none.py', _160),
+    Row('maps-true', 'heatmaps, messages both ways', MAPS, _NO_DISCRIMINATORS),
+    Row('maps-shuffled', 'heatmaps, shuffled tree', MAPS, _NO_DISCRIMINATORS, vary=_SHUFFLED),
+    Row('maps-self', 'heatmaps, messages to itself', MAPS, {**_NO_DISCRIMINATORS, 'model.neck.direction': 'self'}),
+)
+SMALL_MAP_ROWS: tuple[Row, ...] = (
+    Row('tree-heavy', 'tree, messages with a sixth of the cost', TREE + '.py', {'model.neck.transform': _HEAVY}),
+    Row('tree-none-discless', 'tree, no messages, no cells ignored', TREE + '_none.py'),
+    Row('tree-both-discless', 'tree, messages both ways, no cells ignored', TREE + '.py'),
+)
+
+STRONG = 'configs/hybrid/td-tree_movenet-lightning_{data}.py'
+_FLIP = {'model.test_cfg.flip_test': True}
+STRONG_ROWS: tuple[Row, ...] = (
+    Row('strong-true', 'MoveNet, messages both ways', STRONG, _FLIP),
+    Row('strong-shuffled', 'MoveNet, shuffled tree', STRONG, _FLIP, vary=_SHUFFLED),
+    Row('strong-none', 'MoveNet, no messages', STRONG, {**_FLIP, 'model.neck.direction': 'none'}),
+    Row('strong-self', 'MoveNet, messages of each part to itself', STRONG, {**_FLIP, 'model.neck.direction': 'self'}),
+    Row('strong-wide', 'MoveNet, no messages, equal cost', STRONG, _FLIP, vary=_of_equal_cost),
+    Row('strong-star', 'MoveNet, star tree', STRONG, _FLIP, vary=_STAR),
+    Row('strong-chain', 'MoveNet, chain tree', STRONG, _FLIP, vary=_CHAIN),
     Row(
-        'tree-none-wide',
-        'tree, no messages, 72 channels',
-        TREE + '_none.py',
-        {f'model.{key}': 72 for key in ('backbone.channels', 'neck.in_channels', 'head.shared_channels')},
+        'strong-chow-liu',
+        'MoveNet, tree of highest mutual information',
+        STRONG,
+        {**_FLIP, EVERYWHERE: dict(tree=dict(from_file='lsp-14_chow-liu.py'))},
     ),
 )
-BY_NAME: Mapping[str, Row] = {row.name: row for row in (*ROWS, *STRUCTURE_ROWS)}
+BY_NAME: Mapping[str, Row] = {row.name: row for row in (*ROWS, *STRUCTURE_ROWS, *SMALL_MAP_ROWS, *STRONG_ROWS)}

@@ -101,6 +101,7 @@ def pass_messages(
     features: Sequence[Sequence[Tensor]],
     steps: Sequence[Sequence[Message]],
     send: Callable[[Sequence[Message], list[Tensor]], Sequence[Tensor]],
+    to_self: bool = False,
 ) -> list[list[Tensor]]:
     """Run both sweeps.
 
@@ -109,6 +110,9 @@ def pass_messages(
         steps: Steps from :func:`message_steps`.
         send: Function that computes the messages of a step from these and the (N, C, h, w) updated features of their
             senders.
+        to_self: Compute each message from the input features of its receiver, not from the updated features of its
+            sender: A'_k = f(A_k + sum over children c of T_{c->k}(f(A_k))). It costs the same and no part learns
+            anything about another, which makes it a control for what neighbours contribute.
 
     Returns:
         list[list[Tensor]]: ``[sweep][k]``, the (N, C, h, w) updated features A'_k or B'_k.
@@ -116,10 +120,14 @@ def pass_messages(
     incoming: list[list[Tensor | None]] = [[None] * len(maps) for maps in features]
     updated: list[list[Tensor | None]] = [[None] * len(maps) for maps in features]
     for step in steps:
-        for sweep, k, _ in step:
-            if updated[sweep][k] is None:
-                updated[sweep][k] = update(features[sweep][k], incoming[sweep][k])
-        sent = send(step, [updated[message.sweep][message.sender] for message in step])
+        if to_self:
+            inputs = [update(features[sweep][k]) for sweep, _, k in step]
+        else:
+            for sweep, k, _ in step:
+                if updated[sweep][k] is None:
+                    updated[sweep][k] = update(features[sweep][k], incoming[sweep][k])
+            inputs = [updated[message.sweep][message.sender] for message in step]
+        sent = send(step, inputs)
         for (sweep, _, k), message in zip(step, sent, strict=True):
             total = incoming[sweep][k]
             incoming[sweep][k] = message if total is None else total + message

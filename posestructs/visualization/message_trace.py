@@ -51,7 +51,12 @@ def trace_messages(neck: TreeMessagePassing, feats: Sequence[Tensor]) -> Trace:
 
     Returns:
         Features and messages.
+
+    Raises:
+        ValueError: The messages of the neck do not come from other parts.
     """
+    if neck.direction == 'self':
+        raise ValueError("neck.direction='self': each part's messages come from itself, allowed: both, up, down, none")
     tree, messages, inputs, updated = neck.tree, {}, {}, {}
     root_first = [k for level in tree.levels for k in level]
     for direction, order in (('up', root_first[::-1]), ('down', root_first)):

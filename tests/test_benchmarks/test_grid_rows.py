@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS, MODELS
+from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 
 from benchmarks.grid import measures, training  # noqa: F401  registers what configs name
 from benchmarks.grid.experiment import Settings, fingerprint, for_test_set, make_config, set_everywhere
@@ -211,9 +211,11 @@ def test_control_trees_have_other_edges_of_the_same_parts():
 
 def test_rows_of_the_structure_grid_differ_in_the_tree_or_the_width_at_equal_cost():
     grid = GRIDS['structure']['lspet-mini']
-    made = {row.name: config_of('structure', 'lspet-mini', row.name) for row in grid.rows}
+    names = ('tree-both', 'tree-shuffled', 'tree-star', 'tree-chain', 'tree-none-wide', 'tree-self')
+    made = {name: config_of('structure', 'lspet-mini', name) for name in names}
     cost = {name: complexity(cfg)['gmacs'] for name, cfg in made.items()}
-    assert cost.pop('tree-none') < 0.9 * cost['tree-both']
+    none = complexity(config_of('structure', 'lspet-mini', 'tree-none'))['gmacs']
+    assert none < 0.9 * cost['tree-both']
     assert all(found == pytest.approx(cost['tree-both'], rel=0.005) for found in cost.values())
     true = made['tree-both'].to_dict()
     for name in ('shuffled', 'star', 'chain'):
@@ -228,3 +230,51 @@ def test_rows_of_the_structure_grid_differ_in_the_tree_or_the_width_at_equal_cos
     small = GRIDS['cpu']['lspet-mini']
     for row in grid.rows[:2]:
         assert fingerprint(grid, row, 0, Settings()) == fingerprint(small, row, 0, Settings())
+
+
+@pytest.mark.parametrize('data,row', [('lspet-mini', 'tree-shuffled'), ('movenet', 'strong-shuffled')])
+def test_each_seed_has_a_shuffle_of_its_own(data, row):
+    trees = [build_tree(config_of('structure', data, row, seed=seed).model.neck.tree) for seed in (0, 1, 2)]
+    true = build_tree(
+        config_of('structure', data, row.replace('shuffled', 'both' if 'tree' in row else 'true')).model.neck.tree
+    )
+    edges = [frozenset(map(frozenset, tree.edges)) for tree in (true, *trees)]
+    assert len(set(edges)) == 4
+    assert len({tuple(sorted(np.bincount(np.ravel(tree.edges)))) for tree in (true, *trees)}) == 1
+
+
+def share_of_messages(data, row, without):
+    costs = [complexity(config_of('structure', data, name))['gmacs'] for name in (row, without)]
+    return 1 - costs[1] / costs[0]
+
+
+def test_share_of_the_messages_is_raised_in_small_maps_and_lowered_in_large_ones():
+    assert share_of_messages('lspet-mini', 'tree-both', 'tree-none') == pytest.approx(0.167, abs=0.005)
+    assert share_of_messages('lspet-mini-80x80', 'tree-both', 'tree-none') < 0.015
+    assert share_of_messages('lspet-mini-80x80', 'tree-heavy', 'tree-none') == pytest.approx(0.16, abs=0.005)
+    assert share_of_messages('lspet-mini', 'tree-light', 'tree-none') < 0.03
+
+
+def test_no_cells_are_ignored_in_the_rows_without_discs():
+    for row in ('tree-none-discless', 'tree-both-discless'):
+        cfg = config_of('structure', 'lspet-mini-80x80', row)
+        (step,) = (step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget')
+        codec = KEYPOINT_CODECS.build(step.encoder)
+        assert codec.sampling.ignore_radius == 0 and codec.sampling.negative_rate == 0.05
+        assert cfg.codec.heatmap_size == (20, 20)
+
+
+def test_rows_from_pretrained_weights_differ_in_the_neck_alone():
+    grid = GRIDS['structure']['movenet']
+    true = config_of('structure', 'movenet', 'strong-true')
+    assert true.train_dataloader.dataset.indices == 4400 and true.train_dataloader.dataset.id_file == 'train.txt'
+    assert true.test_dataloader.dataset.id_file == 'val.txt' and true.model.backbone.init_cfg.type == 'Pretrained'
+    cost = {}
+    for row in grid.rows:
+        cfg = config_of('structure', 'movenet', row.name)
+        cost[row.name] = complexity(cfg)['gmacs']
+        plain = cfg.to_dict()
+        plain['model']['neck'] = true.model.neck.to_dict()
+        assert plain == true.to_dict(), row.name
+    assert cost.pop('strong-none') < cost['strong-true']
+    assert all(found == pytest.approx(cost['strong-true'], rel=0.005) for found in cost.values()), cost

@@ -8,7 +8,7 @@ from mmpose.structures import PoseDataSample
 
 from benchmarks.grid import results as statistics
 from benchmarks.grid.measures import CURVE, HitRecord, Hits, curve_counts, pack, unpack
-from benchmarks.grid.rows import OCCLUDED, PCK, PCP, VISIBLE
+from benchmarks.grid.rows import INVERTED, OCCLUDED, PCK, PCP, VISIBLE
 from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 
@@ -29,19 +29,28 @@ def made_hits(persons=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
         curve_counts(distance),
         stick_measured,
         stick_measured & (rng.random((persons, 2)) < 0.5),
+        measured & (distance > 0.5),
     )
 
 
 def test_packed_hits_come_back_whole_and_small():
     hits = made_hits(persons=1001)
     found = unpack(pack(hits))
-    for name in ('measured', 'occluded', 'right', 'curve', 'stick_measured', 'stick_hits'):
+    for name in ('measured', 'occluded', 'right', 'curve', 'stick_measured', 'stick_hits', 'inverted'):
         assert (
             np.array_equal(getattr(found, name), getattr(hits, name))
             and getattr(found, name).dtype == getattr(hits, name).dtype
         )
     assert found.joints == hits.joints
-    assert sum(len(v) for v in pack(hits).values() if isinstance(v, str)) < 3000
+    assert sum(len(v) for v in pack(hits).values() if isinstance(v, str)) < 3500
+
+
+def test_results_without_inversions_are_read_and_measure_none():
+    packed = pack(made_hits())
+    del packed['inverted']
+    found = unpack(packed)
+    assert found.inverted is None and statistics.value(found, INVERTED) is None
+    assert statistics.paired_bootstrap([found], [found], INVERTED) is None
 
 
 def test_joints_on_a_threshold_are_within_it():
@@ -81,6 +90,22 @@ def test_measures_equal_the_metrics():
     assert statistics.curve(hits)[CURVE.index(0.1)] == pytest.approx(metrics['PDJ@0.1'])
     assert statistics.curve_area(hits) == pytest.approx(metrics['PDJ/AUC'])
     assert statistics.per_joint(hits)['elbow'] == pytest.approx(metrics['TorsoPCK@0.2/elbow'])
+
+
+def test_a_joint_on_its_mirror_joint_is_an_inversion():
+    meta = load_metainfo(dict(from_file=metainfo_file('lsp')))
+    sample = sample_of(np.random.default_rng(0), meta)
+    ids, gt = meta['keypoint_name2id'], 100.0 * np.arange(28).reshape(1, 14, 2)
+    left, right = ids['left_knee'], ids['right_knee']
+    sample['gt_instances']['keypoints'], sample['pred_instances']['keypoints'] = gt, gt.copy()
+    sample['gt_instances']['keypoints_visible'] = np.ones((1, 14), np.float32)
+    sample['pred_instances']['keypoints'][0, left] = gt[0, right]
+    record = HitRecord()
+    record.dataset_meta = meta
+    record.process(None, [sample])
+    record.evaluate(1)
+    assert np.argwhere(record.hits.inverted).tolist() == [[0, left]] and not record.hits.right[0, left]
+    assert statistics.value(record.hits, INVERTED) == pytest.approx(100 / 14)
 
 
 def slow_rate(hits, measure, persons):

@@ -118,6 +118,7 @@ def test_the_truth_goes_through_the_crop(load, folder):
         (['--cfg-options', 'test_dataloader=None'], 'sets no test_dataloader.dataset'),
         (['--cfg-options', 'model.backbone.base_channels=16'], 'tiny.pth does not match config'),
         (['--cfg-options', 'test_dataloader.dataset.num_samples=0'], 'num_samples'),
+        (['--cfg-options', 'model.neck.direction=self'], 'no part has messages from another part'),
     ],
 )
 def test_errors_are_one_line(run, folder, monkeypatch, flags, message):

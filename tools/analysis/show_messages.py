@@ -85,6 +85,8 @@ def build_model(cfg: Config, checkpoint: str, device: str) -> torch.nn.Module:
             f'config {cfg.filename} has the neck {type(neck).__name__} and the head {type(head).__name__}; messages '
             'can be shown of TreeMessagePassing and PartScoreHead'
         )
+    if neck.direction == 'self':
+        raise UsageError(f"config {cfg.filename} has neck.direction='self': no part has messages from another part")
     load_weights(model, read_checkpoint(checkpoint), checkpoint, str(cfg.filename))
     return model.to(device).eval()
 

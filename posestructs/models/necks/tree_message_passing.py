@@ -31,7 +31,7 @@ from posestructs.layers.message_passing import (
 from posestructs.structures import KinematicTree, build_tree
 from posestructs.utils.checks import check_choice, check_integer
 
-_SWEEPS = dict(both=(UP, DOWN), up=(UP,), down=(DOWN,), none=())
+_SWEEPS = {'both': (UP, DOWN), 'up': (UP,), 'down': (DOWN,), 'none': (), 'self': (UP, DOWN)}
 
 
 @MODELS.register_module()
@@ -58,7 +58,8 @@ class TreeMessagePassing(BaseModule):
         rectify: 'pre' to rectify A_k and B_k before messages are added (paper), 'post' to rectify the sums only
             (release). By default that of the preset, or 'post'.
         direction: 'both', 'up', 'down' or 'none'. Features of a direction without messages are returned all the same,
-            so that ablations compare equal heads.
+            so that ablations compare equal heads. 'self' is a control: both sweeps with the same parameters and cost,
+            but each message is computed from the input features of its receiver instead of its sender's.
         mode: Backend that computes the messages of a step, 'loop' or 'grouped' of
             :mod:`posestructs.layers.message_passing`, with equal results; 'auto' selects one by rule.
         out_joints: Return features of the K joints only, in the order of the data set, for heads without a tree such as
@@ -127,7 +128,7 @@ class TreeMessagePassing(BaseModule):
             ValueError: The map has another number of channels, or is smaller than a kernel.
         """
         x = self._feature_map(feats)
-        updated = pass_messages(self._input_features(x), self._steps, self._sender())
+        updated = pass_messages(self._input_features(x), self._steps, self._sender(), self.direction == 'self')
         parts = torch.cat([updated[sweep][k] for k in self.out_parts for sweep in (UP, DOWN)], dim=1)
         return (parts, x) if self.keep_input else (parts,)
 

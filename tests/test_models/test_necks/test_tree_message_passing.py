@@ -64,14 +64,14 @@ def reference(neck, x, preset, direction, rectify):
 
     def up(k):
         a = own(k, 0)
-        for c in children[k] if direction in ('both', 'up') else ():
-            a = a + transform('up', c, up(c))
+        for c in children[k] if direction in ('both', 'up', 'self') else ():
+            a = a + transform('up', c, own(k, 0).clamp(min=0) if direction == 'self' else up(c))
         return a.clamp(min=0)
 
     def down(k):
         b = own(k, 1)
-        if tree.parents[k] >= 0 and direction in ('both', 'down'):
-            b = b + transform('down', k, down(tree.parents[k]))
+        if tree.parents[k] >= 0 and direction in ('both', 'down', 'self'):
+            b = b + transform('down', k, own(k, 1).clamp(min=0) if direction == 'self' else down(tree.parents[k]))
         return b.clamp(min=0)
 
     return torch.stack([torch.stack([up(k), down(k)], 1) for k in range(tree.num_parts)], 1)
@@ -84,6 +84,8 @@ def reference(neck, x, preset, direction, rectify):
         ('paper', 'both', 'post'),
         ('release', 'both', 'pre'),
         ('release', 'none', 'pre'),
+        ('separable', 'self', None),
+        ('paper', 'self', None),
     ],
 )
 def test_equal_to_a_plain_loop_with_gradients(preset, direction, rectify):
@@ -98,7 +100,8 @@ def test_equal_to_a_plain_loop_with_gradients(preset, direction, rectify):
     changed = ((expected - silent).abs().amax((0, 3, 4, 5)) > 0.1).tolist()
     # all are updated but the leaves upward and the root downward
     updated = [
-        [k in (0, 2, 3, 5) and direction in ('both', 'up'), k != 3 and direction in ('both', 'down')] for k in range(7)
+        [k in (0, 2, 3, 5) and direction not in ('none', 'down'), k != 3 and direction not in ('none', 'up')]
+        for k in range(7)
     ]
     assert changed == updated
     for mode in MODES:
