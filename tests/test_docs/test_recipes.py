@@ -27,7 +27,7 @@ from tests.helpers import needs_data, repo_root
 from tests.test_docs import check_docs
 
 RECIPES = repo_root() / 'docs' / 'recipes'
-NAMES = ('backbone', 'skeleton', 'discriminator', 'dataset', 'existing-config')
+NAMES = ('backbone', 'skeleton', 'discriminator', 'dataset', 'labels', 'existing-config', 'early-stopping')
 
 
 class Block(NamedTuple):
@@ -117,7 +117,7 @@ def test_pages_are_complete():
     for name in NAMES:
         page = blocks(name)
         assert len({block.path for block in page if block.kind == 'python'}) > 0
-        assert {block.kind for block in page} == {'python', 'bash', 'text', 'console'}
+        assert {block.kind for block in page} - {'xml'} == {'python', 'bash', 'text', 'console'}
         tried = [command for block in page if block.kind == 'bash' for command in commands(block.text)]
         for command in (c for block in page if block.kind == 'console' for c in commands(block.text)):
             assert any(other.startswith(f'{command} ') for other in tried), f'{name}: {command} is tried nowhere'
@@ -195,6 +195,45 @@ def test_own_data_set(follow, shell, environment):
         printed = shell(f'! python -m posestructs {command}', project, environment)
         assert f'error: {part}_evaluator has OcclusionSplitPCK' in printed and 'Traceback' not in printed
         assert 'Epoch(' not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group('recipe-own_labels')
+def test_own_labels(follow):
+    project, _ = follow('labels')
+    figures = StickFigureDataset(num_samples=16, image_size=128)
+    names = list(figures.metainfo['keypoint_id2name'].values())
+    for tool, tolerance in (('studio', 0.51), ('cvat', 0.01)):
+        found, occluded = {}, 0
+        for split in ('train', 'val'):
+            content = json.loads((project / 'data' / tool / f'{split}.json').read_text())
+            assert content['categories'][0]['keypoints'] == names
+            files = {image['id']: image['file_name'] for image in content['images']}
+            found |= {files[ann['image_id']][-8:]: ann for ann in content['annotations']}
+        assert len(found) == len({ann['id'] for ann in found.values()}) == 16
+        for i, figure in enumerate(figures):
+            ann = found[f'{i:04d}.png']
+            joints = np.reshape(ann['keypoints'], (-1, 3))
+            labelled = figure['keypoints_visible'][0] > 0
+            np.testing.assert_array_equal(joints[:, 2] > 0, labelled)
+            np.testing.assert_allclose(joints[labelled, :2], figure['keypoints'][0][labelled], atol=tolerance + 1e-3)
+            assert (joints[~labelled] == 0).all() and ann['num_keypoints'] == labelled.sum()
+            x, y, width, height = ann['bbox']
+            assert (joints[labelled, :2] > (x, y)).all() and (joints[labelled, :2] < (x + width, y + height)).all()
+            occluded += (joints[:, 2] == 1).sum()
+        assert (occluded > 0) == (tool == 'cvat')
+    assert 'TorsoPCK@0.2' in logged(project / 'work_dirs' / 'try')[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group('recipe-early_stopping')
+def test_early_stopping(follow):
+    project, _ = follow('early-stopping')
+    rows = logged(project / 'work_dirs' / 'try')
+    # the first validation is the best, and two more are waited for
+    assert sum('TorsoPCK@0.2' in row for row in rows) == 3
+    (best,) = (project / 'work_dirs/try').glob('best_TorsoPCK@0.2_epoch_*.pth')
+    assert torch.load(best, weights_only=True)['meta']['epoch'] in (1, 2, 3)
 
 
 @pytest.mark.slow
