@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import mmengine
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 from posestructs.engine.hooks import (
@@ -25,6 +24,7 @@ from posestructs.engine.hooks import (
     JointCheckHook,
     OcclusionTruthHook,
 )
+from posestructs.engine.screen_log import ScreenRunner
 from posestructs.utils import cli
 from posestructs.utils.build_errors import short_build_errors
 from posestructs.utils.files import atomic_write
@@ -122,7 +122,7 @@ def main() -> None:
     if is_main_process():
         check_writable(cfg, args)
     with short_build_errors(cfg.work_dir):
-        runner = Runner.from_cfg(cfg)
+        runner = ScreenRunner.from_cfg(cfg)
         # not in the config, whose text stands for what a run does: these only look beforehand
         runner.register_hook(OcclusionTruthHook())
         runner.register_hook(AnnotationCheckHook())

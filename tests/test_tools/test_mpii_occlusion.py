@@ -46,7 +46,7 @@ def test_the_command_reports_the_measured_occlusion_and_writes_a_usable_file(tmp
 def test_a_file_at_fault_is_named_and_nothing_is_written(main, tmp_path, capsys, ann_file, source, message):
     assert main(VAL / ann_file, VAL / source, '--out', tmp_path / 'side.npz') == 1
     out, err = capsys.readouterr()
-    assert err.startswith('error: ') and message in err and out == ''
+    assert ': error: ' in err.splitlines()[-1] and message in err and out == ''
     assert list(tmp_path.iterdir()) == []
 
 

@@ -62,11 +62,14 @@ def main(argv: list[str] | None = None) -> int:
         images, joints, labelled = check_mpii_json(read_json(args.ann_file), args.ann_file)
         source = read_visibility(args.source, args.unflagged)
     except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'{Path(sys.argv[0]).name}: error: {error}', file=sys.stderr)
         return 1
     occluded, report = match_persons(images, joints, labelled, source, args.tolerance)
     if not report.joints_matched:
-        print(f'error: no person of {args.ann_file} is in {args.source}; nothing written', file=sys.stderr)
+        print(
+            f'{Path(sys.argv[0]).name}: error: no person of {args.ann_file} is in {args.source}; nothing written',
+            file=sys.stderr,
+        )
         return 1
     save_sidecar(args.out, occluded, images, joints)
     print(f'persons:  {report.persons_matched} of {report.persons} matched')

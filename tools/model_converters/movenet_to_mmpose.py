@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -163,12 +164,12 @@ def main(argv: list[str] | None = None) -> None:
     try:
         arch, state = convert(read_weights(args.model))
     except (ValueError, OSError) as e:
-        raise SystemExit(f'movenet_to_mmpose: {e}') from None
+        raise SystemExit(f'{Path(sys.argv[0]).name}: error: {e}') from None
     try:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.touch()
     except OSError as e:
-        raise SystemExit(f'movenet_to_mmpose: --out {args.out}: {e.strerror}') from None
+        raise SystemExit(f'{Path(sys.argv[0]).name}: error: --out {args.out}: {e.strerror}') from None
     torch.save(dict(state_dict=state, meta=dict(arch=arch, source=args.model.name, license='Apache-2.0')), args.out)
     parser.exit(0, f'{args.out}: MoveNet {arch}, {sum(v.numel() for v in state.values()):,} weights\n')
 
