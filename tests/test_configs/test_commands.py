@@ -36,7 +36,7 @@ FULL_SIZE = [
     if ('256x' in name or '224x' in name or 'x336' in name or 'x448' in name)
     and name.rpartition('_')[2].partition('-')[0] in ('mpii', 'lsp', 'lspet', 'coco', 'flic', 'freihand')
 ]
-NO_WEIGHTS = ('--cfg-options', 'model.backbone.init_cfg=None')
+NO_WEIGHTS = ('--cfg-options', 'model.backbone.init_cfg=None', 'load_from=None')
 
 
 def few_persons(dataset: MutableMapping[str, Any], count: int) -> None:

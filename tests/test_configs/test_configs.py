@@ -17,7 +17,7 @@ CONFIGS = sorted(str(p.relative_to(ROOT)) for p in ROOT.rglob('*.py') if '_base_
 
 
 # arguments in which the codecs of training, of images without persons and of tests may differ
-FREE = {'input_size', 'heatmap_size', 'offset_scale', 'unlabelled', '_scope_'}
+FREE = {'input_size', 'heatmap_size', 'offset_scale', 'unlabelled', 'negatives', '_scope_'}
 
 
 @pytest.fixture(params=CONFIGS)
