@@ -54,6 +54,21 @@ def pack_transformed(pipeline: list) -> list:
     return [*pipeline[:-1], {**pipeline[-1], 'pack_transformed': True}]
 
 
+def with_targets(pipeline: list, encoder: Mapping) -> list:
+    """Copy a pipeline that packs, so that it gives target maps and the joints as they lie in the crop.
+
+    Args:
+        pipeline: Steps, the last of which is ``PackPoseInputs``.
+        encoder: Config of the codec that makes the maps.
+
+    Raises:
+        UsageError: The pipeline ends in another step.
+    """
+    *steps, pack = pack_transformed(pipeline)
+    steps = [step for step in steps if step_name(step) != 'GenerateTarget']
+    return [*steps, dict(type='GenerateTarget', encoder=encoder), pack]
+
+
 def dataset_config(cfg: Config, phase: str) -> dict:
     """Config of the data set of a phase, not copied.
 

@@ -38,8 +38,7 @@ from posestructs.utils.dataset_configs import (
     build_dataset,
     dataset_config,
     map_pipelines,
-    pack_transformed,
-    step_name,
+    with_targets,
 )
 from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import write_image
@@ -80,13 +79,6 @@ def load_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, li
         model.attach_discriminators()
     load_weights(model, content, checkpoint, str(cfg.filename))
     return model.to(device).eval(), names
-
-
-def with_targets(pipeline: list, encoder: Mapping) -> list:
-    """Pipeline that gives target maps and joints of the crop."""
-    *steps, pack = pack_transformed(pipeline)
-    steps = [step for step in steps if step_name(step) != 'GenerateTarget']
-    return [*steps, dict(type='GenerateTarget', encoder=encoder), pack]
 
 
 def build_labelled(cfg: Config, phase: str) -> Any:

@@ -24,7 +24,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from posestructs.models.losses.adversarial_loss import LABEL_RULES
-from posestructs.models.pose_estimators.adversarial_step import ALGORITHMS, AdversarialStep, Discriminator
+from posestructs.models.pose_estimators.adversarial_step import ALGORITHMS, AdversarialStep
 from posestructs.models.pose_estimators.calibrated_pose_estimator import CalibrationMixin
 from posestructs.models.pose_estimators.discriminator_config import (
     PAPER,
@@ -32,6 +32,7 @@ from posestructs.models.pose_estimators.discriminator_config import (
     named_configs,
     read_weights,
 )
+from posestructs.models.pose_estimators.discriminator_terms import Discriminator
 from posestructs.models.pose_estimators.head_maps import losses_and_maps
 from posestructs.models.pose_estimators.loss_scale import warn_of_loss_scale
 from posestructs.utils.checks import check_choice, check_keys, invalid_value

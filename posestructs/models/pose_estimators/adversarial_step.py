@@ -33,43 +33,27 @@ Shapes: N batch, K joints, C channels of the maps, H x W cells.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from posestructs.models.losses.adversarial_loss import per_image
-from posestructs.models.pose_estimators.discriminator_config import Penalty
 from posestructs.models.pose_estimators.discriminator_targets import MapTargets, read_targets
+from posestructs.models.pose_estimators.discriminator_terms import (
+    Discriminator,
+    at_least_float32,
+    compare_slopes,
+    generator_terms,
+    slope,
+    slope_penalty,
+)
 from posestructs.models.pose_estimators.network_modes import fixed_weights, inference
 from posestructs.models.pose_estimators.step_log import StepLog
 from posestructs.utils.networks import finish_step, skip_step
 
 ALGORITHMS = ('joint', 'alternating', 'literal')
-
-
-class Discriminator(NamedTuple):
-    """A discriminator and its part in an iteration.
-
-    Attributes:
-        network: Module that is called with maps and images and returns (N, K) logits.
-        loss: Its losses; see the module's description.
-        labels: Labels of predicted joints, from predicted pose maps, target pose maps, positions and sizes; see
-            :meth:`AdversarialLoss.labels`.
-        label_rule: Rule of these labels, one of ``LABEL_RULES``.
-        pose_maps_only: Leave out the occlusion maps.
-        weight: Weight of its term in the generator's loss.
-        penalty: Penalties on its slope.
-    """
-
-    network: nn.Module
-    loss: nn.Module
-    labels: Callable[..., Tensor]
-    label_rule: str
-    pose_maps_only: bool
-    weight: float
-    penalty: Penalty = Penalty()
 
 
 class AdversarialStep:
@@ -178,16 +162,22 @@ class AdversarialStep:
             labels: (N, K) by discriminator, from :meth:`joint_labels`.
         """
         stopped = 'generator' in self.stopped
-        slope = self._slope(self.parse_losses(losses)[0], maps) if self.measure_gradients and not stopped else None
+        reference = slope(self.parse_losses(losses)[0], maps) if self.measure_gradients and not stopped else None
         for name, discriminator in self.discriminators.items():
-            key, measured = f'loss_adv_{name}', slope is not None and name in self.active
+            key, measured = f'loss_adv_{name}', reference is not None and name in self.active
             if stopped or (discriminator.weight == 0 and not measured):
                 losses[key] = maps.new_zeros((), dtype=torch.float32)
                 continue
-            term = per_image(self._generator_terms(name, maps, labels[name]), self._weights(name))
+            network = discriminator.network
+            with fixed_weights(network, eval_mode=name in self.stopped), self.optim['generator'].optim_context(network):
+                predicted = self.masked_maps(name, maps)
+                terms = generator_terms(discriminator, self._real_maps(name), predicted, self.inputs, labels[name])
+            term = per_image(terms, self._weights(name))
             losses[key] = discriminator.weight * term
             if measured:
-                self._log_slope(name, self._slope(term, maps), slope)
+                ratio, cosine = compare_slopes(slope(term, maps), reference)
+                self.log.add(f'{name}.grad_ratio', ratio)
+                self.log.add(f'{name}.grad_cosine', cosine)
         total, log_vars = self.parse_losses(losses)
         for key, value in log_vars.items():
             self.log.add(key, value)
@@ -195,37 +185,6 @@ class AdversarialStep:
             skip_step(self.optim['generator'])
         else:
             self.optim['generator'].update_params(total)
-
-    def _generator_terms(self, name: str, maps: Tensor, labels: Tensor) -> Tensor:
-        """(N, K) terms of a discriminator in the generator's loss, with a weight of 1."""
-        network, loss, fake = self.discriminators[name].network, self.discriminators[name].loss, None
-        with fixed_weights(network, eval_mode=name in self.stopped), self.optim['generator'].optim_context(network):
-            if hasattr(loss, 'generator_features'):
-                with torch.no_grad():
-                    real = network.logits_and_features(self._real_maps(name), self.inputs)[1]
-                fake = network.logits_and_features(self.masked_maps(name, maps), self.inputs)[1]
-                return loss.generator_features(real, fake, labels)
-            if hasattr(loss, 'generator_pairs'):
-                with torch.no_grad():
-                    real = _at_least_float32(network(self._real_maps(name), self.inputs))
-            fake = _at_least_float32(network(self.masked_maps(name, maps), self.inputs))
-        if hasattr(loss, 'generator_pairs'):
-            return loss.generator_pairs(real, fake, labels)
-        return loss.generator(fake, labels)
-
-    @staticmethod
-    def _slope(loss: Tensor, maps: Tensor) -> Tensor:
-        """Gradient at the maps, 0 where the loss does not depend on them; the graph is kept for the step."""
-        (slope,) = torch.autograd.grad(loss, maps, retain_graph=True, allow_unused=True)
-        return torch.zeros_like(maps) if slope is None else slope
-
-    def _log_slope(self, name: str, slope: Tensor, reference: Tensor) -> None:
-        own, other = (_at_least_float32(each).flatten() for each in (slope, reference))
-        # a term that is 0, as every joint is right already, has no direction
-        tiny = torch.finfo(own.dtype).tiny
-        sizes = own.norm(), other.norm()
-        self.log.add(f'{name}.grad_ratio', sizes[0] / sizes[1].clamp(min=tiny))
-        self.log.add(f'{name}.grad_cosine', own.dot(other) / (sizes[0] * sizes[1]).clamp(min=tiny))
 
     # ------------------------------------------------------------------------------------------------ discriminators
 
@@ -246,7 +205,9 @@ class AdversarialStep:
         else:
             loss = self._real_loss(name, real) + self._fake_loss(name, fake, labels)
         if penalised:
-            loss = loss + self._penalty(name, logits, both)
+            penalty = slope_penalty(logits, both, self._weights(name), self.discriminators[name].penalty)
+            self.log.add(f'{name}.loss_penalty', penalty)
+            loss = loss + penalty
         if name not in self.stopped:
             self.optim[name].backward(self.optim[name].scale_loss(loss))
 
@@ -277,7 +238,7 @@ class AdversarialStep:
             finish_step(self.optim[name])
 
     def _logits(self, name: str, maps: Tensor) -> Tensor:
-        return _at_least_float32(self._forward(name, self.discriminators[name].network, maps, self.inputs))
+        return at_least_float32(self._forward(name, self.discriminators[name].network, maps, self.inputs))
 
     def _forward(self, name: str, network: nn.Module, *args: Any) -> Any:
         """Call a network for its gradients; one that is stopped is called without them, and without its DDP view."""
@@ -310,17 +271,6 @@ class AdversarialStep:
             expected = torch.full_like(labels, float(kind == 'real'))
             self._log_scores(f'{name}.%s_{kind}', name, ahead, expected, counted=1 - labels)
         self.log.add_mean(f'{name}.share_right', labels, self._weights(name))
-        return loss
-
-    def _penalty(self, name: str, logits: Tensor, maps: Tensor) -> Tensor:
-        """Penalties on the slope at (2N, C, H, W) maps, real ones first."""
-        total = (logits * self._weights(name).repeat(2, 1)).sum()
-        (slope,) = torch.autograd.grad(total, maps, create_graph=True)
-        # r/2 E|grad|^2
-        real, fake = (each.mean() / 2 for each in slope.square().sum((1, 2, 3)).chunk(2))
-        penalty = self.discriminators[name].penalty
-        loss = penalty.r1 * real + penalty.r2 * fake
-        self.log.add(f'{name}.loss_penalty', loss)
         return loss
 
     def _log_scores(self, key: str, name: str, logits: Tensor, labels: Tensor, counted: Tensor | float = 1.0) -> None:
@@ -381,8 +331,3 @@ class AdversarialStep:
     def _weights(self, name: str) -> Tensor:
         """(N, K) joints that count for a discriminator."""
         return self.targets.weights(self.discriminators[name].label_rule)
-
-
-def _at_least_float32(logits: Tensor) -> Tensor:
-    """Undo the lower precision of autocast."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
