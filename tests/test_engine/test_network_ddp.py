@@ -29,12 +29,38 @@ SCENARIOS = {
     'without discriminators': dict(discriminators=None),
     'stopped': dict(),
     'three discriminators': toy.THREE,
+    'pairs and penalties': dict(
+        discriminators=dict(
+            pose=dict(
+                channels=8,
+                depth=1,
+                norm_cfg=None,
+                loss=dict(type='RelativisticLoss'),
+                gradient_penalty=dict(r1=0.3, r2=0.8),
+            )
+        )
+    ),
+    # whose k is a buffer that each rank updates by itself
+    'auto-encoder': dict(
+        discriminators=dict(
+            coder=dict(
+                type='MapAutoEncoder',
+                channels=8,
+                depth=1,
+                norm_cfg=toy.GROUPS,
+                loss=dict(type='BEGANLoss', gamma=0.9, lambda_k=1e-3),
+            )
+        ),
+        adversarial=dict(weights=dict(coder=0.3)),
+    ),
 }
 
 
 def train(scenario: str, rank: int, world: int) -> tuple[dict, list[dict]]:
     """Some iterations on a rank's share of batches of six samples; every sixth has no labels."""
     model = toy.build(**SCENARIOS[scenario])
+    if scenario == 'auto-encoder':
+        model.discriminators['coder'].adversarial_loss.k.fill_(0.5)
     counts = 2 if scenario == 'accumulated' else 1
     optim = toy.optimizers(model, torch.optim.RMSprop, counts, ITERATIONS, lr=1e-3, momentum=0.9)
     trained = NetworkDistributedDataParallel(model) if world > 1 else model
@@ -59,6 +85,10 @@ def main(rank: int, out_dir: str) -> None:
     torch.distributed.init_process_group('gloo', init_method=f'file://{out_dir}/store', rank=rank, world_size=2)
     init_default_scope('mmpose')
     result = {scenario: train(scenario, rank, 2) for scenario in SCENARIOS}
+    model = toy.build()
+    model.measure_gradients = True
+    log = NetworkDistributedDataParallel(model).train_step(toy.batch(3 * rank, 3), toy.optimizers(model))
+    result['slopes'] = {name: value.item() for name, value in log.items() if 'grad_' in name}
     model = toy.build()
     wrapper = NetworkDistributedDataParallel(model)
     with warnings.catch_warnings(record=True) as caught:
@@ -111,6 +141,23 @@ def test_two_ranks_train_as_one_process(scenario, ranks):
     assert ranks[0][scenario][1] == ranks[1][scenario][1]  # to the last bit: hooks decide from them
     before = toy.weights(toy.build(**SCENARIOS[scenario]))
     assert toy.largest_difference(weights, before) > 1e-3
+
+
+def test_the_balance_of_an_auto_encoder_moves_and_is_the_same_on_both_ranks(ranks):
+    balances = [rank['auto-encoder'][0]['discriminators.coder.adversarial_loss.k'].item() for rank in ranks]
+    assert balances[0] == balances[1] and 0 < balances[0] < 0.5
+
+
+def test_gradients_at_the_maps_are_averaged(ranks):
+    """So that hooks of both ranks set the same weights."""
+    alone = []
+    for rank in range(2):
+        model = toy.build()
+        model.measure_gradients = True
+        alone.append(model.train_step(toy.batch(3 * rank, 3), toy.optimizers(model)))
+    for name in ('pose.grad_ratio', 'confidence.grad_cosine'):
+        mean = (alone[0][name] + alone[1][name]).item() / 2
+        assert ranks[0]['slopes'][name] == ranks[1]['slopes'][name] == pytest.approx(mean, rel=1e-7)
 
 
 def test_names_are_those_of_one_process(ranks):

@@ -3,8 +3,8 @@
 Run it with ``python tools/analysis/diagnose_discriminators.py CONFIG CHECKPOINT [flags]``.
 
 For each discriminator: AUROC of right against wrong joints within predicted maps, by the discriminator, by the height
-of the map's peak, and by both; AUROC and mean scores of target against predicted joints; norm and cosine of its gradient
-at the maps against that of the supervised loss; share of predicted joints with the label 1. A discriminator that ranks
+of the map's peak, and by both; AUROC and mean scores of targets against predictions; norm and cosine of its gradient at
+the maps against that of the supervised loss; share of predicted joints with the label 1. A discriminator that ranks
 joints no better than the peak has nothing to add.
 """
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from posestructs.codecs import OcclusionHeatmap
+from posestructs.layers.soft_argmax import draw
 from posestructs.models.discriminators import ConfidenceDiscriminator, MapDiscriminator, PoseDiscriminator
 from posestructs.models.discriminators.map_discriminator import pool_at_joints
 
@@ -186,3 +187,16 @@ def test_impossible_values(wrong, message):
 def test_both_take_the_same_arguments(kind):
     net = kind(num_joints=3, with_occlusion=False, pooling='fc', map_size=(4, 4), spectral_norm=True, **SMALL)
     assert net(torch.rand(2, 3, 4, 4), torch.rand(2, 3, 8, 8)).shape == (2, 3)
+
+
+def test_redrawn_maps_hide_the_appearance():
+    torch.manual_seed(0)
+    plain = dict(channels=8, depth=1, norm_cfg=None, redraw=True)
+    net = ConfidenceDiscriminator(2, with_occlusion=False, map_sigma=1.0, **plain)
+    target = draw(torch.tensor([[[3.0, 2.0], [1.0, 4.0]]]), (6, 8), 1.0)
+    torch.testing.assert_close(net(0.2 * target), net(target))
+    assert (net(target.flip(3)) - net(target)).abs().max() > 1e-6
+    with pytest.raises(ValueError, match='redraw=True needs with_occlusion=False'):
+        ConfidenceDiscriminator(2, map_sigma=1.0, **plain)
+    with pytest.raises(ValueError, match='map_sigma=None with redraw=True'):
+        ConfidenceDiscriminator(2, with_occlusion=False, **plain)

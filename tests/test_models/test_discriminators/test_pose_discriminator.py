@@ -57,3 +57,29 @@ def test_maps_without_their_images():
         PoseDiscriminator(**SMALL)(torch.rand(3, 4, 4, 4), torch.rand(2, 3, 8, 8))
     with pytest.raises(ValueError, match='got 3 maps, but num_joints=2 and with_occlusion=True mean 4'):
         PoseDiscriminator(**SMALL)(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 8, 8))
+
+
+def test_the_image_has_layers_of_its_own():
+    torch.manual_seed(0)
+    net = PoseDiscriminator(**SMALL, image_stem=6, image_factor=4).double()
+    maps, images, inputs = torch.rand(2, 4, 4, 6).double(), torch.rand(2, 3, 32, 48).double(), []
+    net.stem.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    net(maps, images)
+    x = resize_by_area(images, (16, 24))
+    weights = [layer for layer in net.image_layers if isinstance(layer, torch.nn.Conv2d)]
+    assert [layer.out_channels for layer in weights] == [3, 6]
+    for layer in weights:
+        x = torch.nn.functional.conv2d(x, layer.weight, layer.bias, stride=2, padding=1).clamp(min=0)
+    torch.testing.assert_close(inputs[0], torch.cat([x, maps], 1))
+    with pytest.raises(ValueError, match='PoseDiscriminator.image_factor=3, allowed'):
+        PoseDiscriminator(**SMALL, image_stem=6, image_factor=3)
+
+
+def test_features_of_all_sizes():
+    net = PoseDiscriminator(**SMALL)
+    maps, images = torch.rand(2, 4, 4, 6), torch.rand(2, 3, 8, 12)
+    logits, features = net.logits_and_features(maps, images)
+    torch.testing.assert_close(logits, net(maps, images))
+    assert [tuple(each.shape) for each in features] == [(2, 8, 4, 6), (2, 8, 2, 3), (2, 8, 4, 6)]
+    # no hooks are left
+    assert not any(module._forward_hooks for module in net.modules())

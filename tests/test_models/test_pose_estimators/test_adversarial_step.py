@@ -466,3 +466,158 @@ def test_a_discriminator_of_pose_maps_only(toy):
     model.train_step(data, toy.optimizers(model))
     plain = Plain(model, data)
     torch.testing.assert_close(seen[0][:6], plain.masked(plain.targets)[:, :4])
+
+
+# ------------------------------------------------------------------------------------ other losses, penalties, slopes
+
+
+def of_known_joints(plain, name, value):
+    """Sum over the joints that count, per image."""
+    return sum(value(i, k) for i, k in plain.joints(name)) / plain.count
+
+
+def test_pairs_and_penalties(toy):
+    """D and G of a relativistic loss with R1 and R2, image by image and joint by joint."""
+    pose = dict(
+        channels=8,
+        depth=1,
+        norm_cfg=None,
+        loss=dict(type='RelativisticLoss'),
+        gradient_penalty=dict(r1=0.3, r2=0.8),
+    )
+    model, data = toy.build(discriminators=dict(pose=pose)), toy.batch()
+    plain = Plain(model, data)
+    stacks, net = plain.generate(), plain.model.discriminators['pose']
+    small = F.adaptive_avg_pool2d(plain.images, stacks[-1].shape[2:])
+    labels = {(i, k): plain.label('pose', stacks[-1], i, k) for i, k in plain.joints('pose')}
+    assert 0 < sum(labels.values()) < len(labels)
+
+    def logits(maps):
+        return net._logits(maps, small)
+
+    maps = [plain.masked(plain.targets).requires_grad_(), plain.masked(stacks[-1]).detach().requires_grad_()]
+    real, fake = (logits(each) for each in maps)
+    loss_d = of_known_joints(
+        plain, 'pose', lambda i, k: (1 - labels[i, k]) * torch.log1p(torch.exp(fake[i, k] - real[i, k]))
+    )
+    penalty = 0
+    for weight, each, found in zip((0.3, 0.8), maps, (real, fake), strict=True):
+        for i in range(plain.count):
+            counted = [found[i, k] for k in range(4) if (i, k) in labels]
+            if counted:
+                slope = torch.autograd.grad(sum(counted), each, create_graph=True)[0][i]
+                penalty = penalty + weight / 2 * slope.square().sum() / plain.count
+    fake = logits(plain.masked(stacks[-1]))
+    loss_g = of_known_joints(
+        plain, 'pose', lambda i, k: (1 - labels[i, k]) * torch.log1p(torch.exp(real[i, k].detach() - fake[i, k]))
+    )
+    steps = [plain.gradients(loss_d + penalty, 'pose')]
+    steps.append(plain.gradients(plain.l_g(stacks) + 0.7 * loss_g, 'generator'))
+    log = model.train_step(data, toy.optimizers(model, lr=LR))
+    for step in steps:
+        plain.descend(*step)
+    after = toy.weights(plain.model)
+    for name, value in toy.weights(model).items():
+        torch.testing.assert_close(value, after[name], rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f'{n}: {m}')
+    assert log['pose.loss_penalty'].item() == pytest.approx(penalty.item(), rel=1e-9) and penalty > 1e-6
+    assert log['pose.loss_real'].item() == pytest.approx(loss_d.item() / 2, rel=1e-9)
+    assert log['loss_adv_pose'].item() == pytest.approx(0.7 * loss_g.item(), rel=1e-9)
+    count = sum(1 - t for t in labels.values())
+    ahead = sum((1 - t) * (real[at] > fake[at]).item() for at, t in labels.items())
+    assert log['pose.acc_real'].item() == log['pose.acc_fake'].item() == pytest.approx(ahead / count)
+
+
+def test_feature_matching_step(toy):
+    pose = dict(toy.MODEL['discriminators']['pose'], loss=dict(type='FeatureMatchingLoss'))
+    model, data = toy.build(discriminators=dict(pose=pose)), toy.batch()
+    plain = Plain(model, data)
+    stacks, net = plain.generate(), plain.model.discriminators['pose']
+    read = [net.stem, net.stacks[0].downs[0], net.stacks[0]]
+    kept = {}
+    handles = [m.register_forward_hook(lambda m, _, out: kept.__setitem__(m, out)) for m in read]
+
+    def features(maps):
+        net(maps, plain.images)
+        return [kept[m] for m in read]
+
+    wanted = [each.detach() for each in features(plain.masked(plain.targets))]
+    found = features(plain.masked(stacks[-1]))
+    for handle in handles:
+        handle.remove()
+    each = [[(f[i] - w[i]).abs().mean() for f, w in zip(found, wanted, strict=True)] for i in range(plain.count)]
+    share = [sum(1 for i, _ in plain.joints('pose') if i == n) / 4 for n in range(plain.count)]
+    loss_g = sum(s * sum(e) / 3 for s, e in zip(share, each, strict=True)) / plain.count
+    steps = [plain.gradients(plain.l_d('pose', stacks[-1]), 'pose')]
+    steps.append(plain.gradients(plain.l_g(stacks) + 0.7 * loss_g, 'generator'))
+    model.train_step(data, toy.optimizers(model, lr=LR))
+    for step in steps:
+        plain.descend(*step)
+    after = toy.weights(plain.model)
+    for name, value in toy.weights(model).items():
+        torch.testing.assert_close(value, after[name], rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f'{n}: {m}')
+
+
+def coder(toy, **loss):
+    cfg = dict(type='MapAutoEncoder', channels=8, depth=1, norm_cfg=toy.GROUPS, loss=dict(type='BEGANLoss', **loss))
+    return dict(discriminators=dict(coder=cfg), adversarial=dict(weights=dict(coder=0.3)))
+
+
+def test_began_step(toy):
+    model, data = toy.build(**coder(toy, gamma=0.9, lambda_k=0.01)), toy.batch()
+    k = model.discriminators['coder'].adversarial_loss.k.fill_(0.4)
+    plain = Plain(model, data)
+    stacks, net = plain.generate(), plain.model.discriminators['coder']
+
+    def error(maps):
+        per_joint = -net(plain.masked(maps), plain.images)
+        return sum(per_joint[i, j] for i in range(plain.count) for j in range(4) if plain.labelled[i, j]) / plain.count
+
+    real, fake = error(plain.targets), error(stacks[-1].detach())
+    steps = [plain.gradients(real - 0.4 * fake, 'coder')]
+    steps.append(plain.gradients(plain.l_g(stacks) + 0.3 * error(stacks[-1]), 'generator'))
+    log = model.train_step(data, toy.optimizers(model, lr=LR))
+    for step in steps:
+        plain.descend(*step)
+    expected = min(max(0.4 + 0.01 * (0.9 * real.item() - fake.item()), 0), 1)
+    assert k.item() == log['coder.k'].item() == pytest.approx(expected, rel=1e-6) != 0.4
+    after = toy.weights(plain.model)
+    after['discriminators.coder.adversarial_loss.k'] = k
+    for name, value in toy.weights(model).items():
+        torch.testing.assert_close(value, after[name], rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f'{n}: {m}')
+    assert not any(key.startswith(('coder.score', 'coder.acc')) for key in log)
+    # a frozen auto-encoder keeps its k
+    model.frozen.add('coder')
+    model.train_step(data, toy.optimizers(model))
+    assert k.item() == log['coder.k'].item()
+
+
+@pytest.mark.parametrize('weight', [0.7, 0.0])
+def test_gradients_at_the_maps(weight, toy):
+    """They do not depend on the weight, and measuring them changes nothing."""
+    pose = dict(pose=toy.MODEL['discriminators']['pose'])
+    model, data = toy.build(discriminators=pose, adversarial=dict(beta=weight)), toy.batch()
+    same, plain = toy.build(discriminators=pose, adversarial=dict(beta=weight)), Plain(model, data)
+    stacks = plain.generate()
+    maps = stacks[-1].detach().requires_grad_()
+    # L_G depends on the final maps by the last of two stacks
+    (own,) = torch.autograd.grad(plain.l_g([stacks[0].detach(), maps]), maps)
+    d = plain.scores('pose', maps)
+    gated = [(i, k) for i, k in plain.joints('pose') if plain.label('pose', maps, i, k) == 0]
+    (other,) = torch.autograd.grad(sum(torch.log(1 - d[at]) for at in gated) / plain.count, maps)
+    model.measure_gradients = True
+    log = model.train_step(data, toy.optimizers(model))
+    assert log['pose.grad_ratio'].item() == pytest.approx((other.norm() / own.norm()).item(), rel=1e-9)
+    cosine = (other * own).sum() / other.norm() / own.norm()
+    assert log['pose.grad_cosine'].item() == pytest.approx(cosine.item(), rel=1e-9)
+    unmeasured = same.train_step(data, toy.optimizers(same))
+    assert 'pose.grad_ratio' not in unmeasured
+    assert toy.largest_difference(toy.weights(model), toy.weights(same)) == 0
+
+
+def test_steps_on_one_kind_of_maps_cannot_compare_pairs(toy):
+    small = toy.MODEL['discriminators']['pose']
+    for key, value in (('loss', dict(type='RelativisticLoss')), ('gradient_penalty', dict(r1=1.0))):
+        with pytest.raises(ValueError, match=f"algorithm='literal' .* discriminators.pose.{key} cannot do"):
+            toy.build(discriminators=dict(pose=small | {key: value}), adversarial=dict(algorithm='literal'))
+    with pytest.raises(ValueError, match='gradient_penalty'):
+        toy.build(discriminators=dict(pose=small | dict(gradient_penalty=dict(r3=1.0))))

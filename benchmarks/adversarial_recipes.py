@@ -1,0 +1,120 @@
+"""Recipes of adversarial fine-tuning against the same further training without discriminators.
+
+    python benchmarks/adversarial_recipes.py                              # controls with three seeds, recipes with one
+    python benchmarks/adversarial_recipes.py --best e c                   # two more seeds of the best two
+    python benchmarks/adversarial_recipes.py --best e c --final           # scored once on val.txt
+    python benchmarks/adversarial_recipes.py --rows control a c e --seeds 0 --max-minutes 60
+    python benchmarks/adversarial_recipes.py --report docs/benchmarks.md  # from existing results
+
+Each run trains a config of ``configs/adversarial_posenet/recipes`` on the first 4,400 persons of train.txt. Recipes are
+compared on its other 600, so that val.txt is left for the one comparison that ``--final`` makes; the shipped weights
+that all rows start from have seen these 600. Interrupted runs resume from their last checkpoint, finished ones are not
+repeated. A result is a JSON file with the counts of each person, from which intervals are computed, error kinds, and
+the diagnostics of the discriminators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import posestructs  # noqa: F401  makes mmpose importable and registers every component
+
+# isort: split
+from benchmarks.recipes.report import read_results, tables, write_report
+from benchmarks.recipes.rows import CONFIGS, DEFAULT, HELD_OUT, ROOT, ROWS, TRAINED, Trial, fingerprint, make_config
+from benchmarks.recipes.run import FINAL, HELD, SAVING, score, train
+from posestructs.utils import cli
+from posestructs.utils.files import atomic_write
+from posestructs.utils.machine import describe_machine
+from posestructs.utils.usage import report_usage_errors
+
+
+def execute(name: str, seed: int, args: argparse.Namespace, trial: Trial, end: float | None) -> str:
+    """Train and score a run.
+
+    Returns:
+        str: 'finished', 'finished before', or 'left' for another call.
+    """
+    row, where = ROWS[name], FINAL if args.final else HELD
+    mark = fingerprint(row, seed, trial)
+    out = args.out / where / f'{name}_seed{seed}.json'
+    if out.is_file() and json.loads(out.read_text()).get('fingerprint') == mark:
+        return 'finished before'
+    # described before the training, as another commit may be checked out meanwhile
+    machine, cfg, folder = describe_machine(), make_config(row, trial), args.work_dir / f'{name}_seed{seed}_{mark}'
+    checkpoint = train(cfg, seed, folder, end)
+    if checkpoint is None or (end is not None and time.time() > end):
+        return 'left'
+    found = dict(
+        row=name, seed=seed, fingerprint=mark, config=f'{CONFIGS.relative_to(ROOT)}/{row.config}.py', machine=machine
+    )
+    budgets = [hook['share'] for hook in cfg.custom_hooks if hook['type'] == 'GradientBudgetHook']
+    found |= dict(budget=budgets[0]) if budgets else {}
+    found |= score(cfg, checkpoint, folder, where, trial)
+    atomic_write(out, (json.dumps(found, indent=1) + '\n').encode())
+    return 'finished'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--rows', nargs='+', choices=ROWS, metavar='NAME', help=f'default: {" ".join(DEFAULT)}')
+    parser.add_argument('--seeds', nargs='+', type=cli.seed, help='default: 0; 0 1 2 of control and of --best')
+    parser.add_argument('--best', nargs='+', choices=ROWS, metavar='NAME', help='only control and these, three seeds')
+    parser.add_argument('--final', action='store_true', help='score on val.txt, once, after the choice is made')
+    parser.add_argument('--max-minutes', type=float, help='stop after this many minutes; the next call resumes')
+    parser.add_argument('--list', action='store_true', help='list the runs, and run nothing')
+    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'adversarial_recipes')
+    parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks' / 'results' / 'adversarial_recipes')
+    parser.add_argument('--report', type=Path, metavar='PAGE', help='only write tables into a Markdown page')
+    sized = parser.add_argument_group('trials')
+    sized.add_argument('--images', type=int, default=TRAINED, help='training images')
+    sized.add_argument('--test-images', type=int, default=HELD_OUT, help='persons that are scored')
+    sized.add_argument('--workers', type=int, default=0, help='data loading processes')
+    sized.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def planned(args: argparse.Namespace) -> Iterable[tuple[str, int]]:
+    """Rows and seeds of a call; first seeds first."""
+    if args.best:
+        runs = [(name, seed) for name in ('control', *args.best) for seed in args.seeds or (0, 1, 2)]
+    else:
+        runs = [(name, seed) for name in args.rows or DEFAULT for seed in args.seeds or ROWS[name].seeds]
+    return sorted(dict.fromkeys(runs), key=lambda run: run[1])
+
+
+@report_usage_errors
+def main() -> None:
+    """Run the rows, or report."""
+    began, args = time.time(), parse_args()
+    args.work_dir, args.out = args.work_dir.resolve(), args.out.resolve()
+    trial = Trial(args.images, args.test_images, args.workers, args.cfg_options)
+    if args.report:
+        write_report(args.report, args.out, trial)
+        return
+    end = None if args.max_minutes is None else began + 60 * args.max_minutes
+    left = 0
+    for name, seed in planned(args):
+        if args.list or (end is not None and time.time() > end - SAVING):
+            outcome = 'left' if not args.list else 'planned'
+        else:
+            outcome = execute(name, seed, args, trial, end)
+        left += outcome == 'left'
+        print(f'{name}, seed {seed}: {outcome}, {(time.time() - began) / 60:.1f} minutes', flush=True)
+    if left:
+        print(f'{left} runs are left: run the same command again')
+    found = read_results(args.out / (FINAL if args.final else HELD), trial)
+    if found and not args.list:
+        print(f'\n{tables(found)}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,145 @@
+"""Tables of the benchmark of adversarial recipes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.page import write_section
+from benchmarks.recipes.rows import ROWS, Trial, fingerprint
+from benchmarks.recipes.run import FINAL, HELD, OCCLUDERS, PLAIN, unpack
+from posestructs.evaluation.error_anatomy import KINDS
+from posestructs.evaluation.tables import format_table
+from posestructs.utils.usage import UsageError
+
+RESAMPLES, LEVEL = 2000, 0.95
+DIAGNOSED = {
+    'AUROC': 'auroc_discriminator',
+    'of the peak': 'auroc_peak',
+    'of both': 'auroc_together',
+    'real against predicted': 'auroc_real',
+    'score real': 'score_real',
+    'score predicted': 'score_fake',
+    'gradient / L_G': 'grad_share',
+    'cosine': 'grad_cosine',
+    'labels 1': 'share_right',
+}
+INTRODUCTION = """## Adversarial recipes
+
+Recipes of adversarial fine-tuning against the same further training without discriminators, from the shipped model,
+with the first 4,400 persons of train.txt. What each row is: `configs/adversarial_posenet/recipes/README.md`.
+
+```bash
+python benchmarks/adversarial_recipes.py
+python benchmarks/adversarial_recipes.py --report docs/benchmarks.md
+```"""
+
+
+def rates(runs: Sequence[Mapping], test_set: str, group: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """(S, N) right joints of each seed, and (N,) measured joints; ``None`` if the group was not measured."""
+    sets = [run['sets'][test_set]['groups'].get(group) for run in runs]
+    if any(each is None for each in sets):
+        return None
+    return np.stack([unpack(each['right']) for each in sets]), unpack(sets[0]['measured'])
+
+
+def difference(
+    runs: Sequence[Mapping], control: Sequence[Mapping], test_set: str, group: str
+) -> tuple[float, float, float] | None:
+    """Points of a row above the control with a 95 % interval over persons and seeds.
+
+    Persons are drawn with replacement, the same for both rows; seeds are drawn with replacement for each row. A row of
+    one seed does not show how much another seed would change.
+
+    Args:
+        runs: Results of the row, one for each seed.
+        control: Results of the control.
+        test_set: 'plain' or 'occluders'.
+        group: 'all', 'visible' or 'occluded'.
+
+    Returns:
+        tuple[float, float, float] | None: Mean, low and high; ``None`` if nothing was measured.
+
+    Raises:
+        UsageError: The rows were scored on different persons.
+    """
+    first, second = rates(runs, test_set, group), rates(control, test_set, group)
+    if first is None or second is None:
+        return None
+    (ours, measured), (theirs, other) = first, second
+    if not np.array_equal(measured, other):
+        raise UsageError('rows were scored on different persons: remove old results')
+    rng, count = np.random.default_rng(0), len(measured)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+    draws = []
+    for each in (ours, theirs):
+        seeds = rng.multinomial(len(each), np.full(len(each), 1 / len(each)), size=RESAMPLES) / len(each)
+        draws.append(((weights @ each.T) * seeds).sum(1) / (weights @ measured))
+    low, high = np.quantile(100 * (draws[0] - draws[1]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    mean = 100 * (ours.mean(0).sum() - theirs.mean(0).sum()) / measured.sum()
+    return float(mean), float(low), float(high)
+
+
+def percent(runs: Sequence[Mapping], test_set: str, group: str) -> str:
+    """Mean percentage over seeds."""
+    found = rates(runs, test_set, group)
+    return '-' if found is None else f'{100 * found[0].mean(0).sum() / found[1].sum():.1f}'
+
+
+def read_results(folder: Path, trial: Trial) -> dict[str, list[dict]]:
+    """Results of the current configs by row, in the order of the rows and seeds."""
+    found = {}
+    for name, row in ROWS.items():
+        runs = [json.loads(path.read_text()) for path in sorted(folder.glob(f'{name}_seed*.json'))]
+        runs = [run for run in runs if run['fingerprint'] == fingerprint(row, run['seed'], trial)]
+        if runs:
+            found[name] = sorted(runs, key=lambda run: run['seed'])
+    return found
+
+
+def tables(found: Mapping[str, Sequence[Mapping]]) -> str:
+    """Markdown: accuracy and differences, errors by kind, diagnostics."""
+    control = found.get('control')
+    columns = ((PLAIN, 'all'), (OCCLUDERS, 'all'), (OCCLUDERS, 'visible'), (OCCLUDERS, 'occluded'))
+    accuracy, kinds, inner = [], [], []
+    for name, runs in found.items():
+        cells = [ROWS[name].label, str(len(runs)), *(percent(runs, *column) for column in columns)]
+        for column in (columns[0], columns[3]):
+            gap = None if control is None or name == 'control' else difference(runs, control, *column)
+            cells.append('-' if gap is None else f'{gap[0]:+.1f} [{gap[1]:+.1f}, {gap[2]:+.1f}]')
+        accuracy.append(cells)
+        sums = {kind: sum(run['sets'][PLAIN]['kinds'][kind] for run in runs) for kind in KINDS}
+        kinds.append([ROWS[name].label, *(f'{100 * sums[kind] / sum(sums.values()):.1f}' for kind in KINDS)])
+        for which, values in runs[0].get('discriminators', {}).items():
+            if 'budget' in runs[0]:  # in training; the config's own weights were not used
+                values = {**values, 'grad_share': runs[0]['budget'] / len(runs[0]['discriminators'])}
+            inner.append([f'{ROWS[name].label}: {which}', *(_cell(values, key) for key in DIAGNOSED.values())])
+    heads = ['plain', 'occluders', 'visible', 'occluded', 'plain, over control', 'occluded, over control']
+    parts = [
+        'TorsoPCK@0.2 in percent, without occluders and under occluders that are the same in every run; differences in '
+        'points with 95 % intervals over persons and, where a row has several, seeds.',
+        format_table(['', 'seeds', *heads], accuracy),
+        'Joints by kind of error in percent, without occluders:',
+        format_table(['', *KINDS], kinds),
+    ]
+    if inner:
+        parts += ['Discriminators, seed 0, under occluders:', format_table(['', *DIAGNOSED], inner)]
+    return '\n\n'.join(parts)
+
+
+def _cell(values: Mapping[str, float], key: str) -> str:
+    return f'{values[key]:.2g}' if key in values else '-'
+
+
+def write_report(page: Path, results: Path, trial: Trial) -> None:
+    """Write the tables of both parts into a page."""
+    parts = [INTRODUCTION]
+    for where, title in ((HELD, 'Held-out part of train.txt'), (FINAL, 'val.txt')):
+        found = read_results(results / where, trial)
+        if found:
+            persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
+            parts += [f'### {title}, {persons:,} persons', tables(found)]
+    write_section(page, 'adversarial-recipes', '\n\n'.join(parts))

@@ -1,0 +1,88 @@
+"""Rows of the benchmark of adversarial recipes, and the config of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from posestructs.utils import cli
+from posestructs.utils.checkpoint_addresses import local_copy
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / 'configs' / 'adversarial_posenet' / 'recipes'
+TRAINED, HELD_OUT = 4400, 600
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe.
+
+    Attributes:
+        label: Text in tables.
+        config: Name of the config without ``.py``.
+        changes: Dotted keys of the config and their values.
+        seeds: Seeds without ``--seeds``.
+        hook: Arguments that replace those of ``GradientBudgetHook``.
+    """
+
+    label: str
+    config: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    hook: Mapping[str, Any] = field(default_factory=dict)
+
+
+ROWS: dict[str, Row] = {
+    'control': Row('no discriminators', 'control', seeds=(0, 1, 2)),
+    'frozen-d': Row('P and C random and frozen, gradients of 5 %', 'frozen-d'),
+    'a': Row('A, scaled input, published weights', 'a_scaled-input'),
+    'b': Row('B, BEGAN', 'b_began'),
+    'c': Row('C, relativistic pairs, R1 and R2', 'c_relativistic'),
+    'd': Row('D, feature matching', 'd_feature-matching'),
+    'e': Row('E, poses alone', 'e_poses-alone'),
+    'f': Row('F, gradients of 5 %', 'f_gradient-budget'),
+    'g': Row('G, occluders aimed at the worst joints', 'g_adversarial-occluders'),
+    'f-2': Row('F, gradients of 2 %', 'f_gradient-budget', hook=dict(share=0.02)),
+    'f-10': Row('F, gradients of 10 %', 'f_gradient-budget', hook=dict(share=0.1)),
+    'f-late': Row('F, gradients of 5 % in the last third', 'f_gradient-budget', hook=dict(share=0.05, begin=2 / 3)),
+    'e-10': Row('E, gradients of 10 %', 'e_poses-alone', hook=dict(share=0.1)),
+}
+DEFAULT = ('control', 'frozen-d', 'a', 'b', 'c', 'd', 'e', 'f', 'g')
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Sizes of a call, for rehearsals."""
+
+    images: int = TRAINED
+    test_images: int = HELD_OUT
+    workers: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def make_config(row: Row, trial: Trial) -> Config:
+    """Config of a run, without its seed and work directory."""
+    cfg = cli.load_config(str(CONFIGS / f'{row.config}.py'))
+    cfg.merge_from_dict(dict(row.changes))
+    for hook in cfg.custom_hooks:
+        if hook['type'] == 'GradientBudgetHook':
+            hook.update(row.hook)
+    cfg.train_dataloader.dataset.indices = trial.images
+    cfg.train_dataloader.update(num_workers=trial.workers, persistent_workers=trial.workers > 0)
+    cli.merge_options(cfg, dict(trial.options))
+    return cfg
+
+
+def fingerprint(row: Row, seed: int, trial: Trial) -> str:
+    """Hash of all that a result depends on, 12 hexadecimal digits: config, seed, the weights that it starts from."""
+    cfg = make_config(row, Trial(trial.images, trial.test_images, 0, trial.options))
+    start = local_copy(cfg.load_from).name if cfg.get('load_from') else ''
+    text = json.dumps([cfg.to_dict(), seed, start, trial.test_images], sort_keys=True, default=str)
+    root = str(cfg.train_dataloader.dataset.data_root)
+    return hashlib.sha256(text.replace(root, '').replace(str(ROOT), '').encode()).hexdigest()[:12]
