@@ -36,6 +36,7 @@ from posestructs.apis.inference_call import (
 from posestructs.apis.person_detector import whole_image
 from posestructs.apis.persons import instance_dicts, keep_distinct, merge_persons
 from posestructs.apis.result_files import ResultFiles
+from posestructs.apis.tracking import write_ids
 from posestructs.apis.windows import check_window
 from posestructs.models.heads import PartScoreHead
 from posestructs.utils.usage import UsageError
@@ -268,7 +269,8 @@ class PoseInferencer(BaseInferencer):
         with self._lock:
             self._video_input = call.source.is_video
             window = call.source.name if call.source.is_video else ''
-            return self.visualize([frame.image], [merged], window_name=window, **settings)[0]
+            image = frame.image if call.tracker is None else write_ids(frame.image, merged.pred_instances)
+            return self.visualize([image], [merged], window_name=window, **settings)[0]
 
     def _joint_names(self) -> list[str]:
         names = self.model.dataset_meta.get('keypoint_id2name', {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.structures import InstanceData
 
@@ -71,6 +72,26 @@ class PersonTracker:
         self._tracker.update([Detection(box.reshape(2, 2), data=(self._frame, i)) for i, box in enumerate(boxes)])
         tracks = {track.last_detection.data: track.id for track in self._tracker.tracked_objects}
         return np.array([tracks[self._frame, i] for i in range(len(boxes))], int)
+
+
+def write_ids(image: np.ndarray, persons: InstanceData) -> np.ndarray:
+    """Write track ids above the boxes of persons.
+
+    Args:
+        image: (H, W, 3) uint8.
+        persons: Result of :meth:`PersonTracker.update`.
+
+    Returns:
+        A copy of the image.
+    """
+    image = np.ascontiguousarray(image).copy()
+    scale = max(0.5, min(image.shape[:2]) / 800)
+    for box, number in zip(persons.bboxes, persons.track_ids, strict=True):
+        place = max(0, int(box[0])), max(round(25 * scale), int(box[1]))
+        outline, line = max(4, round(6 * scale)), max(1, round(1.5 * scale))  # legible on any background
+        for width, color in ((outline, (0, 0, 0)), (line, (255, 255, 255))):
+            cv2.putText(image, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width, cv2.LINE_AA)
+    return image
 
 
 class _JointSmoother:
