@@ -141,7 +141,7 @@ def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], name: str, con
     state._metadata = metadata or OrderedDict()
     try:
         model.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # an entry that is not a tensor
+    except (RuntimeError, ValueError) as error:  # an entry that is not a tensor, or no weights of what `keep` names
         raise UsageError(f'checkpoint {name} does not fit the config {config}: {error}') from error
     _check_finite(model, name)
 

@@ -1,8 +1,9 @@
 """Export form of a pose estimator: normalised images in, the last maps out.
 
-It consists of backbone, neck and head, without data preprocessor, discriminators and decoding. The maps depend on the
-head: pose maps, pose and occlusion maps (``AdversarialHead``), or log probabilities of parts, types and background
-(``PartScoreHead``). :mod:`posestructs.deployment.metadata` describes which, and how they are decoded.
+It consists of backbone, neck and head, without data preprocessor, discriminators and decoding. A discriminator that the
+model keeps (``AdversarialPoseEstimator(keep=...)``) is part of it; its probabilities are a second output. The maps
+depend on the head: pose maps, pose and occlusion maps (``AdversarialHead``), or log probabilities of parts, types and
+background (``PartScoreHead``). :mod:`posestructs.deployment.metadata` describes which, and how they are decoded.
 
 Shapes: N images, C maps, H x W cells.
 """
@@ -30,15 +31,24 @@ class MapsNetwork(nn.Module):
         super().__init__()
         self.backbone, self.head = model.backbone, model.head
         self.neck = model.neck if model.with_neck else None
+        keep = getattr(model, 'keep', None)
+        self.kept = None if keep is None else model.discriminators[keep]
+        self.kept_pose_only = keep is not None and model.reads_pose_maps_only(keep)
 
-    def forward(self, images: Tensor) -> Tensor:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return ('maps',) if self.kept is None else ('maps', 'keypoints_correct')
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Compute the maps of a batch.
 
         Args:
             images: (N, 3, h, w), normalised.
 
         Returns:
-            (N, C, H, W); those of the last stack or stage.
+            (N, C, H, W), those of the last stack or stage; with a kept discriminator a tuple with them and (N, K)
+            probabilities.
 
         Raises:
             TypeError: The head outputs no maps.
@@ -52,15 +62,18 @@ class MapsNetwork(nn.Module):
         last = maps[-1] if isinstance(maps, (list, tuple)) and len(maps) else maps
         if not isinstance(last, Tensor) or last.ndim != 4:
             raise TypeError(f'model.head={type(self.head).__name__} gives no maps (N, C, H, W) for a codec to decode')
-        return last
+        if self.kept is None:
+            return last
+        read = last[:, : last.shape[1] // 2] if self.kept_pose_only else last
+        return last, self.kept(read, images).sigmoid()
 
 
 def load_generator(cfg: Config, checkpoint: str | None = None) -> nn.Module:
-    """Build a model without discriminators and load its weights.
+    """Build a model without discriminators, other than one that it keeps, and load its weights.
 
     Args:
         cfg: Config of the model; not changed.
-        checkpoint: A file, or ``None`` for random weights. Weights of discriminators are ignored.
+        checkpoint: A file, or ``None`` for random weights. Weights of other discriminators are ignored.
 
     Returns:
         The model in evaluation mode on the CPU, with ``cfg`` and ``dataset_meta``.
@@ -80,7 +93,9 @@ def load_generator(cfg: Config, checkpoint: str | None = None) -> nn.Module:
 
 
 def build_generator(cfg: Config) -> nn.Module:
-    """Build the model of a config without discriminators and without downloading pretrained weights.
+    """Build the model of a config without downloading pretrained weights.
+
+    It has no discriminators, unless it keeps one.
 
     Args:
         cfg: The config; not changed.
@@ -91,7 +106,7 @@ def build_generator(cfg: Config) -> nn.Module:
     model = copy.deepcopy(cfg.model)  # Config.copy would share the parts
     model.backbone.init_cfg = None
     model.train_cfg = None
-    if 'discriminators' in model:
+    if 'discriminators' in model and model.get('keep') is None:
         model.discriminators = None
     init_default_scope(cfg.get('default_scope') or 'mmpose')
     return build_pose_estimator(model).eval()

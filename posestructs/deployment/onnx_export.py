@@ -26,7 +26,7 @@ try:
 except ImportError as error:
     raise ImportError(f'{error}; to export: pip install onnx onnxscript onnxruntime') from error
 
-INPUT, OUTPUT = 'images', 'maps'
+INPUT = 'images'
 KEY = 'posestructs'
 """Key of the file's metadata under which the description is stored, as json."""
 OPSET = 18
@@ -50,7 +50,7 @@ def export_network(network: nn.Module, size: Sequence[int], description: dict[st
     """Export a network.
 
     Args:
-        network: Network that takes (N, 3, h, w), in evaluation mode.
+        network: Network that takes (N, 3, h, w), in evaluation mode; its attribute ``outputs`` names its outputs.
         size: (w, h) of its input.
         description: Plain values, stored in the file.
 
@@ -71,7 +71,7 @@ def export_network(network: nn.Module, size: Sequence[int], description: dict[st
             (images,),
             dynamo=True,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=list(output_names(network)),
             dynamic_shapes=({0: torch.export.Dim('batch')},),
             opset_version=OPSET,
             external_data=False,
@@ -126,6 +126,16 @@ def open_session(data: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])
 
 
+def output_names(network: nn.Module) -> tuple[str, ...]:
+    """Names of a network's outputs, maps first."""
+    return getattr(network, 'outputs', ('maps',))
+
+
+def as_arrays(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> list[np.ndarray]:
+    """Outputs of a network, one or several, as arrays."""
+    return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+
 @torch.no_grad()
 def differences(network: nn.Module, data: bytes, size: Sequence[int], batches: Sequence[int]) -> list[Difference]:
     """Compare torch and onnxruntime on noise.
@@ -142,10 +152,14 @@ def differences(network: nn.Module, data: bytes, size: Sequence[int], batches: S
     session, generator, out = open_session(data), torch.Generator().manual_seed(0), []
     for batch in batches:
         images = torch.randn(batch, 3, size[1], size[0], generator=generator)
-        expected = network(images).numpy()
-        found = session.run([OUTPUT], {INPUT: images.numpy()})[0]
-        if found.shape != expected.shape:
-            raise ValueError(f'maps of {batch} images are {found.shape} in onnxruntime, {expected.shape} in torch')
-        largest = float(np.nan_to_num(np.abs(found - expected), nan=np.inf).max())
-        out.append(Difference(batch, largest, float(np.abs(expected).max())))
+        pairs = zip(
+            output_names(network), as_arrays(network(images)), session.run(None, {INPUT: images.numpy()}), strict=True
+        )
+        largest, scale = 0.0, 0.0
+        for name, expected, found in pairs:
+            if found.shape != expected.shape:
+                raise ValueError(f'{name} of {batch} images: {found.shape} in onnxruntime, {expected.shape} in torch')
+            largest = max(largest, float(np.nan_to_num(np.abs(found - expected), nan=np.inf).max()))
+            scale = max(scale, float(np.abs(expected).max()))
+        out.append(Difference(batch, largest, scale))
     return out

@@ -22,11 +22,12 @@ _LOCAL_PATH = re.compile(r"""(?<![^\s"'`=(\[{<,;:|])(?:file://)?/[^\s"'`)\]}>,;:
 KEPT_META = ('epoch', 'iter', 'seed', 'mmengine_version', 'dataset_meta')
 
 
-def network_weights(checkpoint: Mapping[str, Any]) -> OrderedDict[str, Tensor]:
+def network_weights(checkpoint: Mapping[str, Any], keep: str | None = None) -> OrderedDict[str, Tensor]:
     """Weights without those of discriminators.
 
     Args:
         checkpoint: Checkpoint of a run; not changed.
+        keep: Name of a discriminator to keep.
 
     Returns:
         OrderedDict[str, Tensor]: The weights, with torch's own notes on versions.
@@ -37,8 +38,8 @@ def network_weights(checkpoint: Mapping[str, Any]) -> OrderedDict[str, Tensor]:
     state = checkpoint.get('state_dict') if isinstance(checkpoint, Mapping) else None
     if not isinstance(state, Mapping) or not state:
         raise ValueError('it has no state_dict: not a checkpoint of mmengine')
-    if any(name.startswith(PREFIX) for name in state):
-        return strip_discriminators(checkpoint)['state_dict']
+    if keep is not None or any(name.startswith(PREFIX) for name in state):
+        return strip_discriminators(checkpoint, keep)['state_dict']
     kept = OrderedDict(state)
     if hasattr(state, '_metadata'):
         kept._metadata = state._metadata

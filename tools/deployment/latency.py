@@ -34,7 +34,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 # isort: split
 from posestructs.deployment import MapsNetwork, load_generator
 from posestructs.deployment.metadata import describe_network
-from posestructs.deployment.onnx_export import INPUT, export_network, open_session
+from posestructs.deployment.onnx_export import INPUT, as_arrays, export_network, open_session
 from posestructs.utils.cli import OptionAction, check_checkpoint, load_config, merge_options, positive, require_keys
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -72,10 +72,10 @@ def parse_args() -> argparse.Namespace:
 def make_backends(network: MapsNetwork, data: bytes, threads: int, compiled: bool) -> dict[str, Backend]:
     """Functions that run a network, by name."""
     session = open_session(data, threads)
-    backends: dict[str, Backend] = {'torch': lambda images: network(images).numpy()}
+    backends: dict[str, Backend] = {'torch': lambda images: as_arrays(network(images))[0]}
     if compiled:
         quick = torch.compile(network)
-        backends['torch.compile'] = lambda images: quick(images).numpy()
+        backends['torch.compile'] = lambda images: as_arrays(quick(images))[0]
     backends['onnxruntime'] = lambda images: session.run(None, {INPUT: images.numpy()})[0]
     return backends
 

@@ -147,7 +147,8 @@ def look(model: nn.Module) -> Seen:
     size = tuple(model.head.decoder.input_size)
     image = draw_scene(seed=0, index=0, size=size).image
     batch = model.data_preprocessor(dict(inputs=[torch.from_numpy(image.transpose(2, 0, 1).copy())], data_samples=[]))
-    maps = MapsNetwork(model)(batch['inputs'])
+    found = MapsNetwork(model)(batch['inputs'])
+    maps = found[0] if isinstance(found, tuple) else found
     cell = np.array(size) / maps.shape[:1:-1]
     return Seen(maps[0], model.head.decode(maps)[0].keypoints[0], cell)
 
@@ -177,7 +178,7 @@ def main() -> None:
     release, cfg = describe(args), load_config(args.config)
     try:
         checkpoint = read_safely(args.checkpoint)
-        state = network_weights(checkpoint)
+        state = network_weights(checkpoint, cfg.model.get('keep'))
         stored = halved(state) if args.fp16 else state
     except ValueError as error:
         raise UsageError(f'{args.checkpoint}: {error}') from error

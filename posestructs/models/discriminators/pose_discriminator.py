@@ -114,7 +114,7 @@ class PoseDiscriminator(MapDiscriminator):
     def _read_images(self, images: Tensor, maps: Tensor) -> Tensor:
         """(N, 3, h, w) images to (nN, E, H, W) channels beside (nN, C, H, W) maps."""
         self._check(maps)
-        if len(maps) % len(images):
+        if maps.shape[0] % images.shape[0]:
             raise ValueError(
                 f'{type(self).__name__}: {len(maps)} sets of maps are not a multiple of {len(images)} images'
             )
@@ -124,4 +124,5 @@ class PoseDiscriminator(MapDiscriminator):
         else:
             images = self.image_layers(resize_by_area(images, [self.image_factor * side for side in size]))
         images = images if self.image_scale == 1 else images * self.image_scale
-        return images.repeat(len(maps) // len(images), 1, 1, 1)
+        # no repetition of a number of images that is not known, for torch.export
+        return images if maps.shape[0] == images.shape[0] else images.repeat(len(maps) // len(images), 1, 1, 1)

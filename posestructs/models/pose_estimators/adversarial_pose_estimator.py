@@ -7,7 +7,7 @@ each joint. One iteration is in :mod:`~posestructs.models.pose_estimators.advers
 
 Discriminators become part of the model when its training is set up, by
 :meth:`AdversarialPoseEstimator.attach_discriminators`. Tests, mmpose's Inferencer and its FLOPs counter see the
-generator only.
+generator only, unless ``keep`` names a discriminator that is part of the model from the start.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from posestructs.models.pose_estimators.discriminator_config import (
 )
 from posestructs.models.pose_estimators.discriminator_terms import Discriminator
 from posestructs.models.pose_estimators.head_maps import losses_and_maps
+from posestructs.models.pose_estimators.kept_discriminator import KeptDiscriminatorMixin, check_kept, check_weights
 from posestructs.models.pose_estimators.loss_scale import warn_of_loss_scale
 from posestructs.utils.checks import check_choice, check_keys, invalid_value
 
@@ -64,7 +65,7 @@ class GeneratorNetwork(nn.Module):
 
 
 @MODELS.register_module()
-class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
+class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, TopdownPoseEstimator):
     """``TopdownPoseEstimator`` with discriminators around its heatmaps.
 
     Train it with ``optim_wrapper=dict(constructor='NetworkOptimWrapperConstructor', generator=..., pose=...,
@@ -94,6 +95,9 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             those of other discriminators, by name. ``algorithm``: 'joint', 'alternating' or 'literal'. ``delta``,
             ``epsilon``, ``gate``, ``generator_loss``: see :class:`~posestructs.models.losses.AdversarialLoss`. Not used
             without discriminators.
+        keep: Name of a discriminator to keep at test time, usually 'pose'. Its label rule must be 'p_fake': its score
+            of a predicted joint is then the probability that the joint is within ``delta`` of its place, which
+            predictions have as ``keypoints_correct``. ``None`` for none.
         **kwargs: ``train_cfg``, ``test_cfg``, ``data_preprocessor``, ``init_cfg`` and ``metainfo``, as in mmpose.
 
     Raises:
@@ -110,6 +114,7 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
         head: Mapping | None = None,
         discriminators: Mapping[str, Mapping | None] | None = _OMITTED,
         adversarial: Mapping[str, Any] | None = None,
+        keep: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
@@ -140,6 +145,13 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
         ignored = adversarial.get('weights') or () if discriminators is None else self.left_out
         self.adversarial_weights = read_weights(adversarial, configs, ignored)
         self.label_rules = {name: inputs.label_rule for name, inputs in self._inputs.items()}
+        self.keep = keep
+        self._attached = False
+        if keep is not None:
+            check_kept(keep, self.label_rules, self.test_cfg)
+            others = dict(self._detached[0].items())
+            self.discriminators = ModuleDict({keep: others.pop(keep)})
+            self._detached = (ModuleDict(others),) if others else ()
 
     def _check_algorithm(self, discriminators: ModuleDict) -> None:
         """Refuse losses of pairs and penalties with steps on one kind of maps at a time."""
@@ -193,13 +205,15 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
         Called when training is set up; further calls have no effect.
         """
         if self._detached:
-            (modules,), self._detached = self._detached, ()
+            modules, self._detached = ModuleDict(self._all_discriminators()), ()
             weight = next(self.backbone.parameters())
             self.discriminators = modules.to(weight.device, weight.dtype).train(self.training)
+        self._attached = True
 
     def _all_discriminators(self) -> dict[str, nn.Module]:
-        modules = self._detached[0] if self._detached else self.discriminators
-        return {} if modules is None else dict(modules.items())
+        parts = (*self._detached, *(() if self.discriminators is None else (self.discriminators,)))
+        found = {name: module for part in parts for name, module in part.items()}
+        return {name: found[name] for name in self._inputs}
 
     def generator_forward(self, inputs: Tensor, samples: list) -> tuple[dict, Tensor | None]:
         """One forward pass of the generator with labels.
@@ -217,8 +231,12 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
             return losses_and_maps(self.head, feats, samples, self.train_cfg)
         return self.head.loss(feats, samples, train_cfg=self.train_cfg), None
 
+    def reads_pose_maps_only(self, name: str) -> bool:
+        """Check whether a discriminator leaves the occlusion maps of the head out."""
+        return self._inputs[name].maps == 'pose' and bool(getattr(self.head, 'multi_task', False))
+
     def discriminator_logits(self, name: str, maps: Tensor, images: Tensor) -> Tensor:
-        """Score maps with an attached discriminator, for visualization.
+        """Score maps with an attached discriminator.
 
         Args:
             name: Name of the discriminator.
@@ -228,7 +246,7 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
         Returns:
             Tensor: (N, K) logits.
         """
-        if self._inputs[name].maps == 'pose' and getattr(self.head, 'multi_task', False):
+        if self.reads_pose_maps_only(name):
             maps = maps[:, : maps.shape[1] // 2]
         return self.discriminators[name](maps, images)
 
@@ -315,11 +333,14 @@ class AdversarialPoseEstimator(CalibrationMixin, TopdownPoseEstimator):
     # ------------------------------------------------------------------------------------------------ checkpoints
 
     def _load_state_dict_pre_hook(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
-        """Remove discriminators from a checkpoint while the model has none; detached ones load what fits them."""
+        """Remove weights of detached discriminators from a checkpoint; they load what fits them."""
         super()._load_state_dict_pre_hook(state_dict, prefix, *args, **kwargs)
-        if self.discriminators is not None:
+        if self._attached:
             return
-        names = [name for name in state_dict if name.startswith(prefix + _PREFIX)]
+        kept = f'{prefix}{_PREFIX}{self.keep}.'
+        if self.keep is not None:
+            check_weights(self.keep, self.discriminators[self.keep], state_dict, kept)
+        names = [name for name in state_dict if name.startswith(prefix + _PREFIX) and not name.startswith(kept)]
         found = {name.removeprefix(prefix + _PREFIX): state_dict.pop(name) for name in names}
         if self._detached and found:
             own = self._detached[0].state_dict()

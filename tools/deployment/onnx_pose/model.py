@@ -64,6 +64,8 @@ class OnnxPose:
 
         Returns:
             The result of :func:`.decoding.decode`, with ``keypoints`` in pixels of the image, and ``bboxes`` (N, 4).
+            Of a model that keeps a discriminator also ``keypoints_correct`` (N, K), the probability that each joint is
+            right; with ``flip_test`` the mean of those of the image and of the mirrored one.
 
         Raises:
             ValueError: The image or a box is not valid, a box is outside the image, or the network gives values that
@@ -78,17 +80,25 @@ class OnnxPose:
         return dict(found, bboxes=boxes)
 
     def _decoded(self, crops: np.ndarray, flip_test: bool) -> dict[str, np.ndarray]:
-        maps = self.maps(crops)
+        maps, correct = self._run(crops)
         if flip_test:
-            maps = flip_average(maps, self.maps(crops[:, :, ::-1]), self.metadata['flip'])
+            mirrored, other = self._run(crops[:, :, ::-1])
+            flip = self.metadata['flip']
+            maps = flip_average(maps, mirrored, flip)
+            if correct is not None:
+                correct = (correct + other[:, flip['channels'][: other.shape[1]]]) / 2
         if np.isnan(maps).any():
             raise ValueError('the network gives values that are not finite')
-        return decode(maps, self.metadata)
+        found = decode(maps, self.metadata)
+        return found if correct is None else dict(found, keypoints_correct=correct)
 
     def _no_persons(self) -> dict[str, np.ndarray]:
         """Empty arrays of the shapes and types that decoding gives."""
         maps = np.ones((1, *self.session.get_outputs()[0].shape[1:]), np.float32)
-        return {key: value[:0] for key, value in decode(maps, self.metadata).items()}
+        found = decode(maps, self.metadata)
+        if len(self.session.get_outputs()) > 1:
+            found['keypoints_correct'] = found['keypoint_scores']
+        return {key: value[:0] for key, value in found.items()}
 
     def maps(self, crops: np.ndarray) -> np.ndarray:
         """Run the network.
@@ -99,12 +109,17 @@ class OnnxPose:
         Returns:
             (N, C, H, W) maps.
         """
+        return self._run(crops)[0]
+
+    def _run(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Maps, and (N, K) probabilities where the file has a discriminator."""
         spec = self.metadata['input']
         if spec['channels'] == 'BGR':
             crops = crops[..., ::-1]
         crops = (crops - np.array(spec['mean'], np.float32)) / np.array(spec['std'], np.float32)
         batch = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
-        return self.session.run(None, {self.session.get_inputs()[0].name: batch})[0]
+        maps, *others = self.session.run(None, {self.session.get_inputs()[0].name: batch})
+        return maps, others[0] if others else None
 
 
 def _read_metadata(path: Any, text: str) -> dict[str, Any]:
