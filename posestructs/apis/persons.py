@@ -68,15 +68,15 @@ def instance_dicts(sample: PoseDataSample, names: Sequence[str] = ()) -> list[di
 
     Returns:
         mmpose's ``keypoints``, ``keypoint_scores``, ``bbox`` (the one element of a tuple) and ``bbox_score``; and
-        where the model predicts them ``keypoints_occluded`` and ``keypoints_correct``, K probabilities each, and
-        ``pose_score``; and ``track_id`` in a video whose persons are tracked.
+        where the model predicts them ``keypoints_occluded``, ``keypoints_correct`` and ``keypoints_present``, K
+        probabilities each, and ``pose_score``; and ``track_id`` in a video whose persons are tracked.
     """
     found = sample.pred_instances
     persons = split_instances(found)
     for i, person in enumerate(persons):
         if 'bbox_score' in person:
             person['bbox_score'] = float(person['bbox_score'])
-        for key in ('keypoints_occluded', 'keypoints_correct'):
+        for key in ('keypoints_occluded', 'keypoints_correct', 'keypoints_present'):
             if key in found:
                 person[key] = np.asarray(found[key][i], dtype=float).tolist()
         if 'pose_scores' in found:

@@ -34,6 +34,29 @@ def fit_curves(
     if method not in METHODS:
         raise ValueError(f'method={method!r}, allowed: {", ".join(METHODS)}')
     scores, right, measured = np.asarray(scores, np.float64), np.asarray(right, bool), np.asarray(measured, bool)
+    check_outcomes(scores, right, measured)
+    common = _fit(scores[measured], right[measured], method)
+    curves, shared = [], []
+    for k in range(scores.shape[1]):
+        mask = measured[:, k]
+        enough = min((right[mask, k]).sum(), (~right[mask, k]).sum()) >= MIN_OF_EACH
+        if pooled or not enough:
+            shared.append(k)
+        curves.append(common if pooled or not enough else _fit(scores[mask, k], right[mask, k], method))
+    return curves, shared
+
+
+def check_outcomes(scores: np.ndarray, right: np.ndarray, measured: np.ndarray) -> None:
+    """Refuse what no calibration can be fitted to.
+
+    Args:
+        scores: (N, K) scores.
+        right: (N, K) bool.
+        measured: (N, K) bool, joints that count.
+
+    Raises:
+        ValueError: A score is not finite, or all joints are right, or all wrong.
+    """
     bad = measured & ~np.isfinite(scores)
     if bad.any():
         n, k = np.argwhere(bad)[0]
@@ -44,15 +67,6 @@ def fit_curves(
             f'of {sum(numbers)} measured joints {numbers[0]} are right: a calibration needs right and wrong ones; '
             'use another split or threshold'
         )
-    common = _fit(scores[measured], right[measured], method)
-    curves, shared = [], []
-    for k in range(scores.shape[1]):
-        mask = measured[:, k]
-        enough = min((right[mask, k]).sum(), (~right[mask, k]).sum()) >= MIN_OF_EACH
-        if pooled or not enough:
-            shared.append(k)
-        curves.append(common if pooled or not enough else _fit(scores[mask, k], right[mask, k], method))
-    return curves, shared
 
 
 def hold_out(images: Sequence, share: float, seed: int = 0) -> np.ndarray:

@@ -72,6 +72,7 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
         show_kpt_idx: bool = False,
         skeleton_style: str = 'mmpose',
     ) -> np.ndarray:
+        instances = without_absent(instances)
         if skeleton_style == 'openpose':
             return super()._draw_instances_kpts(image, instances, kpt_thr, show_kpt_idx, skeleton_style)
         self.set_image(image)
@@ -120,6 +121,25 @@ class OcclusionLocalVisualizer(PoseLocalVisualizer):
             skeleton_links=links,
             skeleton_link_colors=_color_list(self.link_color, len(links)),
         )
+
+
+def without_absent(instances: InstanceData) -> InstanceData:
+    """Leave out joints that are more probably outside the image than in it.
+
+    Args:
+        instances: Persons, perhaps with ``keypoints_present``, a probability or a label.
+
+    Returns:
+        InstanceData: The same, or a copy in which ``keypoints_visible`` of such joints is -1, below any threshold.
+    """
+    if 'keypoints_present' not in instances or 'keypoints' not in instances:
+        return instances
+    present = to_array(instances.keypoints_present)
+    visible = to_array(instances.get('keypoints_visible', np.ones(present.shape)))
+    visible = visible[..., 0] if visible.ndim == 3 else visible
+    instances = instances.clone()
+    instances.keypoints_visible = np.where(present < 0.5, -1, visible)
+    return instances
 
 
 def _color_list(colors: Any, count: int) -> list:

@@ -55,6 +55,15 @@ def test_truth_and_prediction_side_by_side(visualizer):
     assert (IMAGE == 128).all()
 
 
+def test_absent_joints_are_left_out(visualizer):
+    data = sample(pred_instances=None)
+    data.pred_instances.keypoints_present = np.array([[0.9, 0.5, 0.4]])
+    drawn = visualizer.add_datasample('a', IMAGE, data, draw_gt=False, kpt_thr=0)
+    np.testing.assert_array_equal(drawn, draw_pose(IMAGE, POINTS, np.array([[1, 1, 0]]), None, META, radius=6))
+    # the sample itself stays as it is
+    assert data.pred_instances.keypoints_visible.tolist() == [[1, 1, 1]]
+
+
 def test_without_labels_all_joints_are_visible(visualizer):
     drawn = visualizer.add_datasample('a', IMAGE, sample(gt_instances=None), draw_pred=False)
     np.testing.assert_array_equal(drawn, expected([0, 0, 0]))

@@ -12,7 +12,8 @@ from posestructs.evaluation.prediction_files.poses import Poses
 from posestructs.utils.arrays import to_array
 from posestructs.utils.safe_pickle import load_pickle
 
-FIELDS = ('keypoints_occluded', 'keypoints_correct', 'keypoints_present')
+FIELDS = ('keypoints_occluded', 'keypoints_correct', 'keypoints_present', 'keypoint_features')
+LABELS = ('keypoints', 'labelled', 'keypoints_occluded', 'keypoints_present')
 
 
 def read_dump(path: str | Path) -> Poses:
@@ -53,9 +54,7 @@ def poses_of_samples(samples: Sequence[Any], source: str) -> Poses:
         raise ValueError(f'{source}: data samples have different numbers of joints: {sorted(kinds)}')
     labels = {}
     if with_labels:
-        keys = [
-            key for key in ('keypoints', 'labelled', 'keypoints_occluded') if all(key in p['labels'] for p in persons)
-        ]
+        keys = [key for key in LABELS if all(key in p['labels'] for p in persons)]
         labels = {key: np.concatenate([person['labels'][key] for person in persons]) for key in keys}
     common = [key for key in FIELDS if all(key in person['fields'] for person in persons)]
     ids = [i for person in persons for i in person['ids']]
@@ -83,7 +82,7 @@ def _read(sample: Any, index: int, source: str) -> dict[str, Any]:
     scores = to_array(found['keypoint_scores']) if 'keypoint_scores' in found else np.full(pred.shape[:2], np.nan)
     fields = {key: np.asarray(to_array(found[key]), np.float64) for key in FIELDS if key in found}
     for key, value in dict(keypoint_scores=scores, **fields).items():
-        if value.shape != pred.shape[:2]:
+        if value.shape[:2] != pred.shape[:2] or (value.ndim > 2 and key != 'keypoint_features'):
             raise ValueError(f'{where}: pred_instances.{key}.shape={value.shape}, allowed: {pred.shape[:2]}')
     image = sample.get('img_path') or sample.get('img_id')
     if image is None:
@@ -101,8 +100,7 @@ def _labels(truth: Mapping[str, Any], pred: np.ndarray) -> dict[str, np.ndarray]
     if points.shape != pred.shape or visible.shape != pred.shape[:2]:
         return {}
     labels = dict(keypoints=points.astype(np.float64), labelled=visible > 0)
-    if truth.get('keypoints_occluded') is not None:
-        occluded = to_array(truth['keypoints_occluded'])
-        if occluded.shape == visible.shape:
-            labels['keypoints_occluded'] = occluded
+    for key in ('keypoints_occluded', 'keypoints_present'):
+        if truth.get(key) is not None and to_array(truth[key]).shape == visible.shape:
+            labels[key] = to_array(truth[key])
     return labels

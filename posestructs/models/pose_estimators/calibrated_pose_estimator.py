@@ -1,8 +1,11 @@
-"""Top-down estimators that predict the probability that each joint is right, by a calibration of their scores.
+"""Top-down estimators that predict the probability that each joint is right, by a calibration of scores or maps.
 
 ``test_cfg=dict(calibration='calibration.json')`` names a file of ``tools/analysis/fit_calibration.py``. Predictions
 then have ``keypoints_correct`` (N, K), the probability that each joint is right. It is also what ``keypoints_visible``
-holds, so that thresholds of drawing (``kpt_thr``) are probabilities.
+holds, so that thresholds of drawing (``kpt_thr``) are probabilities. A file of ``--method features`` reads the heatmaps
+as well; where it was fitted with ``--cut-persons``, predictions have ``keypoints_present`` too, the probability that
+each joint is in the image. ``test_cfg=dict(output_features=dict(mirror=[...], links=[...]))`` adds the features
+themselves as ``keypoint_features`` (N, K, F), for fitting.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from mmpose.models import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 
-from posestructs.structures.score_calibration import ScoreCalibration
+from posestructs.structures.feature_calibration import FeatureCalibration, load_calibration
+from posestructs.structures.joint_features import joint_features
 from posestructs.utils.model_fingerprint import model_fingerprint
 
 
@@ -30,8 +34,13 @@ class CalibrationMixin:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         path = self.test_cfg.get('calibration')
-        self.calibration = None if path is None else ScoreCalibration.load(path)
+        self.calibration = None if path is None else load_calibration(path)
         self._calibration_checked = False
+        self._features = self.test_cfg.get('output_features')
+        self._reads_maps = self._features is not None or isinstance(self.calibration, FeatureCalibration)
+        self._gives_maps = bool(self.test_cfg.get('output_heatmaps', False))
+        if self._reads_maps:
+            self.test_cfg = dict(self.test_cfg, output_heatmaps=True)
         joints = getattr(getattr(self, 'head', None), 'out_channels', None)
         if self.calibration is not None and isinstance(joints, int) and joints != len(self.calibration.joints):
             raise ValueError(
@@ -49,14 +58,40 @@ class CalibrationMixin:
         self, batch_pred_instances: list, batch_pred_fields: Any, batch_data_samples: list
     ) -> list:
         """Add the probabilities, then do as mmpose does."""
-        if self.calibration is not None:
-            if not self._calibration_checked:
-                self._check_calibration()
+        if self.calibration is not None and not self._calibration_checked:
+            self._check_calibration()
+        if self._reads_maps:
+            self._add_from_maps(batch_pred_instances, batch_pred_fields)
+            batch_pred_fields = batch_pred_fields if self._gives_maps else None
+        elif self.calibration is not None:
             for pred in batch_pred_instances:
                 pred.keypoints_correct = self.calibration.apply(to_numpy(pred.keypoint_scores)).astype(np.float32)
-                if 'keypoints_visible' not in pred:
-                    pred.keypoints_visible = pred.keypoints_correct.copy()
+        for pred in batch_pred_instances if self.calibration is not None else ():
+            if 'keypoints_visible' not in pred:
+                pred.keypoints_visible = pred.keypoints_correct.copy()
         return super().add_pred_to_datasample(batch_pred_instances, batch_pred_fields, batch_data_samples)
+
+    def _add_from_maps(self, preds: list, fields: Any) -> None:
+        """Add probabilities of a feature calibration, and the features."""
+        count = preds[0].keypoints.shape[1]
+        maps = [to_numpy(field.get('heatmaps')) for field in fields or () if 'heatmaps' in field]
+        if len(maps) != len(preds) or any(m.ndim != 3 or len(m) != count for m in maps):
+            raise ValueError(
+                f'test_cfg: features of joints need one heatmap for each of the {count} joints, which '
+                f'{type(self.head).__name__} does not give'
+            )
+        maps = np.stack(maps)
+        occluded = None
+        if 'keypoints_occluded' in preds[0]:
+            occluded = np.concatenate([to_numpy(pred.keypoints_occluded) for pred in preds])
+        if self._features is not None:
+            features = joint_features(maps, self._features['mirror'], self._features['links'], occluded)
+            for pred, one in zip(preds, features, strict=True):
+                pred.keypoint_features = one[None].astype(np.float32)
+        if isinstance(self.calibration, FeatureCalibration):
+            for key, values in self.calibration.apply(maps, occluded).items():
+                for pred, one in zip(preds, values, strict=True):
+                    pred.set_field(one[None].astype(np.float32), key)
 
     def _check_calibration(self) -> None:
         found, path = self.calibration, self.test_cfg['calibration']
