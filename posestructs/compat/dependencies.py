@@ -153,7 +153,7 @@ def find(d: Dependency) -> Finding:
     version = ', '.join(f'{name} {number}' for name, number in installed.items()) or '-'
     if d.exclusive and len(installed) > 1:
         reason = f'{" and ".join(installed)} write the same files; keep one of them'
-        mend = f'pip uninstall -y {" ".join(installed)} && {d.install.rpartition("&& ")[2]}'
+        mend = f'pip uninstall -y {" ".join(installed)} && {_install_again(d)}'
         return Finding(d.module, version, BROKEN, reason, mend)
     if d.stand_in and state != WORKS:
         state, reason = STAND_IN, f'{state}: {reason}'
@@ -161,17 +161,33 @@ def find(d: Dependency) -> Finding:
 
 
 def families() -> str | None:
-    """Find OpenMMLab's and OneDL's distributions side by side.
+    """Find OpenMMLab's and OneDL's distributions of the same package side by side.
 
     Returns:
-        str | None: The distributions of both, where there are both.
+        str | None: The distributions of both, where there are both; mmcv-lite beside onedl-mmengine is no such case.
     """
-    names = [name for d in DEPENDENCIES if d.exclusive for name in _installed(d)]
-    onedl = [name for name in names if name.startswith('onedl-')]
-    others = [name for name in names if name not in onedl]
-    if not onedl or not others:
+    names = [name for d in DEPENDENCIES if d.exclusive for name in (_installed(d) if _of_both(d) else ())]
+    if not names:
         return None
-    return f'{", ".join(dict.fromkeys(others))} (OpenMMLab) beside {", ".join(dict.fromkeys(onedl))} (OneDL)'
+    onedl = [name for name in names if _is_onedl(name)]
+    others = [name for name in names if name not in onedl]
+    return f'{", ".join(others)} (OpenMMLab) beside {", ".join(onedl)} (OneDL)'
+
+
+def _install_again(d: Dependency) -> str:
+    """Command that installs one distribution of a dependency: OneDL's where other packages are OneDL's only."""
+    others = [_installed(other) for other in DEPENDENCIES if other.exclusive and other != d]
+    if any(names and all(map(_is_onedl, names)) for names in others):
+        return f'pip install {next(filter(_is_onedl, d.distributions))}'
+    return d.install.rpartition('&& ')[2]
+
+
+def _of_both(d: Dependency) -> bool:
+    return len({_is_onedl(name) for name in _installed(d)}) == 2
+
+
+def _is_onedl(distribution: str) -> bool:
+    return distribution.startswith('onedl-')
 
 
 def _installed(d: Dependency) -> dict[str, str]:

@@ -204,7 +204,7 @@ def distribution(env, name, version):
 
 
 def test_distributions_of_onedl_count_and_both_families_are_reported_as_broken(tmp_path):
-    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmengine-', 'mmcv_lite-'))
+    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmengine-', 'mmcv_lite-', 'onedl_'))
     distribution(env, 'onedl-mmengine', '0.10.12')
     distribution(env, 'onedl-mmcv', '2.3.6')
     out = env.run('-m', 'posestructs.compat')
@@ -216,11 +216,26 @@ def test_distributions_of_onedl_count_and_both_families_are_reported_as_broken(t
     distribution(env, 'mmengine', '0.10.7')
     out = env.run('-m', 'posestructs.compat', check=False)
     rows = {line.split()[0]: line for line in out.splitlines()}
-    assert (
-        'broken' in rows['mmengine'] and 'pip uninstall -y mmengine onedl-mmengine && pip install' in rows['mmengine']
-    )
-    assert rows['broken:'].startswith('broken: mmengine (OpenMMLab) beside onedl-mmengine, onedl-mmcv (OneDL)')
+    assert 'broken' in rows['mmengine'] and 'mmengine 0.10.7, onedl-mmengine 0.10.12' in rows['mmengine']
+    # of the family that the other packages are of
+    assert 'pip uninstall -y mmengine onedl-mmengine && pip install onedl-mmengine ' in rows['mmengine']
+    assert rows['broken:'].startswith('broken: mmengine (OpenMMLab) beside onedl-mmengine (OneDL)')
     assert 'exit 1' in env.run(
         '-c',
         'import subprocess, sys; print("exit", subprocess.call([sys.executable, "-S", "-m", "posestructs.compat"]))',
     )
+
+
+def test_mmcv_lite_beside_the_mmengine_of_onedl_works(tmp_path):
+    """They share no file, unlike two distributions of the same package."""
+    env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmengine-', 'mmcv_lite-', 'onedl_'))
+    distribution(env, 'onedl-mmengine', '0.10.12')
+    distribution(env, 'mmcv-lite', '2.2.0')
+    rows = {line.split()[0]: line for line in env.run('-m', 'posestructs.compat').splitlines()}
+    assert 'works' in rows['mmengine'] and 'works' in rows['mmcv'] and 'broken:' not in rows
+
+    distribution(env, 'mmcv', '2.2.0')
+    distribution(env, 'onedl-mmcv', '2.3.6')
+    rows = {line.split()[0]: line for line in env.run('-m', 'posestructs.compat', check=False).splitlines()}
+    assert rows['broken:'].startswith('broken: mmcv, mmcv-lite (OpenMMLab) beside onedl-mmcv (OneDL)')
+    assert 'pip uninstall -y mmcv mmcv-lite onedl-mmcv && pip install onedl-mmcv ' in rows['mmcv']

@@ -107,11 +107,14 @@ def test_every_registered_scheme_is_in_the_list():
 
 
 def test_a_fork_that_falls_back_to_unsafe_loading(folder):
-    """OneDL's engine loads once more with weights_only=False where the safe way fails."""
+    """OneDL's engine loads once more with weights_only=False where the safe way fails; `make test-onedl` has it."""
     torch_of_mmengine = mmengine_checkpoint.torch
     for weights_only in (True, False, None):
         with pytest.raises(UnsafeCheckpointError):
             torch_of_mmengine.load(folder / 'payload.pth', map_location='cpu', weights_only=weights_only)
+        if fallback := getattr(mmengine_checkpoint, '_safe_torch_load', None):
+            with pytest.raises(UnsafeCheckpointError):
+                fallback(folder / 'payload.pth', map_location='cpu', weights_only=weights_only)
     assert not (folder / 'executed').exists()
     assert torch_of_mmengine.nn is torch.nn
 

@@ -49,7 +49,7 @@ def run(project, *args, python=sys.executable, **env):
     # the last two steps build from source, which the tests of setup.py do
     code = (
         'import sys, runpy; sys.argv = sys.argv[1:]; sys.path.insert(0, "tools/misc"); import setup_env;'
-        'all_steps = setup_env.steps; setup_env.steps = lambda torch: all_steps(torch)[:4]; setup_env.main()'
+        'all_steps = setup_env.steps; setup_env.steps = lambda *choice: all_steps(*choice)[:4]; setup_env.main()'
     )
     pip = {'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(wheels), 'PIP_CONFIG_FILE': os.devnull}
     environment = {**os.environ, **pip, **env}
@@ -98,12 +98,12 @@ def test_idempotent_resumable_and_follows_changes(project):
 def test_an_environment_of_another_python_is_not_mixed_up(project):
     python = project[0] / '.venv' / 'bin' / 'python'
     python.parent.mkdir(parents=True)
-    # answers as an environment of Python 3.12 with a working pip does
-    python.write_text('#!/bin/sh\n[ "$1" = -c ] && echo 3.12\nexit 0\n')
+    # answers as an environment of Python 3.6 with a working pip does
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && echo 3.6\nexit 0\n')
     python.chmod(0o755)
     (project[0] / '.venv' / 'pyvenv.cfg').write_text('')
     code, out = run(project, '--torch', 'torchlike')
-    assert code == 1 and 'is of Python 3.12, this is 3.' in out and 'VENV=' in out
+    assert code == 1 and 'is of Python 3.6, this is 3.' in out and 'VENV=' in out
     assert 'installing' not in out
 
 

@@ -4,7 +4,7 @@
 Each step records a hash of its requirements. A finished step is skipped, an interrupted one is repeated, and a step
 whose requirements have changed is repeated together with all later steps.
 
-    python3 tools/misc/setup_env.py [--venv .venv] [--torch "torch==2.13.0"]
+    python3 tools/misc/setup_env.py [--venv .venv] [--torch "torch==2.13.0"] [--family onedl]
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTED, ALLOWED = (3, 11), ((3, 10), (3, 11), (3, 12))
+TESTED, ALLOWED = (3, 11), ((3, 10), (3, 11), (3, 12), (3, 13))
+# by the name of its file in requirements/
+FAMILIES = {'openmmlab': "OpenMMLab's packages", 'onedl': "OneDL's mmengine beside mmcv-lite and mmpose"}
 
 
 class Step(NamedTuple):
@@ -34,11 +36,12 @@ class Step(NamedTuple):
     files: tuple[str, ...] = ()  # their contents decide whether the step has to be done again
 
 
-def steps(torch: str) -> list[Step]:
+def steps(torch: str, family: str = 'openmmlab') -> list[Step]:
     """List the installation steps in order.
 
     Args:
         torch: Requirement of the torch build, with pip options if any.
+        family: Whose mmengine, a key of ``FAMILIES``.
 
     Returns:
         list[Step]: Steps of one pip call each.
@@ -53,7 +56,7 @@ def steps(torch: str) -> list[Step]:
             ['-r', 'requirements.txt', '-r', req + 'test.txt'],
             ('requirements.txt', req + 'test.txt'),
         ),
-        Step('openmmlab', "OpenMMLab's packages", ['--no-deps', '-r', req + 'openmmlab.txt'], (req + 'openmmlab.txt',)),
+        Step('openmmlab', FAMILIES[family], ['--no-deps', '-r', f'{req}{family}.txt'], (f'{req}{family}.txt',)),
         Step(
             'source',
             'xtcocotools, built against the installed numpy',
@@ -170,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='folder of the virtual environment')
     parser.add_argument('--torch', default='torch==2.13.0', help='requirement of torch, with pip options if any')
+    parser.add_argument('--family', choices=FAMILIES, default='openmmlab', help='whose mmengine; default: openmmlab')
     args = parser.parse_args()
     venv = args.venv if args.venv.is_absolute() else ROOT / args.venv
     if missing := missing_from_system():
@@ -178,7 +182,7 @@ def main() -> None:
         say('Python {}.{} is untested; 3.11 is tested'.format(*sys.version_info[:2]))
     make_venv(venv)
     stamp, changed = '', False
-    for step in steps(args.torch):
+    for step in steps(args.torch, args.family):
         stamp = digest(step, stamp)
         changed |= run_step(step, venv, stamp)
     if not changed:
