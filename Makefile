@@ -1,4 +1,4 @@
-# make demo        set up, train small models on synthetic figures, compare them (work_dirs/demo/)
+# make demo        set up, run the shipped model on photographs, train a small model with and without messages (work_dirs/demo/)
 # make test        set up, lint, run the tests except the slow ones
 # make test-slow   set up, run the slow tests: the commands in the documents, whole demos, every config
 # make test-onedl  the same in short with OneDL's fork of mmengine, in an environment of its own (.venv.onedl)

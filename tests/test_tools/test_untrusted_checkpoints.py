@@ -38,7 +38,7 @@ def served(tmp_path_factory):
         server.shutdown()
 
 
-IMAGE = str(repo_root() / 'docs' / 'images' / 'stick_figures.jpg')
+IMAGE = str(repo_root() / 'demo' / 'images' / 'skier.jpg')
 COMMANDS = {
     'train --resume': ['train.py', 'TINY', '--resume', 'URL'],
     'train load_from': ['train.py', 'TINY', '--cfg-options', 'load_from=URL'],

@@ -27,7 +27,7 @@ _LABELLED_SCALE = 2  # an image with joints is as wide as two without
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Draw a contact sheet of stick figures.')
-    parser.add_argument('--out', type=Path, default=Path('docs/images/stick_figures.jpg'), help='the image to write')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/stick_figures.jpg'), help='the image to write')
     parser.add_argument('--seed', type=int, default=0, help='seed of the stream of figures')
     parser.add_argument('--start', type=int, default=0, help='number of the first')
     parser.add_argument('--size', type=int, default=128, help='side of an image in pixels')
