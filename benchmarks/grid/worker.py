@@ -221,7 +221,7 @@ def write(
     if clock:
         found['images_per_second'] = round(clock['images'] / clock['train'], 2)
     path = result_path(task.results, row, task.seed)
-    atomic_write(path, (json.dumps(found, indent=1) + '\n').encode())
+    atomic_write(path, (json.dumps(found) + '\n').encode())
 
 
 def main() -> None:

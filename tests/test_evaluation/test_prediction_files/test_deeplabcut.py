@@ -1,4 +1,4 @@
-"""Files that pandas wrote as DeepLabCut does: csv, and HDF5 in table and in fixed format."""
+"""Files that pandas wrote as DeepLabCut does: csv, HDF5 in table format (compressed afterwards) and in fixed format."""
 
 import pickle
 import shutil
