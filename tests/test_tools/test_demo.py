@@ -131,7 +131,7 @@ def test_the_first_image_of_the_readme_is_what_the_shipped_model_finds(report, t
     photos = [PHOTOS / name for name in boxes]
     list(PoseInferencer()([str(path) for path in photos], bboxes=boxes, out_dir=tmp_path))
     drawn = report.draw_photos(photos, tmp_path / 'visualizations').astype(int)
-    committed = cv2.imread(str(ROOT / 'docs' / 'images' / 'shipped_model.jpg'))[..., ::-1].astype(int)
+    committed = cv2.imread(str(ROOT / 'docs' / 'images' / 'shipped_model.webp'))[..., ::-1].astype(int)
     assert committed.shape == drawn.shape, 'make it anew: demo/images/README.md says how'
     # what JPEG changes, and joints that move by a fraction of a pixel on another machine
     assert (np.abs(committed - drawn).max(-1) > 80).mean() < 0.005, 'make it anew: demo/images/README.md says how'
@@ -155,10 +155,10 @@ def test_it_shows_photographs_and_sets_the_models_side_by_side(tmp_path):
     ]
     done = demo('--work-dir', folder, '--people', 4, '--models', *names, '--cfg-options', *small)
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ('photos.jpg', 'predictions.jpg', 'metrics.md'):
+    for name in ('photos.webp', 'predictions.webp', 'metrics.md'):
         assert str(folder / name) in done.stdout
     # photographs come first
-    assert done.stdout.index('photos.jpg') < done.stdout.index('tools/train.py')
+    assert done.stdout.index('photos.webp') < done.stdout.index('tools/train.py')
     assert len(list((folder / 'photos' / 'visualizations').glob('*.jpg'))) == len(list(PHOTOS.glob('*.jpg')))
 
     table = (folder / 'metrics.md').read_text().strip()
@@ -168,7 +168,7 @@ def test_it_shows_photographs_and_sets_the_models_side_by_side(tmp_path):
     for name, *cells in rows[2:]:
         metrics = json.loads((folder / name / 'metrics.json').read_text())
         assert cells[:-1] == [f'{metrics[key]:.1f}' if key in metrics else '-' for key in rows[0][1:-1]]
-    sheet = cv2.imread(str(folder / 'predictions.jpg'))
+    sheet = cv2.imread(str(folder / 'predictions.webp'))
     assert sheet.shape[1] > 2 * 5 * 128  # two figures a row, each with labels and once for each model
     last = done.stdout.strip().splitlines()[-1]
     assert last.startswith('On 32 unseen figures Adversarial PoseNet with messages places ')

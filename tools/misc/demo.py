@@ -92,7 +92,7 @@ def show_photos(folder: Path, threads: int, speaker: Speaker) -> Path:
     Returns:
         The image of photographs and results.
     """
-    out, sheet = folder / 'photos', folder / 'photos.jpg'
+    out, sheet = folder / 'photos', folder / 'photos.webp'
     boxes = PHOTOS / 'boxes.json'
     names = [str(path.relative_to(ROOT)) for path in (PHOTOS, boxes)]
     command = ['demo/inference.py', names[0], '--bbox-file', names[1], '--out-dir', str(out)]
@@ -154,8 +154,8 @@ def train_all(names: Sequence[str], folder: Path, options: Sequence[str], jobs: 
 
 
 def write_image(image: np.ndarray, path: Path) -> None:
-    """Write an RGB image as JPEG."""
-    cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 75])
+    """Write an RGB image as WebP."""
+    cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 75])
 
 
 def cpu_minutes() -> float:
@@ -184,7 +184,7 @@ def main() -> None:
     if args.photos_only:
         return
     models = train_all(args.models, folder, args.cfg_options, args.jobs or min(2, cores), speaker)
-    table, figures = metric_table(models), folder / 'predictions.jpg'
+    table, figures = metric_table(models), folder / 'predictions.webp'
     (folder / 'metrics.md').write_text(table + '\n')
     write_image(draw_figures(models, args.people), figures)
     words = [explain(models[0], other, compare(models[0], other)) for other in models[1:]]
