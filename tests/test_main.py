@@ -29,7 +29,7 @@ def test_every_program_has_a_name_of_its_own():
     assert {path.resolve() for path in tools().values()} == set(files) - parts and len(parts) > 5
     assert set(COMMANDS) | {path.stem for path in set(files) - parts} == set(tools())
     maintainers = {'setup_env', 'stick_figure_sheet', 'publish_model', 'movenet_to_mmpose'}
-    assert {path.stem for path in tools().values()} - {path.stem for path in commands().values()} == maintainers
+    assert not maintainers & {path.stem for path in commands().values()}
 
 
 def test_help_has_a_line_for_each_command(call):

@@ -1,4 +1,4 @@
-"""Diagnose the discriminators of a checkpoint: what they know about poses, and what the generator hears of it.
+"""Measure what discriminators know about poses, and the gradients that they give the generator.
 
 Run it with ``python tools/analysis/diagnose_discriminators.py CONFIG CHECKPOINT [flags]``.
 
