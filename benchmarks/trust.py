@@ -1,10 +1,14 @@
 """Errors and calibration of the shipped models on the test persons of lspet-mini, for docs/trust.md.
 
 For each model: the shares of error kinds; ECE, Brier score and AUROC of the scores and of probabilities that were
-fitted on one half of the persons, measured on the other; and how well occlusion is predicted under occluders, the
-same in every run. Two models are compared with a paired bootstrap. Predictions are kept and taken up again:
+fitted on one half of the persons, measured on the other; the joints that it draws outside the image where persons are
+cut by its edge; and how well occlusion is predicted under occluders. Cuts and occluders are the same in every run. The
+first two models are compared with a paired bootstrap. Predictions are kept and taken up again:
 
     python benchmarks/trust.py --docs docs/trust.md
+
+``--model NAME CONFIG CHECKPOINT`` adds a model that is not shipped, and ``--baseline NAME FILE`` the predictions of
+another tool, as of ``benchmarks/peers.py --predictions``.
 """
 
 from __future__ import annotations
@@ -18,16 +22,21 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from mmengine.registry import init_default_scope
 
 import posestructs  # noqa: F401
 from posestructs.apis.shipped_models import ShippedModel, shipped_models
-from posestructs.evaluation.calibration import auroc, average_precision, reliability
-from posestructs.evaluation.error_anatomy import KINDS
-from posestructs.evaluation.prediction_files import read_predictions
+from posestructs.evaluation.calibration import auroc, average_precision, reliability, summary
+from posestructs.evaluation.calibration_fit import hold_out
+from posestructs.evaluation.error_anatomy import KINDS, torso_scale
+from posestructs.evaluation.prediction_files import labels_of_dataset, match_predictions, read_predictions
 from posestructs.evaluation.tables import format_table
+from posestructs.utils.cli import load_config
+from posestructs.utils.dataset_configs import build_dataset
 from posestructs.utils.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
+CUT = ('AUROC', 'false_at_95', 'false_at_90')
 BEGIN, END = '<!-- numbers: benchmarks/trust.py -->', '<!-- end of numbers -->'
 
 
@@ -39,15 +48,38 @@ def run(tool: str, *args: object) -> None:
 def measure(model: ShippedModel, folder: Path, options: list[str]) -> dict:
     """All numbers of one model."""
     val, test, fitted = folder / 'val.pkl', folder / 'test.pkl', folder / 'calibration.json'
+    features = folder / 'features.json'
     flags = ['--cfg-options', *options] if options else []
-    kept = ['--pred', val] if val.is_file() else ['--dump', val]
-    run('analysis/fit_calibration.py', model.config, model.checkpoint, *kept, '--out', fitted, *flags)
+    fit = 'analysis/fit_calibration.py', model.config, model.checkpoint
+    if not (val.is_file() and features.is_file()):
+        run(*fit, '--method', 'features', '--cut-persons', '--dump', val, '--out', features, *flags)
+    run(*fit, '--pred', val, '--out', fitted, *flags)
     run('analysis/error_anatomy.py', val, '--config', model.config, '--names', model.name, '--out-dir', folder, *flags)
     if not test.is_file():
         run('test.py', model.config, model.checkpoint, '--dump', test, '--work-dir', folder / 'test', *flags)
     rows = json.loads((folder / 'anatomy.json').read_text())['models'][model.name]['rows']
-    report = json.loads(fitted.read_text())['report']
-    return dict(errors=rows, calibration=report, occlusion=occlusion(test), checkpoint=model.checkpoint.name)
+    report, other = (json.loads(path.read_text())['report'] for path in (fitted, features))
+    report |= {'from features': other['calibrated']} if 'calibrated' in other else {}
+    found = dict(errors=rows, calibration=report, cut=other.get('present', {}))
+    return dict(found, occlusion=occlusion(test), checkpoint=model.checkpoint.name)
+
+
+def baseline(name: str, predictions: Path, config: Path, folder: Path, options: list[str]) -> dict:
+    """Numbers of predictions that another tool wrote for the validation persons of a config."""
+    flags = ['--cfg-options', *options] if options else []
+    run('analysis/error_anatomy.py', predictions, '--config', config, '--names', name, '--out-dir', folder, *flags)
+    rows = json.loads((folder / 'anatomy.json').read_text())['models'][name]['rows']
+    cfg = load_config(str(config))
+    cfg.merge_from_dict(dict(option.split('=', 1) for option in options))
+    init_default_scope('mmpose')
+    labels = labels_of_dataset(build_dataset(cfg, 'val'), 'the validation set')
+    found = match_predictions(read_predictions(predictions), labels)
+    pair = [labels.meta['keypoint_name2id'][joint] for joint in labels.meta['torso_pair']]
+    size = torso_scale(labels.keypoints, labels.labelled, pair)[:, None]
+    held = hold_out(labels.images, 0.5, 0)
+    mask = labels.labelled & np.isfinite(size) & found.found[:, None] & held[:, None]
+    right = np.linalg.norm(found.pred - labels.keypoints, axis=2) <= 0.2 * size
+    return dict(errors=rows, calibration=dict(score=summary(found.scores[mask], right[mask])), cut={}, occlusion={})
 
 
 def occlusion(dump: Path) -> dict[str, float]:
@@ -90,6 +122,18 @@ def tables(results: dict[str, dict], difference: dict | None) -> str:
     parts += [
         format_table(['held-out persons', 'ECE', 'Brier', 'AUROC of wrong joints', 'right in the trusted half'], scores)
     ]
+    cut = [
+        [
+            f'{name}, {kind}',
+            *('-' if found['cut'][kind][key] is None else f'{found["cut"][kind][key]:.3f}' for key in CUT),
+        ]
+        for name, found in results.items()
+        if found.get('cut')
+        for kind in ('score', 'present')
+    ]
+    if cut:
+        head = ['persons cut by the edge', 'AUROC of absent joints', 'absent drawn, 95 % of right kept', '90 % kept']
+        parts += [format_table(head, cut)]
     if hidden:
         parts += [format_table(['occlusion', 'AUROC', 'average precision', 'ECE', 'greatest probability'], hidden)]
     return '\n\n'.join(parts)
@@ -122,14 +166,21 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/results/trust.json')
     parser.add_argument('--docs', type=Path, help='page whose numbers are replaced, with images in images/')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all tools')
+    parser.add_argument('--model', nargs=3, action='append', default=[], metavar=('NAME', 'CONFIG', 'CHECKPOINT'))
+    parser.add_argument('--baseline', nargs=2, action='append', default=[], metavar=('NAME', 'FILE'))
     args = parser.parse_args()
     models = shipped_models()
     names = args.models or list(models)
+    added = {name: ShippedModel(name, Path(config), Path(file), '') for name, config, file in args.model}
+    models, names = models | added, [*names, *added]
     unknown = [name for name in names if name not in models]
     if unknown:
         raise SystemExit(f'--models {" ".join(unknown)}: allowed: {" ".join(models)}')
     results = {name: measure(models[name], args.work_dir / name, args.cfg_options) for name in names}
     difference = compare(names, models, args.work_dir, args.cfg_options)
+    for name, file in args.baseline:
+        config = models[names[0]].config
+        results[name] = baseline(name, Path(file), config, args.work_dir / name, args.cfg_options)
     content = dict(models=results, difference=difference)
     atomic_write(args.out, (json.dumps(content, indent=1) + '\n').encode())
     text = tables(results, difference)

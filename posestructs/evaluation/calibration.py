@@ -100,6 +100,27 @@ def average_precision(score: np.ndarray, positive: np.ndarray) -> float | None:
     return None if positive.all() or not positive.any() else float(average_precision_score(positive, score))
 
 
+def false_joints(score: np.ndarray, right: np.ndarray, absent: np.ndarray, kept: float) -> float | None:
+    """Share of absent joints that are drawn where the threshold keeps a given share of the right joints.
+
+    Args:
+        score: (M,) scores; a joint is drawn from the threshold on.
+        right: (M,) bool, joints that are in the image and predicted right.
+        absent: (M,) bool, joints that are outside the image.
+        kept: Share of the right joints that is to be drawn.
+
+    Returns:
+        float | None: None where no joint is right, or none absent.
+    """
+    score = check_scores(score, right)[0]
+    if not right.any() or not absent.any():
+        return None
+    # the greatest threshold that keeps so many
+    ordered = np.sort(score[right])[::-1]
+    threshold = ordered[max(int(np.ceil(kept * len(ordered))), 1) - 1]
+    return float((score[absent] >= threshold).mean())
+
+
 def risk_coverage(score: np.ndarray, right: np.ndarray, coverage: np.ndarray | None = None) -> np.ndarray:
     """Share of right joints among the most trusted ones.
 

@@ -21,12 +21,15 @@ def test_tables_and_page(tmp_path):
         occlusion={},
     )
     difference = {kind: dict(mean=1.0, low=-2.0, high=3.0) for kind in SHARES}
-    hidden = dict(found, occlusion=dict(AUROC=0.8, AP=0.5, ECE=0.1, greatest=0.36))
+    cut = dict(score=dict(AUROC=0.6, false_at_95=0.7, false_at_90=None), present=dict.fromkeys(trust.CUT, 0.9))
+    hidden = dict(found, occlusion=dict(AUROC=0.8, AP=0.5, ECE=0.1, greatest=0.36), cut=cut)
     text = trust.tables(dict(one=found, two=hidden), difference)
     assert '| one         | 50.0 |   20.0 |      15.0 | 10.0 |  5.0 |' in text
     assert 'two minus one, in points' in text and '|       +1.0 | -2.0 | +3.0 |' in text
     assert '| one, calibrated  | 0.010 | 0.200 |' in text and '| two       | 0.800 |' in text
+    assert '| two, score              |' in text and '0.700 |         - |' in text
     assert 'occlusion' not in trust.tables(dict(one=found), None)
+    assert 'cut by' not in trust.tables(dict(one=found), None)
     page = tmp_path / 'page.md'
     page.write_text(f'before\n{trust.BEGIN}\nold\n{trust.END}\nafter\n')
     trust.write_docs(page, 'new')

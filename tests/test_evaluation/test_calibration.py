@@ -7,6 +7,7 @@ from posestructs.evaluation.calibration import (
     auroc,
     average_precision,
     brier,
+    false_joints,
     reliability,
     risk_coverage,
     summary,
@@ -80,3 +81,16 @@ def test_bad_scores():
         reliability(np.array([0.5, 2]), np.array([True, False]))
     with pytest.raises(ValueError, match='0 scores and 0 outcomes'):
         brier(np.array([]), np.array([]))
+
+
+def test_false_joints_at_a_kept_share():
+    score = np.array([0.9, 0.8, 0.7, 0.2, 0.75, 0.5, 0.1, 0.95])
+    right = np.array([1, 1, 1, 1, 0, 0, 0, 0], bool)
+    absent, none = np.array([0, 0, 0, 0, 1, 1, 1, 0], bool), np.zeros(8, bool)
+    # three of four right joints stay from 0.7 on, and one of three absent ones; all four from 0.2 on
+    assert false_joints(score, right, absent, 0.75) == pytest.approx(1 / 3)
+    assert false_joints(score, right, absent, 0.76) == false_joints(score, right, absent, 1.0) == pytest.approx(2 / 3)
+    assert false_joints(score, right, absent, 0.25) == 0
+    assert false_joints(score, none, absent, 0.5) is None and false_joints(score, right, none, 1) is None
+    with pytest.raises(ValueError, match='not finite'):
+        false_joints(np.full(8, np.nan), right, absent, 0.5)

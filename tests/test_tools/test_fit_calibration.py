@@ -9,6 +9,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
 from posestructs.evaluation.prediction_files import read_predictions
+from posestructs.structures.feature_calibration import load_calibration
 from posestructs.structures.score_calibration import ScoreCalibration
 from tests.helpers import needs_data
 
@@ -53,12 +54,36 @@ test_evaluator = [dict(type='KeypointCalibration', base=dict(type='TorsoPCK', th
 
 
 @needs_data
+def test_features_and_cut_persons(main, tiny, checkpoint, tmp_path, monkeypatch, capsys):
+    """The head of mmpose predicts by the file that was fitted to its own maps."""
+    monkeypatch.chdir(tmp_path)
+    flags = ['--method', 'features', '--thr', 0.8, '--holdout', 0.4, '--out', 'c.json', '--dump', 'd.pkl']
+    main('analysis/fit_calibration.py', tiny, checkpoint, *flags, '--cut-persons')
+    assert 'absent drawn at 95 % kept' in capsys.readouterr().out
+    found, fitted_on = load_calibration('c.json'), read_predictions('d.pkl')
+    assert found.present is not None and len(found.joints) == 16 and found.links
+    (tmp_path / 'calibrated.py').write_text(f"""
+_base_ = {str(tiny)!r}
+model = dict(type='CalibratedPoseEstimator', test_cfg=dict(calibration='c.json'))
+""")
+    main('test.py', 'calibrated.py', checkpoint, '--work-dir', 'w', '--dump', 'e.pkl')
+    poses, features = read_predictions('e.pkl'), fitted_on.fields['keypoint_features']
+    for key, rule in dict(keypoints_correct=found.correct, keypoints_present=found.present).items():
+        assert abs(poses.fields[key] - rule.probability(features)).max() < 1e-4
+    # a dump without features cannot be fitted to
+    with pytest.raises(SystemExit, match='e.pkl has no keypoint_features'):
+        main('analysis/fit_calibration.py', tiny, checkpoint, *flags[:2], '--pred', 'e.pkl')
+
+
+@needs_data
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [
         (['--thr', 100], 'needs right and wrong ones; use another split or threshold'),
         (['--thr', 0], '--thr 0: allowed: above 0'),
         (['--holdout', 1], '--holdout 1: allowed: from 0 to below 1'),
+        (['--cut-persons'], '--cut-persons needs --method features, got --method platt'),
+        (['--method', 'features', '--pooled'], '--pooled is for isotonic, platt'),
         (['--pred', 'absent.pkl'], 'absent.pkl: no such file'),
         (['--torso-pair', 'head', 'tail'], "torso_pair names ['head', 'tail']"),
     ],

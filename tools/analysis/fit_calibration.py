@@ -34,7 +34,7 @@ from mmengine.runner import Runner
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
-from posestructs.evaluation.calibration import auroc, reliability, risk_coverage, summary
+from posestructs.evaluation.calibration import auroc, false_joints, reliability, risk_coverage, summary
 from posestructs.evaluation.calibration_fit import fit_curves, hold_out
 from posestructs.evaluation.calibration_plot import draw_calibration
 from posestructs.evaluation.error_anatomy import torso_scale
@@ -48,7 +48,7 @@ from posestructs.evaluation.prediction_files import (
     read_predictions,
 )
 from posestructs.evaluation.tables import format_table
-from posestructs.structures.feature_calibration import METHOD, FeatureCalibration
+from posestructs.structures.feature_calibration import METHOD, FeatureCalibration, Regression
 from posestructs.structures.score_calibration import METHODS, ScoreCalibration
 from posestructs.utils import cli
 from posestructs.utils.dataset_configs import build_dataset
@@ -133,13 +133,18 @@ def cut_persons(dataset: Any, seed: int) -> None:
     dataset.pipeline.insert(steps.index('TopdownAffine'), cut)
 
 
-def right_joints(labels: Labels, pred: np.ndarray, args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Joints that can be measured and those that are right, both (N, K)."""
+def sizes(labels: Labels, args: argparse.Namespace) -> np.ndarray:
+    """(N,) pixels of each person's torso, NaN where it is not labelled."""
     pair = args.torso_pair or labels.meta.get('torso_pair')
     if not pair:
         raise UsageError(f'{labels.source} names no torso_pair: give --torso-pair, two of {list(labels.joints)}')
     ids = find_joints(check_pair(pair, NAME), labels.meta['keypoint_name2id'], NAME, 'torso_pair')
-    size = torso_scale(labels.keypoints, labels.labelled, ids)[:, None]
+    return torso_scale(labels.keypoints, labels.labelled, ids)
+
+
+def right_joints(labels: Labels, pred: np.ndarray, args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Joints that can be measured and those that are right, both (N, K)."""
+    size = sizes(labels, args)[:, None]
     distance = np.linalg.norm(pred - labels.keypoints, axis=2)
     return labels.labelled & np.isfinite(size), np.nan_to_num(distance / size, nan=np.inf) <= args.thr
 
@@ -168,21 +173,29 @@ def features_of(poses: Poses) -> np.ndarray:
     return poses.fields['keypoint_features']
 
 
-def fit_present(args: argparse.Namespace, folder: Path, labels: Labels, held: np.ndarray) -> tuple[Any, dict]:
-    """Regression of keypoints_present on cut persons, and its AUROC beside that of the score on held-out ones."""
+def fit_present(
+    args: argparse.Namespace, folder: Path, labels: Labels, held: np.ndarray, size: np.ndarray
+) -> tuple[Regression, dict[str, Any]]:
+    """Regression of keypoints_present on cut persons, and what it is worth beside the score on held-out ones."""
     dump = folder / 'cut.pkl'
     load_runner(args, dump, cut=True).test()
     poses = read_predictions(dump)
     position = {name: n for n, name in enumerate(labels.ids)}
-    held = held[[position[name] for name in poses.ids]]
+    order = [position[name] for name in poses.ids]
+    held, size = held[order], size[order]
     present, features = poses.labels['keypoints_present'], features_of(poses)
     known = present >= 0
     found = fit_regression(features, present == 1, known & ~held[:, None], labels.meta['flip_indices'])
-    mask = known & held[:, None]
+    mask = known & held[:, None] & np.isfinite(size)[:, None]
     if not mask.any():
         return found, {}
-    pairs = dict(score=poses.scores, present=found.probability(features))
-    return found, {name: auroc(values[mask], present[mask] == 1) for name, values in pairs.items()}
+    distance = np.linalg.norm(poses.keypoints - poses.labels['keypoints'], axis=2) / size[:, None]
+    right, absent = ((present == 1) & (distance <= args.thr))[mask], (present == 0)[mask]
+    report = dict(PCK=float(right.sum() / max((~absent).sum(), 1)), absent=float(absent.mean()))
+    for name, values in dict(score=poses.scores, present=found.probability(features)).items():
+        kept = {f'false_at_{share}': false_joints(values[mask], right, absent, share / 100) for share in (95, 90)}
+        report[name] = dict(AUROC=auroc(values[mask], ~absent), **kept)
+    return found, report
 
 
 @report_usage_errors
@@ -218,7 +231,7 @@ def main() -> None:
                 correct = fit_regression(features, right, fitted, labels.meta['flip_indices'])
                 probabilities, present = correct.probability(features), None
                 if args.cut_persons:
-                    present, report = fit_present(args, Path(folder), labels, held)
+                    present, report = fit_present(args, Path(folder), labels, held, sizes(labels, args))
                 joints = {key: tuple(map(_plain, value)) for key, value in joints_of_features(labels.meta).items()}
                 calibration = FeatureCalibration(correct=correct, present=present, **joints, **common)
             else:
@@ -235,9 +248,7 @@ def main() -> None:
         print(table(numbers))
         calibration = replace(calibration, report=numbers | (dict(present=report) if report else {}))
     if report:
-        print(
-            'present against absent joints of cut persons, AUROC: ' + ', '.join(f'{k} {v}' for k, v in rounded(report))
-        )
+        print(present_table(report))
     calibration.save(out)
     if mask.any():
         draw(pairs, right[mask], out.with_suffix('.png'))
@@ -246,9 +257,14 @@ def main() -> None:
     print(f'{args.method} of {len(calibration.joints)} joints, fitted on {calibration.source}: {out}')
 
 
-def rounded(numbers: Mapping[str, float | None]) -> list[tuple[str, str]]:
-    """Numbers with three decimals."""
-    return [(name, '-' if value is None else f'{value:.3f}') for name, value in numbers.items()]
+def present_table(report: Mapping[str, Any]) -> str:
+    """How well absent joints of cut persons are told from those in the image, held out."""
+    keys = ('AUROC', 'false_at_95', 'false_at_90')
+    rows = [
+        [name, *('-' if report[name][key] is None else f'{report[name][key]:.3f}' for key in keys)]
+        for name in ('score', 'present')
+    ]
+    return format_table(['cut persons', 'AUROC', 'absent drawn at 95 % kept', 'at 90 % kept'], rows)
 
 
 def _plain(value: Any) -> Any:
