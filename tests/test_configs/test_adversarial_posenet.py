@@ -195,9 +195,10 @@ def test_the_tables_name_every_config_and_nothing_else():
         assert {stem + choice for choice in choices.rstrip('}').split(',')} <= set(NAMES)
 
 
-def test_the_readmes_example_changes_the_hooks(tmp_path):
-    (example,) = re.findall(r'```python\n(.*?)```', (FOLDER / 'README.md').read_text(), re.DOTALL)
-    (tmp_path / 'example.py').write_text(example.replace("'./", f"'{FOLDER}/"))
+def test_the_pages_example_changes_the_hooks(tmp_path):
+    page = (repo_root() / 'docs' / 'methods' / 'adversarial_posenet.md').read_text()
+    (example,) = (code for code in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if '_base_' in code)
+    (tmp_path / 'example.py').write_text(example)
     hooks = {hook.type: hook for hook in cli.load_config(str(tmp_path / 'example.py')).custom_hooks}
     assert HOOKS.build(hooks['AdversarialScheduleHook']).ramp == 20
     assert HOOKS.build(hooks['DiscriminatorBalanceHook']).skip

@@ -1,5 +1,9 @@
 # Recipe A: P and C as in the paper, with maps and image of equal energy at the input of P
-_base_ = './control.py'
+_base_ = [
+    '../../_base_/models/movenet_lightning_tree.py',
+    '../../_base_/dataloaders/lspet-mini_192x192_occlusion.py',
+    '../../_base_/schedules/adam_4e_recipe.py',
+]
 
 # one epoch for the discriminators alone, then the four epochs of the control with its schedule
 train_cfg = dict(max_epochs=5, val_interval=5)
@@ -11,6 +15,8 @@ param_scheduler = [
 # narrow, as the generator is small
 small = dict(channels=32, depth=3, norm_cfg=dict(type='GN', num_groups=8))
 model = dict(
+    backbone=dict(init_cfg=None),
+    head=dict(decoder=_base_.codec),
     discriminators=dict(
         pose=dict(type='PoseDiscriminator', map_scale='unit_rms', **small),
         confidence=dict(type='ConfidenceDiscriminator', map_scale='unit_rms', **small),
@@ -18,6 +24,8 @@ model = dict(
     # a target map with a sigma of 2 has twice the norm of one with a sigma of 1
     adversarial=dict(alpha=1 / 220, beta=1 / 180, delta=0.2, epsilon=2.0),
 )
+load_from = 'shipped://td-tree_movenet-lightning_lspet-mini-192x192'
+randomness = dict(seed=0)
 optim_wrapper = dict(
     pose=dict(optimizer=dict(type='Adam', lr=2e-4)),
     confidence=dict(optimizer=dict(type='Adam', lr=2e-4)),

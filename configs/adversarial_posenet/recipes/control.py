@@ -1,20 +1,10 @@
 # Control of all recipes: the shipped model, trained four epochs further without discriminators
-_base_ = '../../hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py'
-
-model = dict(backbone=dict(init_cfg=None))
-load_from = 'shipped://td-tree_movenet-lightning_lspet-mini-192x192'
-
-train_cfg = dict(by_epoch=True, max_epochs=4, val_interval=4)
-optim_wrapper = dict(
-    _delete_=True,
-    constructor='NetworkOptimWrapperConstructor',
-    # the backbone learns at 0.3 times the rate, as in the training that the start comes from
-    generator=dict(
-        optimizer=dict(type='Adam', lr=2e-4), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.3)))
-    ),
-)
-param_scheduler = [
-    dict(type='LinearLR', begin=0, end=1, start_factor=0.05, by_epoch=True, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=0, end=4, T_max=4, eta_min=1e-6, by_epoch=True, convert_to_iter_based=True),
+_base_ = [
+    '../../_base_/models/movenet_lightning_tree.py',
+    '../../_base_/dataloaders/lspet-mini_192x192_occlusion.py',
+    '../../_base_/schedules/adam_4e_recipe.py',
 ]
-default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))
+
+model = dict(backbone=dict(init_cfg=None), head=dict(decoder=_base_.codec))
+load_from = 'shipped://td-tree_movenet-lightning_lspet-mini-192x192'
+randomness = dict(seed=0)
