@@ -70,7 +70,12 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         evaluators = cfg.get('test_evaluator') or []
         evaluators = list(evaluators) if isinstance(evaluators, (list, tuple)) else [evaluators]
         cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
-    cli.merge_options(cfg, args.cfg_options)
+    options = dict(args.cfg_options)
+    if args.phase == 'val':  # what is said of the validation set holds for its copy too
+        options |= {
+            f'test{key[3:]}': v for key, v in options.items() if key.startswith(('val_dataloader', 'val_evaluator'))
+        }
+    cli.merge_options(cfg, options)
 
 
 def analyse_badcases(cfg: Config, args: argparse.Namespace) -> None:

@@ -168,3 +168,7 @@ def test_the_validation_set_can_be_tested(main, with_curve, trained, tmp_path):
     main('test.py', config, checkpoint, '--phase', 'val', '--out', out, '--work-dir', tmp_path / 'w')
     found = json.loads(out.read_text())
     assert {key: found[key] for key in metrics} == pytest.approx(metrics)
+    # options of the validation set hold as well
+    options = ('--cfg-options', 'val_evaluator.0.thr=1e9')
+    main('test.py', config, checkpoint, '--phase', 'val', '--out', out, '--work-dir', tmp_path / 'w', *options)
+    assert json.loads(out.read_text())['PCK'] == 1 != found['PCK']
