@@ -85,15 +85,17 @@ def baseline(name: str, predictions: Path, config: Path, folder: Path, options: 
 def occlusion(dump: Path) -> dict[str, float]:
     """AUROC, average precision and ECE of the predicted occlusion; empty where a side is missing."""
     poses = read_predictions(dump)
-    truth, score = poses.labels.get('keypoints_occluded'), poses.fields.get('keypoints_occluded')
-    if truth is None or score is None:
+    occluded, score = poses.labels.get('keypoints_occluded'), poses.fields.get('keypoints_occluded')
+    if occluded is None or score is None:
         return {}
-    known = poses.labels['labelled'] & (truth >= 0)
-    score, truth = score[known], truth[known] == 1
-    if not truth.any() or truth.all():
+    known = poses.labels['labelled'] & (occluded >= 0)
+    score, occluded = score[known], occluded[known] == 1
+    if not occluded.any() or occluded.all():
         return {}
-    ece = reliability(np.clip(score, 0, 1), truth).ece()
-    return dict(AUROC=auroc(score, truth), AP=average_precision(score, truth), ECE=ece, greatest=float(score.max()))
+    ece = reliability(np.clip(score, 0, 1), occluded).ece()
+    return dict(
+        AUROC=auroc(score, occluded), AP=average_precision(score, occluded), ECE=ece, greatest=float(score.max())
+    )
 
 
 def tables(results: dict[str, dict], difference: dict | None) -> str:
@@ -187,9 +189,9 @@ def main() -> None:
     print(f'\n{text}')
     if args.docs is not None:
         write_docs(args.docs, text)
-        for picture in ('anatomy', 'calibration'):
-            data = (args.work_dir / names[0] / f'{picture}.png').read_bytes()
-            atomic_write(args.docs.parent / 'images' / f'trust_{picture}.png', data)
+        for plot in ('anatomy', 'calibration'):
+            data = (args.work_dir / names[0] / f'{plot}.png').read_bytes()
+            atomic_write(args.docs.parent / 'images' / f'trust_{plot}.png', data)
 
 
 if __name__ == '__main__':

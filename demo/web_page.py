@@ -18,7 +18,7 @@ from posestructs.apis.pose_inferencer import PoseInferencer
 from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
 from posestructs.utils.usage import UsageError
-from posestructs.visualization.browsing import as_picture
+from posestructs.visualization.browsing import to_rgb
 from posestructs.visualization.heatmap_sheet import heatmap_sheet
 from posestructs.visualization.message_drawing import draw_messages, part_maps
 from posestructs.visualization.message_trace import trace_messages
@@ -183,7 +183,7 @@ def map_sheet(image: np.ndarray, maps: np.ndarray | None, names: Sequence[str]) 
     """
     if maps is None:
         return None
-    small = enlarge(as_picture(image), min(1.0, _TILE / max(image.shape[:2])))
+    small = enlarge(to_rgb(image), min(1.0, _TILE / max(image.shape[:2])))
     highest = maps.reshape(len(maps), -1).max(axis=1)
     titles = [f'{name} {top:.2g}' for name, top in zip(names, highest, strict=True)]
     return heatmap_sheet(small, maps / max(float(highest.max()), 1e-12), names=titles, columns=5)
@@ -230,4 +230,4 @@ def message_image(
     inputs = model.data_preprocessor(pseudo_collate([packed]), training=False)['inputs']
     trace = trace_messages(model.neck, model.backbone(inputs))
     maps = part_maps(model.neck, model.head, trace, model.neck.tree.names.index(part))
-    return draw_messages(as_picture(packed['inputs'].permute(1, 2, 0).numpy()), maps)
+    return draw_messages(to_rgb(packed['inputs'].permute(1, 2, 0).numpy()), maps)

@@ -97,8 +97,8 @@ print('installed and usable', cfg.train_dataloader.dataset.type)
     )
     assert 'installed and usable LSPDataset' in out
 
-    picture = repo_root() / 'demo' / 'images' / 'skier.jpg'
-    shell(complete, '-m', 'posestructs', 'inference', picture, '--out-dir', 'out', cwd=tmp_path)
+    image = repo_root() / 'demo' / 'images' / 'skier.jpg'
+    shell(complete, '-m', 'posestructs', 'inference', image, '--out-dir', 'out', cwd=tmp_path)
     (person,) = json.loads((tmp_path / 'out' / 'predictions' / 'skier.json').read_text())
     assert len(person['keypoints']) == 14
 

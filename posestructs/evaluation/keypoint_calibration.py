@@ -83,8 +83,8 @@ class KeypointCalibration(PersonMetric):
                 )
             persons[name] = value
             persons[f'has_{name}'] = np.full(len(persons['gt']), name in found)
-        truth = sample['gt_instances'].get(OCCLUSION)
-        persons['occluded'] = np.full(shape, UNKNOWN) if truth is None else to_array(truth).astype(int)
+        labels = sample['gt_instances'].get(OCCLUSION)
+        persons['occluded'] = np.full(shape, UNKNOWN) if labels is None else to_array(labels).astype(int)
         return persons
 
     def measure(self, persons: Persons) -> dict[str, float]:
@@ -138,18 +138,18 @@ class KeypointCalibration(PersonMetric):
     def _occlusion(self, persons: Persons) -> dict[str, float]:
         masks = split_masks(persons['labelled'], persons['occluded'])
         known = masks['visible'] | masks['occluded']
-        score, truth = persons[OCCLUSION][known], persons['occluded'][known] == OCCLUDED
-        if not truth.any() or truth.all():
+        score, occluded = persons[OCCLUSION][known], persons['occluded'][known] == OCCLUDED
+        if not occluded.any() or occluded.all():
             self.warn(
-                f'of {known.sum()} joints with known occlusion {truth.sum()} are occluded: there is no AUROC of it'
+                f'of {known.sum()} joints with known occlusion {occluded.sum()} are occluded: there is no AUROC of it'
             )
             return {}
         stem = f'{self.name}/{OCCLUSION}'
         return {
-            f'{stem}/AUROC': auroc(score, truth),
-            f'{stem}/AP': average_precision(score, truth),
-            f'{stem}/ECE': reliability(np.clip(score, 0, 1), truth, self.bins).ece(),
-            f'{stem}/occluded': float(truth.mean()),
+            f'{stem}/AUROC': auroc(score, occluded),
+            f'{stem}/AP': average_precision(score, occluded),
+            f'{stem}/ECE': reliability(np.clip(score, 0, 1), occluded, self.bins).ece(),
+            f'{stem}/occluded': float(occluded.mean()),
             f'{stem}/joints': int(known.sum()),
         }
 

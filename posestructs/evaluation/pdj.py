@@ -63,16 +63,16 @@ def write_curves(curves: Mapping[str, np.ndarray], out_dir: str | os.PathLike, s
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    table, picture = folder / f'{stem}.csv', folder / f'{stem}.png'
-    parts = [p.with_name(f'.{p.name}.part') for p in (table, picture)]
+    table, plot = folder / f'{stem}.csv', folder / f'{stem}.png'
+    parts = [p.with_name(f'.{p.name}.part') for p in (table, plot)]
     with parts[0].open('w', newline='') as f:
         writer = csv.writer(f)
         writer.writerow(['threshold', *curves])
         writer.writerows([f'{t:g}', *(f'{c[i]:.4f}' for c in curves.values())] for i, t in enumerate(CURVE))
     _draw(curves).savefig(parts[1], format='png', dpi=150)
-    for part, path in zip(parts, (table, picture), strict=True):
+    for part, path in zip(parts, (table, plot), strict=True):
         os.replace(part, path)
-    return table, picture
+    return table, plot
 
 
 def _draw(curves: Mapping[str, np.ndarray]) -> Figure:

@@ -119,28 +119,28 @@ class PoseErrorAnatomy(PersonMetric):
         """Joints, image, size and occlusion of one sample's persons."""
         persons = super().collect(sample)
         number, shape = len(persons['gt']), persons['labelled'].shape
-        truth = sample['gt_instances']
+        gt = sample['gt_instances']
         image = sample.get('img_path') or sample.get('img_id')
         if image is None:
             raise ValueError(f'{self.name}: a data sample has neither img_path nor img_id')
         persons['image'] = np.full(number, str(image))
-        persons['size'] = self._size(truth, persons)
+        persons['size'] = self._size(gt, persons)
         persons['occluded'] = np.full(shape, UNKNOWN, np.int8)
-        if truth.get('keypoints_occluded') is not None:
+        if gt.get('keypoints_occluded') is not None:
             for value, part in enumerate(('visible', 'occluded')):
-                masks = split_masks(persons['labelled'], to_array(truth['keypoints_occluded']))
+                masks = split_masks(persons['labelled'], to_array(gt['keypoints_occluded']))
                 persons['occluded'][masks[part]] = value
         return persons
 
-    def _size(self, truth: Mapping[str, Any], persons: Persons) -> np.ndarray:
+    def _size(self, gt: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) torso length or area."""
         if self.scale == 'torso':
             return torso_scale(persons['gt'], persons['labelled'], self.pair)
-        if 'areas' in truth:
-            return np.asarray(to_array(truth['areas']), np.float64).reshape(-1)
-        if 'bboxes' not in truth:
+        if 'areas' in gt:
+            return np.asarray(to_array(gt['areas']), np.float64).reshape(-1)
+        if 'bboxes' not in gt:
             raise ValueError(f"{self.name}: scale='oks' needs gt_instances.areas or bboxes, a data sample has neither")
-        boxes = np.asarray(to_array(truth['bboxes']), np.float64)
+        boxes = np.asarray(to_array(gt['bboxes']), np.float64)
         return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * AREA_OF_BOX
 
     def classify(self, persons: Persons) -> JointErrors:

@@ -144,10 +144,10 @@ def draw_worst(
     Raises:
         BadImageError: An image cannot be read.
     """
-    pictures = [
+    tiles = [
         draw_person(paths[n], gt[n], labelled[n], pred[n], meta, np.flatnonzero(kind[n] == which)) for n in persons
     ]
-    return contact_sheet(pictures, 4, [f'{(kind[n] == which).sum()} {KINDS[which]}: {names[n]}' for n in persons])
+    return contact_sheet(tiles, 4, [f'{(kind[n] == which).sum()} {KINDS[which]}: {names[n]}' for n in persons])
 
 
 def _box(points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:

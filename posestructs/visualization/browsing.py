@@ -25,18 +25,18 @@ class StageRecorder:
         draw: Function that draws an unpacked sample.
 
     Attributes:
-        pictures: Drawings since the last :meth:`clear`.
+        images: Drawings since the last :meth:`clear`.
         titles: Name of the step before each drawing.
     """
 
     def __init__(self, draw: Callable[[Mapping], np.ndarray]) -> None:
         self._draw = draw
-        self.pictures: list[np.ndarray] = []
+        self.images: list[np.ndarray] = []
         self.titles: list[str] = []
 
     def clear(self) -> None:
         """Remove the drawings of the previous sample."""
-        self.pictures, self.titles = [], []
+        self.images, self.titles = [], []
 
     def after(self, name: str) -> Callable[[dict], dict]:
         """Make a pipeline step that only records a drawing.
@@ -50,7 +50,7 @@ class StageRecorder:
 
         def look(results: dict) -> dict:
             if 'img' in results:
-                self.pictures.append(self._draw(results))
+                self.images.append(self._draw(results))
                 self.titles.append(name)
             return results
 
@@ -79,7 +79,7 @@ class StageRecorder:
         Returns:
             (H, W, 3) uint8 RGB.
         """
-        return contact_sheet(self.pictures, columns, self.titles)
+        return contact_sheet(self.images, columns, self.titles)
 
 
 def draw_results(results: Mapping, metainfo: Mapping, min_side: int = 0) -> np.ndarray:
@@ -93,7 +93,7 @@ def draw_results(results: Mapping, metainfo: Mapping, min_side: int = 0) -> np.n
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    image = as_picture(results['img'])
+    image = to_rgb(results['img'])
     scale = _scale(image, min_side)
     points = results.get('transformed_keypoints')
     points = results.get('keypoints') if points is None else points
@@ -121,7 +121,7 @@ def draw_packed(packed: Mapping, metainfo: Mapping, min_side: int = 0) -> np.nda
         (H, W, 3) uint8 RGB.
     """
     inputs = packed['inputs']
-    image = as_picture((inputs if inputs.ndim == 3 else inputs[0]).permute(1, 2, 0).numpy())
+    image = to_rgb((inputs if inputs.ndim == 3 else inputs[0]).permute(1, 2, 0).numpy())
     instances = packed['data_samples'].gt_instances
     points = instances.get('transformed_keypoints', instances.get('keypoints', np.zeros((0, 0, 2))))
     scale = _scale(image, min_side)
@@ -151,7 +151,7 @@ def describe(sample: Mapping) -> str:
     return text + (f', {(occluded < 0).sum()} not known' if (occluded < 0).any() else '')
 
 
-def as_picture(image: Any) -> np.ndarray:
+def to_rgb(image: Any) -> np.ndarray:
     """Convert an image of a pipeline to uint8 RGB.
 
     Args:
@@ -202,6 +202,6 @@ def _corners_of_crops(results: Mapping) -> list[np.ndarray]:
     return crops
 
 
-def _draw_outline(picture: np.ndarray, corners: np.ndarray, color: tuple[int, int, int]) -> None:
+def _draw_outline(image: np.ndarray, corners: np.ndarray, color: tuple[int, int, int]) -> None:
     points = np.clip(np.round(corners), -(2**20), 2**20).astype(np.int32)
-    cv2.polylines(picture, [points], True, color, 1, cv2.LINE_AA)
+    cv2.polylines(image, [points], True, color, 1, cv2.LINE_AA)

@@ -101,14 +101,14 @@ def part_maps(
 
 
 def draw_messages(
-    picture: np.ndarray, maps: PartMaps, truth: np.ndarray | None = None, title: str = '', tile: float = 3.0
+    image: np.ndarray, maps: PartMaps, target: np.ndarray | None = None, title: str = '', tile: float = 3.0
 ) -> np.ndarray:
     """Draw the score of a part before and after messages, and below it a row for each neighbour.
 
     Args:
-        picture: (H, W, 3) uint8 RGB input of the model.
+        image: (H, W, 3) uint8 RGB input of the model.
         maps: Result of :func:`part_maps`.
-        truth: (2,) labelled position of the part in pixels.
+        target: (2,) labelled position of the part in pixels.
         title: Title of the whole figure.
         tile: Side of a map in inches, at 100 dots per inch.
 
@@ -120,9 +120,9 @@ def draw_messages(
     canvas = FigureCanvasAgg(figure)
     figure.suptitle(title or maps.name, fontsize=11)
     axes = figure.subplots(rows, 3, squeeze=False)
-    _draw_scores(figure, axes[0], picture, maps, truth)
+    _draw_scores(figure, axes[0], image, maps, target)
     for row, neighbour in zip(axes[1:], maps.neighbours, strict=True):
-        _draw_neighbour(figure, row, picture, maps.name, neighbour)
+        _draw_neighbour(figure, row, image, maps.name, neighbour)
     caption = (_CAPTION if maps.neighbours else _NO_MESSAGES).format(part=maps.name)
     figure.supxlabel(textwrap.fill(caption, int(44 * tile)), fontsize=8, ha='left', x=0.01)
     canvas.draw()
@@ -130,12 +130,12 @@ def draw_messages(
 
 
 def _draw_scores(
-    figure: Figure, axes: Sequence[Axes], picture: np.ndarray, maps: PartMaps, truth: np.ndarray | None
+    figure: Figure, axes: Sequence[Axes], image: np.ndarray, maps: PartMaps, target: np.ndarray | None
 ) -> None:
-    axes[0].imshow(picture)
-    marks = [(_peak(maps.before, picture), 'o', 'before'), (_peak(maps.after, picture), 's', 'after')]
-    if truth is not None:
-        marks.append((truth, '+', 'labelled'))
+    axes[0].imshow(image)
+    marks = [(_peak(maps.before, image), 'o', 'before'), (_peak(maps.after, image), 's', 'after')]
+    if target is not None:
+        marks.append((target, '+', 'labelled'))
     for (x, y), marker, label in marks:
         axes[0].plot(x, y, marker, **_MARK, color='white', markeredgewidth=4)
         axes[0].plot(x, y, marker, **_MARK, color=_INK[marker], markeredgewidth=1.8, label=label)
@@ -143,7 +143,7 @@ def _draw_scores(
     axes[0].set_title(f'{maps.name}: best cells', fontsize=9)
     top = max(float(maps.before.max()), float(maps.after.max()), 1e-12)
     for ax, score, when in ((axes[1], maps.before, 'before'), (axes[2], maps.after, 'after')):
-        shown = _overlay(ax, picture, score, 'inferno', 0, top)
+        shown = _overlay(ax, image, score, 'inferno', 0, top)
         ax.set_title(f'score {when} messages: {score.max():.2g}', fontsize=9)
         _bar(figure, ax, shown)
     for ax in axes:
@@ -151,11 +151,11 @@ def _draw_scores(
 
 
 def _draw_neighbour(
-    figure: Figure, axes: Sequence[Axes], picture: np.ndarray, part: str, neighbour: NeighbourMaps
+    figure: Figure, axes: Sequence[Axes], image: np.ndarray, part: str, neighbour: NeighbourMaps
 ) -> None:
     relation = 'child' if neighbour.direction == 'up' else 'parent'
     low, high = float(neighbour.score.min()), float(neighbour.score.max())
-    shown = _overlay(axes[0], picture, neighbour.score, 'viridis', low, max(high, low + 1e-12))
+    shown = _overlay(axes[0], image, neighbour.score, 'viridis', low, max(high, low + 1e-12))
     axes[0].set_title(f'{neighbour.name} ({relation}): score', fontsize=9)
     _bar(figure, axes[0], shown)
 
@@ -175,18 +175,18 @@ def _draw_neighbour(
     _bar(figure, axes[1], kernel)
 
     most = _most(neighbour.effect)
-    shown = _overlay(axes[2], picture, neighbour.effect, 'RdBu_r', -most, most)
+    shown = _overlay(axes[2], image, neighbour.effect, 'RdBu_r', -most, most)
     axes[2].set_title(f'effect on {part}', fontsize=9)
     _bar(figure, axes[2], shown)
     for ax in (axes[0], axes[2]):
         ax.set_axis_off()
 
 
-def _overlay(ax: Axes, picture: np.ndarray, maps: np.ndarray, colors: str, low: float, high: float):
+def _overlay(ax: Axes, image: np.ndarray, maps: np.ndarray, colors: str, low: float, high: float):
     """Draw a map over the grey image, aligned with its pixels."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    ax.imshow(picture.mean(axis=2), cmap='gray', vmin=0, vmax=255, extent=extent)
+    ax.imshow(image.mean(axis=2), cmap='gray', vmin=0, vmax=255, extent=extent)
     return ax.imshow(maps, cmap=colors, vmin=low, vmax=high, extent=extent, alpha=0.65, interpolation='nearest')
 
 
@@ -195,10 +195,10 @@ def _bar(figure: Figure, ax: Axes, shown) -> None:
     bar.ax.tick_params(labelsize=6)
 
 
-def _peak(maps: np.ndarray, picture: np.ndarray) -> np.ndarray:
+def _peak(maps: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Centre of the best cell in pixels."""
     y, x = np.unravel_index(maps.argmax(), maps.shape)
-    size = np.divide(picture.shape[1::-1], maps.shape[::-1])
+    size = np.divide(image.shape[1::-1], maps.shape[::-1])
     return (np.array([x, y]) + 0.5) * size - 0.5
 
 

@@ -31,7 +31,7 @@ from posestructs.utils.discriminator_weights import discriminators_in
 from posestructs.utils.images import decode_image, write_image
 from posestructs.utils.media import output_suffix
 from posestructs.utils.networks import unwrapped
-from posestructs.visualization.browsing import as_picture
+from posestructs.visualization.browsing import to_rgb
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name
 from posestructs.visualization.image_maps import crop_matrix, maps_of_image
 from posestructs.visualization.pose_drawing import enlarge
@@ -141,7 +141,7 @@ class StructureVisualizationHook(PoseVisualizationHook):
             (test_cfg, value), self._before = self._before, None
             test_cfg['output_heatmaps'] = bool(value)
 
-    # ------------------------------------------------------------------------------------------------ pictures
+    # ------------------------------------------------------------------------------------------------ images--
 
     def _draw(
         self, runner: Runner, data_batch: Mapping, outputs: Sequence[PoseDataSample], index: int, phase: str, step: int
@@ -175,15 +175,13 @@ class StructureVisualizationHook(PoseVisualizationHook):
             image = np.ascontiguousarray(decode_image(get(path, backend_args=self.backend_args), path)[..., ::-1])
             if not self._occludes:
                 return image
-        picture = as_picture(crop.permute(1, 2, 0).numpy())
+        rgb = to_rgb(crop.permute(1, 2, 0).numpy())
         size = sample.metainfo['ori_shape'][1::-1]
-        matrix = crop_matrix(sample.metainfo, picture.shape[1::-1])
+        matrix = crop_matrix(sample.metainfo, rgb.shape[1::-1])
         if image is None:
-            return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+            return cv2.warpAffine(rgb, matrix, size, flags=cv2.INTER_LINEAR)
         # BORDER_TRANSPARENT: pixels beyond the crop stay those of the file
-        return cv2.warpAffine(
-            picture, matrix, size, dst=image, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
-        )
+        return cv2.warpAffine(rgb, matrix, size, dst=image, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
 
     def _file(self, sample: PoseDataSample, step: int) -> Path:
         """Name that is not taken, as one image may show several persons."""
@@ -198,8 +196,8 @@ class StructureVisualizationHook(PoseVisualizationHook):
         fields = sample.get('pred_fields')
         if fields is None or 'heatmaps' not in fields:
             return None
-        picture = as_picture(crop.permute(1, 2, 0).numpy())
-        tile = enlarge(picture, max(1.0, _TILE / min(picture.shape[:2])))
+        rgb = to_rgb(crop.permute(1, 2, 0).numpy())
+        tile = enlarge(rgb, max(1.0, _TILE / min(rgb.shape[:2])))
         if 'part_scores' in fields:
             parts = unwrapped(runner.model).head.tree.names
             return heatmap_sheet(tile, to_array(fields.part_scores), names=[*parts, 'background'])

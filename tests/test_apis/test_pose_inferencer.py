@@ -259,7 +259,7 @@ def test_every_frame_keeps_its_place_and_form(inferencer, tmp_path):
     written = json.loads((tmp_path / 'out/predictions/walk.json').read_text())
     assert [(row['frame_id'], len(row['instances'])) for row in written] == [(0, 0), (1, 1), (2, 0), (3, 1)]
     drawn, _ = read_frames(tmp_path / 'out/visualizations/walk.mp4')
-    assert [picture.shape for picture in drawn] == [(3 * 48, 64, 3)] * 4  # heatmaps, occlusion maps
+    assert [drawing.shape for drawing in drawn] == [(3 * 48, 64, 3)] * 4  # heatmaps, occlusion maps
     for i, expected in ((0, frames[0]), (2, frames[2])):
         assert np.abs(drawn[i][:48].astype(int) - expected).mean() < 6
     for i in (1, 3):

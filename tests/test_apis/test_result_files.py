@@ -11,7 +11,7 @@ from posestructs.apis.frames import Frame, Source
 from posestructs.apis.image_sources import open_source
 from posestructs.apis.result_files import ResultFiles
 
-PICTURE = np.full((16, 32, 3), (200, 100, 0), np.uint8)  # RGB
+IMAGE = np.full((16, 32, 3), (200, 100, 0), np.uint8)  # RGB
 IMAGES = Source([], 2, 'folder')
 VIDEO = Source([], 3, 'walk.avi', fps=5.0)
 
@@ -24,12 +24,12 @@ def test_files_of_images(tmp_path):
     files = ResultFiles(IMAGES, str(tmp_path / 'v'), str(tmp_path / 'p'))
     assert files.wants_images
     for path in ('x/a.png', 'y/a.png', 'b.gif', 'https://example.org/c.jpg?size=4'):
-        files.add(Frame(path, None), [dict(keypoints=[[1, 2]])], PICTURE)
+        files.add(Frame(path, None), [dict(keypoints=[[1, 2]])], IMAGE)
     files.close()
     assert names(tmp_path / 'p') == ['a.json', 'a_1.json', 'b.json', 'c.json']
     assert names(tmp_path / 'v') == ['a.png', 'a_1.png', 'b.jpg', 'c.jpg']  # OpenCV writes no GIF
     assert json.loads((tmp_path / 'p/a.json').read_text()) == [dict(keypoints=[[1, 2]])]
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'v/a.png'))[..., ::-1], PICTURE)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'v/a.png'))[..., ::-1], IMAGE)
     assert sorted(files.written) == sorted(path for path in tmp_path.rglob('*.*'))
 
 
@@ -69,7 +69,7 @@ def test_places_that_cannot_be(tmp_path):
         with pytest.raises(ValueError, match=message):
             ResultFiles(source, *map(str, folders))
     named = ResultFiles(one, str(tmp_path / 'one.png'))
-    named.add(Frame('a.jpg', None), [], PICTURE)
+    named.add(Frame('a.jpg', None), [], IMAGE)
     assert names(tmp_path) == ['file', 'one.png']
 
 
@@ -87,16 +87,16 @@ def test_files_that_cannot_be_written(tmp_path):
     name = 'x' * 250
     for folders in ((tmp_path, ''), ('', tmp_path)):
         with pytest.raises(ValueError, match='xxx.* cannot be written: File name too long'):
-            ResultFiles(IMAGES, *map(str, folders)).add(Frame(f'{name}.png', None), [], PICTURE)
+            ResultFiles(IMAGES, *map(str, folders)).add(Frame(f'{name}.png', None), [], IMAGE)
         film = ResultFiles(Source([], 3, f'{name}.mp4', fps=5.0), *map(str, folders))
         with pytest.raises(ValueError, match=r'xxx\S+ (cannot be written|OpenCV cannot write)'):
-            film.add(Frame('0.jpg', None), [], PICTURE)
+            film.add(Frame('0.jpg', None), [], IMAGE)
             film.close()
 
 
 @pytest.fixture
 def own(tmp_path):
-    """A user's pictures and film; results of a call earlier, and links to a picture."""
+    """A user's images and film; results of a call earlier, and links to an image."""
     for name in ('in/a.png', 'in/b.jpg', 'in/film.mp4', 'earlier/a.png', 'earlier/b.jpg'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
@@ -120,17 +120,17 @@ def test_an_input_is_not_overwritten(own, monkeypatch):
     ):
         with pytest.raises(ValueError, match=f'{target} would be overwritten, but it is one of the inputs'):
             ResultFiles(source, str(folder))
-    ResultFiles(open_source(own / 'in'), str(own / 'earlier'), '.')  # results may be made anew, and json is no picture
-    ResultFiles(open_source(PICTURE), '.').add(Frame('00000000.jpg', PICTURE), [], PICTURE)
-    ResultFiles(open_source(PICTURE), '.')  # an array is no file, though its result is called as it
+    ResultFiles(open_source(own / 'in'), str(own / 'earlier'), '.')  # results may be made anew, and json is no image
+    ResultFiles(open_source(IMAGE), '.').add(Frame('00000000.jpg', IMAGE), [], IMAGE)
+    ResultFiles(open_source(IMAGE), '.')  # an array is no file, though its result is called as it
 
 
 def test_an_input_that_comes_late_is_not_overwritten(own):
     """Of a generator nothing is known beforehand."""
     files = ResultFiles(open_source(iter([own / 'in/b.jpg'])), str(own / 'earlier'))
-    files.add(Frame(str(own / 'in/b.jpg'), PICTURE, is_file=True), [], PICTURE)
-    files.add(Frame(str(own / 'in/a.png'), PICTURE, is_file=True), [], PICTURE)
+    files.add(Frame(str(own / 'in/b.jpg'), IMAGE, is_file=True), [], IMAGE)
+    files.add(Frame(str(own / 'in/a.png'), IMAGE, is_file=True), [], IMAGE)
     files = ResultFiles(open_source(iter([own / 'in/b.jpg'])), str(own / 'in'))
     with pytest.raises(ValueError, match='in/b.jpg would be overwritten'):
-        files.add(Frame(str(own / 'in/b.jpg'), PICTURE, is_file=True), [], PICTURE)
+        files.add(Frame(str(own / 'in/b.jpg'), IMAGE, is_file=True), [], IMAGE)
     assert (own / 'in/b.jpg').read_bytes() == b'in/b.jpg' and os.path.getsize(own / 'earlier/a.png') > 50

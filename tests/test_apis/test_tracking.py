@@ -56,13 +56,13 @@ def test_jitter_is_removed_and_motion_is_followed():
     """Two joints rest and jitter by a pixel, a third moves by a person's size in a second."""
     rng, tracker, raw, smooth = np.random.default_rng(0), PersonTracker(FPS, smooth=True), [], []
     for t in range(100):
-        truth = np.array([[[90.0, 60], [110, 140], [100 + 4 * max(0, t - 50), 100]]])
-        noisy = truth + rng.normal(0, 1, truth.shape)
+        target = np.array([[[90.0, 60], [110, 140], [100 + 4 * max(0, t - 50), 100]]])
+        noisy = target + rng.normal(0, 1, target.shape)
         persons = persons_at([(100, 100)], noisy)
         tracker.update(persons)
         assert persons.keypoints.dtype == np.float32 and persons.keypoints.shape == (1, 3, 2)
-        raw.append((noisy - truth)[0])
-        smooth.append((persons.keypoints - truth)[0])
+        raw.append((noisy - target)[0])
+        smooth.append((persons.keypoints - target)[0])
     raw, smooth = np.array(raw)[10:], np.array(smooth)[10:]
     assert smooth[:, :2].std() < 0.5 * raw[:, :2].std()
     assert np.abs(np.diff(smooth[:, :2], axis=0)).mean() < 0.3 * np.abs(np.diff(raw[:, :2], axis=0)).mean()

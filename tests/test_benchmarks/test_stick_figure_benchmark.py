@@ -38,8 +38,8 @@ def test_depth_alone_and_occluders_alone_hide_joints():
     shares = []
     for probability in (0.0, 1.0):
         options = SceneOptions(occluder_prob=probability)
-        pictures = [draw_scene(1, index, (64, 64), options) for index in range(250)]
-        shares.append(np.concatenate([scene.occluded[scene.labelled] for scene in pictures]).mean())
+        images = [draw_scene(1, index, (64, 64), options) for index in range(250)]
+        shares.append(np.concatenate([scene.occluded[scene.labelled] for scene in images]).mean())
     depth, both = shares
     assert depth > 0.08 and both > depth + 0.1
 
@@ -74,8 +74,8 @@ def test_a_lookalike_looks_like_its_twin():
     """Same lengths and thickness as the twin's own, and nearer to its colours than to another person's."""
     own, foreign = [], []
     options = SceneOptions(lookalike_prob=1, occluder_prob=0)
-    pictures = [draw_scene(9, index, options=options) for index in range(40)]
-    for scene, other in zip(pictures, pictures[1:], strict=False):
+    images = [draw_scene(9, index, options=options) for index in range(40)]
+    for scene, other in zip(images, images[1:], strict=False):
         for limb in scene.lookalikes:
             own.append(colour_distance(scene, limb))
             stranger = dataclasses.replace(scene, image=np.where((scene.owners[::2, ::2] == limb.owner)[..., None],

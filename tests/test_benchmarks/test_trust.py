@@ -42,11 +42,11 @@ def test_tables_and_page(tmp_path):
 def test_occlusion_of_a_dump(tmp_path):
     samples = []
     for i in range(2):
-        truth = dict(keypoints=np.zeros((1, 3, 2)), keypoints_visible=np.ones((1, 3)))
-        truth['keypoints_occluded'] = np.array([[0, 1, -1]])
+        target = dict(keypoints=np.zeros((1, 3, 2)), keypoints_visible=np.ones((1, 3)))
+        target['keypoints_occluded'] = np.array([[0, 1, -1]])
         found = dict(keypoints=np.zeros((1, 3, 2)), keypoint_scores=np.ones((1, 3)))
         found['keypoints_occluded'] = np.array([[0.1, 0.2 + i, 0.9]])
-        samples.append(dict(img_path=f'{i}.jpg', gt_instances=truth, pred_instances=found))
+        samples.append(dict(img_path=f'{i}.jpg', gt_instances=target, pred_instances=found))
     path = tmp_path / 'a.pkl'
     path.write_bytes(pickle.dumps(samples))
     out = trust.occlusion(path)

@@ -248,9 +248,9 @@ def test_in_a_pipeline(normalize):
         # the crop's frame, from the cells
         assert np.abs(joints - 4 * labels.keypoint_cells.numpy())[use].max() <= 2.01
         known = labels.occlusion_weights.numpy() > 0
-        truth = packed.gt_instances.keypoints_occluded
-        np.testing.assert_allclose(ours.decode_occlusion(maps)[known], truth[known], atol=1e-6)
-        seen += truth[known].sum()
+        target = packed.gt_instances.keypoints_occluded
+        np.testing.assert_allclose(ours.decode_occlusion(maps)[known], target[known], atol=1e-6)
+        seen += target[known].sum()
         # size in cells = size in image pixels / image pixels per input pixel / 4
         zoom = 128 / packed.metainfo['input_scale'][0]
         box = packed.gt_instances.bboxes[0]

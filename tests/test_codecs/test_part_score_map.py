@@ -501,8 +501,8 @@ def test_real_samples_through_a_real_pipeline(collate):
     made, unlabelled = codec(LSP, **sizes), 0
     for sample in batch['data_samples']:
         labels, fields = sample.gt_instance_labels, sample.gt_fields
-        truth = sample.gt_instances
-        target = made.encode(truth.transformed_keypoints, truth.keypoints_visible)
+        gt = sample.gt_instances
+        target = made.encode(gt.transformed_keypoints, gt.keypoints_visible)
         assert {*labels.keys()} == {'part_cells', 'part_types', 'part_shares', 'type_numbers'}
         assert labels.type_numbers.tolist() == [[0]]
         for key in labels.keys():  # noqa: SIM118 (an InstanceData is no dict)
@@ -510,7 +510,7 @@ def test_real_samples_through_a_real_pipeline(collate):
             np.testing.assert_array_equal(labels[key].numpy(), target[key])
         for key in ('negative_rates', 'negative_weights'):
             np.testing.assert_array_equal(getattr(fields, key).numpy(), target[key])
-        assert (truth.keypoints_visible > 0).sum() > 0
-        unlabelled += (truth.keypoints_visible == 0).sum()
+        assert (gt.keypoints_visible > 0).sum() > 0
+        unlabelled += (gt.keypoints_visible == 0).sum()
         assert (labels['part_shares'] > 0).sum() > 10
     assert unlabelled > 0

@@ -27,7 +27,7 @@ def steps(**changes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three pictures of different sizes and what lists them."""
+    """Three images of different sizes and what lists them."""
     (tmp_path / 'images').mkdir()
     for name, size in (('a.png', (30, 80, 3)), ('b.jpg', (50, 40, 3)), ('c.png', (64, 64, 3))):
         image = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)

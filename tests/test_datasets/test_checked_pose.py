@@ -308,12 +308,12 @@ def test_real_persons_through_mmposes_training_pipeline(kind):
     for i in range(len(plain)):
         a, b = plain[i], flipped[i]
         assert a['inputs'].shape == b['inputs'].shape == (3, 64, 64)
-        truth, mirrored = a['data_samples'].gt_instances, b['data_samples'].gt_instances
+        target, mirrored = a['data_samples'].gt_instances, b['data_samples'].gt_instances
         labels = plain.get_data_info(i)['keypoints_occluded']
         if labels is None:
-            assert 'keypoints_occluded' not in truth and 'keypoints_occluded' not in mirrored
+            assert 'keypoints_occluded' not in target and 'keypoints_occluded' not in mirrored
         else:
-            np.testing.assert_array_equal(truth.keypoints_occluded, labels)
+            np.testing.assert_array_equal(target.keypoints_occluded, labels)
             np.testing.assert_array_equal(mirrored.keypoints_occluded, labels[:, swap])
         assert a['data_samples'].gt_fields.heatmaps.shape == (len(swap), 16, 16)
     assert (kind == 'COCO') == (labels is not None)

@@ -18,15 +18,15 @@ def test_lspet_mini_holds_what_its_files_say(id_file, count):
     joints = loadmat(MINI / 'joints.mat')['joints']
     ids = [int(line) for line in (MINI / id_file).read_text().split()]
     for i in range(0, count, 7):
-        item, truth = dataset[i], joints[:, :, ids[i] - 1]
-        labelled = truth[:, 2] == 1
+        item, target = dataset[i], joints[:, :, ids[i] - 1]
+        labelled = target[:, 2] == 1
         assert item['img_path'] == str(MINI / 'images' / f'im{ids[i]:05d}.jpg')
         assert item['id'] == item['img_id'] == ids[i]
-        assert item['keypoints_visible'].tolist() == [truth[:, 2].tolist()]
+        assert item['keypoints_visible'].tolist() == [target[:, 2].tolist()]
         assert item['keypoints_occluded'] is None
-        np.testing.assert_allclose(item['keypoints'][0, labelled], truth[labelled, :2], rtol=1e-6)
+        np.testing.assert_allclose(item['keypoints'][0, labelled], target[labelled, :2], rtol=1e-6)
         assert not item['keypoints'][0, ~labelled].any()
-        low, high = truth[labelled, :2].min(0).clip(0), truth[labelled, :2].max(0)
+        low, high = target[labelled, :2].min(0).clip(0), target[labelled, :2].max(0)
         np.testing.assert_allclose(item['bbox'], [[*low, *high]], rtol=1e-6)
         assert item['num_keypoints'] == labelled.sum() >= 11
 
@@ -38,12 +38,14 @@ def test_official_lsp_its_splits_and_its_occlusion_labels():
     assert (len(whole), len(train), len(test)) == (2000, 1000, 1000)
     assert (train[0]['id'], train[-1]['id'], test[0]['id'], test[-1]['id']) == (1, 1000, 1001, 2000)
     assert test[0]['img_path'] == 'images/im1001.jpg'
-    truth = loadmat(LSP / 'joints.mat')['joints']
+    target = loadmat(LSP / 'joints.mat')['joints']
     items = whole.data_list
-    np.testing.assert_array_equal(np.concatenate([x['keypoints_occluded'] for x in items]), truth[2].T)
+    np.testing.assert_array_equal(np.concatenate([x['keypoints_occluded'] for x in items]), target[2].T)
     assert 100 * np.mean([x['keypoints_occluded'] for x in items]) == pytest.approx(7.3, abs=0.05)
     assert all((x['keypoints_visible'] == 1).all() for x in items)
-    np.testing.assert_allclose(np.concatenate([x['keypoints'] for x in items]), truth[:2].transpose(2, 1, 0), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([x['keypoints'] for x in items]), target[:2].transpose(2, 1, 0), rtol=1e-6
+    )
 
 
 @needs_data
@@ -120,13 +122,13 @@ def test_coco_metric_scores_it_without_an_annotation_file():
     samples = []
     for i in range(60):
         item = dataset[i]
-        truth = dict(bboxes=item['bbox'], bbox_scores=item['bbox_score'], bbox_scales=item['bbox'][:, 2:])
+        target = dict(bboxes=item['bbox'], bbox_scores=item['bbox_score'], bbox_scales=item['bbox'][:, 2:])
         predicted = item['keypoints'] + (1000 if i % 2 else 0)  # every second person far off
         samples.append(
             dict(
                 {k: item[k] for k in ('id', 'img_id', 'category_id', 'raw_ann_info')},
                 ori_shape=(256, 256),
-                gt_instances=truth,
+                gt_instances=target,
                 pred_instances=dict(keypoints=predicted, keypoint_scores=item['keypoints_visible']),
             )
         )

@@ -23,7 +23,7 @@ def test_the_hourglass_h5_of_the_validation_persons(val):
     occluded, report = match_persons(*val, read_visibility(VAL / 'valid.h5'))
     assert (report.persons_matched, report.joints_matched, report.joints_known) == (2958, 44240, 44240)
     assert report.joints_occluded == 10243 and report.percent_occluded == pytest.approx(23.2, abs=0.05)
-    with h5py.File(VAL / 'valid.h5') as file:  # same order there, so that the truth is at hand
+    with h5py.File(VAL / 'valid.h5') as file:  # same order there, so that the ground truth is at hand
         np.testing.assert_array_equal(occluded, (file['visible'][()] == 0) & val[2])
 
 

@@ -76,12 +76,12 @@ def test_it_runs_through_mmpose_s_pipeline():
         sample, info = packed['data_samples'], dataset.get_data_info(index)
         assert packed['inputs'].shape == (3, 128, 96)
         assert sample.ori_shape == (160, 128)
-        truth = sample.gt_instances
-        np.testing.assert_array_equal(truth.keypoints, info['keypoints'])
-        np.testing.assert_array_equal(truth.keypoints_occluded, info['keypoints_occluded'])
+        target = sample.gt_instances
+        np.testing.assert_array_equal(target.keypoints, info['keypoints'])
+        np.testing.assert_array_equal(target.keypoints_occluded, info['keypoints_occluded'])
         # the peak of each heat map lies where the crop puts the joint
         centre, scale = np.array(sample.input_center), np.array(sample.input_scale)
-        joints = (truth.keypoints[0] - centre + scale / 2) / scale * (24, 32)
+        joints = (target.keypoints[0] - centre + scale / 2) / scale * (24, 32)
         weights = sample.gt_instance_labels.keypoint_weights[0].numpy()
         for heatmap, joint, weight in zip(sample.gt_fields.heatmaps.numpy(), joints, weights, strict=True):
             if weight > 0:
@@ -119,7 +119,7 @@ def test_workers_draw_what_this_process_draws(start):
     )
     expected = [dataset[index]['img'].tobytes() for index in range(24)]
     for _ in range(2 if start == 'fork' else 1):  # the second epoch comes from the caches
-        assert [picture for batch in loader for picture in batch] == expected
+        assert [drawing for batch in loader for drawing in batch] == expected
 
 
 def _pictures(samples):
@@ -188,9 +188,9 @@ def test_mmpose_s_pckh_scores_it():
             info = dataset[index]
             # mmpose adds 1 to the predictions
             guess = dict(keypoints=info['keypoints'] + offset - 1, keypoint_scores=np.ones((1, 16)))
-            truth = dict(keypoints=info['keypoints'], keypoints_visible=info['keypoints_visible'])
-            truth['head_size'] = info['head_size']
-            metric.process([], [dict(pred_instances=guess, gt_instances=truth)])
+            target = dict(keypoints=info['keypoints'], keypoints_visible=info['keypoints_visible'])
+            target['head_size'] = info['head_size']
+            metric.process([], [dict(pred_instances=guess, gt_instances=target)])
         return metric.evaluate(30)['PCK']
 
     assert score(0.0) == pytest.approx(100)

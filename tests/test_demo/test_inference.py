@@ -1,4 +1,4 @@
-"""The real command on pictures of its user: what it writes, what it says, and its exit status."""
+"""The real command on images of its user: what it writes, what it says, and its exit status."""
 
 import json
 import os

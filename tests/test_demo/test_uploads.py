@@ -1,4 +1,4 @@
-"""Pictures of every format, and files that are none or too much."""
+"""Images of every format, and files that are none or too much."""
 
 import io
 import struct
@@ -14,15 +14,15 @@ from posestructs.utils.usage import UsageError
 
 
 @pytest.fixture
-def picture():
+def drawing():
     """(40, 60, 3) uint8 RGB, of smooth colours that JPEG keeps."""
     corners = np.array([[[250, 0, 0], [0, 250, 0]], [[0, 0, 250], [250, 250, 0]]], dtype=np.uint8)
     return cv2.resize(corners, (60, 40), interpolation=cv2.INTER_LINEAR)
 
 
-def encoded(picture, kind, **options):
+def encoded(drawing, kind, **options):
     data = io.BytesIO()
-    Image.fromarray(picture).save(data, kind, **options)
+    Image.fromarray(drawing).save(data, kind, **options)
     return data.getvalue()
 
 
@@ -49,25 +49,25 @@ def read(tmp_path):
         ('GIF', {}, 60),  # 256 colours
     ],
 )
-def test_each_format_whatever_the_name(read, picture, kind, options, tolerance):
-    image = read(encoded(picture, kind, **options))
-    assert image.dtype == np.uint8 and image.shape == picture.shape
-    assert np.abs(image[..., ::-1].astype(int) - picture).max() <= tolerance
+def test_each_format_whatever_the_name(read, drawing, kind, options, tolerance):
+    image = read(encoded(drawing, kind, **options))
+    assert image.dtype == np.uint8 and image.shape == drawing.shape
+    assert np.abs(image[..., ::-1].astype(int) - drawing).max() <= tolerance
 
 
-def test_a_photo_is_turned_as_the_camera_was_held(read, picture):
+def test_a_photo_is_turned_as_the_camera_was_held(read, drawing):
     exif = Image.Exif()
     exif[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
-    image = read(encoded(picture, 'JPEG', quality=95, exif=exif))
+    image = read(encoded(drawing, 'JPEG', quality=95, exif=exif))
     assert image.shape == (60, 40, 3)
-    np.testing.assert_allclose(image[..., ::-1].astype(int), np.rot90(picture, -1), atol=12)
+    np.testing.assert_allclose(image[..., ::-1].astype(int), np.rot90(drawing, -1), atol=12)
 
 
-def test_of_a_phone_s_two_views_the_first_counts(read, picture):
-    other = Image.fromarray(255 - picture)
-    data = encoded(picture, 'MPO', save_all=True, append_images=[other], quality=95)
+def test_of_a_phone_s_two_views_the_first_counts(read, drawing):
+    other = Image.fromarray(255 - drawing)
+    data = encoded(drawing, 'MPO', save_all=True, append_images=[other], quality=95)
     assert Image.open(io.BytesIO(data)).n_frames == 2
-    np.testing.assert_allclose(read(data)[..., ::-1].astype(int), picture, atol=12)
+    np.testing.assert_allclose(read(data)[..., ::-1].astype(int), drawing, atol=12)
 
 
 def huge_png(width, height):
@@ -80,13 +80,13 @@ def huge_png(width, height):
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b'')
 
 
-def many(picture, kind):
-    return encoded(picture, kind, save_all=True, append_images=[Image.fromarray(255 - picture)], duration=100)
+def many(drawing, kind):
+    return encoded(drawing, kind, save_all=True, append_images=[Image.fromarray(255 - drawing)], duration=100)
 
 
-def many_scans(picture, count):
+def many_scans(drawing, count):
     """A progressive JPEG of 2 MB that would be decoded thousands of times."""
-    data = encoded(picture, 'JPEG', progressive=True)
+    data = encoded(drawing, 'JPEG', progressive=True)
     last = data[data.rindex(b'\xff\xda') : -2]
     return data[:-2] + last * count + b'\xff\xd9'
 
@@ -114,15 +114,15 @@ def many_scans(picture, count):
         (lambda p: huge_png(60000, 50000), 'The image has too many pixels; at most 25 million are accepted.'),
     ],
 )
-def test_what_is_no_picture_is_told_in_words(read, picture, make, message):
+def test_what_is_no_image_is_named(read, drawing, make, message):
     with pytest.raises(UsageError) as error:
-        read(make(picture))
+        read(make(drawing))
     assert message in str(error.value)
     assert 'secret-name' not in str(error.value)
 
 
-def test_limits_are_exact(read, picture):
-    data = encoded(picture, 'PNG')
+def test_limits_are_exact(read, drawing):
+    data = encoded(drawing, 'PNG')
     read(data, megabytes=len(data) / 2**20, megapixels=2400 / 1e6)
     with pytest.raises(UsageError, match=r'The file has 0\.0 MB; at most 0\.000\d+ MB are accepted'):
         read(data, megabytes=(len(data) - 1) / 2**20)

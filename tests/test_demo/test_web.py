@@ -135,7 +135,7 @@ class Page:
         next(tab for tab in self.all('button[role=tab]') if tab.text == name).click()
 
     def image(self, name):
-        """Size of a picture that is shown, once it is loaded."""
+        """Size of an image that is shown, once it is loaded."""
         shown = self.one(f'#{name} img')
         wait_for(lambda: shown.get_property('naturalWidth'))
         return shown.get_property('naturalWidth'), shown.get_property('naturalHeight')
@@ -220,7 +220,7 @@ def assert_drawn_at(changed, joints):
     """A disc covers its joint, a ring goes around it; far from joints and limbs nothing is drawn."""
     height, width = changed.shape
     inside = (joints > 0).all(axis=1) & (joints < [width, height]).all(axis=1)
-    assert inside.sum() >= 5  # an untrained model puts some beside the picture
+    assert inside.sum() >= 5  # an untrained model puts some beside the image
     joints = joints[inside]
     radius = round(1.5 * np.sqrt(changed.size) / 75) + 2
     for x, y in np.round(joints).astype(int):

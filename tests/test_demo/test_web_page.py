@@ -1,4 +1,4 @@
-"""The page's pictures and tables beside the inferencer's own results."""
+"""The page's images and tables beside the inferencer's own results."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_maps_are_shown_where_they_are_high():
     bright = [np.abs(tile - 60).sum(axis=2) for tile in tiles]
     assert np.unravel_index(bright[1].argmax(), (96, 48)) == pytest.approx((16, 36), abs=1)
     assert bright[1].max() < bright[0].max()
-    assert bright[0][:40].max() == 0  # a grey picture elsewhere
+    assert bright[0][:40].max() == 0  # a grey image elsewhere
     assert web_page.map_sheet(image, None, ['a', 'b']) is None
 
 

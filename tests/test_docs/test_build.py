@@ -73,8 +73,11 @@ def test_the_model_zoo_lists_every_model_with_its_figures(pages):
     html = (pages / 'model_zoo.html').read_text()
     rows = {re.sub('<[^>]+>', ' ', row).split()[0]: row for row in re.findall('<tr.*?</tr>', html, re.DOTALL)}
     models = [m for path in ROOT.glob('configs/**/metafile.yml') for m in yaml.safe_load(path.read_text())['Models']]
-    assert models and {model['Name'] for model in models} <= set(rows)
+    assert models
     for model in models:
+        if not model.get('Results'):
+            assert re.search(rf'>\s*{re.escape(model["Name"])}\s*<', html), model['Name']
+            continue
         cells = re.sub('<[^>]+>', ' ', rows[model['Name']]).split()
-        for result in model.get('Results', []):
+        for result in model['Results']:
             assert {str(value) for value in result['Metrics'].values()} <= set(cells)

@@ -102,7 +102,7 @@ def reason(command: str) -> str | None:
 
 @pytest.fixture(scope='module')
 def checkout(environment_of, shell, tmp_path_factory):
-    """A copy of the checkout with some pictures, where the tour has been followed; and what runs a command there."""
+    """A copy of the checkout with some images, where the tour has been followed; and what runs a command there."""
     folder = tmp_path_factory.mktemp('reader') / 'posestructs'
     leave = shutil.ignore_patterns('__pycache__', '_build', 'results')
     for part in PARTS:
@@ -178,8 +178,8 @@ def test_the_tour_leaves_pictures(checkout):
         (f'messages/sfl-separable_gen64_{data}/*.png', 1),
         (f'heatmaps/apn_2x56_{data}/*.png', 8),
     ):
-        pictures = sorted(folder.glob(f'work_dirs/{pattern}'))
-        assert len(pictures) == count and all(np.ptp(cv2.imread(str(path))) > 100 for path in pictures)
+        images = sorted(folder.glob(f'work_dirs/{pattern}'))
+        assert len(images) == count and all(np.ptp(cv2.imread(str(path))) > 100 for path in images)
 
 
 @pytest.mark.slow

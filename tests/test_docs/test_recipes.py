@@ -162,8 +162,8 @@ def test_own_discriminator(follow):
 @pytest.mark.xdist_group('recipe-own_data_set')
 def test_own_data_set(follow, shell, environment):
     project, _ = follow('dataset')
-    pictures = sorted((project / 'work_dirs' / 'look').glob('*.png'))
-    assert len(pictures) == 4 and all(cv2.imread(str(picture)) is not None for picture in pictures)
+    images = sorted((project / 'work_dirs' / 'look').glob('*.png'))
+    assert len(images) == 4 and all(cv2.imread(str(drawing)) is not None for drawing in images)
     rows = logged(project / 'work_dirs' / 'try')
     assert 'TorsoPCK@0.2' in rows[-1] and any('loss_adv_pose' in row for row in rows)
     assert any(key.startswith('occluded/') for key in rows[-1])

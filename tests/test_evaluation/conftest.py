@@ -33,14 +33,14 @@ def mpii_meta() -> dict:
 def mpii() -> dict[str, np.ndarray]:
     """MPII's 2,958 validation persons, 1-based as in its files, and a published hourglass's predictions, 0-based."""
     folder = data_root() / 'mpii-val'
-    truth = scipy.io.loadmat(folder / 'mpii_gt_val.mat')
-    corners = truth['headboxes_src'].transpose(2, 0, 1)
-    labelled = truth['jnt_missing'].T == 0
+    target = scipy.io.loadmat(folder / 'mpii_gt_val.mat')
+    corners = target['headboxes_src'].transpose(2, 0, 1)
+    labelled = target['jnt_missing'].T == 0
     with h5py.File(folder / 'valid.h5') as f:
         visible = f['visible'][:] > 0
     return dict(
         pred=scipy.io.loadmat(folder / 'hg_s2_b1_predictions.mat')['preds'] - 1,  # mmpose's metric adds 1
-        gt=truth['pos_gt_src'].transpose(2, 0, 1),
+        gt=target['pos_gt_src'].transpose(2, 0, 1),
         labelled=labelled,
         head_size=0.6 * np.linalg.norm(corners[:, 1] - corners[:, 0], axis=-1)[:, None],
         keypoints_occluded=(labelled & ~visible).astype(np.float32),
@@ -94,11 +94,11 @@ def make_samples(pred, gt, labelled=None, **fields) -> list[PoseDataSample]:
     samples = []
     for i in range(len(gt)):
         sample = PoseDataSample(metainfo=dict(img_path=f'{i}.jpg'))
-        truth = dict(
+        target = dict(
             keypoints=gt[i : i + 1].astype(np.float32), keypoints_visible=labelled[i : i + 1].astype(np.float32)
         )
-        truth |= {k: np.asarray(v[i])[None] for k, v in fields.items() if v[i] is not None}
-        sample.gt_instances = InstanceData(**truth)
+        target |= {k: np.asarray(v[i])[None] for k, v in fields.items() if v[i] is not None}
+        sample.gt_instances = InstanceData(**target)
         sample.pred_instances = InstanceData(
             keypoints=pred[i : i + 1].astype(np.float32), keypoint_scores=np.ones((1, gt.shape[1]), np.float32)
         )

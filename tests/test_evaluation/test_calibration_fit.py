@@ -16,20 +16,20 @@ def scores():
     """Two joints of different difficulty, and one with hardly any label."""
     rng = np.random.default_rng(0)
     score = rng.uniform(-1, 3, (4000, 3))
-    truth = logistic(np.array([2, 1, 0.5]) * score + np.array([-3, 1, 0]))
+    target = logistic(np.array([2, 1, 0.5]) * score + np.array([-3, 1, 0]))
     measured = np.ones((4000, 3), bool)
     measured[30:, 2] = False
-    return score, rng.random((4000, 3)) < truth, measured, truth
+    return score, rng.random((4000, 3)) < target, measured, target
 
 
 @pytest.mark.parametrize(('method', 'tolerance'), [('platt', 0.02), ('isotonic', 0.04)])
 def test_curves_recover_the_probabilities(scores, method, tolerance):
-    score, right, measured, truth = scores
+    score, right, measured, target = scores
     curves, shared = fit_curves(score, right, measured, method)
     assert shared == [2]
     found = ScoreCalibration(('a', 'b', 'c'), method, tuple(curves), 'x', 'f', False).apply(score)
     inner = np.abs(score - 1) < 1.8
-    assert np.abs(found - truth)[:, :2][inner[:, :2]].mean() < tolerance
+    assert np.abs(found - target)[:, :2][inner[:, :2]].mean() < tolerance
     # without labels of its own a joint gets the curve of all
     pooled, every = fit_curves(score, right, measured, method, pooled=True)
     assert pooled[0] == pooled[1] == pooled[2] == curves[2] and every == [0, 1, 2]

@@ -58,14 +58,14 @@ def test_scores_and_probabilities(lsp, samples_of, evaluate, tmp_path):
 
 def test_occlusion(lsp, samples_of, evaluate, logged):
     rng = np.random.default_rng(2)
-    truth, score = rng.integers(-1, 2, (20, 14)), rng.random((20, 14))
+    target, score = rng.integers(-1, 2, (20, 14)), rng.random((20, 14))
     data, _, labelled = persons(
-        samples_of, lambda o: dict(keypoints_occluded=score), keypoints_occluded=truth.astype(float)
+        samples_of, lambda o: dict(keypoints_occluded=score), keypoints_occluded=target.astype(float)
     )
     out = evaluate([dict(type='KeypointCalibration')], lsp, data)
-    known = labelled & (truth >= 0)
+    known = labelled & (target >= 0)
     stem = 'KeypointCalibration/keypoints_occluded'
-    assert out[f'{stem}/AUROC'] == pytest.approx(auroc(score[known], truth[known] == 1))
+    assert out[f'{stem}/AUROC'] == pytest.approx(auroc(score[known], target[known] == 1))
     assert out[f'{stem}/joints'] == known.sum() and 0 < out[f'{stem}/AP'] < 1
     visible, _, _ = persons(samples_of, lambda o: dict(keypoints_occluded=score), keypoints_occluded=np.zeros((20, 14)))
     assert f'{stem}/AUROC' not in evaluate([dict(type='KeypointCalibration')], lsp, visible)

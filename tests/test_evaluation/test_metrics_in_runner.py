@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 
 class Offset(BaseModel):
-    """Predicts the truth, off by a parameter that training lowers: later epochs are better."""
+    """Predicts the ground truth, off by a parameter that training lowers: later epochs are better."""
 
     def __init__(self):
         super().__init__()

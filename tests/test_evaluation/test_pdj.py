@@ -78,8 +78,8 @@ def test_files(tmp_path, lsp_meta, samples_of, evaluate):
     assert float(rows[20]['wrist']) == pytest.approx(out['PDJ@0.2/wrist'], abs=1e-4)
     assert float(rows[10]['mean']) == pytest.approx(out['PDJ@0.1'], abs=1e-4)
     assert area(np.array([float(r['elbow']) for r in rows])) == pytest.approx(out['PDJ/AUC/elbow'], abs=1e-3)
-    picture = cv2.imread(str(folder / 'pdj.png'))
-    assert picture.shape == (600, 900, 3) and len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+    image = cv2.imread(str(folder / 'pdj.png'))
+    assert image.shape == (600, 900, 3) and len(np.unique(image.reshape(-1, 3), axis=0)) > 50
 
 
 def test_the_picture_shows_the_curve(tmp_path):

@@ -44,8 +44,8 @@ def test_left_and_right_are_fitted_as_one_and_mirror_each_other():
     assert (found.mirror_types[[left, right]] == np.arange(3)).all()
     # independently: who is nearest to which of the three directions, both arms pooled
     pooled = np.concatenate([positions[:, 2] - positions[:, 0], (positions[:, 3] - positions[:, 0]) * MIRROR])
-    truth = np.array([(-0.10, -0.20), (0.30, 0.05), (0.05, 0.25)])  # by angle
-    nearest = np.array([min(range(3), key=lambda t: np.hypot(*(p - truth[t]))) for p in pooled])
+    target = np.array([(-0.10, -0.20), (0.30, 0.05), (0.05, 0.25)])  # by angle
+    nearest = np.array([min(range(3), key=lambda t: np.hypot(*(p - target[t]))) for p in pooled])
     everyone = np.mean([(p - pooled[nearest == t].mean(0)) ** 2 for p, t in zip(pooled, nearest, strict=True)], axis=0)
     for t in range(3):
         mine = pooled[nearest == t]
@@ -127,10 +127,10 @@ def test_symmetry_costs_little():
 def test_plain_types_are_scikit_learns_in_the_order_of_their_angle():
     points = persons(100)[:, 2]
     found = cluster_offsets(points, 5, restarts=50, seed=3)
-    truth = KMeans(5, n_init=50, random_state=3).fit(points)
-    order = np.argsort(np.arctan2(*truth.cluster_centers_.T[::-1]))
-    np.testing.assert_array_equal(found.means, truth.cluster_centers_[order])
-    np.testing.assert_array_equal(found.means[found.labels], truth.cluster_centers_[truth.labels_])
+    target = KMeans(5, n_init=50, random_state=3).fit(points)
+    order = np.argsort(np.arctan2(*target.cluster_centers_.T[::-1]))
+    np.testing.assert_array_equal(found.means, target.cluster_centers_[order])
+    np.testing.assert_array_equal(found.means[found.labels], target.cluster_centers_[target.labels_])
 
 
 def test_unlabelled_joints_are_left_out():

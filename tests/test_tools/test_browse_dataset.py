@@ -89,7 +89,7 @@ def test_the_command_itself(config, tmp_path):
     ]
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
-    assert done.returncode == 0 and '2 pictures in out' in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and '2 images in out' in done.stdout, done.stdout + done.stderr
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['000000.png', '000001.png']
     done = subprocess.run([*command, '--show'], capture_output=True, text=True, cwd=tmp_path, env=dict(env, DISPLAY=''))
     assert done.returncode == 1 and 'Traceback' not in done.stderr
@@ -98,7 +98,7 @@ def test_the_command_itself(config, tmp_path):
 
 def test_original_pictures_of_coco(browse, config, tmp_path):
     done = browse(config, '--mode', 'original', '--output-dir', 'out', '--max-item-num', 4, '--sheet', 2)
-    assert '4 pictures in out' in done.stdout
+    assert '4 images in out' in done.stdout
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == [*(f'{i:06d}.png' for i in range(4)), 'sheet.png']
     person = cv2.imread(str(tmp_path / 'out' / '000000.png'))
     photo = cv2.imread(str(data_root() / 'coco-sample' / '000000000785.jpg'))
@@ -123,7 +123,7 @@ def test_pipeline_pictures_go_to_the_default_folder(browse, config, tmp_path):
     flags = ('--mode', 'pipeline', '--phase', 'val', '--max-item-per-dataset', 1, '--not-show')
     done = browse(config, *flags)
     folder = tmp_path / 'work_dirs' / 'browse' / 'my_config' / 'val_pipeline'
-    assert '1 pictures in work_dirs' in done.stdout
+    assert '1 images in work_dirs' in done.stdout
     sheet = cv2.imread(str(folder / '000000.png'))
     assert sheet.shape[0] > 2 * 320 and sheet.shape[1] > 4 * 320, 'seven steps in rows of four'
 
@@ -160,7 +160,7 @@ def test_bad_images_are_named_and_the_others_drawn(browse, config, tmp_path):
         flags = ('--mode', mode, '--output-dir', mode, '--max-item-num', 3)
         done = browse(config, *flags, *cfg_options)
         assert 'sample 0:' in done.stderr and '000000000785.jpg' in done.stderr
-        assert '2 pictures in' in done.stdout and '1 samples not drawn' in done.stdout
+        assert '2 images in' in done.stdout and '1 samples not drawn' in done.stdout
     for file in folder.glob('*.jpg'):
         file.unlink()
     done = browse(config, '--output-dir', 'none', *cfg_options, ok=False)

@@ -171,7 +171,7 @@ def share_alike(one, two):
 
 def mean_error(samples):
     """Mean distance of predicted from annotated joints in pixels."""
-    places, truth, visible = (
+    places, target, visible = (
         np.concatenate([sample[part][key] for sample in samples])
         for part, key in (
             ('pred_instances', 'keypoints'),
@@ -179,4 +179,4 @@ def mean_error(samples):
             ('gt_instances', 'keypoints_visible'),
         )
     )
-    return np.linalg.norm(places - truth, axis=-1)[visible > 0].mean()
+    return np.linalg.norm(places - target, axis=-1)[visible > 0].mean()

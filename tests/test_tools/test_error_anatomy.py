@@ -105,10 +105,10 @@ test_dataloader = dict(dataset=dict(type='StickFigureDataset', num_samples=4, im
     dataset, samples = StickFigureDataset(num_samples=4, image_size=64, pipeline=[]), []
     for i in range(4):
         info = dataset.get_data_info(i)
-        truth = {key: info[key] for key in ('keypoints', 'keypoints_visible')}
-        truth['keypoints_occluded'] = np.ones_like(info['keypoints_visible'])
+        target = {key: info[key] for key in ('keypoints', 'keypoints_visible')}
+        target['keypoints_occluded'] = np.ones_like(info['keypoints_visible'])
         found = dict(keypoints=info['keypoints'] + 0.1, keypoint_scores=np.ones((1, 14)))
-        samples.append(dict(img_path=info['img_path'], id=info['id'], gt_instances=truth, pred_instances=found))
+        samples.append(dict(img_path=info['img_path'], id=info['id'], gt_instances=target, pred_instances=found))
     (tmp_path / 'dump.pkl').write_bytes(pickle.dumps(samples))
     main('analysis/error_anatomy.py', 'dump.pkl', '--config', 'config.py', '--worst', 0)
     rows = json.loads((tmp_path / 'work_dirs/error_anatomy/anatomy.json').read_text())['models']['dump']['rows']

@@ -84,7 +84,7 @@ def exported(main, tmp_path_factory):
     return export
 
 
-def picture():
+def drawing():
     image = np.random.default_rng(0).integers(0, 255, (23, 18, 3)).astype(np.uint8)
     return np.array(Image.fromarray(image).resize((144, 184), Image.Resampling.BICUBIC))
 
@@ -99,7 +99,7 @@ def test_without_mmpose_the_joints_are_mmposes(exported, onnx_pose, capsys, name
     assert f'{out}: ' in reported and 'random weights' not in reported
 
     model = init_model(str(config), str(checkpoint), device='cpu')
-    image = picture()
+    image = drawing()
     # windows of 64 x 64 whole pixels, so that no crop is interpolated
     boxes = np.array([[c - 25.6, d - 25.6, c + 25.6, d + 25.6] for c, d in ((40, 60), (90, 100), (140, 20))])
     expected = [sample.pred_instances for sample in inference_topdown(model, image[..., ::-1].copy(), boxes)]
@@ -152,7 +152,7 @@ def test_the_file_holds_the_network_and_nothing_of_its_making(exported):
 
 def test_joints_of_an_image_file(exported, command, tmp_path):
     out = exported('resnet')[2]
-    Image.fromarray(picture()).save(tmp_path / 'image.png')
+    Image.fromarray(drawing()).save(tmp_path / 'image.png')
     box = [20, 30, 100, 120]
     done = command(PREDICT, out, 'image.png', '--bbox', *box, '--box', *box, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -194,7 +194,7 @@ def test_detected_persons_are_written_as_the_inferencer_does(exported, main, tmp
 def test_a_photograph_is_turned_as_its_camera_noted(main, exported, tmp_path, capsys):
     out, exif = exported('resnet')[2], Image.Exif()
     exif[0x0112] = 6  # of a camera on its side: to be turned clockwise
-    Image.fromarray(picture()).save(tmp_path / 'lying.jpg', exif=exif)
+    Image.fromarray(drawing()).save(tmp_path / 'lying.jpg', exif=exif)
     Image.fromarray(np.rot90(np.asarray(Image.open(tmp_path / 'lying.jpg')), -1)).save(tmp_path / 'upright.png')
     found = []
     for name in ('lying.jpg', 'upright.png'):
@@ -205,7 +205,7 @@ def test_a_photograph_is_turned_as_its_camera_noted(main, exported, tmp_path, ca
 
 def test_the_flip_test_can_be_switched_off(main, exported, tmp_path):
     out, found = exported('resnet')[2], {}
-    Image.fromarray(picture()).save(tmp_path / 'image.png')
+    Image.fromarray(drawing()).save(tmp_path / 'image.png')
     for flags in ((), ('--flip-test',), ('--no-flip-test',)):
         main(PREDICT, out, tmp_path / 'image.png', '--out', tmp_path / 'out.json', *flags)
         found[flags] = json.loads((tmp_path / 'out.json').read_text())['people']
@@ -219,7 +219,7 @@ def test_a_network_of_nan_gives_no_json(main, exported, onnx_pose, tmp_path):
         if array.ndim == 4:
             weights.CopyFrom(onnx.numpy_helper.from_array(np.full_like(array, np.nan), weights.name))
     onnx.save(model, tmp_path / 'nan.onnx')
-    Image.fromarray(picture()).save(tmp_path / 'image.png')
+    Image.fromarray(drawing()).save(tmp_path / 'image.png')
     with pytest.raises(SystemExit, match='^predict_onnx.py: error: the network gives values that are not finite'):
         main(PREDICT, tmp_path / 'nan.onnx', tmp_path / 'image.png', '--out', tmp_path / 'out.json')
     assert not (tmp_path / 'out.json').exists()
@@ -227,7 +227,7 @@ def test_a_network_of_nan_gives_no_json(main, exported, onnx_pose, tmp_path):
 
 def test_what_predict_onnx_cannot_read_is_one_line(main, exported, tmp_path):
     out, image = exported('resnet')[2], tmp_path / 'image.jpg'
-    Image.fromarray(picture()).save(image)
+    Image.fromarray(drawing()).save(image)
     (tmp_path / 'half.jpg').write_bytes(image.read_bytes()[:3000])
     (tmp_path / 'text.onnx').write_text('no model')
     for words, message in [

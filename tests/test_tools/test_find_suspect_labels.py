@@ -32,9 +32,9 @@ def find(main, tmp_path, monkeypatch, capsys):
     for name, fold in (('even.pkl', range(0, 10, 2)), ('odd.pkl', range(1, 10, 2)), ('twice.pkl', range(3))):
         samples = []
         for i in fold:
-            truth = dict(keypoints=labels[i][None], keypoints_visible=np.ones((1, 9)))
+            target = dict(keypoints=labels[i][None], keypoints_visible=np.ones((1, 9)))
             found = dict(keypoints=POSE[None] + 1, keypoint_scores=np.full((1, 9), 0.1 + 0.01 * i))
-            samples.append(dict(img_path=f'/x/{i}.png', id=i, gt_instances=truth, pred_instances=found))
+            samples.append(dict(img_path=f'/x/{i}.png', id=i, gt_instances=target, pred_instances=found))
         (tmp_path / name).write_bytes(pickle.dumps(samples))
 
     def run(*flags):

@@ -80,13 +80,13 @@ def test_types_of_lsp_are_those_of_its_file(fit, config, tmp_path):
     right = (crops[:, 6] - crops[:, 7]) / 2  # from the middle of the lower arm to the wrist
     left = (crops[:, 11] - crops[:, 10]) / 2
     points = np.concatenate([right, left * MIRROR])
-    truth = KMeans(3, n_init=20, random_state=1).fit(points)
+    target = KMeans(3, n_init=20, random_state=1).fit(points)
     v = tree.names.index('right_wrist')
-    order = np.argsort(np.arctan2(*truth.cluster_centers_.T[::-1]))
-    np.testing.assert_allclose(found.offsets[v], truth.cluster_centers_[order], atol=1e-3)
+    order = np.argsort(np.arctan2(*target.cluster_centers_.T[::-1]))
+    np.testing.assert_allclose(found.offsets[v], target.cluster_centers_[order], atol=1e-3)
     np.testing.assert_array_equal(found.offsets[tree.names.index('left_wrist')] * MIRROR, found.offsets[v])
     for t, cluster in enumerate(order):
-        mine = points[truth.labels_ == cluster]
+        mine = points[target.labels_ == cluster]
         np.testing.assert_allclose(found.frequencies[v, t], len(mine) / 2000, atol=0.01)
         np.testing.assert_allclose(found.variances[v, t], mine.var(axis=0), rtol=0.05)
     # the line of the head: one type for everybody is the mean
@@ -94,8 +94,8 @@ def test_types_of_lsp_are_those_of_its_file(fit, config, tmp_path):
     neck = (crops[:, 12] - crops[:, 13]).mean(axis=0)
     np.testing.assert_allclose(one.offsets[1, 0], (0, neck[1]), atol=1e-6)
     np.testing.assert_allclose(one.offsets[2, 0], mean_offset(crops, 8, 9), atol=1e-6)
-    picture = cv2.imread(str(path.with_suffix('.png')))
-    assert picture.shape == (4 + 4 * (20 + 200 + 4), 4 + 7 * (200 + 4), 3)
+    image = cv2.imread(str(path.with_suffix('.png')))
+    assert image.shape == (4 + 4 * (20 + 200 + 4), 4 + 7 * (200 + 4), 3)
 
 
 def run_one_type(fit, config, tmp_path):

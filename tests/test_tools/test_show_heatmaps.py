@@ -1,4 +1,4 @@
-"""tools/analysis/show_heatmaps.py: pictures of a real checkpoint, with and without discriminators."""
+"""tools/analysis/show_heatmaps.py: images of a real checkpoint, with and without discriminators."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""The real command on a tiny model of synthetic figures: its pictures, and one line for what it cannot do."""
+"""The real command on a tiny model of synthetic figures: its images, and one line for what it cannot do."""
 
 import importlib.util
 import sys
@@ -61,7 +61,7 @@ def load(monkeypatch):
 
 @pytest.fixture
 def run(main, folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where pictures go by default
+    monkeypatch.chdir(tmp_path)  # where images go by default
     return lambda *flags: main(TOOL, folder / 'tiny.py', folder / 'tiny.pth', *flags)
 
 
@@ -70,10 +70,10 @@ def test_the_command_itself(command, folder, tmp_path):
     call = (TOOL, folder / 'tiny.py', folder / 'tiny.pth', '--parts', 'right_elbow', '--index', 4)
     done = command(*call, cwd=tmp_path)
     assert done.returncode == 0 and '1 images in work_dirs/messages/tiny' in done.stdout, done.stdout + done.stderr
-    (picture,) = (tmp_path / 'work_dirs' / 'messages' / 'tiny').iterdir()
-    assert picture.name == 'test000004_right_elbow.png'
+    (image,) = (tmp_path / 'work_dirs' / 'messages' / 'tiny').iterdir()
+    assert image.name == 'test000004_right_elbow.png'
     # a row of scores, one for the child (forearm), one for the parent (upper arm)
-    height, width = cv2.imread(str(picture)).shape[:2]
+    height, width = cv2.imread(str(image)).shape[:2]
     assert height == pytest.approx(1000, abs=5) and width == pytest.approx(1020, abs=5)
 
 
@@ -96,13 +96,13 @@ def test_the_truth_goes_through_the_crop(load, folder):
     args = SimpleNamespace(phase='test', index=2)
     tree = build_tree(dict(from_file='lsp-26.py'))
     person = load.person_of_dataset(cfg, args, tree)
-    truth = person.packed['data_samples'].gt_instances
+    target = person.packed['data_samples'].gt_instances
     names = ('right_elbow', 'right_wrist', 'right_forearm')
     elbow, wrist, forearm = (person.parts[tree.names.index(name)] for name in names)
-    np.testing.assert_allclose(elbow, truth.transformed_keypoints[0, 7], rtol=1e-6)
-    np.testing.assert_allclose(wrist, truth.transformed_keypoints[0, 6], rtol=1e-6)
+    np.testing.assert_allclose(elbow, target.transformed_keypoints[0, 7], rtol=1e-6)
+    np.testing.assert_allclose(wrist, target.transformed_keypoints[0, 6], rtol=1e-6)
     np.testing.assert_allclose(forearm, (elbow + wrist) / 2, rtol=1e-6)
-    assert person.known.all() and not np.allclose(elbow, truth.keypoints[0, 7])
+    assert person.known.all() and not np.allclose(elbow, target.keypoints[0, 7])
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def test_pictures_are_drawn(tested):
     assert sorted(folder.iterdir()) == sorted([*drawn, *(file.with_name(f'{file.stem}_maps.png') for file in drawn)])
     for file in drawn:
         source = cv2.imread(str(data_root() / 'mpii-sample' / 'images' / file.name.replace('_0.jpg', '.jpg')))
-        picture = cv2.imread(str(file))
-        assert picture.shape[1] == source.shape[1] and (picture[: len(source)] != source).any()
+        image = cv2.imread(str(file))
+        assert image.shape[1] == source.shape[1] and (image[: len(source)] != source).any()
 
 
 def test_bad_cases_are_listed(tested):

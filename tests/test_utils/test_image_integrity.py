@@ -11,7 +11,7 @@ from posestructs.utils.image_integrity import find_damage
 from tests.helpers import data_root, needs_data
 
 
-def picture(gray=False, size=(90, 70)):
+def drawing(gray=False, size=(90, 70)):
     rng = np.random.default_rng(0)
     image = cv2.resize(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8), size[::-1], interpolation=cv2.INTER_CUBIC)
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if gray else image
@@ -19,11 +19,11 @@ def picture(gray=False, size=(90, 70)):
 
 def jpeg(gray=False, **flags):
     params = [v for k, value in flags.items() for v in (getattr(cv2, f'IMWRITE_JPEG_{k}'), value)]
-    return cv2.imencode('.jpg', picture(gray), params)[1].tobytes()
+    return cv2.imencode('.jpg', drawing(gray), params)[1].tobytes()
 
 
 def png(gray=False):
-    return cv2.imencode('.png', picture(gray))[1].tobytes()
+    return cv2.imencode('.png', drawing(gray))[1].tobytes()
 
 
 FILES = dict(
@@ -92,13 +92,13 @@ def test_a_png_with_a_flipped_bit_is_found():
     data[len(data) // 2] ^= 1
     assert 'corrupt PNG, wrong checksum' in find_damage(bytes(data))
     header = data[:8] + b'\0\0\0\0IEND' + struct.pack('>I', zlib.crc32(b'IEND'))
-    assert find_damage(bytes(header)) is None  # a whole file without a picture: for the decoder to refuse
+    assert find_damage(bytes(header)) is None  # a whole file without an image: for the decoder to refuse
 
 
 def test_empty_and_foreign_files():
     assert find_damage(b'') == 'the file is empty'
     assert find_damage(b'hello') is None
-    assert find_damage(cv2.imencode('.bmp', picture())[1].tobytes()) is None
+    assert find_damage(cv2.imencode('.bmp', drawing())[1].tobytes()) is None
 
 
 @needs_data

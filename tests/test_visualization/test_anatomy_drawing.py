@@ -1,4 +1,4 @@
-"""Bars as wide as their shares, and pictures of the right persons."""
+"""Bars as wide as their shares, and images of the right persons."""
 
 import cv2
 import numpy as np
@@ -36,10 +36,10 @@ def test_person_is_cut_out_where_the_labels_are(tmp_path):
     gt = np.array([[180, 100], [240, 100], [210, 160], [0, 0]], float)
     labelled = np.array([True, True, True, False])
     pred = np.array([[182, 100], [9000, 9000], [210, 160], [np.nan, np.nan]])
-    picture = draw_person(path, gt, labelled, pred, {}, marked=[0, 3])
-    assert picture.shape[0] == 160 + 4 and picture.shape[1] == 2 * 160 + 6
-    left = picture[2:-2, 2:162]
+    drawing = draw_person(path, gt, labelled, pred, {}, marked=[0, 3])
+    assert drawing.shape[0] == 160 + 4 and drawing.shape[1] == 2 * 160 + 6
+    left = drawing[2:-2, 2:162]
     assert (left[5, 5] == (0, 255, 0)).all() and (left[80, 40] == (0, 255, 0)).all()
-    assert (picture[..., 0] > picture[..., 1]).mean() < 0.1
+    assert (drawing[..., 0] > drawing[..., 1]).mean() < 0.1
     with pytest.raises(OSError, match='absent.png'):
         draw_person(str(tmp_path / 'absent.png'), gt, labelled, pred, {})

@@ -39,9 +39,9 @@ def test_lines_by_panel():
     assert colors['pose.acc_real'] == colors['pose.acc_fake'] == colors['beta']
     assert colors['confidence.score_fake'] == colors['alpha'] != colors['beta']
     assert figure.axes[-1].get_xlabel() == 'iteration'
-    picture = io.BytesIO()
-    figure.savefig(picture, format='png')
-    assert picture.tell() > 5000
+    image = io.BytesIO()
+    figure.savefig(image, format='png')
+    assert image.tell() > 5000
 
 
 def test_no_curve_is_clipped():

@@ -1,4 +1,4 @@
-"""Pictures of samples at any place of a pipeline."""
+"""Images of samples at any place of a pipeline."""
 
 import numpy as np
 import pytest
@@ -26,9 +26,9 @@ def results(**kwargs):
     )
 
 
-def near(picture, x, y, color):
+def near(drawing, x, y, color):
     """Check for a line of that colour; lines are smoothed."""
-    around = picture[y - 2 : y + 3, x - 2 : x + 3].astype(int)
+    around = drawing[y - 2 : y + 3, x - 2 : x + 3].astype(int)
     return (np.abs(around - color).max(axis=-1) < 40).any()
 
 
@@ -109,9 +109,9 @@ def test_descriptions():
 def test_pictures_of_any_image():
     gray = np.arange(6, dtype=np.uint8).reshape(2, 3)
     for image in (gray, gray[..., None], [gray]):
-        np.testing.assert_array_equal(browsing.as_picture(image), np.stack([gray] * 3, axis=-1))
+        np.testing.assert_array_equal(browsing.to_rgb(image), np.stack([gray] * 3, axis=-1))
     bright = np.array([[[300.0, -5, 7]]])
-    np.testing.assert_array_equal(browsing.as_picture(bright), [[[7, 0, 255]]])
+    np.testing.assert_array_equal(browsing.to_rgb(bright), [[[7, 0, 255]]])
 
 
 def test_recorder_sits_behind_each_step_but_the_last():
@@ -132,7 +132,7 @@ def test_recorder_sits_behind_each_step_but_the_last():
         sample = step(sample)
     assert sample == 'packed'
     assert recorder.titles == ['function', 'function'], 'nothing before there is an image'
-    assert [p[0, 0, 0] for p in recorder.pictures] == [1, 3]
+    assert [p[0, 0, 0] for p in recorder.images] == [1, 3]
     assert recorder.sheet(2).shape[1] > recorder.sheet(1).shape[1]
     recorder.clear()
-    assert recorder.pictures == recorder.titles == []
+    assert recorder.images == recorder.titles == []

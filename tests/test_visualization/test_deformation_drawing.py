@@ -16,9 +16,9 @@ def drawn(positions, labelled, offsets, variances=0.0):
         np.full((3, 2), 0.5),
         1.0,
     )
-    picture = draw_deformation(found, positions, labelled, columns=3, side=SIDE)
+    image = draw_deformation(found, positions, labelled, columns=3, side=SIDE)
     tops = GAP + TITLE
-    return [picture[tops : tops + SIDE, GAP + v * (SIDE + GAP) :][:, :SIDE].astype(int) for v in range(3)]
+    return [image[tops : tops + SIDE, GAP + v * (SIDE + GAP) :][:, :SIDE].astype(int) for v in range(3)]
 
 
 def share(tile, color, x, y):

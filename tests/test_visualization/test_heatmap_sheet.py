@@ -11,16 +11,16 @@ GREY = np.full((40, 56, 3), 100, np.uint8)
 def test_overlay_lights_up_where_the_cell_lies():
     heatmap = np.zeros((10, 14))
     heatmap[3, 8] = 1
-    picture = overlay(GREY, heatmap)
-    red = picture[..., 0].astype(int) - picture[..., 2]
+    image = overlay(GREY, heatmap)
+    red = image[..., 0].astype(int) - image[..., 2]
     y, x = np.nonzero(red > 100)
     # four pixels a cell, and a cell's centre is a whole pixel
     assert (x.mean(), y.mean()) == (32, 12) and len(x) >= 5
     # darkened grey wherever the map is zero
-    assert (picture[:8] == 60).all() and (picture[:, :28] == 60).all()
+    assert (image[:8] == 60).all() and (image[:, :28] == 60).all()
     assert (overlay(GREY, -heatmap) == 60).all()
     # halves are shown as wholes of half the top
-    assert (overlay(GREY, heatmap / 2, top=0.5) == picture).all()
+    assert (overlay(GREY, heatmap / 2, top=0.5) == image).all()
 
 
 @pytest.mark.parametrize(

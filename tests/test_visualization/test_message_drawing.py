@@ -22,13 +22,13 @@ def maps(effect, neighbours=1):
     return PartMaps('wrist', one_cell(0.1), one_cell(0.8, 4, 6), (one,) * neighbours)
 
 
-PICTURE = np.full((48, 64, 3), 128, np.uint8)
+IMAGE = np.full((48, 64, 3), 128, np.uint8)
 
 
-def share(picture, rows, columns, test):
-    """Of the pixels of a tile (in fractions of the picture) that pass a test."""
-    height, width = picture.shape[:2]
-    part = picture[int(rows[0] * height) : int(rows[1] * height), int(columns[0] * width) : int(columns[1] * width)]
+def share(drawing, rows, columns, test):
+    """Of the pixels of a tile (in fractions of the image) that pass a test."""
+    height, width = drawing.shape[:2]
+    part = drawing[int(rows[0] * height) : int(rows[1] * height), int(columns[0] * width) : int(columns[1] * width)]
     return test(*part.astype(int).transpose(2, 0, 1)).mean()
 
 
@@ -44,16 +44,16 @@ def test_what_helps_is_red_and_what_suppresses_is_blue():
     # without the colour bar, which has both, at the right
     tile = dict(rows=(0.45, 0.8), columns=(0.66, 0.9))
     for sign, shown, absent in ((1, red, blue), (-1, blue, red)):
-        drawn = draw_messages(PICTURE, maps(sign * one_cell(2)))
+        drawn = draw_messages(IMAGE, maps(sign * one_cell(2)))
         assert drawn.dtype == np.uint8
         assert 0.005 < share(drawn, test=shown, **tile) < 0.1, 'one cell of 48'
         assert share(drawn, test=absent, **tile) == 0
 
 
 def test_a_row_for_each_neighbour_and_marks_of_the_truth():
-    none, one = (draw_messages(PICTURE, maps(one_cell(1), n)) for n in (0, 1))
+    none, one = (draw_messages(IMAGE, maps(one_cell(1), n)) for n in (0, 1))
     assert one.shape[0] - none.shape[0] >= 300
-    marked = draw_messages(PICTURE, maps(one_cell(1), 0), np.array([60.0, 4.0]))
+    marked = draw_messages(IMAGE, maps(one_cell(1), 0), np.array([60.0, 4.0]))
     rows, columns = np.nonzero((none != marked).any(axis=2))
     # the mark and its line in the legend, both in the first tile
     assert len(rows) and columns.max() < marked.shape[1] * 0.34
@@ -63,7 +63,7 @@ def test_scores_before_and_after_share_a_scale():
     """A tenth is dark where the other map has eight tenths, and bright where that has less."""
 
     def bright(after):
-        drawn = draw_messages(PICTURE, PartMaps('wrist', one_cell(0.1), one_cell(after, 4, 6), ()))
+        drawn = draw_messages(IMAGE, PartMaps('wrist', one_cell(0.1), one_cell(after, 4, 6), ()))
         # without title and colour bar
         return share(drawn, (0.25, 0.75), (0.36, 0.53), lambda r, g, b: r + g + b > 480)
 

@@ -1,4 +1,4 @@
-"""The visualizer in mmpose's place: its own calls, and a real test run that saves pictures."""
+"""The visualizer in mmpose's place: its own calls, and a real test run that saves images."""
 
 import cv2
 import numpy as np
@@ -98,16 +98,16 @@ def test_sizes_set_later_are_drawn(request):
     visualizer = OcclusionLocalVisualizer(request.node.name)
     visualizer.set_dataset_meta(META)
     data = sample(gt_instances=[1, 0, 0])
-    pictures = []
+    images = []
     for sizes in ({}, dict(radius=3), dict(radius=9), dict(radius=9, line_width=2)):
         for name, value in sizes.items():
             setattr(visualizer, name, value)
             assert getattr(visualizer, name) == value
-        pictures.append(visualizer.add_datasample('a', IMAGE, data, draw_pred=False).copy())
-        np.testing.assert_array_equal(pictures[-1], draw_pose(IMAGE, POINTS, None, [1, 0, 0], META, **sizes))
-    assert len({p.tobytes() for p in pictures}) == 4
+        images.append(visualizer.add_datasample('a', IMAGE, data, draw_pred=False).copy())
+        np.testing.assert_array_equal(images[-1], draw_pose(IMAGE, POINTS, None, [1, 0, 0], META, **sizes))
+    assert len({p.tobytes() for p in images}) == 4
     visualizer.radius = visualizer.line_width = None  # automatic again
-    np.testing.assert_array_equal(visualizer.add_datasample('a', IMAGE, data, draw_pred=False), pictures[0])
+    np.testing.assert_array_equal(visualizer.add_datasample('a', IMAGE, data, draw_pred=False), images[0])
     assert (visualizer.radius, visualizer.line_width) == (3, 1)  # numbers, for boxes and the OpenPose style
 
 
@@ -142,7 +142,7 @@ def test_a_sample_without_persons(visualizer):
 
 
 @needs_data
-def test_a_test_run_saves_pictures(tmp_path):
+def test_a_test_run_saves_images(tmp_path):
     """As tools/test.py --show-dir: mmpose's hook with this visualizer on real persons."""
     codec = dict(type='MSRAHeatmap', input_size=(64, 64), heatmap_size=(16, 16), sigma=1)
     pipeline = [
@@ -192,9 +192,9 @@ def test_a_test_run_saves_pictures(tmp_path):
         log_level='ERROR',
     )
     Runner.from_cfg(Config(config)).test()
-    pictures = sorted(tmp_path.rglob('shown/**/*.jpg'))
-    assert len(pictures) == 3
-    originals = {p.stem.split('_')[0]: p for p in pictures}
+    images = sorted(tmp_path.rglob('shown/**/*.jpg'))
+    assert len(images) == 3
+    originals = {p.stem.split('_')[0]: p for p in images}
     for stem, path in originals.items():
         original = cv2.imread(str(data_root() / 'lspet-mini' / 'images' / f'{stem}.jpg'))
         drawn = cv2.imread(str(path))

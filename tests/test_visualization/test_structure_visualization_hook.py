@@ -1,4 +1,4 @@
-"""Real runs of the tools with --show-dir: what is on the pictures, and in a TensorBoard file."""
+"""Real runs of the tools with --show-dir: what is on the images, and in a TensorBoard file."""
 
 import copy
 import runpy
@@ -97,11 +97,11 @@ def test_pictures_of_a_test_run(tool, checkpoint, tmp_path, monkeypatch):
     assert np.abs(sheet.astype(int) - expected).mean() < 0.5
 
     # the image has no file: it is shown as far as the model sees it, with the skeleton; heat and occlusion below
-    picture = cv2.imread(str(folder / '000002_0.png'))
-    assert picture.shape == (3 * 64, 64, 3)
+    drawing = cv2.imread(str(folder / '000002_0.png'))
+    assert drawing.shape == (3 * 64, 64, 3)
     original = dataset.get_data_info(2)['img']
-    assert np.median(np.abs(picture[:64].astype(int) - original)) < 10
-    assert np.abs(picture[64:128].astype(int) - picture[128:]).mean() > 1
+    assert np.median(np.abs(drawing[:64].astype(int) - original)) < 10
+    assert np.abs(drawing[64:128].astype(int) - drawing[128:]).mean() > 1
 
 
 def test_a_checkpoint_without_discriminators_has_no_scores(tool, checkpoint, tmp_path):
@@ -148,8 +148,8 @@ def test_validation_pictures_and_losses_in_tensorboard(tool, tmp_path):
     assert {'val_img', 'val_maps'} <= set(events.Tags()['images'])
     assert {'loss', 'loss_adv_pose', 'pose.score_fake'} <= set(events.Tags()['scalars'])
     (image,) = events.Images('val_img')
-    picture = cv2.imdecode(np.frombuffer(image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (3 * 64, 64, 3)
+    drawing = cv2.imdecode(np.frombuffer(image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+    assert drawing.shape == (3 * 64, 64, 3)
     (sheet,) = events.Images('val_maps')
     assert sheet.height > 2 * (2 * 96 + 2 * 16)  # two rows of tiles, two maps and two bars each
 

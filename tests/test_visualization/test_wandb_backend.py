@@ -1,4 +1,4 @@
-"""``tools/train.py --wandb`` through mmengine's WandbVisBackend: curves, config and pictures arrive.
+"""``tools/train.py --wandb`` through mmengine's WandbVisBackend: curves, config and images arrive.
 
 With the package, a real run in offline mode; without it a module in its place that has what mmengine calls and writes
 down what it gets.

@@ -128,12 +128,12 @@ def write_csv(path: Path, suspects: list[Suspect], labels: Labels) -> None:
 
 def draw_sheet(suspects: list[Suspect], labels: Labels, pred: np.ndarray) -> np.ndarray:
     """Labels beside predictions, (H, W, 3) uint8 RGB."""
-    pictures, titles = [], []
+    tiles, titles = [], []
     for rank, s in enumerate(suspects, start=1):
         arrays = labels.keypoints[s.person], labels.labelled[s.person], pred[s.person]
-        pictures.append(draw_person(labels.paths[s.person], *arrays, labels.meta, s.joints))
+        tiles.append(draw_person(labels.paths[s.person], *arrays, labels.meta, s.joints))
         titles.append(f'{rank} {s.kind} {s.group}: {Path(labels.paths[s.person]).stem} #{labels.ids[s.person]}')
-    return contact_sheet(pictures, 5, titles)
+    return contact_sheet(tiles, 5, titles)
 
 
 @report_usage_errors

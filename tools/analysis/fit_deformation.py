@@ -224,12 +224,12 @@ def main() -> None:
     deformation = fit(tree, persons, args, source)
     positions, labelled = tree.part_positions(persons.keypoints, persons.labelled)
     out = args.out or Path('work_dirs', 'deformation', f'{Path(cfg.filename).stem}.json')
-    picture = args.picture or out.with_suffix('.png')
+    drawing = args.picture or out.with_suffix('.png')
     deformation.save(out)
-    mmcv.imwrite(draw_deformation(deformation, positions, labelled)[..., ::-1], str(picture))
+    mmcv.imwrite(draw_deformation(deformation, positions, labelled)[..., ::-1], str(drawing))
     print(table(deformation, labelled))
     size = out.stat().st_size / 1000
-    print(f'{deformation.num_types} types of {tree.num_parts} parts in {out} ({size:.0f} kB), drawn in {picture}')
+    print(f'{deformation.num_types} types of {tree.num_parts} parts in {out} ({size:.0f} kB), drawn in {drawing}')
 
 
 if __name__ == '__main__':

@@ -55,9 +55,9 @@ def main() -> None:
         figure = draw_balance(curves)
     except ValueError as error:
         raise UsageError(f'{", ".join(map(str, files))}: {error}') from error
-    picture = io.BytesIO()
-    figure.savefig(picture, format=out.suffix[1:], dpi=120)
-    atomic_write(out, picture.getvalue())
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=out.suffix[1:], dpi=120)
+    atomic_write(out, buffer.getvalue())
     last = max(int(curve.steps[-1]) for curve in curves.values())
     print(f'{out}: iterations up to {last} from {len(files)} log{"s" if len(files) > 1 else ""}')
 

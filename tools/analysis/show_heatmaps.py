@@ -46,7 +46,7 @@ from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.weights_fit import weights_of
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
-from posestructs.visualization.browsing import as_picture
+from posestructs.visualization.browsing import to_rgb
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name
 from posestructs.visualization.pose_drawing import enlarge, enlarged_points
 
@@ -113,10 +113,10 @@ def draw(model: nn.Module, names: Sequence[str], sample: Mapping, metainfo: Mapp
     """Image of one person."""
     data = model.data_preprocessor(pseudo_collate([sample]), False)
     _, maps = losses_and_maps(model.head, model.extract_feat(data['inputs']), data['data_samples'], {})
-    predicted, truth = model.head.decode(maps)[0], data['data_samples'][0].gt_instances
+    predicted, gt = model.head.decode(maps)[0], data['data_samples'][0].gt_instances
     scores = score(model, names, maps, data)
     joints, maps = metainfo['num_keypoints'], maps[0].cpu().numpy()
-    crop = as_picture(sample['inputs'].permute(1, 2, 0).numpy())
+    crop = to_rgb(sample['inputs'].permute(1, 2, 0).numpy())
     scale = max(1.0, min_side / min(crop.shape[:2]))
     tile = enlarge(crop, scale)
 
@@ -126,7 +126,7 @@ def draw(model: nn.Module, names: Sequence[str], sample: Mapping, metainfo: Mapp
 
     persons = [
         drawn(predicted.keypoints, np.ones_like(predicted.keypoint_scores), predicted.get('keypoints_occluded')),
-        drawn(truth.transformed_keypoints, truth.keypoints_visible, truth.get('keypoints_occluded')),
+        drawn(gt.transformed_keypoints, gt.keypoints_visible, gt.get('keypoints_occluded')),
     ]
     titles = [metainfo['keypoint_id2name'][k] for k in range(joints)]
     occlusion = maps[joints:] if len(maps) == 2 * joints else None

@@ -152,7 +152,7 @@ def main() -> None:
     with torch.no_grad():
         inputs = model.data_preprocessor(pseudo_collate([person.packed]), training=False)['inputs']
         trace = trace_messages(model.neck, model.backbone(inputs))
-    image = browsing.as_picture(person.packed['inputs'].permute(1, 2, 0).numpy())
+    image = browsing.to_rgb(person.packed['inputs'].permute(1, 2, 0).numpy())
     folder = args.output_dir or Path('work_dirs', 'messages', Path(cfg.filename).stem)
     for part in parts:
         maps = part_maps(model.neck, model.head, trace, part)

@@ -100,10 +100,10 @@ def make_drawer(args: argparse.Namespace, cfg: Config) -> tuple[object, Callable
         if sample is None:
             return None
         if args.mode == 'transformed':
-            picture = browsing.draw_packed(sample, metainfo, args.min_side)
+            image = browsing.draw_packed(sample, metainfo, args.min_side)
         else:
-            picture = recorder.sheet(4) if args.mode == 'pipeline' else recorder.pictures[-1]
-        return contact_sheet([picture], 1, [f'{index}  {captions[0]}'])
+            image = recorder.sheet(4) if args.mode == 'pipeline' else recorder.images[-1]
+        return contact_sheet([image], 1, [f'{index}  {captions[0]}'])
 
     return dataset, draw
 
@@ -116,10 +116,10 @@ def indices(dataset, most: int) -> Iterator[int]:
         yield from (int(start) + i for start, length in zip(starts, lengths, strict=True) if i < length)
 
 
-def show(picture: np.ndarray, seconds: float) -> None:
+def show(image: np.ndarray, seconds: float) -> None:
     """Show an image in a window."""
     try:
-        cv2.imshow('browse_dataset', picture[..., ::-1])
+        cv2.imshow('browse_dataset', image[..., ::-1])
         cv2.waitKey(max(0, round(seconds * 1000)))
     except cv2.error as e:
         raise UsageError('--show needs an OpenCV with windows (opencv-python, not opencv-python-headless)') from e
@@ -144,31 +144,31 @@ def main() -> None:
     if output is None and not args.show:
         output = Path('work_dirs', 'browse', Path(cfg.filename).stem, f'{args.phase}_{args.mode}')
 
-    pictures, failures = [], []
+    images, failures = [], []
     for index in track(list(indices(dataset, args.max_item_num)), f'{args.phase}, {args.mode}'):
         try:
-            picture = draw(index)
+            image = draw(index)
         except (OSError, AssertionError) as e:  # what mmpose's and our own loading raise for a bad image
             failures.append(f'sample {index}: {e}')
             continue
-        if picture is None:
+        if image is None:
             failures.append(f'sample {index}: left out by the data set or its pipeline')
             continue
-        pictures.append(picture)
-        whole = stack_rows([picture, draw_legend(picture.shape[1])])
+        images.append(image)
+        whole = stack_rows([image, draw_legend(image.shape[1])])
         if output is not None:
             mmcv.imwrite(whole[..., ::-1], str(Path(output) / f'{index:06d}.png'))
         if args.show:
             show(whole, args.show_interval)
     for failure in failures:
         print(failure, file=sys.stderr)
-    if not pictures:
+    if not images:
         raise UsageError(f'none of {len(failures)} samples could be drawn')
     if output is not None:
         if args.sheet:
-            sheet = contact_sheet(pictures, args.sheet)
+            sheet = contact_sheet(images, args.sheet)
             mmcv.imwrite(stack_rows([sheet, draw_legend(sheet.shape[1])])[..., ::-1], str(Path(output) / 'sheet.png'))
-        print(f'{len(pictures)} pictures in {output}' + (f', {len(failures)} samples not drawn' if failures else ''))
+        print(f'{len(images)} images in {output}' + (f', {len(failures)} samples not drawn' if failures else ''))
 
 
 if __name__ == '__main__':

@@ -86,7 +86,7 @@ class RandomStream:
         return items[-1]
 
 
-def picture_streams(seed: int, index: int, count: int) -> list[RandomStream]:
+def image_streams(seed: int, index: int, count: int) -> list[RandomStream]:
     """Independent streams for the purposes of one image.
 
     However much one purpose draws, the draws of the others stay the same.

@@ -20,7 +20,7 @@ from posestructs.datasets.stick_figure.background import (
 )
 from posestructs.datasets.stick_figure.body import draw_person
 from posestructs.datasets.stick_figure.distractors import Lookalike, draw_lookalikes, draw_occluders
-from posestructs.datasets.stick_figure.exact import RandomStream, picture_streams
+from posestructs.datasets.stick_figure.exact import RandomStream, image_streams
 from posestructs.datasets.stick_figure.pen import Pen
 from posestructs.datasets.stick_figure.poses import ACTIVITIES, Pose, sample_pose
 from posestructs.datasets.stick_figure.skeleton import JOINTS, fit_view, pose_body, sample_proportions
@@ -163,7 +163,7 @@ def draw_scene(seed: int, index: int, size: tuple[int, int] = (128, 128), option
     check_integer('seed', seed, 0, 2**63 - 1)
     check_integer('index', index, 0, 2**32 - 1)
     size, options = as_image_size('size', size), options or SceneOptions()
-    streams = dict(zip(PURPOSES, picture_streams(seed, index, len(PURPOSES)), strict=True))
+    streams = dict(zip(PURPOSES, image_streams(seed, index, len(PURPOSES)), strict=True))
     canvas_size = (size[0] * labels.OVERSAMPLING, size[1] * labels.OVERSAMPLING)
     pose, pen = cast_person(streams, canvas_size, options)
     lookalikes = _sketch_all(streams, pen, pose, canvas_size, options)

@@ -49,7 +49,7 @@ class OcclusionTruthHook(Hook):
         _check(runner.test_loop, 'test')
 
 
-def may_have_occlusion_truth(dataset: Any) -> bool:
+def may_have_occlusion_labels(dataset: Any) -> bool:
     """Check whether samples of a data set can have occlusion labels.
 
     As a rule the first sample's annotation does. Where it does not, the pipeline may make labels (``RandomOccluder``),
@@ -70,14 +70,14 @@ def may_have_occlusion_truth(dataset: Any) -> bool:
         if _has_labels(dataset[0]):
             return True
     if parts:
-        return any(may_have_occlusion_truth(part) for part in parts)
+        return any(may_have_occlusion_labels(part) for part in parts)
     return any(_says(dataset.get_data_info(i)) for i in range(1, len(dataset)))
 
 
 def _check(loop: Any, name: str) -> None:
     metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
     split = next((metric for metric in metrics if isinstance(metric, OcclusionSplitPCK)), None)
-    if split is None or may_have_occlusion_truth(loop.dataloader.dataset):
+    if split is None or may_have_occlusion_labels(loop.dataloader.dataset):
         return
     raise UsageError(
         f'{name}_evaluator has {split.name}, but there is no occlusion ground truth: {name}_dataloader.dataset '

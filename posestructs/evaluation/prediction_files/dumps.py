@@ -74,7 +74,7 @@ def _read(sample: Any, index: int, source: str) -> dict[str, Any]:
     where = f'{source}: data sample {index}'
     if not isinstance(sample, Mapping) or 'keypoints' not in (sample.get('pred_instances') or {}):
         raise ValueError(f'{where} has no pred_instances.keypoints')
-    found, truth = sample['pred_instances'], sample.get('gt_instances') or {}
+    found, gt = sample['pred_instances'], sample.get('gt_instances') or {}
     pred = to_array(found['keypoints'])
     if pred.ndim != 3 or pred.shape[2] < 2:
         raise ValueError(f'{where}: pred_instances.keypoints.shape={pred.shape}, allowed: (N, K, 2)')
@@ -89,18 +89,18 @@ def _read(sample: Any, index: int, source: str) -> dict[str, Any]:
         raise ValueError(f'{where} has neither img_path nor img_id')
     ids = np.ravel(sample['id']).tolist() if sample.get('id') is not None else []
     ids = ids if len(ids) == len(pred) else [None] * len(pred)
-    return dict(pred=pred, scores=scores, fields=fields, image=image, ids=ids, labels=_labels(truth, pred))
+    return dict(pred=pred, scores=scores, fields=fields, image=image, ids=ids, labels=_labels(gt, pred))
 
 
-def _labels(truth: Mapping[str, Any], pred: np.ndarray) -> dict[str, np.ndarray]:
-    if 'keypoints' not in truth or 'keypoints_visible' not in truth:
+def _labels(gt: Mapping[str, Any], pred: np.ndarray) -> dict[str, np.ndarray]:
+    if 'keypoints' not in gt or 'keypoints_visible' not in gt:
         return {}
-    points, visible = to_array(truth['keypoints']), to_array(truth['keypoints_visible'])
+    points, visible = to_array(gt['keypoints']), to_array(gt['keypoints_visible'])
     visible = visible[..., 0] if visible.ndim == 3 else visible
     if points.shape != pred.shape or visible.shape != pred.shape[:2]:
         return {}
     labels = dict(keypoints=points.astype(np.float64), labelled=visible > 0)
     for key in ('keypoints_occluded', 'keypoints_present'):
-        if truth.get(key) is not None and to_array(truth[key]).shape == visible.shape:
-            labels[key] = to_array(truth[key])
+        if gt.get(key) is not None and to_array(gt[key]).shape == visible.shape:
+            labels[key] = to_array(gt[key])
     return labels

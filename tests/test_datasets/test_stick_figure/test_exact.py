@@ -6,32 +6,32 @@ import numpy as np
 import pytest
 
 from posestructs.datasets.stick_figure import exact
-from posestructs.datasets.stick_figure.exact import RandomStream, picture_streams, rotation
+from posestructs.datasets.stick_figure.exact import RandomStream, image_streams, rotation
 
 
 def test_draws_are_those_of_the_guaranteed_bit_stream():
-    stream = picture_streams(5, 7, 2)[0]
+    stream = image_streams(5, 7, 2)[0]
     # Generator.random is written in C in another way; that both agree shows that the shift and the factor are right
     expected = np.random.Generator(np.random.PCG64(np.random.SeedSequence(5, spawn_key=(7,)))).random(100)
     assert [stream.unit() for _ in range(100)] == expected.tolist()
 
 
 def test_draws_are_these_numbers_on_every_machine():
-    first, second = picture_streams(0, 0, 2)
+    first, second = image_streams(0, 0, 2)
     draws = [first.unit(), first.unit(), second.unit()]
     assert [value.hex() for value in draws] == ['0x1.e2c8b5ff9abeep-1', '0x1.43ede2f0059d4p-2', '0x1.cfa3b1e300e00p-2']
 
 
 def test_a_stream_does_not_feel_what_another_draws():
-    quiet, busy = picture_streams(1, 2, 2), picture_streams(1, 2, 2)
+    quiet, busy = image_streams(1, 2, 2), image_streams(1, 2, 2)
     for _ in range(1000):
         busy[0].unit()
     assert [quiet[1].unit() for _ in range(300)] == [busy[1].unit() for _ in range(300)]
 
 
 def test_a_stream_never_repeats_itself_or_another():
-    draws = [[stream.unit() for _ in range(700)] for stream in picture_streams(3, 4, 6)]
-    draws.append([picture_streams(3, 5, 1)[0].unit() for _ in range(1)])
+    draws = [[stream.unit() for _ in range(700)] for stream in image_streams(3, 4, 6)]
+    draws.append([image_streams(3, 5, 1)[0].unit() for _ in range(1)])
     flat = [value for row in draws for value in row]
     assert len(set(flat)) == len(flat)
 

@@ -9,7 +9,7 @@ from posestructs.datasets.stick_figure import SceneOptions, draw_scene
 from posestructs.datasets.stick_figure.appearance import sample_appearance
 from posestructs.datasets.stick_figure.body import draw_person, person_layers
 from posestructs.datasets.stick_figure.distractors import draw_occluders
-from posestructs.datasets.stick_figure.exact import RandomStream, picture_streams
+from posestructs.datasets.stick_figure.exact import RandomStream, image_streams
 from posestructs.datasets.stick_figure.labels import (
     behind_trunk,
     body_box,
@@ -131,7 +131,7 @@ def reference_flags(seed, index, size, options):
         (owner,) = {int(number) for number in np.unique(pen.sketch.owners()[canvas[canvas > 0]])} or {0}
         masks.append((depth, owner, canvas > 0))
     front = np.zeros(height_width, np.uint8)
-    rng = picture_streams(seed, index, len(PURPOSES))[PURPOSES.index('occluders')]
+    rng = image_streams(seed, index, len(PURPOSES))[PURPOSES.index('occluders')]
     if rng.chance(options.occluder_prob):
         sketch = Sketch()
         draw_occluders(rng, sketch, [pen.seen[name] for name in JOINTS], height_width[::-1])

@@ -13,7 +13,7 @@ from mmpose.registry import DATASETS
 from posestructs.datasets import StickFigureDataset
 from posestructs.datasets.base import CheckedPoseDataset
 from posestructs.datasets.instances import box_from_joints, make_instance
-from posestructs.engine.hooks.occlusion_truth_hook import may_have_occlusion_truth
+from posestructs.engine.hooks.occlusion_truth_hook import may_have_occlusion_labels
 
 SIZE = (32, 32)
 CODEC = dict(type='MSRAHeatmap', input_size=SIZE, heatmap_size=(8, 8), sigma=1)
@@ -129,19 +129,19 @@ def test_testing_does_not_begin(tmp_path, persons):
 
 
 def test_data_sets_by_hand(persons):
-    assert not may_have_occlusion_truth(persons())
-    assert may_have_occlusion_truth(persons(0)) and may_have_occlusion_truth(persons(5))
-    assert may_have_occlusion_truth(persons(extra=[OCCLUDER]))
-    assert may_have_occlusion_truth(persons(pipeline=[*STEPS, OCCLUDER]))
+    assert not may_have_occlusion_labels(persons())
+    assert may_have_occlusion_labels(persons(0)) and may_have_occlusion_labels(persons(5))
+    assert may_have_occlusion_labels(persons(extra=[OCCLUDER]))
+    assert may_have_occlusion_labels(persons(pipeline=[*STEPS, OCCLUDER]))
     # nothing is known of them
-    assert may_have_occlusion_truth(torch.utils.data.TensorDataset(torch.zeros(2)))
+    assert may_have_occlusion_labels(torch.utils.data.TensorDataset(torch.zeros(2)))
 
 
 @pytest.mark.parametrize('known', [99, 0])
 def test_parts_of_a_combined_data_set(part, known):
     parts = [part(pipeline=[]), part(known, pipeline=[])]
     whole = dict(type='CombinedDataset', metainfo=Persons.METAINFO, datasets=parts, pipeline=[*STEPS, PACK])
-    assert may_have_occlusion_truth(DATASETS.build(whole)) is (known == 0)
+    assert may_have_occlusion_labels(DATASETS.build(whole)) is (known == 0)
 
 
 def test_random_numbers_are_those_of_a_run_without(persons):
@@ -158,5 +158,5 @@ def test_random_numbers_are_those_of_a_run_without(persons):
     seed()
     expected = draw()
     seed()
-    assert may_have_occlusion_truth(dataset)
+    assert may_have_occlusion_labels(dataset)
     assert draw() == expected

@@ -98,9 +98,9 @@ def dump(points, ids, images, **labels) -> Poses:
 
 
 def test_persons_of_dumps_by_id(labels):
-    truth = dict(keypoints=labels.keypoints[::-1].copy(), labelled=labels.labelled[::-1])
+    target = dict(keypoints=labels.keypoints[::-1].copy(), labelled=labels.labelled[::-1])
     images = [f'/x/img{i:04d}.png' for i in (2, 1, 1)]
-    out = match_predictions(dump(labels.keypoints[::-1] + 9, [13, 12, 11], images, **truth), labels)
+    out = match_predictions(dump(labels.keypoints[::-1] + 9, [13, 12, 11], images, **target), labels)
     np.testing.assert_array_equal(out.pred, labels.keypoints + 9)
     # occluders that a pipeline laid over the persons are known to the dump only
     covered = np.ones((3, 6))
@@ -109,7 +109,7 @@ def test_persons_of_dumps_by_id(labels):
             labels.keypoints,
             [11, 12, 13],
             images[::-1],
-            **truth | dict(keypoints=labels.keypoints, keypoints_occluded=covered),
+            **target | dict(keypoints=labels.keypoints, keypoints_occluded=covered),
         ),
         labels,
     )
@@ -117,15 +117,15 @@ def test_persons_of_dumps_by_id(labels):
 
 
 def test_predictions_of_other_persons(labels):
-    truth = dict(keypoints=labels.keypoints.copy(), labelled=labels.labelled)
+    target = dict(keypoints=labels.keypoints.copy(), labelled=labels.labelled)
     images = [f'img{i:04d}.png' for i in (1, 1, 2)]
     with pytest.raises(ValueError, match='1 of its 3 are not labelled there, the first: id 99 of img0002.png'):
-        match_predictions(dump(labels.keypoints, [11, 12, 99], images, **truth), labels)
+        match_predictions(dump(labels.keypoints, [11, 12, 99], images, **target), labels)
     with pytest.raises(ValueError, match='person 11 of img0001.png occurs twice'):
-        match_predictions(dump(labels.keypoints, [11, 11, 13], images, **truth), labels)
-    truth['keypoints'][1, 3] += 2
+        match_predictions(dump(labels.keypoints, [11, 11, 13], images, **target), labels)
+    target['keypoints'][1, 3] += 2
     with pytest.raises(ValueError, match=r'left_foot of person 12 is at \[222.0, 92.0\] there and at \[220.0, 90.0\]'):
-        match_predictions(dump(labels.keypoints, [11, 12, 13], images, **truth), labels)
-    truth['keypoints'][2, 0] += 2  # not labelled
-    truth['keypoints'][1, 3] -= 2
-    assert match_predictions(dump(labels.keypoints, [11, 12, 13], images, **truth), labels).found.all()
+        match_predictions(dump(labels.keypoints, [11, 12, 13], images, **target), labels)
+    target['keypoints'][2, 0] += 2  # not labelled
+    target['keypoints'][1, 3] -= 2
+    assert match_predictions(dump(labels.keypoints, [11, 12, 13], images, **target), labels).found.all()
