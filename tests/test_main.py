@@ -24,10 +24,10 @@ def call(monkeypatch, capsys):
 
 def test_every_program_has_a_name_of_its_own():
     files = [path for folder in ('tools', 'demo') for path in (repo_root() / folder).rglob('*.py')]
-    names = ('web_layout.py', 'web_page.py', 'uploads.py')
-    parts = {path for path in files if path.parent.name == 'onnx_pose' or path.name in names}
+    parts = {path for path in files if "if __name__ == '__main__':" not in path.read_text()}
     assert {path.resolve() for path in tools().values()} == set(files) - parts and len(parts) > 5
-    assert set(COMMANDS) | {path.stem for path in set(files) - parts} == set(tools())
+    stems = [path.stem for path in set(files) - parts]
+    assert set(COMMANDS) | set(stems) == set(tools()) and len(set(stems)) == len(stems)
     maintainers = {'setup_env', 'stick_figure_sheet', 'publish_model', 'movenet_to_mmpose'}
     assert not maintainers & {path.stem for path in commands().values()}
 
@@ -37,7 +37,7 @@ def test_help_has_a_line_for_each_command(call):
     assert lines.keys() == {*COMMANDS, 'compat', '--help', '--version'}
     assert lines['train'] == 'Train a pose model.'
     assert all(text.endswith(('.', 'text', 'version')) and '`' not in text for text in lines.values())
-    assert all(len(text) < 95 for text in lines.values())
+    assert all(len(text) < 110 for text in lines.values())
     assert call() == call('--help')
     assert call('--version') == f'posestructs {__version__}\n'
 

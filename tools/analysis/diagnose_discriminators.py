@@ -1,4 +1,4 @@
-"""Measure what discriminators know about poses, and the gradients that they give the generator.
+"""Measure what discriminators know about poses, and the gradients that they give.
 
 Run it with ``python tools/analysis/diagnose_discriminators.py CONFIG CHECKPOINT [flags]``.
 

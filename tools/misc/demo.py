@@ -1,7 +1,7 @@
-"""Show the shipped model on photographs, then train a small model with and without messages and compare them.
+"""Show the shipped model on photographs, then what messages gain in a short training.
 
-The models see the same synthetic figures. It runs the commands a user would run and prints them; ``make demo`` calls
-it. The results are in ``work_dirs/demo/``.
+A small model is trained with and without messages, and both are compared. The models see the same synthetic figures.
+It runs the commands a user would run and prints them; ``make demo`` calls it. The results are in ``work_dirs/demo/``.
 """
 
 from __future__ import annotations
