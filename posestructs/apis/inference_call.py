@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posestructs.apis.frames import Frame, Source
@@ -31,6 +32,8 @@ class Call(NamedTuple):
         datasamples: Whether data samples are returned instead of dicts.
         maps: Whether maps are returned.
         flip_test: Whether predictions are averaged with those of the mirrored image.
+        second_pass: Whether to predict again around the joints that were found: always, never (False), or ``None`` for
+            whole images that are taken as one person.
         tracker: Gives the persons of a video track ids; ``None`` for no tracks.
     """
 
@@ -43,6 +46,7 @@ class Call(NamedTuple):
     maps: bool
     flip_test: bool
     tracker: PersonTracker | None = None
+    second_pass: bool | None = None
 
     @property
     def wants_images(self) -> bool:
@@ -66,8 +70,9 @@ def check_options(batch_size: int, skeleton_style: str = 'mmpose', merge_results
         for key in ('radius', 'thickness'):
             check_length(key, options.get(key))
         check_number('wait_time', options.get('wait_time', 0), 0)
-        if options.get('flip_test') is not None:
-            check_bool('flip_test', options['flip_test'])
+        for key in ('flip_test', 'second_pass'):
+            if options.get(key) is not None:
+                check_bool(key, options[key])
     except ValueError as error:
         raise UsageError(str(error)) from error
     if not merge_results:
@@ -95,10 +100,19 @@ def make_tracker(source: Source, track: bool, smooth: bool) -> PersonTracker | N
 
 
 class Item(NamedTuple):
-    """An image, and its persons cropped and packed."""
+    """An image, and its persons cropped and packed.
+
+    Attributes:
+        frame: The image.
+        persons: Its persons.
+        boxes: (N, 5) their boxes x1, y1, x2, y2 in pixels and a score.
+        is_whole: Whether the whole image is taken as one person.
+    """
 
     frame: Frame
     persons: list[dict]
+    boxes: np.ndarray | None = None
+    is_whole: bool = False
 
 
 def batches(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:

@@ -36,6 +36,7 @@ from posestructs.apis.inference_call import (
 from posestructs.apis.person_detector import whole_image
 from posestructs.apis.persons import instance_dicts, keep_distinct, merge_persons
 from posestructs.apis.result_files import ResultFiles
+from posestructs.apis.second_pass import tighter_boxes
 from posestructs.apis.tracking import write_ids
 from posestructs.apis.windows import check_window
 from posestructs.models.heads import PartScoreHead
@@ -104,6 +105,7 @@ class PoseInferencer(BaseInferencer):
         kpt_thr: float = 0.3,
         return_datasamples: bool = False,
         flip_test: bool | None = None,
+        second_pass: bool | None = None,
         track: bool = False,
         smooth: bool = False,
         **kwargs: Any,
@@ -126,6 +128,9 @@ class PoseInferencer(BaseInferencer):
             kpt_thr: Joints with a lower score are not drawn, 0 to 1.
             return_datasamples: Return mmpose's data samples instead of dicts.
             flip_test: Average with the mirrored image, which takes twice as long. By default as in the config.
+            second_pass: Predict again in a crop around the joints that were found, where that is clearly smaller than
+                the box; the box of the crop becomes that of the person. By default for whole images that are taken as
+                one person; True for given and detected boxes too, such as loose ones; False for none.
             track: Give each person of a video a ``track_id``, which stays the same from frame to frame. Needs the
                 extra ``track``.
             smooth: Smooth the joints of a video along the tracks. Implies ``track``.
@@ -149,7 +154,7 @@ class PoseInferencer(BaseInferencer):
                 result would overwrite an input. An error that concerns one image is raised only if that is the only
                 one.
         """
-        check_options(batch_size=batch_size, kpt_thr=kpt_thr, flip_test=flip_test, **kwargs)
+        check_options(batch_size, kpt_thr=kpt_thr, flip_test=flip_test, second_pass=second_pass, **kwargs)
         kwargs.update(result_folders(out_dir, kwargs), show=show, return_vis=return_vis, kpt_thr=kpt_thr)
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
         vis_out_dir, pred_out_dir = visualize.pop('vis_out_dir', ''), postprocess.get('pred_out_dir', '')
@@ -166,6 +171,7 @@ class PoseInferencer(BaseInferencer):
             return_maps,
             self.model.test_cfg.get('flip_test', False) if flip_test is None else flip_test,
             make_tracker(source, track, smooth),
+            second_pass,
         )
         return self._run(call, self.preprocess(source.frames, boxes, **preprocess))
 
@@ -195,12 +201,23 @@ class PoseInferencer(BaseInferencer):
             with progress_bar(call.source, self.show_progress) as advance:
                 for batch in batches(items, call.batch_size):
                     persons = [person for item in batch for person in item.persons]
-                    found = iter(self.forward(persons, call.batch_size, call.wants_maps, call.flip_test))
+                    samples = self.forward(persons, call.batch_size, call.wants_maps, call.flip_test)
+                    found = iter(self._predict_again(call, batch, samples))
                     for item in batch:
                         yield self._result(call, item.frame, [next(found) for _ in item.persons])
                         advance()
         finally:
             call.files.close()
+
+    def _predict_again(self, call: Call, batch: list[Item], samples: list[PoseDataSample]) -> list[PoseDataSample]:
+        """Replace predictions by those of a tighter crop, where the call asks for it and one is found."""
+        again = {
+            index: self.crop(frame.image, box[None], frame.path)[0]
+            for index, frame, box in tighter_boxes(batch, samples, call.second_pass)
+        }
+        found = self.forward(list(again.values()), call.batch_size, call.wants_maps, call.flip_test)
+        replaced = dict(zip(again, found, strict=True))
+        return [replaced.get(i, sample) for i, sample in enumerate(samples)]
 
     def preprocess(
         self, inputs: Iterable[Frame], bboxes: GivenBoxes, bbox_thr: float = 0.3, nms_thr: float = 0.3
@@ -218,15 +235,18 @@ class PoseInferencer(BaseInferencer):
         """
         for index, frame in enumerate(inputs):
             persons: list[dict] = []
+            boxes, is_whole = None, False
             if not frame.error:
                 try:
                     boxes = bboxes.of(index, frame.path)
-                    boxes = self._detect(frame.image, bbox_thr, nms_thr) if boxes is None else boxes
+                    if boxes is None:
+                        boxes = self._detect(frame.image, bbox_thr, nms_thr)
+                        is_whole = self.detector is None
                     check_inside(boxes, frame.image.shape[1::-1])
                     persons = self.crop(frame.image, boxes, frame.path)
                 except UsageError as error:
                     frame = frame._replace(error=f'{frame.title}: {error}')
-            yield Item(frame, persons)
+            yield Item(frame, persons, boxes if persons else None, is_whole)
         bboxes.warn_of_unused()
 
     def _result(self, call: Call, frame: Frame, persons: list[PoseDataSample]) -> dict[str, Any]:
