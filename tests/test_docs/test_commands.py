@@ -73,6 +73,10 @@ NOT_RUN = {
     r'(B=.*lspet-mini.*|.*ablation\.py .*lspet-mini.*)': 'as the one with synthetic figures',
     r'python tools/deployment/latency\.py .*': 'torch.compile takes minutes; tests/test_tools runs it small',
     r'python benchmarks/accuracy\.py --budget .*': 'hours; tests/test_benchmarks runs it small',
+    r'python benchmarks/adversarial_recipes\.py.*': 'hours; tests/test_benchmarks tests its parts',
+    r'.*adversarial_posenet/recipes/.*|.*diagnose_discriminators\.py.*': (
+        'minutes of training, or its checkpoint; tests/test_tools runs the tool small'
+    ),
     r'(OMP_NUM_THREADS=1 )?python benchmarks/'
     r'(adversarial_step|label_thresholds|max_sum|message_passing|throughput|trust)\.py.*': (
         'minutes; tests/test_benchmarks runs it small'

@@ -48,6 +48,7 @@ COMMANDS = {
     'export_onnx': ['deployment/export_onnx.py', 'TINY', 'URL', '--out', 'a.onnx'],
     'latency': ['deployment/latency.py', 'TINY', 'URL'],
     'show_heatmaps': ['analysis/show_heatmaps.py', 'TINY', 'URL'],
+    'diagnose_discriminators': ['analysis/diagnose_discriminators.py', 'TINY', 'URL'],
     'show_messages': ['analysis/show_messages.py', 'TINY', 'URL', '--image', IMAGE],
     'test of a file': ['test.py', 'TINY', 'FILE'],
     'publish_model': ['misc/publish_model.py', 'TINY', 'FILE', '--out', 'a.pth', '--command', 'c', '--data', 'd'],

@@ -323,3 +323,14 @@ def test_only_joint_accumulates(algorithm, toy):
     with pytest.raises(ValueError, match=f"optim_wrapper.generator.accumulative_counts=2: .*'{algorithm}'"):
         model.check_optim(toy.optimizers(model, counts=2))
     model.check_optim(toy.optimizers(model))
+
+
+def test_maps_of_p_are_scaled_unless_as_in_the_paper(toy):
+    small = toy.MODEL['discriminators']['pose']
+    scales = {
+        name: toy.build(discriminators=dict(pose=small | cfg)).discriminators['pose'].map_scale
+        for name, cfg in dict(default={}, paper=dict(preset='paper'), own=dict(map_scale=3.0)).items()
+    }
+    assert scales == dict(default='unit_rms', paper=1.0, own=3.0)
+    both = toy.build().discriminators
+    assert both['pose'].map_sigma == 1 and both['confidence'].map_scale == 1.0
