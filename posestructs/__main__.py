@@ -26,7 +26,6 @@ COMMANDS = {
     'browse-dataset': 'tools/misc/browse_dataset.py',
     'show-messages': 'tools/analysis/show_messages.py',
     'show-heatmaps': 'tools/analysis/show_heatmaps.py',
-    'diagnose-discriminators': 'tools/analysis/diagnose_discriminators.py',
     'plot-balance': 'tools/analysis/plot_balance.py',
     'diagnose-discriminators': 'tools/analysis/diagnose_discriminators.py',
     'error-anatomy': 'tools/analysis/error_anatomy.py',
