@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,7 +134,26 @@ def release_checkpoint(
         raise ValueError(f'no plain form exists for {", ".join(odd)}')
     buffer = io.BytesIO()
     torch.save(dict(meta=kept, state_dict=state), buffer)
-    return buffer.getvalue()
+    return deflated(buffer.getvalue())
+
+
+def deflated(data: bytes) -> bytes:
+    """Compress a checkpoint without loss; torch.save stores its weights uncompressed.
+
+    ``torch.load`` reads both, but maps (``mmap=True``) an uncompressed file only. Weights in half precision shrink by
+    about 8 %.
+
+    Args:
+        data: A zip archive, as ``torch.save`` writes it.
+
+    Returns:
+        bytes: The same archive with every member deflated. The same data give the same bytes.
+    """
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as target:
+        for member in source.infolist():
+            target.writestr(zipfile.ZipInfo(member.filename), source.read(member), zipfile.ZIP_DEFLATED, 9)
+    return out.getvalue()
 
 
 def hashed_name(path: Path, data: bytes) -> Path:

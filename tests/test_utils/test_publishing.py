@@ -1,5 +1,6 @@
 """Weights in half precision, names with hashes, and paths that nobody has to know."""
 
+import io
 from collections import OrderedDict
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from posestructs.utils.publishing import (
+    deflated,
     halved,
     hashed_name,
     network_weights,
@@ -61,3 +63,15 @@ def test_a_hash_belongs_to_a_content(tmp_path):
 def test_what_torch_would_refuse_is_not_published():
     with pytest.raises(ValueError, match='no plain form exists for meta.release.odd'):
         release_checkpoint({}, {}, '', dict(odd=object()))
+
+
+def test_deflated_files_are_smaller_and_load_the_same():
+    state = dict(a=torch.arange(5000.0), b=torch.zeros(3, 0), c=torch.tensor([float('nan')]).half())
+    buffer = io.BytesIO()
+    torch.save(dict(meta=dict(x=[1]), state_dict=state), buffer)
+    data = deflated(buffer.getvalue())
+    assert len(data) < len(buffer.getvalue()) / 2 and data == deflated(data)
+    found = torch.load(io.BytesIO(data), weights_only=True)
+    assert found['meta'] == dict(x=[1]) and found['state_dict'].keys() == state.keys()
+    for name, value in state.items():
+        torch.testing.assert_close(found['state_dict'][name], value, rtol=0, atol=0, equal_nan=True)
