@@ -98,6 +98,7 @@ def run(task: Task) -> None:
     row, grid = BY_NAME[task.row], task.grid
     # described before the training, as another commit may be checked out meanwhile
     machine = describe_machine()
+    machine['commit'] = ', '.join(commits_of(Path(task.folder), machine['commit']))
     cfg = make_config(grid, row, task.seed, task.settings)
     if row.is_mean_pose:
         write(task, row, cfg, {}, score_mean_pose(cfg, grid), 0.0, machine)
@@ -112,6 +113,18 @@ def run(task: Task) -> None:
         began = time.perf_counter()
         hits = {name: score(for_test_set(cfg, name), checkpoint, name) for name in grid.test_sets}
         write(task, scored, cfg, clock, hits, time.perf_counter() - began, machine)
+
+
+def commits_of(folder: Path, current: str) -> list[str]:
+    """Commits that the training in a work directory was run with, the current one last; noted there."""
+    note = folder / 'commits.txt'
+    resumes = last_good_checkpoint(folder)[0] is not None and note.is_file()
+    known = note.read_text().split() if resumes else []
+    if known and current != known[-1]:
+        sys.stdout.write(f'resumed with commit {current}, begun with {known[0]}; the result names all\n')
+    commits = [*(commit for commit in known if commit != current), current]
+    atomic_write(note, '\n'.join(commits).encode())
+    return commits
 
 
 def train(cfg: Config, task: Task) -> tuple[str, dict[str, float]]:

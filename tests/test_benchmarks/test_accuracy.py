@@ -86,10 +86,11 @@ def test_a_run_survives_a_kill_a_copy_and_a_stop_and_is_not_repeated(tmp_path, c
 
 
 def test_both_decodings_of_a_resumed_checkpoint_are_scored(tmp_path, monkeypatch):
-    """Their commit is that of the code that ran, even if another one is checked out during the training."""
+    """Their commits are those of the code that ran, also of an earlier part, not one checked out meanwhile."""
     place = run.Place(tmp_path / 'work', tmp_path / 'results')
     tiny = dataclasses.replace(TINY, epochs=2)
     ((task, _),) = plan('tree-both', place, tiny)
+    monkeypatch.setattr(machine, 'commit', lambda: '0000000')
     with pytest.raises(OutOfTime):
         worker.run(dataclasses.replace(task, deadline=time.time()))
     begun, other = task, plan('tree-none', place, tiny)[0][0]
@@ -108,7 +109,7 @@ def test_both_decodings_of_a_resumed_checkpoint_are_scored(tmp_path, monkeypatch
         json.loads((place.results / GRID / f'{name}_seed0.json').read_text())
         for name in ('tree-both', 'tree-both-max-sum')
     )
-    assert arg_max['machine']['commit'] == max_sum['machine']['commit'] == '1111111'
+    assert arg_max['machine']['commit'] == max_sum['machine']['commit'] == '0000000, 1111111'
     # both epochs
     assert arg_max['images'] == 16 and arg_max['seconds']['train'] == max_sum['seconds']['train']
     assert arg_max['parameters'] == max_sum['parameters']

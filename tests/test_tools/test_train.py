@@ -110,6 +110,19 @@ def test_amp(main, tiny, tmp_path):
         assert "type='CPUAmpOptimWrapper'" in content['meta']['cfg']
 
 
+def test_channels_last_changes_the_layout_alone(main, tiny, tmp_path):
+    flags = ['--no-validate', '--seed', 0, '--cfg-options', 'train_cfg.max_epochs=1']
+    found = []
+    for name, flag in (('plain', []), ('last', ['--channels-last'])):
+        main('train.py', tiny, '--work-dir', tmp_path / name, *flag, *flags)
+        found.append(torch.load(tmp_path / name / 'epoch_1.pth', weights_only=True)['state_dict'])
+    plain, last = found
+    wide = [key for key, value in plain.items() if value.dim() == 4 and min(value.shape[1:]) > 1]
+    assert wide and all(plain[key].is_contiguous() and not last[key].is_contiguous() for key in wide)
+    for key, value in plain.items():
+        torch.testing.assert_close(last[key], value, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     'args, message',
     [

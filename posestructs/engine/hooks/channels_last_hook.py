@@ -39,6 +39,14 @@ class ChannelsLastHook(Hook):
     # before other hooks read the model
     priority = 'VERY_HIGH'
 
-    def before_run(self, runner: Runner) -> None:
-        """Convert the model."""
+    def before_train(self, runner: Runner) -> None:
+        """Convert the model after its weights are drawn, which a seed draws in the order of their storage."""
         to_channels_last(runner.model.module if is_model_wrapper(runner.model) else runner.model)
+
+    def before_val(self, runner: Runner) -> None:
+        """Convert the model; it is converted already while it is trained."""
+        self.before_train(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """Convert the model."""
+        self.before_train(runner)
