@@ -78,7 +78,12 @@ def add_person_flags(group: argparse._ArgumentGroup) -> None:
 def add_output_flags(group: argparse._ArgumentGroup) -> None:
     """Add the flags of what is written and drawn."""
     group.add_argument('--out-dir', type=Path, default=Path('work_dirs/inference'), help='default: %(default)s')
-    group.add_argument('--kpt-thr', type=float, default=0.3, help='joints with a lower score are not drawn')
+    group.add_argument(
+        '--kpt-thr',
+        type=float,
+        default=0.3,
+        help='joints with a lower score (probability, with a calibration) are not drawn',
+    )
     group.add_argument('--draw-bbox', action='store_true', help='draw boxes too')
     group.add_argument('--draw-heatmap', action='store_true', help='draw heatmaps and occlusion maps below')
     group.add_argument('--show', action='store_true', help='open a window')
@@ -105,6 +110,7 @@ class Summary:
     def __init__(self, kpt_thr: float) -> None:
         self.kpt_thr = kpt_thr
         self.images = self.persons = self.not_drawn = 0
+        self.kind = 'score'
         self.errors: list[str] = []
 
     def add(self, result: dict) -> None:
@@ -112,7 +118,10 @@ class Summary:
         persons = result['predictions'][0]
         self.images += 1
         self.persons += len(persons)
-        self.not_drawn += sum(max(person['keypoint_scores']) < self.kpt_thr for person in persons)
+        if persons and 'keypoints_correct' in persons[0]:  # the model has a calibration, and so has the threshold
+            self.kind = 'probability'
+        values = [person.get('keypoints_correct', person['keypoint_scores']) for person in persons]
+        self.not_drawn += sum(max(joints) < self.kpt_thr for joints in values)
         self.errors += [result['error']] if 'error' in result else []
 
     def describe(self, unit: str, out_dir: Path) -> str:
@@ -120,7 +129,8 @@ class Summary:
         images = counted(self.images - len(self.errors), unit)
         text = f'{counted(self.persons, "person")} in {images}: {out_dir}\n'
         if self.not_drawn:
-            text += f'{self.not_drawn} without a joint of a score of at least {self.kpt_thr:g} (--kpt-thr): not drawn\n'
+            least = f'a {self.kind} of at least {self.kpt_thr:g} (--kpt-thr)'
+            text += f'{self.not_drawn} without a joint of {least}: not drawn\n'
         return text
 
 

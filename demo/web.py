@@ -1,7 +1,7 @@
 """Serve a local web page that predicts poses: ``python demo/web.py [flags]``.
 
-Drop an image: the page shows the skeleton with occluded joints hollow, heatmaps, occlusion maps, messages between
-neighbouring parts (models with ``TreeMessagePassing``), and the joints as a table and json. It needs gradio, from the
+Drop an image and draw boxes around the persons: the page shows the skeletons with occluded joints hollow, heatmaps,
+occlusion maps, messages between neighbouring parts, and the joints as a table and json. It needs gradio, from the
 extra ``demo``: ``pip install ".[demo]"``. The page is visible on this machine only, nothing leaves it, and uploads are
 deleted at the end.
 """
@@ -25,6 +25,8 @@ from uploads import Limits
 from posestructs.apis import PoseInferencer, shipped_models
 from posestructs.utils.usage import UsageError, report_usage_errors
 
+_LONGEST_LABEL = 45  # characters that the field shows
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -36,7 +38,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--det-model', help='ONNX file of YOLOX or RTMDet: persons of images without a box')
     parser.add_argument('--port', type=int, help='default: the first free one from 7860')
     parser.add_argument(
-        '--kpt-thr', type=float, default=0.3, help='initial value: joints with a lower score are not drawn'
+        '--kpt-thr',
+        type=float,
+        default=0.3,
+        help='initial value: least probability of a joint (score, without a calibration) that is drawn',
     )
     parser.add_argument('--max-mb', type=float, default=Limits().megabytes, help='largest file; default: %(default)s')
     parser.add_argument(
@@ -50,6 +55,10 @@ class Models:
 
     Args:
         args: Parsed command line. Its models are built at once and come first.
+
+    Attributes:
+        about: Description by name.
+        labels: Readable name by name.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -66,10 +75,20 @@ class Models:
             name = f'{name}, {checkpoint}' if name in self.about else name
             self.about[name] = f'{config} with {checkpoint}'
             self._built[name] = PoseInferencer(config, checkpoint, **self._settings)
+        self.labels = {name: name for name in self.about}
         for name, model in shipped_models().items():
             self.about.setdefault(name, model.about)
+            self.labels.setdefault(name, self._label(name, model.about))
         if not self.about:
             raise UsageError('no trained model is shipped with this copy: give --config and --checkpoint')
+
+    def _label(self, name: str, about: str) -> str:
+        """Readable name of a shipped model: the first clauses of its description, unless another one has the same."""
+        clauses = about.partition(':')[0].strip().split(', ')
+        while len(clauses) > 1 and len(', '.join(clauses)) > _LONGEST_LABEL:
+            clauses.pop()
+        label = ', '.join(clauses) or name
+        return f'{label} ({name})' if label in self.labels.values() else label
 
     def __getitem__(self, name: str) -> PoseInferencer:
         with self._lock:  # several visitors may request it at once

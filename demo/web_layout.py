@@ -28,6 +28,7 @@ from uploads import Limits, read_upload
 
 from posestructs.utils.usage import UsageError
 
+BOXES = Path(__file__).with_name('web_boxes.js')
 HOST = '127.0.0.1'
 HOSTS = [HOST, 'localhost']
 # gradio's page has inline scripts and styles
@@ -41,16 +42,34 @@ HEADERS = {
     b'x-content-type-options': b'nosniff',
     b'referrer-policy': b'no-referrer',
 }
-STYLE = '#message p {padding: .4em .8em; border-left: 4px solid #2e7d32} #message p.bad {border-color: #c62828}'
+STYLE = """
+#message p {padding: .4em .8em; border-left: 4px solid #2e7d32}
+#message p.bad {border-color: #c62828}
+.person-boxes {position: absolute; cursor: crosshair; touch-action: none; overflow: hidden}
+.person-box {position: absolute; box-sizing: border-box; border: 2px solid var(--person); pointer-events: none}
+.person-box::before {
+    content: attr(data-number); background: var(--person); color: black; padding: 0 .4em; font-size: 12px
+}
+""" + '\n'.join(
+    f'.person-box:nth-child({len(web_page.COLORS)}n + {i}) {{--person: rgb{color}}}'
+    for i, color in enumerate(web_page.COLORS, 1)
+)
 INTRODUCTION = (
-    '# posestructs\nDrop an image of a person. A disc is a joint predicted visible, a ring one predicted '
-    'occluded; a limb that ends in a ring is dashed. Without a box, and without a detector (mmdet), the whole image is '
-    'taken as one person. Nothing that you upload leaves this machine.'
+    '# posestructs\nDrop an image, of up to {megabytes:g} MB and {megapixels:g} megapixels. **Drag on it to draw a box '
+    'around each person**; drag a box to move it, double-click it to remove it. Without a box a detector finds the '
+    'persons (`--det-model`), or the whole image is taken as one person. A disc is a joint predicted visible, a ring '
+    'one predicted occluded; a limb that ends in a ring is dashed. Several persons have a colour each. Nothing that '
+    'you upload leaves this machine.'
 )
 HEATMAPS = 'Heatmap of each joint, with its highest value. All maps share one scale.'
 OCCLUSION = 'Map of each joint where it is occluded, with its highest value. All maps share one scale.'
 NO_OCCLUSION = 'This model does not predict occlusion.'
-NO_MESSAGES = 'This model passes no messages between parts (`TreeMessagePassing` with `PartScoreHead`).'
+MESSAGES = (
+    'Effect of the messages between neighbouring joints (Chu et al., *Structured Feature Learning for Pose '
+    'Estimation*, CVPR 2016). Choose a joint to see the effect of each of its neighbours.'
+)
+NO_MESSAGES = 'This model passes no messages between parts (`TreeMessagePassing` or `ResidualMessagePassing`).'
+WHOLE_IMAGE = 'The whole image was taken as one person: draw a box around each person if it shows more, or a small one.'
 
 
 class SameOrigin:
@@ -96,58 +115,91 @@ class Handlers:
     def __init__(self, models: Mapping[str, Any], limits: Limits) -> None:
         self.models, self.limits = models, limits
 
-    def predict(self, path: str | None, model: str, box: str, threshold: float) -> tuple:
-        """Predict: message, pose, heatmaps, occlusion note and maps, part, messages note, table and file."""
+    def predict(self, path: str | None, model: str, boxes: str, threshold: float, part: str | None) -> tuple:
+        """Predict: values of the components that ``build_page`` lists as results."""
         if path is None:
             return _nothing('')
         try:
             image = read_upload(path, self.limits)
-            inferencer, corners = self.models[model], web_page.parse_box(box)
+            inferencer, corners = self.models[model], web_page.parse_boxes(boxes)
             started = time.perf_counter()
             found = web_page.answer(inferencer, image, corners, threshold)
         except UsageError as error:
             return _nothing(_message(str(error), bad=True))
-        seconds, count = time.perf_counter() - started, len(found.persons)
-        parts = web_page.messaging_parts(inferencer)
-        report = f'{count} {"person" if count == 1 else "persons"} in {seconds:.2f} s. {self.models.about[model]}'
-        if count and not any(joint['score'] >= threshold for person in found.persons for joint in person['joints']):
-            report += f' No joint has a score of at least {threshold:g}: nothing is drawn.'
+        seconds, about = time.perf_counter() - started, self.models.about[model].rstrip('.')
+        report = [
+            f'{_counted(found.persons)} in {seconds:.2f} s. {about}.',
+            *_nothing_drawn(found.persons, threshold),
+        ]
+        if not corners and [person['box'] for person in found.persons] == [[0, 0, *image.shape[1::-1]]]:
+            report.append(WHOLE_IMAGE)
+        parts = web_page.messaging_parts(inferencer) if found.persons else []
+        boxes = [' '.join(map(str, person['box'])) for person in found.persons]
         return (
-            _message(report),
+            _message(*report),
             found.pose,
             found.heatmaps,
             NO_OCCLUSION if found.occlusion is None else OCCLUSION,
             found.occlusion,
-            _choice(parts),
-            '' if parts else NO_MESSAGES,
-            found.rows,
+            MESSAGES if parts else NO_MESSAGES if found.persons else '',
+            _choice(
+                [(str(number), box) for number, box in enumerate(boxes, 1)], visible=len(boxes) > 1 and bool(parts)
+            ),
+            _choice([(name.replace('_', ' '), name) for name in parts], visible=bool(parts), value=part),
+            _table(found.rows),
             gr.DownloadButton(value=_json_file(model, image.shape, found.persons), interactive=True),
         )
 
-    def messages(self, path: str | None, model: str, box: str, part: str | None) -> Any:
+    def messages(self, path: str | None, model: str, box: str | None, part: str | None) -> Any:
         """Draw the messages; ``None`` if the model has none, or if the upload was refused."""
-        if path is None or part is None:
+        if path is None or part is None or box is None:
             return None
         try:
             image, inferencer = read_upload(path, self.limits), self.models[model]
             if part not in web_page.messaging_parts(inferencer):
                 return None
-            return web_page.message_image(inferencer, image, part, web_page.parse_box(box))
+            return web_page.message_image(inferencer, image, part, *web_page.parse_boxes(box))
         except UsageError:  # reported by predict
             return None
 
 
 def _nothing(message: str) -> tuple:
     """Return values of :meth:`Handlers.predict` without a result."""
-    return message, None, None, '', None, _choice([]), '', None, gr.DownloadButton(value=None, interactive=False)
+    file = gr.DownloadButton(value=None, interactive=False)
+    return message, None, None, '', None, '', _choice([]), _choice([]), _table([]), file
 
 
-def _choice(parts: list[str]) -> gr.Dropdown:
-    return gr.Dropdown(choices=parts, value=parts[0] if parts else None, visible=bool(parts))
+def _counted(persons: list) -> str:
+    return f'{len(persons)} {"person" if len(persons) == 1 else "persons"}'
 
 
-def _message(text: str, bad: bool = False) -> str:
-    return f'<p role="{"alert" if bad else "status"}" class="{"bad" if bad else "good"}">{html.escape(text)}</p>'
+def _nothing_drawn(persons: list[dict], threshold: float) -> list[str]:
+    """A sentence where no joint of a person reaches the threshold."""
+    values = [[joint.get('correct', joint['score']) for joint in person['joints']] for person in persons]
+    below = [number for number, joints in enumerate(values, 1) if max(joints) < threshold]
+    if not below:
+        return []
+    kind = 'probability' if 'correct' in persons[0]['joints'][0] else 'score'
+    whom = '' if len(persons) == 1 else f' of person {below[0]}' if len(below) == 1 else f' of {len(below)} persons'
+    return [f'No joint{whom} has a {kind} of at least {threshold:g}: nothing is drawn; move the slider to the left.']
+
+
+def _table(rows: list[list]) -> dict[str, list]:
+    """Value of the table, without the columns that no row fills."""
+    filled = [i for i, _ in enumerate(web_page.COLUMNS) if not rows or any(row[i] is not None for row in rows)]
+    return dict(headers=[web_page.COLUMNS[i] for i in filled], data=[[row[i] for i in filled] for row in rows])
+
+
+def _choice(choices: list[tuple[str, str]], visible: bool = False, value: str | None = None) -> gr.Dropdown:
+    """A dropdown with other choices, (label, value) each; the first is chosen unless ``value`` is one of them."""
+    values = [value for _, value in choices]
+    chosen = value if value in values else values[0] if values else None
+    return gr.Dropdown(choices=choices, value=chosen, visible=visible)
+
+
+def _message(*sentences: str, bad: bool = False) -> str:
+    text = ' '.join(map(html.escape, sentences))
+    return f'<p role="{"alert" if bad else "status"}" class="{"bad" if bad else "good"}">{text}</p>'
 
 
 def _json_file(model: str, shape: tuple[int, ...], persons: list[dict]) -> str:
@@ -168,30 +220,44 @@ def build_page(models: Mapping[str, Any], limits: Limits, threshold: float) -> g
     """Lay out the page.
 
     Args:
-        models: Inferencers by name, with ``about``, a sentence for each name.
+        models: Inferencers by name, with ``about``, a sentence, and ``labels``, a readable name, for each name.
         limits: Largest upload.
-        threshold: Initial value: joints with a lower score are not drawn.
+        threshold: Initial value of the slider.
 
     Returns:
         The page.
     """
-    handlers, names = Handlers(models, limits), list(models.about)
+    handlers, names = Handlers(models, limits), [(label, name) for name, label in models.labels.items()]
     # files older than an hour are deleted every ten minutes
     with gr.Blocks(title='posestructs', analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        gr.Markdown(INTRODUCTION)
+        gr.Markdown(INTRODUCTION.format(**limits._asdict()))
         with gr.Row():
             with gr.Column(scale=1):
                 upload = gr.Image(
-                    label=f'Image, up to {limits.megabytes:g} MB and {limits.megapixels:g} megapixels',
+                    label='Image',
+                    show_label=False,  # it would cover a corner
                     elem_id='upload',
                     sources=['upload', 'clipboard'],
                     buttons=[],
                 )
                 # the file as it was uploaded: read_upload validates it and reports errors in the page
                 upload.preprocess = lambda payload: payload and payload.path
-                model = gr.Dropdown(names, value=names[0], label='Model', elem_id='model')
-                box = gr.Textbox(label='Box of a person: left top right bottom, in pixels', elem_id='box', max_lines=1)
-                kpt_thr = gr.Slider(0, 1, threshold, step=0.05, label='Draw joints from this score')
+                model = gr.Dropdown(names, value=names[0][1], label='Model', elem_id='model')
+                box = gr.Textbox(
+                    label='Boxes of persons',
+                    info='left top right bottom, in pixels; a semicolon begins the next person',
+                    elem_id='box',
+                    max_lines=1,
+                )
+                kpt_thr = gr.Slider(
+                    0,
+                    1,
+                    threshold,
+                    step=0.05,
+                    label='Draw joints from',
+                    info='probability that the joint is right; for a model without a calibration its raw score',
+                    elem_id='threshold',
+                )
                 button = gr.Button('Find the pose', variant='primary', elem_id='find')
             with gr.Column(scale=2):
                 message = gr.Markdown(elem_id='message')
@@ -205,18 +271,23 @@ def build_page(models: Mapping[str, Any], limits: Limits, threshold: float) -> g
                     occlusion = _image('occlusion')
                 with gr.Tab('Messages'):
                     messages_note = gr.Markdown(elem_id='messages-note')
-                    part = gr.Dropdown([], label='Part', elem_id='part', visible=False)
+                    with gr.Row():
+                        person = gr.Dropdown([], label='Person', elem_id='person', visible=False)
+                        part = gr.Dropdown([], label='Joint', elem_id='part', visible=False)
                     messages = _image('messages')
                 with gr.Tab('Joints'):
                     table = gr.Dataframe(headers=list(web_page.COLUMNS), interactive=False, elem_id='table')
                     file = gr.DownloadButton('Download joints.json', interactive=False, elem_id='json')
-        results = [message, pose, heatmaps, occlusion_note, occlusion, part, messages_note, table, file]
+        results = [message, pose, heatmaps, occlusion_note, occlusion, messages_note, person, part, table, file]
         # a later choice is never lost: it is handled after the one before
         last = dict(trigger_mode='always_last', api_visibility='private')
-        triggers = [upload.input, upload.clear, model.input, button.click, box.submit, kpt_thr.release]
-        done = gr.on(triggers, handlers.predict, [upload, model, box, kpt_thr], results, **last)
-        done.then(handlers.messages, [upload, model, box, part], messages, api_visibility='private')
-        part.input(handlers.messages, [upload, model, box, part], messages, **last)
+        # a dropdown sends input again when it is left, an upload when it is cleared
+        triggers = [upload.input, model.change, button.click, box.submit, kpt_thr.release]
+        done = gr.on(triggers, handlers.predict, [upload, model, box, kpt_thr, part], results, **last)
+        done.then(handlers.messages, [upload, model, person, part], messages, api_visibility='private')
+        for choice in (person, part):
+            choice.input(handlers.messages, [upload, model, person, part], messages, **last)
+        upload.clear(lambda: '', None, box, api_visibility='private')  # the boxes belong to the image
     return page
 
 
@@ -258,6 +329,7 @@ def serving(page: gr.Blocks, limits: Limits, port: int | None) -> Iterator[str]:
             app_kwargs=dict(middleware=guards, docs_url=None, redoc_url=None, openapi_url=None),
             theme=gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']),
             css=STYLE,
+            head=f'<script>{BOXES.read_text()}</script>',
         )
     except OSError as error:
         raise UsageError(f'--port {port or "from 7860"}: {str(error).splitlines()[0]}') from error

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
@@ -16,15 +17,20 @@ from mmengine.dataset import pseudo_collate
 from posestructs.apis.boxes import LARGEST, is_outside
 from posestructs.apis.pose_inferencer import PoseInferencer
 from posestructs.models.heads import PartScoreHead
-from posestructs.models.necks import TreeMessagePassing
+from posestructs.models.necks import ResidualMessagePassing, TreeMessagePassing
 from posestructs.utils.usage import UsageError
 from posestructs.visualization.browsing import to_rgb
 from posestructs.visualization.heatmap_sheet import heatmap_sheet
 from posestructs.visualization.message_drawing import draw_messages, part_maps
 from posestructs.visualization.message_trace import trace_messages
-from posestructs.visualization.pose_drawing import enlarge
+from posestructs.visualization.pose_drawing import draw_pose, enlarge
+from posestructs.visualization.residual_messages import joint_maps
 
-COLUMNS = ('person', 'joint', 'x', 'y', 'score', 'occluded')
+COLUMNS = ('person', 'joint', 'x', 'y', 'score', 'correct', 'occluded', 'present')
+# of persons, where there are several; RGB, told apart by most colour-blind visitors (Okabe and Ito)
+COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
+# keys of the inferencer's predictions, by the names of a joint's probabilities
+PROBABILITIES = dict(correct='keypoints_correct', occluded='keypoints_occluded', present='keypoints_present')
 _TILE = 192  # longer side of a joint's map
 _MOST_SHOWN = 4e6  # pixels of the drawn image; encoding a larger one takes the server seconds
 
@@ -48,78 +54,130 @@ class Answer(NamedTuple):
 
 
 def answer(
-    inferencer: PoseInferencer, image: np.ndarray, box: Sequence[float] | None = None, threshold: float = 0.3
+    inferencer: PoseInferencer, image: np.ndarray, boxes: Sequence[Sequence[float]] = (), threshold: float = 0.3
 ) -> Answer:
     """Predict the persons of an image.
 
     Args:
         inferencer: The model.
         image: (H, W, 3) uint8 BGR.
-        box: x1, y1, x2, y2 of one person in pixels. By default the boxes of the inferencer's detector, or without one
-            the whole image.
-        threshold: Joints with a lower score are not drawn.
+        boxes: x1, y1, x2, y2 of each person in pixels. By default the boxes of the inferencer's detector, or without
+            one the whole image.
+        threshold: Joints with a lower probability of being right, or without a calibration with a lower score, are not
+            drawn.
 
     Returns:
         Drawn images and tables.
 
     Raises:
-        UsageError: The box is outside the image.
+        UsageError: A box is outside the image.
     """
-    check_box(box, image)
-    boxes = None if box is None else [list(box)]
-    (result,) = inferencer(image, bboxes=boxes, return_vis=True, return_maps=True, kpt_thr=threshold)
-    names, maps = joint_names(inferencer), result.get('maps', {})
-    persons = [readable_person(person, names) for person in result['predictions'][0]]
+    check_boxes(boxes, image)
+    given = [list(box) for box in boxes] or None
+    (result,) = inferencer(image, bboxes=given, return_vis=True, return_maps=True, kpt_thr=threshold)
+    names, maps, found = joint_names(inferencer), result.get('maps', {}), result['predictions'][0]
+    persons = [readable_person(person, names) for person in found]
     pose = result['visualization'][0]
+    if len(found) > 1:
+        pose = draw_persons(to_rgb(image), found, inferencer.model.dataset_meta, threshold)
     return Answer(
         enlarge(pose, min(1.0, math.sqrt(_MOST_SHOWN / (pose.shape[0] * pose.shape[1])))),
         map_sheet(image, maps.get('heatmaps'), names),
         map_sheet(image, maps.get('occlusion'), names),
-        [row for i, person in enumerate(persons) for row in table_rows(i, person)],
+        [row for i, person in enumerate(persons, 1) for row in table_rows(i, person)],
         persons,
     )
 
 
-def parse_box(text: str) -> list[float] | None:
-    """Parse a box typed by a visitor.
+def draw_persons(
+    picture: np.ndarray, persons: Sequence[dict[str, Any]], metainfo: dict[str, Any], threshold: float
+) -> np.ndarray:
+    """Draw several persons, each in a colour of its own, with the number of its rows in the table.
 
     Args:
-        text: 'x1 y1 x2 y2' in pixels, separated by spaces or commas; empty for none.
+        picture: (H, W, 3) uint8 RGB.
+        persons: Predictions of the inferencer.
+        metainfo: Metainfo of the model.
+        threshold: As in :func:`answer`.
 
     Returns:
-        The numbers.
+        (H, W, 3) uint8 RGB.
+    """
+    links = metainfo['skeleton_links']
+    size = max(0.4, math.sqrt(picture.shape[0] * picture.shape[1]) / 900)
+    for number, person in enumerate(persons, 1):
+        color = COLORS[(number - 1) % len(COLORS)]
+        points = np.array(person['keypoints'])
+        drawn = confidences(person)
+        present = person.get('keypoints_present')
+        if present is not None:
+            drawn = np.where(np.array(present) < 0.5, -1, drawn)
+        style = dict(
+            skeleton_links=links, keypoint_colors=[color] * len(points), skeleton_link_colors=[color] * len(links)
+        )
+        picture = draw_pose(picture, points, drawn, person.get('keypoints_occluded'), style, threshold=threshold)
+        left, top = (int(v) for v in np.ravel(person['bbox'])[:2])
+        corner = max(left, 0), max(top, 0) + round(24 * size)
+        for ink, thickness in (((0, 0, 0), 4), (color, 2)):
+            cv2.putText(picture, str(number), corner, cv2.FONT_HERSHEY_SIMPLEX, size, ink, thickness, cv2.LINE_AA)
+    return picture
+
+
+def confidences(person: dict[str, Any]) -> np.ndarray:
+    """Probabilities that joints are right; raw scores, if the model has no calibration.
+
+    Args:
+        person: Prediction of the inferencer.
+
+    Returns:
+        (K,) from 0 to 1.
+    """
+    return np.array(person.get('keypoints_correct', person['keypoint_scores']), dtype=float)
+
+
+def parse_boxes(text: str) -> list[list[float]]:
+    """Parse boxes drawn or typed by a visitor.
+
+    Args:
+        text: 'x1 y1 x2 y2' in pixels for each person, separated by spaces or commas; a semicolon or a new line begins
+            the next person. Empty for none.
+
+    Returns:
+        A box for each person.
 
     Raises:
-        UsageError: It is not a box, or the box has no size or is too large.
+        UsageError: One is not a box, has no size or is too large.
     """
-    words = text.replace(',', ' ').split()
-    if not words:
-        return None
+    return [_parse_box(part.strip()) for part in text.replace('\n', ';').split(';') if part.strip()]
+
+
+def _parse_box(text: str) -> list[float]:
     try:
-        box = [float(word) for word in words]
+        box = [float(word) for word in text.replace(',', ' ').split()]
     except ValueError:
         box = []
     if len(box) != 4 or not all(abs(value) <= LARGEST for value in box):
-        raise UsageError(f'The box "{text.strip()}" is not four numbers: left, top, right and bottom in pixels.')
+        raise UsageError(f'The box "{text}" is not four numbers: left, top, right and bottom in pixels.')
     if box[0] >= box[2] or box[1] >= box[3]:
-        raise UsageError(f'The box "{text.strip()}" has no size: left must be less than right, top less than bottom.')
+        raise UsageError(f'The box "{text}" has no size: left must be less than right, top less than bottom.')
     return box
 
 
-def check_box(box: Sequence[float] | None, image: np.ndarray) -> None:
-    """Refuse a box outside the image.
+def check_boxes(boxes: Sequence[Sequence[float]], image: np.ndarray) -> None:
+    """Refuse boxes outside the image.
 
     Args:
-        box: x1, y1, x2, y2 in pixels, or ``None``.
+        boxes: x1, y1, x2, y2 of each person in pixels.
         image: (H, W, 3).
 
     Raises:
-        UsageError: It is outside.
+        UsageError: One is outside.
     """
     height, width = image.shape[:2]
-    if box is not None and is_outside(box, (width, height)):
-        corners = ' '.join(f'{value:g}' for value in box)
-        raise UsageError(f'The box "{corners}" is outside the image, which has {width} x {height} pixels.')
+    for box in boxes:
+        if is_outside(box, (width, height)):
+            corners = ' '.join(f'{value:g}' for value in box)
+            raise UsageError(f'The box "{corners}" is outside the image, which has {width} x {height} pixels.')
 
 
 def joint_names(inferencer: PoseInferencer) -> list[str]:
@@ -140,31 +198,33 @@ def readable_person(person: dict[str, Any], names: Sequence[str]) -> dict[str, A
         names: Names of the joints.
 
     Returns:
-        ``box``, if there is one, and ``joints``: dicts of ``name``, ``x``, ``y``, ``score`` and, if the model predicts
-        it, ``occluded``, a probability.
+        ``box``, if there is one, and ``joints``: dicts of ``name``, ``x``, ``y``, ``score`` and, where the model
+        predicts them, the probabilities ``correct`` (the joint is right), ``occluded`` and ``present`` (it lies in the
+        image).
     """
-    occluded = person.get('keypoints_occluded')
+    numbers = {key: person[name] for key, name in PROBABILITIES.items() if name in person}
     joints = []
     for k, (name, (x, y), score) in enumerate(zip(names, person['keypoints'], person['keypoint_scores'], strict=True)):
         joint = dict(name=name, x=round(float(x), 2), y=round(float(y), 2), score=round(float(score), 4))
-        joints.append(joint if occluded is None else {**joint, 'occluded': round(float(occluded[k]), 4)})
+        joints.append(joint | {key: round(float(values[k]), 4) for key, values in numbers.items()})
     entry: dict[str, Any] = dict(joints=joints)
     if 'bbox' in person:
         entry['box'] = [round(float(v), 2) for v in np.ravel(person['bbox'])[:4]]
     return entry
 
 
-def table_rows(index: int, person: dict[str, Any]) -> list[list[Any]]:
+def table_rows(number: int, person: dict[str, Any]) -> list[list[Any]]:
     """Rows of the table for one person.
 
     Args:
-        index: Index of the person.
-        person: Result of :func:`person_entry`.
+        number: Number of the person, from 1.
+        person: Result of :func:`readable_person`.
 
     Returns:
-        K rows with the columns ``COLUMNS``; the last one is ``None`` if the model does not predict occlusion.
+        K rows with the columns ``COLUMNS``; a probability is ``None`` if the model does not predict it.
     """
-    return [[index, j['name'], j['x'], j['y'], j['score'], j.get('occluded')] for j in person['joints']]
+    keys = ('name', 'x', 'y', 'score', *PROBABILITIES)
+    return [[number, *(joint.get(key) for key in keys)] for joint in person['joints']]
 
 
 def map_sheet(image: np.ndarray, maps: np.ndarray | None, names: Sequence[str]) -> np.ndarray | None:
@@ -196,13 +256,16 @@ def messaging_parts(inferencer: PoseInferencer) -> list[str]:
         inferencer: The model.
 
     Returns:
-        Joints first, then virtual parts; empty if the model has no ``TreeMessagePassing`` before a ``PartScoreHead``.
+        Joints first, then virtual parts if these have scores; empty if the neck of the model does not pass messages, or
+        its head cannot be shown.
     """
     neck, head = (getattr(inferencer.model, key, None) for key in ('neck', 'head'))
-    if not isinstance(neck, TreeMessagePassing) or not isinstance(head, PartScoreHead):
+    if not isinstance(neck, TreeMessagePassing):
         return []
     joints = [neck.tree.names[k] for k in neck.tree.joint_parts]
-    return joints + [name for name in neck.tree.names if name not in joints]
+    if isinstance(neck, ResidualMessagePassing):
+        return joints
+    return joints + [name for name in neck.tree.names if name not in joints] if isinstance(head, PartScoreHead) else []
 
 
 @torch.no_grad()
@@ -223,11 +286,15 @@ def message_image(
     Raises:
         UsageError: The box is outside the image.
     """
-    check_box(box, image)
+    check_boxes([] if box is None else [box], image)
     model, (height, width) = inferencer.model, image.shape[:2]
     corners = (0, 0, width, height) if box is None else box
     (packed,) = inferencer.crop(image, np.array([[*corners, 1]], dtype=np.float32))
     inputs = model.data_preprocessor(pseudo_collate([packed]), training=False)['inputs']
-    trace = trace_messages(model.neck, model.backbone(inputs))
-    maps = part_maps(model.neck, model.head, trace, model.neck.tree.names.index(part))
+    feats, neck = model.backbone(inputs), model.neck
+    if isinstance(neck, ResidualMessagePassing):
+        joints = [neck.tree.names[k] for k in neck.tree.joint_parts]
+        maps = joint_maps(neck, model.head, feats, joints.index(part))
+    else:
+        maps = part_maps(neck, model.head, trace_messages(neck, feats), neck.tree.names.index(part))
     return draw_messages(to_rgb(packed['inputs'].permute(1, 2, 0).numpy()), maps)

@@ -39,15 +39,17 @@ class NeighbourMaps(NamedTuple):
         name: Name of the neighbour.
         direction: 'up' if it is a child, 'down' if it is the parent.
         score: (h, w) score of the neighbour from its features of this direction.
-        kernel: (side, side), see :func:`.message_trace.effective_kernel`.
-        effect: (h, w), see :func:`.message_trace.message_effect`.
+        kernel: (side, side), see :func:`.message_trace.effective_kernel`; ``None`` if ``without`` is shown.
+        effect: (h, w), see :func:`.message_trace.message_effect` or :mod:`.residual_messages`.
+        without: (h, w) score of the part without this message.
     """
 
     name: str
     direction: str
     score: np.ndarray
-    kernel: np.ndarray
+    kernel: np.ndarray | None
     effect: np.ndarray
+    without: np.ndarray | None = None
 
 
 class PartMaps(NamedTuple):
@@ -55,15 +57,17 @@ class PartMaps(NamedTuple):
 
     Attributes:
         name: Name of the part.
-        before: (h, w) probability without messages.
-        after: (h, w) probability with messages.
+        before: (h, w) probability (or heatmap) without messages.
+        after: (h, w) probability (or heatmap) with messages.
         neighbours: Messages, children first.
+        caption: Explanation below the drawing; ``{part}`` stands for the name of the part.
     """
 
     name: str
     before: np.ndarray
     after: np.ndarray
     neighbours: tuple[NeighbourMaps, ...]
+    caption: str = _CAPTION
 
 
 @torch.no_grad()
@@ -122,8 +126,8 @@ def draw_messages(
     axes = figure.subplots(rows, 3, squeeze=False)
     _draw_scores(figure, axes[0], image, maps, target)
     for row, neighbour in zip(axes[1:], maps.neighbours, strict=True):
-        _draw_neighbour(figure, row, image, maps.name, neighbour)
-    caption = (_CAPTION if maps.neighbours else _NO_MESSAGES).format(part=maps.name)
+        _draw_neighbour(figure, row, image, maps, neighbour)
+    caption = (maps.caption if maps.neighbours else _NO_MESSAGES).format(part=maps.name)
     figure.supxlabel(textwrap.fill(caption, int(44 * tile)), fontsize=8, ha='left', x=0.01)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -151,7 +155,7 @@ def _draw_scores(
 
 
 def _draw_neighbour(
-    figure: Figure, axes: Sequence[Axes], image: np.ndarray, part: str, neighbour: NeighbourMaps
+    figure: Figure, axes: Sequence[Axes], image: np.ndarray, maps: PartMaps, neighbour: NeighbourMaps
 ) -> None:
     relation = 'child' if neighbour.direction == 'up' else 'parent'
     low, high = float(neighbour.score.min()), float(neighbour.score.max())
@@ -159,27 +163,31 @@ def _draw_neighbour(
     axes[0].set_title(f'{neighbour.name} ({relation}): score', fontsize=9)
     _bar(figure, axes[0], shown)
 
-    half = neighbour.kernel.shape[0] / 2
-    most = _most(neighbour.kernel)
-    kernel = axes[1].imshow(
-        neighbour.kernel,
-        cmap='RdBu_r',
-        vmin=-most,
-        vmax=most,
-        extent=(-half, half, half, -half),
-        interpolation='nearest',
-    )
-    axes[1].plot(0, 0, '+', color='black', markersize=8)
-    axes[1].tick_params(labelsize=7)
-    axes[1].set_title(f'kernel to {part}', fontsize=9)
-    _bar(figure, axes[1], kernel)
+    if neighbour.kernel is not None:
+        _draw_kernel(figure, axes[1], neighbour.kernel, maps.name)
+    else:
+        top = max(float(maps.before.max()), float(maps.after.max()), 1e-12)
+        shown = _overlay(axes[1], image, neighbour.without, 'inferno', 0, top)
+        axes[1].set_title(f'{maps.name} without it: {neighbour.without.max():.2g}', fontsize=9)
+        axes[1].set_axis_off()
+        _bar(figure, axes[1], shown)
 
     most = _most(neighbour.effect)
     shown = _overlay(axes[2], image, neighbour.effect, 'RdBu_r', -most, most)
-    axes[2].set_title(f'effect on {part}', fontsize=9)
+    axes[2].set_title(f'effect on {maps.name}', fontsize=9)
     _bar(figure, axes[2], shown)
     for ax in (axes[0], axes[2]):
         ax.set_axis_off()
+
+
+def _draw_kernel(figure: Figure, ax: Axes, kernel: np.ndarray, part: str) -> None:
+    half, most = kernel.shape[0] / 2, _most(kernel)
+    extent = (-half, half, half, -half)
+    shown = ax.imshow(kernel, cmap='RdBu_r', vmin=-most, vmax=most, extent=extent, interpolation='nearest')
+    ax.plot(0, 0, '+', color='black', markersize=8)
+    ax.tick_params(labelsize=7)
+    ax.set_title(f'kernel to {part}', fontsize=9)
+    _bar(figure, ax, shown)
 
 
 def _overlay(ax: Axes, image: np.ndarray, maps: np.ndarray, colors: str, low: float, high: float):

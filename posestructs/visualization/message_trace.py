@@ -42,12 +42,15 @@ class Trace(NamedTuple):
     shared: Tensor
 
 
-def trace_messages(neck: TreeMessagePassing, feats: Sequence[Tensor]) -> Trace:
+def trace_messages(
+    neck: TreeMessagePassing, feats: Tensor | Sequence[Tensor], without: tuple[int, int] | None = None
+) -> Trace:
     """Run both sweeps part by part and keep all features and messages.
 
     Args:
         neck: The neck.
         feats: Outputs of the backbone.
+        without: Sender and receiver of a message to leave out; what depends on it is computed without it.
 
     Returns:
         Features and messages.
@@ -63,10 +66,11 @@ def trace_messages(neck: TreeMessagePassing, feats: Sequence[Tensor]) -> Trace:
         inputs[direction] = neck.input_features(feats, direction)
         done: dict[int, Tensor] = {}
         for k in order:
-            for sender in neighbours(neck, k, direction):
+            senders = [sender for sender in neighbours(neck, k, direction) if (sender, k) != without]
+            for sender in senders:
                 child = sender if direction == 'up' else k
                 messages[sender, k] = neck.transform(done[sender], direction, child)
-            sent = [messages[sender, k] for sender in neighbours(neck, k, direction)]
+            sent = [messages[sender, k] for sender in senders]
             done[k] = neck.update(inputs[direction][:, k], sum(sent) if sent else None)
         updated[direction] = torch.stack([done[k] for k in range(tree.num_parts)], dim=1)
     x = feats

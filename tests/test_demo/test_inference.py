@@ -133,6 +133,18 @@ def test_several_inputs_and_what_is_said_of_them(demo, folder, checkpoint, tmp_p
     assert not error and '3 persons in 3 images' in out
 
 
+def test_the_threshold_is_of_probabilities_where_there_are_any():
+    from demo.inference import Summary
+
+    persons = [
+        dict(keypoint_scores=[0.9, 0.1], keypoints_correct=[0.4, 0.2]),
+        dict(keypoint_scores=[0.2, 0.1], keypoints_correct=[0.1, 0.6]),
+    ]
+    summary = Summary(0.5)
+    summary.add(dict(predictions=[persons]))
+    assert '1 without a joint of a probability of at least 0.5 (--kpt-thr)' in summary.describe('image', 'out')
+
+
 def test_weights_that_diverged_give_no_result(demo, folder, checkpoint, tmp_path):
     content = torch.load(checkpoint)
     content['state_dict'] = {

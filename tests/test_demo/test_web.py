@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -59,12 +60,20 @@ def outside():
 @pytest.fixture(scope='module')
 def server(apn, sfl, outside, tmp_path_factory):
     """The command as a user starts it, with two untrained models."""
-    folder, proxy = tmp_path_factory.mktemp('server'), f'http://127.0.0.1:{outside.getsockname()[1]}'
+    flags = ['--kpt-thr', 0, '--max-mb', 1, '--max-megapixels', 2]
+    for files in (apn, sfl):
+        flags += ['--config', files.config, '--checkpoint', files.checkpoint]
+    with serving(tmp_path_factory.mktemp('server'), outside, *flags) as running:
+        yield running
+
+
+@contextmanager
+def serving(folder, outside, *flags):
+    """Run the command until the end of the block, or until its process is ended."""
+    proxy = f'http://127.0.0.1:{outside.getsockname()[1]}'
     temporary = folder / 'tmp'
     temporary.mkdir()
-    words = [sys.executable, SCRIPT, '--port', free_port(), '--kpt-thr', 0, '--max-mb', 1, '--max-megapixels', 2]
-    for files in (apn, sfl):
-        words += ['--config', files.config, '--checkpoint', files.checkpoint]
+    words = [sys.executable, SCRIPT, '--port', free_port(), *flags]
     env = {k: v for k, v in os.environ.items() if k.lower() != 'no_proxy' and not k.startswith('GRADIO')}
     env |= dict(TMPDIR=str(temporary), HTTP_PROXY=proxy, HTTPS_PROXY=proxy, http_proxy=proxy, https_proxy=proxy)
     # what a user may have set for other pages must not open this one
@@ -87,9 +96,15 @@ def announced(log, process):
 
 
 def wait_for(condition, seconds=PATIENCE):
+    """Wait until a condition holds; an element that the page has just replaced is looked up again."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = condition()
+        try:
+            found = condition()
+        except Exception as error:
+            if type(error).__name__ != 'StaleElementReferenceException':
+                raise
+            found = None
         if found:
             return found
         time.sleep(0.2)
@@ -123,29 +138,76 @@ class Page:
         self.one('#upload input[type=file]').send_keys(str(file))
 
     def message(self, kind='p'):
-        """Message of the page; none while it is being updated."""
-        from selenium.common.exceptions import StaleElementReferenceException
+        """The message of the page."""
+        return ' '.join(found.text for found in self.all(f'#message {kind}'))
 
-        try:
-            return ' '.join(found.text for found in self.all(f'#message {kind}'))
-        except StaleElementReferenceException:
-            return ''
+    def wait_for_message(self, *parts, kind='p.good'):
+        """Wait for a message that contains all parts."""
+        wait_for(lambda: all(part in self.message(kind) for part in parts or ['.']))
 
     def tab(self, name):
-        next(tab for tab in self.all('button[role=tab]') if tab.text == name).click()
+        """Select a tab."""
+
+        def named():
+            return [tab for tab in self.all('button[role=tab]') if tab.text == name]
+
+        wait_for(named)[0].click()
+        wait_for(lambda: named()[0].get_attribute('aria-selected') == 'true')
+
+    def text(self, selector, part):
+        """Text of an element, once it contains a part."""
+        return wait_for(lambda: next((e.text for e in self.all(selector) if part in e.text), None))
 
     def image(self, name):
         """Size of an image that is shown, once it is loaded."""
-        shown = self.one(f'#{name} img')
-        wait_for(lambda: shown.get_property('naturalWidth'))
+
+        def size():
+            shown = self.all(f'#{name} img')
+            return shown and shown[0].get_property('naturalWidth') and shown[0]
+
+        shown = wait_for(size)
         return shown.get_property('naturalWidth'), shown.get_property('naturalHeight')
+
+    def source(self, name):
+        """Address of an image, or None where there is none."""
+        found = self.all(f'#{name} img')
+        return found[0].get_attribute('src') if found else None
+
+    def choose(self, name, label):
+        """Choose from a dropdown."""
+        from selenium.webdriver.common.keys import Keys
+
+        field = wait_for(lambda: next((e for e in self.all(f'#{name} input') if e.is_displayed()), None))
+        field.click()
+        field.send_keys(Keys.CONTROL, 'a')
+        field.send_keys(label, Keys.ENTER)
+
+    def boxes(self):
+        """Text of the boxes."""
+        return self.one('#box textarea, #box input').get_property('value')
+
+    def drag(self, start, end):
+        """Drag on the uploaded image, between pixels of the file."""
+        from selenium.webdriver import ActionChains
+
+        image = self.one('#upload img')
+        wait_for(lambda: self.all('.person-boxes'))
+        scale = min(
+            image.rect['width'] / image.get_property('naturalWidth'),
+            image.rect['height'] / image.get_property('naturalHeight'),
+        )
+        middle = np.array([image.get_property('naturalWidth'), image.get_property('naturalHeight')]) / 2
+        (x0, y0), (x1, y1) = (
+            np.round(scale * (np.array(point) - middle)).astype(int).tolist() for point in (start, end)
+        )
+        actions = ActionChains(self.driver).move_to_element_with_offset(image, x0, y0).click_and_hold()
+        actions.move_by_offset((x1 - x0) // 2, (y1 - y0) // 2)
+        actions.move_to_element_with_offset(image, x1, y1).release().perform()
 
     def download(self, selector):
         """Click, and read the file that comes."""
         before = set(self.downloads.iterdir())
-        button = self.one(selector)
-        wait_for(lambda: button.is_displayed() and button.is_enabled())
-        button.click()
+        wait_for(lambda: [e for e in self.all(selector) if e.is_displayed() and e.is_enabled()])[0].click()
 
         def finished():
             new = [file for file in set(self.downloads.iterdir()) - before if file.suffix in ('.png', '.json')]
@@ -155,7 +217,7 @@ class Page:
 
 
 @pytest.fixture(scope='module')
-def page(server, tmp_path_factory):
+def browser(tmp_path_factory):
     from selenium import webdriver
 
     downloads = tmp_path_factory.mktemp('downloads')
@@ -172,11 +234,16 @@ def page(server, tmp_path_factory):
     driver = webdriver.Chrome(options=options, service=service)
     try:
         driver.set_page_load_timeout(2 * PATIENCE)
-        page = Page(driver, downloads)
-        page.open(server.address)
-        yield page
+        yield Page(driver, downloads)
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def page(browser, server):
+    """The page as a visitor finds it, whatever other tests did before."""
+    browser.open(server.address)
+    return browser
 
 
 @pytest.fixture(scope='module')
@@ -194,14 +261,13 @@ def photo(tmp_path_factory):
 @in_browser
 def test_a_picture_gives_a_skeleton(page, photo, inferencer):
     page.upload(photo)
-    wait_for(lambda: page.message('p.good'))
-    assert '1 person in' in page.message() and 'apn.py' in page.message()
+    page.wait_for_message('1 person in', 'apn.py', 'The whole image was taken as one person')
     drawn = cv2.imdecode(
         np.frombuffer(page.download('#pose button[aria-label="Download"]'), np.uint8), cv2.IMREAD_COLOR
     )
     page.tab('Joints')
-    table = wait_for(lambda: page.one('#table').text if 'right_wrist' in page.one('#table').text else None)
-    assert 'occluded' in table
+    table = page.text('#table', 'right_wrist')
+    assert 'occluded' in table and 'correct' not in table and 'present' not in table
     reported = json.loads(page.download('button#json'))
 
     image = cv2.imread(str(photo))
@@ -230,59 +296,103 @@ def assert_drawn_at(changed, joints):
 
 
 @in_browser
-def test_the_other_pictures(page, photo):
-    """Of the same upload: maps of both kinds, and for a model with messages these."""
+def test_the_other_images(page, photo):
+    """Maps of both kinds, and for a model with messages these."""
+    page.upload(photo)
+    page.wait_for_message('apn.py')
     page.tab('Heatmaps')
     width, height = page.image('heatmaps')
     assert width > 5 * 64 and height > 3 * 64
     page.tab('Occlusion')
     assert page.image('occlusion') == (width, height)
     page.tab('Messages')
-    assert 'passes no messages' in page.one('#messages-note').text
+    page.text('#messages-note', 'passes no messages')
 
-    before = page.message()
-    choose(page, 'model', 'sfl')
-    wait_for(lambda: page.message('p.good') and page.message() != before)
-    assert 'sfl.py' in page.message()
-    first = wait_for(lambda: source(page, 'messages'))
+    page.choose('model', 'sfl')
+    page.wait_for_message('sfl.py')
+    page.text('#messages-note', 'CVPR 2016')
+    first = wait_for(lambda: page.source('messages'))
     assert page.image('messages')[0] > 600
-    choose(page, 'part', 'right_elbow')
-    wait_for(lambda: source(page, 'messages') not in (None, first))
+    page.choose('part', 'right elbow')
+    wait_for(lambda: page.source('messages') not in (None, first))
     page.tab('Occlusion')
-    assert 'does not predict occlusion' in page.one('#occlusion-note').text
+    page.text('#occlusion-note', 'does not predict occlusion')
     assert not page.all('#occlusion img')
 
 
-def choose(page, name, value):
+@in_browser
+def test_the_shipped_model(page):
+    """It has a readable name, shows its messages, and says when no joint reaches the threshold."""
     from selenium.webdriver.common.keys import Keys
 
-    field = page.one(f'#{name} input')
-    wait_for(field.is_displayed)
-    field.click()
-    field.send_keys(Keys.CONTROL, 'a')
-    field.send_keys(value, Keys.ENTER)
+    shipped = next(iter(shipped_models().values()))
+    label = shipped.about.partition(':')[0].partition(',')[0]
+    page.upload(repo_root() / 'demo' / 'images' / 'walk.jpg')
+    page.wait_for_message('apn.py')
+    page.choose('model', label)
+    page.wait_for_message(shipped.about)
+    assert label in page.one('#model input').get_property('value')
+    page.tab('Messages')
+    page.text('#messages-note', 'CVPR 2016')
+    assert page.image('messages')[0] > 600
+    threshold = page.one('#threshold input[type=number]')
+    threshold.send_keys(Keys.CONTROL, 'a')
+    threshold.send_keys('1', Keys.TAB)
+    page.wait_for_message('No joint has a', 'of at least 1: nothing is drawn')
 
 
-def source(page, name):
-    found = page.all(f'#{name} img')
-    return found[0].get_attribute('src') if found else None
+@in_browser
+def test_boxes_are_drawn_moved_and_removed(page):
+    from selenium.webdriver import ActionChains
+
+    walk = repo_root() / 'demo' / 'images' / 'walk.jpg'  # 451 x 480 pixels
+    page.upload(walk)
+    page.wait_for_message('1 person')
+    page.drag((30, 40), (230, 440))
+    wait_for(lambda: page.boxes())
+    page.drag((430, 440), (250, 60))  # from the lower right corner
+    page.wait_for_message('2 persons')
+    assert 'The whole image' not in page.message()
+    page.drag((300, 200), (310, 180))
+    expected = np.array([[30, 40, 230, 440], [260, 40, 440, 420]])
+    wait_for(lambda: np.abs(numbers(page.boxes()) - expected).max() < 4)
+    assert [shape.get_attribute('data-number') for shape in page.all('.person-box')] == ['1', '2']
+    page.tab('Joints')
+    wait_for(lambda: 'page' if page.all('#json') else None)
+
+    def predicted():
+        persons = json.loads(page.download('button#json'))['people']
+        return len(persons) == 2 and np.abs([person['box'] for person in persons] - expected).max() < 4
+
+    wait_for(predicted)
+    image = page.one('#upload img')
+    ActionChains(page.driver).move_to_element_with_offset(image, 60, 0).double_click().perform()
+    page.wait_for_message('1 person')
+    assert np.abs(numbers(page.boxes()) - expected[:1]).max() < 4
+    page.one('#upload button[aria-label="Remove Image"]').click()
+    wait_for(lambda: not page.boxes())  # they belong to the image
+
+
+def numbers(text):
+    """(N, 4) boxes of a text."""
+    return np.array([[float(word) for word in box.split()] for box in text.split(';')])
 
 
 @in_browser
 def test_bad_uploads_get_a_message(page, photo, tmp_path):
+    page.upload(photo)
+    page.wait_for_message('1 person')
+    wait_for(lambda: page.source('pose'))
     text = tmp_path / 'picture.jpg'
     text.write_text('no picture\n' * 99)
-    page.tab('Pose')
-    wait_for(lambda: source(page, 'pose'))
     page.upload(text)
-    wait_for(lambda: page.message('p.bad'))
-    assert 'not a readable image, whatever its suffix. It looks like text.' in page.message()
-    assert source(page, 'pose') is None  # the answer before is not taken for this one's
+    page.wait_for_message('not a readable image, whatever its suffix. It looks like text.', kind='p.bad')
+    wait_for(lambda: page.source('pose') is None)  # the answer before is not taken for this one's
 
     wide = tmp_path / 'wide.png'
     cv2.imwrite(str(wide), np.zeros((1500, 1500, 3), np.uint8))
     page.upload(wide)
-    wait_for(lambda: '1500 x 1500 pixels; at most 2 million are accepted' in page.message('p.bad'))
+    page.wait_for_message('1500 x 1500 pixels; at most 2 million are accepted', kind='p.bad')
 
     heavy = tmp_path / 'heavy.png'
     cv2.imwrite(str(heavy), np.random.default_rng(0).integers(0, 255, (700, 700, 3), np.uint8))
@@ -290,15 +400,23 @@ def test_bad_uploads_get_a_message(page, photo, tmp_path):
     page.upload(heavy)
     wait_for(lambda: 'the maximum allowed size of ' in page.one('body').text)
 
+
+@in_browser
+def test_a_box_that_is_none_gets_a_message(page, photo):
     page.one('#box textarea, #box input').send_keys('9 9 9 20')
     page.upload(photo)
-    wait_for(lambda: 'The box "9 9 9 20" has no size' in page.message('p.bad'))
-    assert source(page, 'pose') is None
+    page.wait_for_message('The box "9 9 9 20" has no size', kind='p.bad')
+    assert page.source('pose') is None
 
 
 @in_browser
-def test_nothing_comes_from_elsewhere(page, server, outside):
-    """After all of the above: neither page nor server asked for anything outside, and no policy was broken."""
+def test_nothing_comes_from_elsewhere(page, server, outside, photo):
+    """Neither page nor server asks for anything outside, and no policy is broken."""
+    page.upload(photo)
+    page.wait_for_message('1 person')
+    for name in ('Heatmaps', 'Occlusion', 'Messages', 'Joints', 'Pose'):
+        page.tab(name)
+    page.image('pose')
     urls = []
     for entry in page.driver.get_log('performance'):
         event = json.loads(entry['message'])['message']
@@ -353,13 +471,14 @@ def ask(url, body=None, headers=None):
 
 
 @with_gradio
-def test_what_was_uploaded_is_deleted_at_the_end(server):
-    (folder,) = server.temporary.glob('posestructs-web-*')
-    assert ask(server.address + 'gradio_api/upload', form(100), MULTIPART)[0] == 200
-    assert any(file.suffix in ('.jpg', '.png') for file in folder.rglob('*'))
-    server.process.send_signal(signal.SIGHUP)  # as a closed terminal does; SIGTERM is handled alike
-    assert server.process.wait(PATIENCE) == 0, server.log.read_text()
-    assert not list(server.temporary.glob('posestructs-web-*'))
+def test_uploads_are_deleted_at_the_end(outside, tmp_path):
+    with serving(tmp_path, outside) as server:
+        (folder,) = server.temporary.glob('posestructs-web-*')
+        assert ask(server.address + 'gradio_api/upload', form(100), MULTIPART)[0] == 200
+        assert any(file.suffix == '.png' for file in folder.rglob('*'))
+        server.process.send_signal(signal.SIGHUP)  # as a closed terminal does; SIGTERM is handled alike
+        assert server.process.wait(PATIENCE) == 0, server.log.read_text()
+        assert not list(server.temporary.glob('posestructs-web-*'))
 
 
 # --------------------------------------------------------------------------------------------------- the command

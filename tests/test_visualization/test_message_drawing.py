@@ -50,6 +50,18 @@ def test_what_helps_is_red_and_what_suppresses_is_blue():
         assert share(drawn, test=absent, **tile) == 0
 
 
+def test_the_score_without_a_message_takes_the_place_of_its_kernel():
+    bright = PartMaps('wrist', one_cell(0.1), one_cell(0.8, 4, 6), ())
+    empty, full = (
+        draw_messages(IMAGE, bright._replace(neighbours=(NeighbourMaps('elbow', 'up', one_cell(3), None, effect, v),)))
+        for effect, v in ((one_cell(0.8), one_cell(0)), (one_cell(0.8), np.full(SHAPE, 0.8, np.float32)))
+    )
+    rows, columns = np.nonzero((empty != full).any(axis=2))
+    # in the middle tile of the second row alone
+    assert rows.min() > 0.4 * empty.shape[0] and 0.3 * empty.shape[1] < columns.min()
+    assert columns.max() < 0.7 * empty.shape[1] and len(rows) > 5000
+
+
 def test_a_row_for_each_neighbour_and_marks_of_the_truth():
     none, one = (draw_messages(IMAGE, maps(one_cell(1), n)) for n in (0, 1))
     assert one.shape[0] - none.shape[0] >= 300

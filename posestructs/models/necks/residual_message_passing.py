@@ -79,10 +79,35 @@ class ResidualMessagePassing(TreeMessagePassing):
             TypeError: There is no feature map at ``in_index``.
             ValueError: The map has another number of channels, or is smaller than a kernel.
         """
+        (parts,) = super().forward(self.reduced_map(feats))
+        return self.add_parts(feats, parts)
+
+    # -- the two ends of a forward pass, also for drawings of messages ---------------------------------------------
+
+    def reduced_map(self, feats: Tensor | Sequence) -> Tensor:
+        """The feature map from which the parts are computed.
+
+        Args:
+            feats: Output of a backbone, as for :meth:`forward`.
+
+        Returns:
+            Tensor: (N, C, h // stride, w // stride).
+        """
         x = self._feature_map(feats)
-        small = F.avg_pool2d(x, self.stride) if self.stride > 1 else x
-        (updated,) = super().forward(small)
-        update = self.fuse(updated)
+        return F.avg_pool2d(x, self.stride) if self.stride > 1 else x
+
+    def add_parts(self, feats: Tensor | Sequence, parts: Tensor) -> Any:
+        """Add the update that part features make to the feature map.
+
+        Args:
+            feats: Output of a backbone, as for :meth:`forward`.
+            parts: (N, V * 2C', h // stride, w // stride) updated features of the parts, or those of the real joints
+                with ``out_joints``.
+
+        Returns:
+            Any: As for :meth:`forward`.
+        """
+        x, update = self._feature_map(feats), self.fuse(parts)
         if self.stride > 1:
             update = enlarge(update, x.shape[-2:])
         # Y' = Y + up(W [A'_1, B'_1, ..., A'_V, B'_V])
