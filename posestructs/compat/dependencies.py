@@ -5,11 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import shlex
 import sys
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 WORKS, STAND_IN, MISSING, BROKEN = 'works', 'replaced by a stand-in', 'missing', 'broken'
+# Python 3.13 can build xtcocotools with this folder in its path only: see sitecustomize.py there
+_EXEC_NAMES = shlex.quote(str(Path(__file__).with_name('exec_names')))
+_BUILD = f'PYTHONPATH={_EXEC_NAMES} ' if sys.version_info >= (3, 13) else ''
 ONEDL = 'pip uninstall -y mmengine mmcv-lite && pip install onedl-mmengine onedl-mmcv'
 
 
@@ -70,7 +75,7 @@ DEPENDENCIES = (
         'xtcocotools',
         ('xtcocotools',),
         'pip install cython "setuptools<81" wheel && '
-        'pip install --force-reinstall --no-deps --no-build-isolation --no-binary xtcocotools xtcocotools',
+        f'{_BUILD}pip install --force-reinstall --no-deps --no-build-isolation --no-binary xtcocotools xtcocotools',
     ),
     Dependency('mmpose', ('mmpose',), 'pip install --no-deps mmpose==1.3.2'),
     Dependency('pkg_resources', ('setuptools',), 'pip install "setuptools<81"', stand_in=True),

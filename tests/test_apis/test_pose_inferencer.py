@@ -487,7 +487,7 @@ def test_arguments_that_are_not_allowed(inferencer, images, tmp_path, monkeypatc
     for odd in (b'image', {'a': 1}):
         refuse('inputs=.*, allowed: an image', inferencer, odd)
     refuse('out_dir=5, allowed: a folder', inferencer, images[0], out_dir=5)
-    refuse('cannot be created: embedded null byte', inferencer, images[0], out_dir='a\0b')
+    refuse('cannot be created: .*embedded null (byte|character)', inferencer, images[0], out_dir='a\0b')
     refuse('unknown argument', inferencer, images[0], bbox=BOXES)
     refuse('merge_results=False, allowed: True', inferencer, images[0], merge_results=False)
     assert len(list(inferencer(images[0], merge_results=True))) == 1

@@ -1,6 +1,8 @@
 """Corrections of mmpose and mmengine against the real thing."""
 
+import importlib.util
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -19,6 +21,31 @@ def test_pkg_resources_stand_in_agrees_with_the_real_one():
             assert mine.get_metadata('top_level.txt') == real.get_metadata('top_level.txt')
     with pytest.raises(ours.DistributionNotFound):
         ours.get_distribution('no-such-package')
+
+
+def test_report_of_the_environment_without_distutils(monkeypatch):
+    """Python 3.12 has none, unless setuptools brings one."""
+    from mmengine.utils.dl_utils import collect_env
+
+    from posestructs.compat.corrections import provide_distutils
+
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'distutils']:
+        monkeypatch.delitem(sys.modules, name)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name, *rest: None if name == 'distutils' else real(name))
+    provide_distutils()
+    stand_in = sys.modules['distutils']
+    try:
+        assert not getattr(stand_in, '__file__', None)
+        assert collect_env()['Python'].startswith(sys.version.split()[0])
+        # without a compiler the error is looked up
+        monkeypatch.setenv('PATH', '')
+        assert collect_env()['GCC'] == 'n/a'
+        with pytest.raises(ModuleNotFoundError):
+            import distutils.ccompiler  # noqa: F401
+    finally:
+        for name in ('distutils', 'distutils.errors'):
+            sys.modules.pop(name, None)
 
 
 class Numpy24Array(np.ndarray):

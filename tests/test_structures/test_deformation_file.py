@@ -90,7 +90,7 @@ def test_broken_files(tmp_path):
             read_file(path)
 
     refused("format='x', allowed: 'posestructs-deformation-1'", whole | dict(format='x'))
-    refused("got 'list'", [1])
+    refused("format='list', allowed", [1])
     for key in ('offsets', 'tree', 'source'):
         refused(f"keys .'{key}'. are missing", {k: v for k, v in whole.items() if k != key})
     refused('is not a JSON file', b'{"format": "posestructs')

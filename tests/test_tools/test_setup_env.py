@@ -134,5 +134,5 @@ def test_missing_headers_and_venv_are_named(project, monkeypatch):
     venv, headers = setup_env.missing_from_system()
     assert 'ensurepip' in venv and '-venv' in venv
     assert f'no {project[0] / "Python.h"}' in headers and 'python3-dev' in headers
-    monkeypatch.setattr(setup_env, 'ALLOWED', ((2, 7),))
+    monkeypatch.setattr(setup_env, 'TESTED', ((2, 7),))
     assert setup_env.missing_from_system()[0].startswith('Python 2.7: this is 3.')

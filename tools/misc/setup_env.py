@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTED, ALLOWED = (3, 11), ((3, 10), (3, 11), (3, 12), (3, 13))
+TESTED = ((3, 11), (3, 12), (3, 13))
 # by the name of its file in requirements/
 FAMILIES = {'openmmlab': "OpenMMLab's packages", 'onedl': "OneDL's mmengine beside mmcv-lite and mmpose"}
 
@@ -34,6 +34,7 @@ class Step(NamedTuple):
     says: str
     arguments: list[str]
     files: tuple[str, ...] = ()  # their contents decide whether the step has to be done again
+    python_path: str = ''
 
 
 def steps(torch: str, family: str = 'openmmlab') -> list[Step]:
@@ -62,6 +63,8 @@ def steps(torch: str, family: str = 'openmmlab') -> list[Step]:
             'xtcocotools, built against the installed numpy',
             ['--no-deps', '--no-build-isolation', '--no-binary', ':all:', '-r', req + 'source.txt'],
             (req + 'source.txt',),
+            # Python 3.13 builds it only with the sitecustomize.py there
+            'posestructs/compat/exec_names',
         ),
         Step(
             'posestructs',
@@ -80,8 +83,8 @@ def missing_from_system() -> list[str]:
     """
     missing = []
     version = sys.version_info[:2]
-    if version not in ALLOWED:
-        allowed = ', '.join(f'{a}.{b}' for a, b in ALLOWED)
+    if version not in TESTED:
+        allowed = ', '.join(f'{a}.{b}' for a, b in TESTED)
         missing.append(f'Python {allowed}: this is {version[0]}.{version[1]} ({sys.executable}); PYTHON=... chooses')
     try:
         import ensurepip  # noqa: F401
@@ -159,9 +162,10 @@ def run_step(step: Step, venv: Path, stamp: str) -> bool:
     done.unlink(missing_ok=True)
     say(f'installing {step.says}' + (' (again, after an interruption)' if again else ''))
     call = [str(venv / 'bin' / 'python'), '-m', 'pip', 'install', '--quiet', *again, *step.arguments]
+    env = environment() | ({'PYTHONPATH': str(ROOT / step.python_path)} if step.python_path else {})
     # the output is shown on failure only: pip warns of requirements that are left out on purpose, see openmmlab.txt
     with tempfile.TemporaryFile('w+') as log:
-        if subprocess.run(call, cwd=ROOT, env=environment(), stdout=log, stderr=subprocess.STDOUT).returncode:
+        if subprocess.run(call, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT).returncode:
             log.seek(0)
             raise SystemExit(f'{log.read()}\nset-up: this failed: {shlex.join(call)}\nset-up: run it again to go on.')
     done.write_text(stamp)
@@ -178,8 +182,6 @@ def main() -> None:
     venv = args.venv if args.venv.is_absolute() else ROOT / args.venv
     if missing := missing_from_system():
         raise SystemExit('set-up needs what pip cannot install:\n' + '\n'.join(f'  - {m}' for m in missing))
-    if sys.version_info[:2] != TESTED:
-        say('Python {}.{} is untested; 3.11 is tested'.format(*sys.version_info[:2]))
     make_venv(venv)
     stamp, changed = '', False
     for step in steps(args.torch, args.family):
