@@ -1,0 +1,83 @@
+"""docs/tutorial.ipynb runs from its first cell to its last, and what it trains has learned."""
+
+import ast
+import json
+import re
+import tempfile
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from tests.helpers import repo_root
+
+FILE = repo_root() / 'docs' / 'tutorial.ipynb'
+MAX_BYTES = 60_000
+
+
+@pytest.fixture(scope='module')
+def notebook():
+    return json.loads(FILE.read_text())
+
+
+@pytest.fixture(scope='module')
+def sources(notebook):
+    """Texts of the cells of a kind."""
+    return lambda kind: [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == kind]
+
+
+def test_it_is_stored_without_outputs_in_the_current_format(notebook, sources):
+    assert FILE.stat().st_size <= MAX_BYTES
+    assert (notebook['nbformat'], notebook['nbformat_minor']) == (4, 5)
+    ids = [cell['id'] for cell in notebook['cells']]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r'[\w-]{1,64}', name) for name in ids)
+    for cell in notebook['cells']:
+        assert cell['cell_type'] in ('code', 'markdown')
+        if cell['cell_type'] == 'code':
+            assert cell['outputs'] == [] and cell['execution_count'] is None
+    for text in sources('code'):
+        ast.parse(text)
+    links = re.findall(r'\]\(([^)#]+)', '\n'.join(sources('markdown')))
+    assert links and all((FILE.parent / link).is_file() for link in links)
+
+
+@pytest.fixture
+def run(sources, tmp_path, monkeypatch):
+    """Variables after the last cell, and the number of figures that were shown."""
+    monkeypatch.chdir(tmp_path)  # back to where it was after the test
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    shown = []
+    monkeypatch.setattr(plt, 'show', lambda: (shown.append(plt.gcf()), plt.close()))
+    variables = {'__name__': '__main__'}
+    for text in sources('code'):
+        exec(compile(text, str(FILE), 'exec'), variables)
+    return variables, shown
+
+
+@pytest.mark.slow
+def test_it_runs_and_the_model_has_learned(run):
+    variables, shown = run
+    assert len(variables['person']['keypoints']) == 14
+    assert variables['tree'].joints == ('neck', 'right_wrist', 'left_wrist', 'right_ankle', 'left_ankle')
+    assert [len(figure.axes) for figure in shown] == [1, 4, 4]
+    # one fixed pose in every box, the mean of the training figures, would be right less often
+    build, simple = variables['StickFigureDataset'], variables['simple']
+    trained, tested = (
+        poses(build(num_samples=100, start_index=start, metainfo=dict(from_file='star.py'), **simple))
+        for start in (1000000, 0)
+    )
+    fixed = 100 * (np.linalg.norm(tested - np.nanmean(trained, 0), axis=-1) < 0.1)[~np.isnan(tested[..., 0])].mean()
+    assert 100 * variables['metrics']['PCK'] > fixed + 20
+    size = np.ptp(variables['new'][0]['bbox'][0].reshape(2, 2), axis=0)
+    drawn = np.array(variables['predicted']) - [figure['keypoints'][0] for figure in variables['new']]
+    assert np.median(np.linalg.norm(drawn / size, axis=-1)) < 0.2
+
+
+def poses(figures):
+    """(N, 5, 2) joints in units of the box, NaN where they are not labelled."""
+    found = []
+    for figure in figures:
+        corner, size = figure['bbox'][0, :2], figure['bbox'][0, 2:] - figure['bbox'][0, :2]
+        seen = figure['keypoints_visible'][0, :, None] > 0
+        found.append(np.where(seen, (figure['keypoints'][0] - corner) / size, np.nan))
+    return np.array(found)
