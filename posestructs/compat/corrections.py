@@ -23,7 +23,8 @@ def provide_pkg_resources() -> None:
 def provide_distutils() -> None:
     """Give mmengine's report of the environment the module it imports, which Python 3.12 no longer has.
 
-    Setuptools brings one, where it is installed. The report catches one of its errors, which only compilers of Windows raise.
+    Setuptools brings one, where it is installed. The report catches one of its errors, which only compilers of Windows
+    raise.
     """
     if 'distutils' in sys.modules or importlib.util.find_spec('distutils') is not None:
         return
