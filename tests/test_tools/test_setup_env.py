@@ -1,8 +1,10 @@
 """The set-up script, on environments it really makes; packages come from a folder of wheels that the test builds."""
 
+import importlib.util
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 
 import pytest
@@ -121,13 +123,29 @@ def test_what_the_system_lacks_is_named_before_anything_is_made(project):
     assert not (project[0] / '.venv').exists()
 
 
-def test_missing_headers_and_venv_are_named(project, monkeypatch):
-    import importlib.util
-    import sysconfig
-
+@pytest.fixture
+def setup_env():
+    """The script as a module."""
     spec = importlib.util.spec_from_file_location('setup_env', repo_root() / SCRIPT)
-    setup_env = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(setup_env)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_family_of_onedl_has_another_mmengine_and_nothing_else(setup_env):
+    def requirements(family):
+        (files,) = [step.files for step in setup_env.steps('torch', family) if step.name == 'openmmlab']
+        lines = (repo_root() / files[0]).read_text().splitlines()
+        return {line for line in lines if line and not line.startswith('#')}
+
+    ours, onedl = requirements('openmmlab'), requirements('onedl')
+    assert {line.partition('==')[0] for line in ours - onedl} == {'mmengine'}
+    assert {line.partition('==')[0] for line in onedl - ours} == {'onedl-mmengine'}
+    others = [[step for step in setup_env.steps('torch', f) if step.name != 'openmmlab'] for f in setup_env.FAMILIES]
+    assert others[0] == others[1] and set(setup_env.FAMILIES) == {'openmmlab', 'onedl'}
+
+
+def test_missing_headers_and_venv_are_named(project, setup_env, monkeypatch):
     assert setup_env.missing_from_system() == []
     monkeypatch.setattr(sysconfig, 'get_path', lambda name: str(project[0]))
     monkeypatch.setitem(sys.modules, 'ensurepip', None)
