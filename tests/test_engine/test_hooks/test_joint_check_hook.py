@@ -14,12 +14,12 @@ FIGURES = dict(type='StickFigureDataset', num_samples=1)
 TREE = dict(type='PartScoreHead', in_channels=26, tree=dict(from_file='lsp-26.py'))
 
 
-def check(head, *pipeline, combined=False):
+def check(head, *pipeline, combined=False, neck=None):
     dataset = DATASETS.build(dict(FIGURES, pipeline=list(pipeline)))
     if combined:
         dataset = SimpleNamespace(datasets=[dataset], metainfo=dataset.metainfo, pipeline=Compose([]))
     loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
-    model = SimpleNamespace(head=MODELS.build(head))
+    model = SimpleNamespace(head=MODELS.build(head), neck=neck and MODELS.build(neck))
     JointCheckHook().before_test(SimpleNamespace(model=model, test_loop=loop))
 
 
@@ -44,3 +44,16 @@ def test_other_numbers_are_refused(args, numbers):
 def test_a_union_is_checked_by_its_own_joints():
     with pytest.raises(UsageError, match='predicts 15 joints'):
         check(heatmaps(15), combined=True)
+
+
+def residual(tree):
+    return dict(type='ResidualMessagePassing', in_channels=4, tree=dict(from_file=tree), part_channels=2)
+
+
+def test_trees_of_other_joints_are_refused():
+    check(heatmaps(14), neck=residual('lsp-26.py'))
+    message = r'model.neck.tree has the joints nose, left_eye, .*dataset \(StickFigureDataset\) has right_ankle'
+    with pytest.raises(UsageError, match=message):
+        check(heatmaps(14), neck=residual('coco-17.py'))
+    # the converter's joints have no names
+    check(heatmaps(5), TO_FIVE, neck=residual('coco-17.py'))
