@@ -95,9 +95,9 @@ def analyse_badcases(cfg: Config, args: argparse.Namespace) -> None:
 def check_outputs(args: argparse.Namespace) -> None:
     """Refuse output names before hours of testing."""
     if args.out and Path(args.out).suffix not in OUT_FORMATS:
-        raise UsageError(f'--out {args.out}: the name must end with one of {" ".join(OUT_FORMATS)}')
+        raise UsageError(f'--out {args.out}, allowed: a name that ends in {" ".join(OUT_FORMATS)}')
     if args.dump and Path(args.dump).suffix not in ('.pkl', '.pickle'):
-        raise UsageError(f'--dump {args.dump}: the name must end with .pkl or .pickle')
+        raise UsageError(f'--dump {args.dump}, allowed: a name that ends in .pkl or .pickle')
 
 
 def check_writable(cfg: Config, args: argparse.Namespace) -> None:

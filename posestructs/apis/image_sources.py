@@ -75,7 +75,7 @@ def expand_inputs(words: Sequence[str], recursive: bool = False) -> str | list[s
         is_pattern = glob.has_magic(word) and '://' not in word and not Path(word).exists()
         matches = sorted(glob.glob(word, recursive=True)) if is_pattern else [word]
         if not matches:
-            raise UsageError(f'input {word}: no file matches this pattern')
+            raise UsageError(f'input {word}: no file matches, allowed: a pattern that matches files')
         paths += matches
     if len(paths) == 1 and not (recursive and Path(paths[0]).is_dir()):
         return paths[0]
@@ -84,7 +84,7 @@ def expand_inputs(words: Sequence[str], recursive: bool = False) -> str | list[s
         if Path(path).is_dir():
             images += images_of_folder(path, recursive)
         elif _gives_frames(path):
-            raise UsageError(f'input {path}: a video or camera must be the only input, there are {len(paths)}')
+            raise UsageError(f'input {path}: one of {len(paths)} inputs, allowed: a video or camera as the only input')
         else:
             images.append(path)
     return images

@@ -228,7 +228,8 @@ class OcclusionHeatmap(BaseKeypointCodec):
             return maps, None
         if len(maps) % 2:
             raise ValueError(
-                f'OcclusionHeatmap: with_occlusion=True reads as many occlusion maps as pose maps, got {len(maps)} maps'
+                f'OcclusionHeatmap: {len(maps)} maps, allowed with with_occlusion=True: an even number, K pose and K '
+                'occlusion maps'
             )
         half = len(maps) // 2
         return maps[:half], maps[half:]

@@ -116,8 +116,8 @@ class PartScoreMap(BaseKeypointCodec):
         self.decode_method = check_choice('PartScoreMap.decode', decode, DECODE)
         if self.decode_method == 'max_sum' and self.deformation is None:
             raise ValueError(
-                "PartScoreMap.decode='max_sum' needs the offsets of a deformation file "
-                "(tools/analysis/fit_deformation.py), got deformation=None; without one: decode='argmax'"
+                "PartScoreMap.decode='max_sum', allowed with deformation=None: 'argmax'; 'max_sum' needs a "
+                'deformation file, from tools/analysis/fit_deformation.py'
             )
         self.deformation_weight = _deformation_weight(deformation_weight)
         self.scores = check_choice('PartScoreMap.scores', scores or self._default_scores(preset), SCORES)
@@ -237,8 +237,8 @@ class PartScoreMap(BaseKeypointCodec):
         """
         if log_probs.ndim != 4 or log_probs.shape[1] != self.num_channels:
             raise ValueError(
-                f'PartScoreMap decodes (N, {self.num_channels}, h, w) maps: {self.tree.num_parts} parts of '
-                f'PartScoreMap.tree x {self.num_types} types + 1; got {tuple(log_probs.shape)}'
+                f'PartScoreMap: log_probs is {tuple(log_probs.shape)}, allowed: (N, {self.num_channels}, h, w) '
+                f'for {self.tree.num_parts} parts of PartScoreMap.tree x {self.num_types} types + 1'
             )
         typed = split_parts(log_probs, self.tree.num_parts)
         parts = typed.logsumexp(dim=2)

@@ -103,7 +103,7 @@ class CheckedPoseMixin(SeededSamples, ConvertedMetainfo):
         if expected is not None and found != list(expected):
             raise ValueError(
                 f'metainfo is of another body than the annotations of {type(self).__name__}: it has the joints '
-                f'{found}, expected {list(expected)}'
+                f'{found}, allowed: {list(expected)}'
             )
 
     def full_init(self) -> None:

@@ -238,7 +238,7 @@ def _box_fault(ann: dict) -> str | None:
     if box is None:
         return 'bbox is absent'
     if not isinstance(box, list) or len(box) != 4 or not all(is_finite(value) for value in box):
-        return f'bbox is {box!r}, expected 4 finite numbers x, y, width, height'
+        return f'bbox is {box!r}, allowed: 4 finite numbers x, y, width, height'
     if box[2] <= 0 or box[3] <= 0 or max(box[2:]) <= 1:
         return f'bbox {box} is {box[2]:g} x {box[3]:g} pixels'
     return None

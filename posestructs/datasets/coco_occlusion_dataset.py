@@ -42,7 +42,9 @@ class CocoOcclusionDataset(CheckedPoseMixin, CocoDataset):
         content = self._checked_content()
         if not content['annotations']:
             raise AnnotationError(
-                self.ann_file, f'has {len(content["images"])} images and no annotation with joints and a box', 'some'
+                self.ann_file,
+                f'has {len(content["images"])} images and no annotation with joints and a box',
+                'at least one',
             )
         images = {image['id']: image for image in content['images'] if image['id'] % self.sample_interval == 0}
         anns_of: dict[int, list[dict]] = {number: [] for number in images}

@@ -21,7 +21,7 @@ class AnnotationError(ValueError):
     def __init__(self, path: str | Path, what: str = '', allowed: str = '') -> None:
         # torch raises a worker's exception again with its traceback as the one argument: then there is only a path.
         message = ': '.join(part for part in (str(path), what) if part)
-        super().__init__(message + (f' (expected {allowed})' if allowed else ''))
+        super().__init__(message + (f', allowed: {allowed}' if allowed else ''))
         self.path, self.what, self.allowed = str(path), what, allowed
 
     def __reduce__(self):

@@ -250,7 +250,8 @@ def _check(
 ) -> None:
     if gt.ndim != 3 or gt.shape[2] != 2 or pred.shape != gt.shape or np.shape(labelled) != gt.shape[:2]:
         raise ValueError(
-            f'pred {pred.shape} and gt {gt.shape} must both be (N, K, 2), labelled {np.shape(labelled)} (N, K)'
+            f'pred has the shape {pred.shape}, gt {gt.shape}, labelled {np.shape(labelled)}, '
+            'allowed: (N, K, 2), (N, K, 2), (N, K)'
         )
     if sorted(mirror) != list(range(gt.shape[1])):
         raise ValueError(f'mirror={list(mirror)}, allowed: a permutation of the {gt.shape[1]} joints')

@@ -220,7 +220,8 @@ def _check(deformation: Deformation) -> None:
     if (deformation.variances < 0).any() or (deformation.frequencies < 0).any():
         raise ValueError('variances and frequencies hold negative values, allowed: at least 0')
     if not np.allclose(deformation.frequencies.sum(axis=1), 1, atol=1e-3):
-        raise ValueError('frequencies of each part must sum to 1')
+        total = deformation.frequencies.sum(axis=1)
+        raise ValueError(f'frequencies sum to {total.tolist()}, allowed: 1 for each part')
     check_number('aspect_ratio', deformation.aspect_ratio, above=0)
     _check_mirror(deformation)
 

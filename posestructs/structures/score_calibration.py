@@ -131,4 +131,4 @@ def _check_curve(name: str, method: str, curve: Any) -> None:
     if not shapes or not first.size or not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ValueError(f'the curve of {name} is not a finite {method} curve')
     if method == 'isotonic' and ((np.diff(first) < 0).any() or second.min() < 0 or second.max() > 1):
-        raise ValueError(f'the curve of {name} must have rising x and probabilities from 0 to 1')
+        raise ValueError(f'the curve of {name} is {curve}, allowed: rising x and probabilities from 0 to 1')

@@ -46,7 +46,7 @@ def skeleton_graph(metainfo: Mapping[str, Any]) -> SkeletonGraph:
         links = tuple((int(a), int(b)) for a, b in metainfo['skeleton_links'])
         graph = SkeletonGraph(names, links, tuple(map(int, metainfo['flip_indices'])), source)
     else:
-        raise ValueError(f'{source} must have keypoint_info and skeleton_info, it has {sorted(metainfo)}')
+        raise ValueError(f'{source} has the keys {sorted(metainfo)}, required: keypoint_info and skeleton_info')
     checks.check_names(f'{source}: joints', graph.names)
     try:
         checks.check_mirror(graph.names, graph.mirror)

@@ -74,7 +74,7 @@ def check_parents(names: Sequence[str], parents: Sequence[int]) -> None:
         ValueError: There is no root or several, a cycle, or a part that cannot be reached from the root.
     """
     if len(parents) != len(names):
-        raise ValueError(f'parents has {len(parents)} entries for {len(names)} parts')
+        raise ValueError(f'parents has {len(parents)} entries, allowed: {len(names)}, one per part')
     for name, parent in zip(names, parents, strict=True):
         if not is_integer(parent):
             raise TypeError(f'parents: the parent of {name!r} is {parent!r}, allowed: a name, None or an integer')
@@ -89,7 +89,7 @@ def check_parents(names: Sequence[str], parents: Sequence[int]) -> None:
         none = 'there is no root, and ' if not roots else ''
         raise ValueError(f'parents: {none}the parents of these parts form a cycle: {path}{rest}')
     if len(roots) != 1:
-        raise ValueError(f'parents: a tree has one root (parent None or -1), got {len(roots)}: {roots}')
+        raise ValueError(f'parents has {len(roots)} roots (parent None or -1): {roots}, allowed: one')
 
 
 def _find_cycle(parents: Sequence[int]) -> list[int]:
@@ -174,7 +174,7 @@ def check_mirror(names: Sequence[str], mirror: Sequence[int]) -> None:
         ValueError: The length differs, an index is out of range, or a mirror image does not lead back.
     """
     if len(mirror) != len(names):
-        raise ValueError(f'mirror has {len(mirror)} entries for {len(names)} parts')
+        raise ValueError(f'mirror has {len(mirror)} entries, allowed: {len(names)}, one per part')
     for v, image in enumerate(mirror):
         if not 0 <= image < len(names):
             raise ValueError(f'mirror: the mirror image of {names[v]!r} is {image}, allowed: 0 to {len(names) - 1}')

@@ -209,7 +209,7 @@ def _per_joint(name: str, value: np.ndarray | float | None, shape: tuple[int, in
     try:
         return np.broadcast_to(value, shape)
     except ValueError:
-        raise ValueError(f'{name} has the shape {value.shape}, expected {shape} or {shape[1:]}') from None
+        raise ValueError(f'{name} has the shape {value.shape}, allowed: {shape} or {shape[1:]}') from None
 
 
 def _colors(name: str, colors: Sequence | None, count: int) -> list[Color | None]:
@@ -217,7 +217,7 @@ def _colors(name: str, colors: Sequence | None, count: int) -> list[Color | None
         wheel = np.array([[[180 * i // max(count, 1), 200, 255] for i in range(count)]], dtype=np.uint8)
         colors = cv2.cvtColor(wheel, cv2.COLOR_HSV2RGB)[0] if count else []
     if len(colors) != count:
-        raise ValueError(f'{name} has {len(colors)} colours, expected {count}')
+        raise ValueError(f'{name} has {len(colors)} colours, allowed: {count}')
     return [None if color is None else tuple(int(c) for c in color) for color in colors]
 
 

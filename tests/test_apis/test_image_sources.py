@@ -110,8 +110,8 @@ def test_inputs_of_a_command_line(folder):
     assert expand_inputs([one, str(folder)])[:2] == [one, one]
     for words, message in (
         ([str(folder / '*.xyz')], r'\*\.xyz: no file matches'),
-        ([one, video], 'v.mp4: a video or camera must be the only input, there are 2'),
-        ([one, 'webcam'], 'webcam: a video or camera'),
+        ([one, video], 'v.mp4: one of 2 inputs, allowed: a video or camera as the only input'),
+        ([one, 'webcam'], 'webcam: one of 2 inputs'),
     ):
         with pytest.raises(UsageError, match=message):
             expand_inputs(words)
@@ -145,7 +145,7 @@ def test_what_is_known_beforehand(folder):
     assert [frame.path for frame in frames] == mixed.names
     assert [frame.is_file for frame in frames] == [False, True, False]
     assert open_source(IMAGE).names == ['00000000.jpg'] and not open_source(IMAGE).files
-    assert not open_source(iter(names)).names and not open_source(dict.fromkeys(names)).names
+    assert not open_source(iter(names)).names and not open_source(dict.fromkeys(names).keys()).names
 
 
 def test_addresses_of_a_kind_that_is_unknown(folder):

@@ -208,7 +208,7 @@ def test_maps_with_nan_are_refused(decode):
 
 
 def test_odd_number_of_maps():
-    with pytest.raises(ValueError, match='with_occlusion=True reads as many occlusion maps as pose maps, got 5'):
+    with pytest.raises(ValueError, match='5 maps, allowed with with_occlusion=True: an even number'):
         codec().decode(np.zeros((5, 16, 24), np.float32))
 
 

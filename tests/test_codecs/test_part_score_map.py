@@ -435,7 +435,7 @@ def test_deformation_of_another_tree(thirteen, tmp_path):
     [
         (dict(preset='slides'), "preset='slides', allowed: 'release', 'paper'"),
         (dict(decode='nms'), "decode='nms', allowed"),
-        (dict(decode='max_sum'), "decode='max_sum' needs the offsets of a deformation file"),
+        (dict(decode='max_sum'), "decode='max_sum', allowed with deformation=None: 'argmax'"),
         (dict(scores='logits'), "scores='logits', allowed"),
         (dict(refine='dark'), "refine='dark', allowed"),
         (dict(unlabelled='drop'), "unlabelled='drop', allowed"),
@@ -466,7 +466,7 @@ def test_bad_keypoints():
         made.encode(np.zeros((2, 4, 2)))
     with pytest.raises(ValueError, match="labelled joints at a position that is not finite: .'right_hand'"):
         made.encode(np.array([[[1.0, 1], [np.nan, 2], [3, 3], [4, 4]]]))
-    with pytest.raises(ValueError, match=r'decodes \(N, 6, h, w\) maps: 5 parts .* x 1 types \+ 1; got'):
+    with pytest.raises(ValueError, match=r'is \(1, 7, 4, 4\), allowed: \(N, 6, h, w\) for 5 parts .* x 1 types \+ 1'):
         made.decode_poses(torch.zeros(1, 7, 4, 4))
 
 

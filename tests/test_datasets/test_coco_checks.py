@@ -74,8 +74,8 @@ def test_what_is_accepted_is_written_back():
     ('change', 'message'),
     [
         (dict(bbox=...), 'bbox is absent, beside 4 labelled joints'),
-        (dict(bbox=['1', '2', '30', '40']), "bbox is .*'30'.*, expected 4 finite numbers"),
-        (dict(bbox=[1, 2, float('inf'), 4]), r'bbox is \[1, 2, inf, 4\], expected 4 finite numbers'),
+        (dict(bbox=['1', '2', '30', '40']), "bbox is .*'30'.*, allowed: 4 finite numbers"),
+        (dict(bbox=[1, 2, float('inf'), 4]), r'bbox is \[1, 2, inf, 4\], allowed: 4 finite numbers'),
         (dict(bbox=[90, 30, -50, 50]), 'is -50 x 50 pixels'),
         (dict(keypoints=...), 'num_keypoints is 4 without keypoints'),
         (dict(keypoints=[0.2, 0.3, 2] * 4), r'all labelled joints are within \[0, 1\]'),
@@ -127,18 +127,18 @@ def test_persons_who_look_wrong():
             'image id 1 occurs twice, for a.png and b.png',
         ),
         (coco(person(1), person(1, 2)), 'annotation id 1 occurs twice, in images 1 and 2'),
-        (coco(person(-1)), r'annotations\[0\]: id is -1 \(expected an integer from 0'),
+        (coco(person(-1)), r'annotations\[0\]: id is -1, allowed: an integer from 0'),
         (coco(person(2**53 + 1)), r'annotations\[0\]: id is 9007199254740993'),
         (coco(images=[dict(id=10**20, file_name='1.png', width=9, height=9)]), r'images\[0\]: id is 1000'),
         (coco(person('p')), r"annotations\[0\]: id is 'p'"),
         (coco(person(1, 3)), 'annotation 1: image_id 3 is not among its images'),
-        (coco(person(1, category_id=7)), r'annotation 1: category_id is 7 \(expected one of \[1\]'),
+        (coco(person(1, category_id=7)), r'annotation 1: category_id is 7, allowed: one of \[1\]'),
         (coco(person(1, iscrowd='0')), "annotation 1: iscrowd is '0'"),
         (coco(person(1, area='12')), "annotation 1: area is '12'"),
         (coco(person(1, num_keypoints='4')), "annotation 1: num_keypoints is '4'"),
         (coco(person(1, keypoints={})), 'annotation 1: keypoints is {}'),
         (coco(person(1, keypoints=[1, 2, 2])), r'annotation 1: keypoints has 3 numbers \(category 1\)'),
-        (coco(person(1, keypoints=[1, 2, '2'] * 4)), r"flag of joint 0 \(head\) is '2' \(expected 0, 1 or 2"),
+        (coco(person(1, keypoints=[1, 2, '2'] * 4)), r"flag of joint 0 \(head\) is '2', allowed: 0, 1 or 2"),
         (coco(person(1, keypoints=[1, 2, 2] * 3 + [1, 2, True])), r'flag of joint 3 \(right_wing\) is True'),
         (coco(person(1, keypoints=[1, 2, 0.3] * 4)), r'flag of joint 0 \(head\) is 0.3'),
         (coco(person(1, keypoints=[1, 2, 2] * 3 + [None, 2, 1])), r'joint 3 \(right_wing\) is at \[None, 2\]'),
@@ -219,7 +219,7 @@ def score(dataset, metric):
 
 
 def test_the_metric_refuses_ids_that_it_cannot_match():
-    with pytest.raises(AnnotationError, match=r'annotation id -1 \(expected ids from 0'):
+    with pytest.raises(AnnotationError, match=r'annotation id -1, allowed: ids from 0'):
         normalise_target(person(-1), 'a.json')
 
 

@@ -6,7 +6,7 @@ from posestructs.datasets.errors import AnnotationError, BadImageError
 
 def test_messages_name_file_value_and_what_is_allowed():
     error = AnnotationError(Path('a/joints.mat'), "key 'joints' has shape (3, 3)", '(3, 14, 2000)')
-    assert str(error) == "a/joints.mat: key 'joints' has shape (3, 3) (expected (3, 14, 2000))"
+    assert str(error) == "a/joints.mat: key 'joints' has shape (3, 3), allowed: (3, 14, 2000)"
     assert str(BadImageError('im.jpg', 'is truncated')) == 'im.jpg: is truncated'
     assert isinstance(error, ValueError) and isinstance(BadImageError('a', 'b'), OSError)
 

@@ -48,7 +48,7 @@ def test_metainfo_follows_the_joint_set_unless_given():
 
 def test_metainfo_of_the_other_joint_set_is_refused():
     for lazy in (True, False):
-        with pytest.raises(ValueError, match=r"metainfo is of another body .*\['nose', 'neck', .*expected \['left_s"):
+        with pytest.raises(ValueError, match=r"metainfo is of another body .*\['nose', 'neck', .*allowed: \['left_s"):
             FLICDataset('a.mat', joint_set='raw11', metainfo=dict(from_file=metainfo_file('flic')), lazy_init=lazy)
 
 
@@ -127,7 +127,7 @@ def test_boxes_ids_and_everyone(official, tmp_path):
         expected = np.clip([centre - half, centre + half], 0, [720, 480]).ravel()
         np.testing.assert_allclose(b['bbox'][0], expected, rtol=1e-5)
     (tmp_path / 'ids.txt').write_text('5004')
-    with pytest.raises(AnnotationError, match=r'ids.txt: id 5004 is out of range \(expected 1 to 5003\)'):
+    with pytest.raises(AnnotationError, match=r'ids.txt: id 5004 is out of range, allowed: 1 to 5003'):
         items(ann_file=official, id_file=str(tmp_path / 'ids.txt'))
 
 

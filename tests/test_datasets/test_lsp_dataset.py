@@ -232,7 +232,7 @@ def test_lspe_has_no_official_split(lspe_folder):
         (dict(filename_tmpl='{}{}.jpg'), "filename_tmpl='{}{}.jpg', allowed: a format with one number"),
         (
             dict(metainfo=dict(from_file='mpii.py')),
-            r"metainfo is of another body .*'pelvis', .*expected \['right_ankle'",
+            r"metainfo is of another body .*'pelvis', .*allowed: \['right_ankle'",
         ),
         (
             dict(indices=0),
@@ -251,7 +251,7 @@ def test_arguments_that_cannot_be(tmp_path, args, message):
 def test_id_files_that_cannot_be(lspe_folder):
     folder = lspe_folder(2)
     (folder / 'ids.txt').write_text('10001')
-    with pytest.raises(AnnotationError, match=r'ids.txt: id 10001 is out of range \(expected 1 to 10000\)'):
+    with pytest.raises(AnnotationError, match=r'ids.txt: id 10001 is out of range, allowed: 1 to 10000'):
         LSPDataset(data_root=str(folder), id_file='ids.txt')
     with pytest.raises(FileNotFoundError, match="id_file='/.*/other.txt' does not exist"):
         LSPDataset(data_root=str(folder), id_file='other.txt')

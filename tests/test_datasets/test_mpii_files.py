@@ -33,7 +33,7 @@ def test_what_is_read():
         ([person(), {k: v for k, v in person().items() if k != 'center'}], "person 1 has no key 'center'"),
         ([person(image=7)], 'person 0: image is 7'),
         ([person(image='a.jpg')], "person 0: image is 'a.jpg'"),
-        ([person(joints=[[1, 2]] * 14)], r'person 0: joints has shape \(14, 2\) \(expected \(16, 2\)\)'),
+        ([person(joints=[[1, 2]] * 14)], r'person 0: joints has shape \(14, 2\), allowed: \(16, 2\)'),
         ([person(joints_vis=[1] * 17)], r'person 0: joints_vis has shape \(17,\)'),
         ([person(joints=[[1, 2]] * 15 + [[1]])], 'person 0: joints is'),
         ([person(joints=[[1, 2]] * 15 + [[1, np.inf]])], r'person 0: joint 15 is at \[1.0, inf\]'),
@@ -66,7 +66,7 @@ def test_a_side_car_comes_back(three):
 def test_a_side_car_of_another_json_is_refused(three):
     path, _, images, joints = three
     with pytest.raises(
-        AnnotationError, match=r'occluded has shape \(3, 16\) \(expected \(2, 16\) for the persons of a.json'
+        AnnotationError, match=r'occluded has shape \(3, 16\), allowed: \(2, 16\) for the persons of a.json'
     ):
         load_sidecar(path, 'a.json', images[:2], joints[:2])
     with pytest.raises(AnnotationError, match='person 1 is another one than in a.json'):

@@ -128,11 +128,11 @@ def test_forms_of_the_flag(tmp_path, matlab_struct, flag, occluded):
 @pytest.mark.parametrize(
     ('point', 'message'),
     [
-        (dict(id=16.0), r'point\(1\).id is 16 \(expected 0 to 15\)'),
+        (dict(id=16.0), r'point\(1\).id is 16, allowed: 0 to 15'),
         (dict(x=np.nan), r'point\(1\) \(joint 3\) is at \[nan, 2.0\]'),
         (dict(y='left'), r'point\(1\) has no number x, y or id'),
         (dict(x=np.zeros((0, 0))), r'point\(1\) has no number x, y or id'),
-        (dict(is_visible=2), r'point\(1\).is_visible is 2 \(expected 0, 1 or empty\)'),
+        (dict(is_visible=2), r'point\(1\).is_visible is 2, allowed: 0, 1 or empty'),
         (dict(is_visible='no'), r"point\(1\).is_visible is 'no'"),
     ],
 )
@@ -146,7 +146,7 @@ def test_files_of_something_else(tmp_path, matlab_struct):
     with pytest.raises(AnnotationError, match=r"joints.mat: key 'RELEASE' is missing, it has \['joints'\]"):
         read_visibility(data_root() / 'lsp-annotations' / 'joints.mat')
     with pytest.raises(
-        AnnotationError, match=r"train.h5: key 'part' has shape \(3987, 11, 2\) \(expected \(3987, 16, 2\)"
+        AnnotationError, match=r"train.h5: key 'part' has shape \(3987, 11, 2\), allowed: \(3987, 16, 2\)"
     ):
         read_visibility(data_root() / 'flic-annotations' / 'train.h5')
     with h5py.File(VAL / 'valid.h5') as old, h5py.File(tmp_path / 'a.h5', 'w') as new:

@@ -168,7 +168,7 @@ def test_comparison_splits_the_difference_and_covers_it():
 def test_bad_input():
     gt = np.zeros((2, 3, 2))
     ones = np.ones((2, 3))
-    with pytest.raises(ValueError, match=r'pred \(2, 2, 2\) and gt \(2, 3, 2\)'):
+    with pytest.raises(ValueError, match=r'pred has the shape \(2, 2, 2\), gt \(2, 3, 2\)'):
         classify_errors(gt[:, :2], gt, ones, np.ones(2), [0, 1, 2])
     with pytest.raises(ValueError, match='a permutation of the 3 joints'):
         classify_errors(gt, gt, ones, np.ones(2), [0, 1, 1])

@@ -168,7 +168,7 @@ def flipped(values, v, value):
     ('changes', 'message'),
     [
         (dict(variances=-VARIANCES), 'variances and frequencies hold negative values'),
-        (dict(frequencies=np.full((4, 2), 0.4)), 'frequencies of each part must sum to 1'),
+        (dict(frequencies=np.full((4, 2), 0.4)), 'frequencies sum to .*, allowed: 1 for each part'),
         (dict(mirror_types=[[0, 2], [1, 0], [0, 1], [0, 1]]), 'mirror_types=0 to 2, allowed: 0 to 1'),
         (
             dict(mirror_types=[[0, 1], [1, 0], [1, 1], [0, 0]]),

@@ -126,7 +126,7 @@ def test_bad_metainfo():
     for link in (None, 'ab', ('a',), ('a', 'b', 'c')):
         with pytest.raises(ValueError, match=r'metainfo: skeleton_info\[0\].link=.*, allowed: two joints'):
             KinematicTree.from_metainfo(skeleton(skeleton_info={0: dict(link=link)}))
-    with pytest.raises(ValueError, match='must have keypoint_info and skeleton_info'):
+    with pytest.raises(ValueError, match='required: keypoint_info and skeleton_info'):
         KinematicTree.from_metainfo(dict(a=1))
     with pytest.raises(TypeError, match="metainfo='coco', allowed: a dict"):
         KinematicTree.from_metainfo('coco')

@@ -28,7 +28,7 @@ def test_the_picture_goes_into_the_work_directory(main, adversarial_run):
         (['.'], r'\. holds no scalars.json of a run'),
         (['other.json'], 'other.json: the log has no values of a discriminator'),
         (['other.json', '--smooth', '0'], '--smooth 0, allowed: at least 1'),
-        (['other.json', '--out', 'x.txt'], 'the name must end in one of .png .pdf .svg'),
+        (['other.json', '--out', 'x.txt'], 'allowed: a name that ends in .png .pdf .svg'),
     ],
 )
 def test_errors_are_one_line(main, tmp_path, monkeypatch, args, message):

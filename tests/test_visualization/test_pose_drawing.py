@@ -137,11 +137,11 @@ def test_indices_are_written():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r'image=\(80, 80, 3\) float64, allowed: \(H, W, 3\) uint8'):
         draw_pose(gray() * 1.0, POINTS)
-    with pytest.raises(ValueError, match=r'visible has the shape \(2,\), expected \(1, 3\) or \(3,\)'):
+    with pytest.raises(ValueError, match=r'visible has the shape \(2,\), allowed: \(1, 3\) or \(3,\)'):
         draw_pose(gray(), POINTS, np.ones(2))
-    with pytest.raises(ValueError, match='keypoint_colors has 3 colours, expected 2'):
+    with pytest.raises(ValueError, match='keypoint_colors has 3 colours, allowed: 2'):
         draw_pose(gray(), POINTS[:2], metainfo=META)
-    with pytest.raises(ValueError, match='scale=0, allowed: a number above 0'):
+    with pytest.raises(ValueError, match='scale=0, allowed: a finite number above 0'):
         draw_pose(gray(), POINTS, scale=0)
 
 

@@ -79,9 +79,9 @@ def main() -> None:
     args = parse_args()
     for flag in ('max_item_num', 'batch_size'):
         if getattr(args, flag) < 1:
-            raise UsageError(f'--{flag.replace("_", "-")} {getattr(args, flag)}: it must be at least 1')
+            raise UsageError(f'--{flag.replace("_", "-")} {getattr(args, flag)}, allowed: at least 1')
     if args.out and args.out.suffix != '.json':
-        raise UsageError(f'--out {args.out}: the name must end with .json')
+        raise UsageError(f'--out {args.out}, allowed: a name that ends in .json')
     check_checkpoint(args.checkpoint, 'CHECKPOINT')
     check_device(args.device)
     cfg = load_config(args.config)

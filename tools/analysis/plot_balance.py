@@ -46,7 +46,7 @@ def main() -> None:
         raise UsageError(f'{args.run} does not exist')
     out = args.out or (args.run if args.run.is_dir() else args.run.parent) / 'balance.png'
     if out.suffix not in FORMATS:
-        raise UsageError(f'--out {out}: the name must end in one of {" ".join(FORMATS)}')
+        raise UsageError(f'--out {out}, allowed: a name that ends in {" ".join(FORMATS)}')
     files = find_logs(args.run)
     if not files:
         raise UsageError(f'{args.run} holds no scalars.json of a run')

@@ -37,11 +37,11 @@ def has_occlusion(results: Mapping) -> bool:
     if results.get(KEY) is None or results.get('keypoints') is None:
         return False
     if results.get('keypoints_visible') is None:
-        raise ValueError(f'a sample with {KEY} must have keypoints_visible too, it has {sorted(results)}')
+        raise ValueError(f'a sample with {KEY} has the keys {sorted(results)}, required: keypoints_visible')
     found, expected = np.shape(results[KEY]), np.shape(results['keypoints'])[:2]
     if found != expected:
         raise ValueError(
-            f'{KEY} has the shape {found}, expected {expected}, one label per joint in keypoints: name transforms that '
+            f'{KEY} has the shape {found}, allowed: {expected}, one label per joint in keypoints: name transforms that '
             'change the joints as strings, such as type="KeypointConverter", or take them from '
             'posestructs.datasets.transforms'
         )

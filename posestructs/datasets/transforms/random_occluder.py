@@ -192,7 +192,9 @@ class RandomOccluder(BaseTransform):
             TypeError: ``img`` is not an array but, for example, a list of images.
         """
         if not isinstance(results['img'], np.ndarray):
-            raise TypeError(f'RandomOccluder needs one image as an array in img, got {type(results["img"]).__name__}')
+            raise TypeError(
+                f'RandomOccluder: img is of type {type(results["img"]).__name__}, allowed: one image, an array'
+            )
         image = results['img'].copy()
         shape = image.shape[:2]
         mask = np.zeros(shape, dtype=bool)

@@ -211,13 +211,13 @@ class MapDiscriminator(BaseModule):
     def _check(self, maps: Tensor) -> None:
         if maps.shape[1] != self.map_channels:
             raise ValueError(
-                f'{type(self).__name__}: got {maps.shape[1]} maps, but num_joints={self.num_joints} and '
-                f'with_occlusion={self.with_occlusion} mean {self.map_channels}'
+                f'{type(self).__name__}: {maps.shape[1]} maps, allowed with num_joints={self.num_joints} and '
+                f'with_occlusion={self.with_occlusion}: {self.map_channels}'
             )
         if self.map_size is not None and tuple(maps.shape[:1:-1]) != self.map_size:
             raise ValueError(
-                f"{type(self).__name__}: pooling='fc' with map_size={self.map_size}, got maps of {maps.shape[3]} x "
-                f'{maps.shape[2]} (width x height)'
+                f"{type(self).__name__}: maps of the size {tuple(maps.shape[:1:-1])}, allowed with pooling='fc': "
+                f'map_size={self.map_size} (width, height)'
             )
 
     def _finish(self, part: nn.Module) -> None:

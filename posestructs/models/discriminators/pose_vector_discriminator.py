@@ -90,7 +90,9 @@ class PoseVectorDiscriminator(BaseModule):
             ValueError: The number of maps is not K.
         """
         if maps.shape[1] != self.num_joints:
-            raise ValueError(f'{type(self).__name__}: got {maps.shape[1]} maps for {self.num_joints} joints')
+            raise ValueError(
+                f'{type(self).__name__}: {maps.shape[1]} maps, allowed with num_joints={self.num_joints}: as many'
+            )
         return self.layers(self.describe(rounded(soft_argmax(maps, self.power)), present(maps)))
 
     def describe(self, cells: Tensor, known: Tensor) -> Tensor:

@@ -171,12 +171,12 @@ class MaskedSoftmaxLoss(nn.Module):
         if channels < num_parts + 1 or (channels - 1) % num_parts:
             raise ValueError(
                 f'MaskedSoftmaxLoss: {channels} channels of logits, targets have {num_parts} parts; '
-                'expected parts x types + 1'
+                'allowed: parts x types + 1'
             )
         if logits.shape[-2:] != rates.shape[-2:]:
             raise ValueError(
                 f'MaskedSoftmaxLoss: logits have {_size(logits)} cells (w x h), targets {_size(rates)}: heatmap_size '
-                'of the codec must be the size of the feature maps'
+                'of the codec is not the size of the feature maps'
             )
 
 

@@ -454,7 +454,7 @@ def test_what_only_the_sample_can_show():
     with pytest.raises(ValueError, match=r'skeleton_links=\[\[0, 9\]\] do not fit 5 joints'):
         run(dict(sample(), skeleton_links=[(0, 9)]))
     assert changed(run(dict(sample(), skeleton_links=[(0, 9)]), skeleton_links=[(0, 1)])['img']).any()
-    with pytest.raises(TypeError, match='needs one image as an array in img, got list'):
+    with pytest.raises(TypeError, match='img is of type list, allowed: one image'):
         run(dict(sample(), img=[np.zeros((4, 4, 3))]))
 
 

@@ -38,7 +38,7 @@ def test_persons_who_are_lost_are_refused_in_a_test_set(load):
         message = f'a.json: 1 of 2 persons with labelled joints are left out; the first: annotation 2: {fault}'
         with pytest.raises(UsageError, match=f'{message}.*CocoDataset would read it without an error'):
             check_datasets(load(change, test_mode=True))
-        with pytest.raises(UsageError, match='expected at most 1%'):
+        with pytest.raises(UsageError, match='allowed: at most 1%'):
             check_datasets(load(change))
     check_datasets(load(dict(keypoints=[0] * 51, num_keypoints=0), test_mode=True))
 

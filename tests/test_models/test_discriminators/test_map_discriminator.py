@@ -39,7 +39,7 @@ def test_fully_connected_layer_reads_every_map():
     weight, bias = net.fc.weight, net.fc.bias
     slow = [sum((weight[k] * seen['out'].reshape(-1)).tolist()) + bias[k].item() for k in range(3)]
     torch.testing.assert_close(logits[0], torch.tensor(slow), rtol=1e-4, atol=1e-6)
-    with pytest.raises(ValueError, match=r"pooling='fc' with map_size=\(6, 4\), got maps of 4 x 6"):
+    with pytest.raises(ValueError, match=r"maps of the size \(4, 6\), allowed with pooling='fc': map_size=\(6, 4\)"):
         net(maps.transpose(2, 3))
 
 
@@ -112,7 +112,7 @@ def test_images_of_a_batch_are_independent():
 
 def test_single_task_has_no_occlusion_maps():
     assert small(with_occlusion=False)(torch.rand(1, 3, 4, 4)).shape == (1, 3)
-    with pytest.raises(ValueError, match='got 6 maps, but num_joints=3 and with_occlusion=False mean 3'):
+    with pytest.raises(ValueError, match='6 maps, allowed with num_joints=3 and with_occlusion=False: 3'):
         small(with_occlusion=False)(torch.rand(1, 6, 4, 4))
 
 

@@ -55,7 +55,7 @@ def test_real_and_predicted_maps_of_the_same_images():
 def test_maps_without_their_images():
     with pytest.raises(ValueError, match='3 sets of maps are not a multiple of 2 images'):
         PoseDiscriminator(**SMALL)(torch.rand(3, 4, 4, 4), torch.rand(2, 3, 8, 8))
-    with pytest.raises(ValueError, match='got 3 maps, but num_joints=2 and with_occlusion=True mean 4'):
+    with pytest.raises(ValueError, match='3 maps, allowed with num_joints=2 and with_occlusion=True: 4'):
         PoseDiscriminator(**SMALL)(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 8, 8))
 
 

@@ -63,5 +63,5 @@ def test_gradients_reach_the_maps_of_all_joints():
 def test_joints_and_tree_must_agree():
     with pytest.raises(ValueError, match='tree has 3 parts for num_joints=4'):
         PoseVectorDiscriminator(CHAIN, num_joints=4)
-    with pytest.raises(ValueError, match='got 6 maps for 3 joints'):
+    with pytest.raises(ValueError, match='6 maps, allowed with num_joints=3: as many'):
         PoseVectorDiscriminator(CHAIN)(torch.rand(1, 6, 4, 4))
