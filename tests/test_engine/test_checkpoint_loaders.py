@@ -1,10 +1,6 @@
 """mmengine's loaders, scheme by scheme: no address runs code, and good files are loaded."""
 
 import json
-import os
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -14,19 +10,7 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from posestructs.utils.checkpoint_addresses import local_copy
 from posestructs.utils.safe_load import UnsafeCheckpointError
-
-
-class Payload:
-    def __init__(self, marker):
-        self.marker = str(marker)
-
-    def __reduce__(self):
-        return os.mkdir, (self.marker,)
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+from tests.helpers.untrusted import Payload, serve
 
 
 @pytest.fixture(scope='module')
@@ -41,10 +25,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def address(folder):
-    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}'
-        server.shutdown()
+    with serve(folder) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

@@ -1,41 +1,22 @@
 """A server's checkpoint that would run code is refused by every tool that takes a checkpoint, and never runs."""
 
-import os
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 import torch
 
 from tests.helpers import needs_data, repo_root
+from tests.helpers.untrusted import Payload, serve
 
 pytestmark = needs_data
-
-
-class Payload:
-    def __init__(self, marker):
-        self.marker = str(marker)
-
-    def __reduce__(self):
-        return os.mkdir, (self.marker,)
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture(scope='module')
 def served(tmp_path_factory):
     """The address of a checkpoint that creates the folder `executed`, and that folder."""
     folder = tmp_path_factory.mktemp('served')
-    payload = dict(meta=dict(epoch=1), message_hub={}, state_dict=dict(w=Payload(folder / 'executed')))
-    torch.save(payload, folder / 'payload.pth')
-    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}/payload.pth', folder / 'executed'
-        server.shutdown()
+    content = dict(meta=dict(epoch=1), message_hub={}, state_dict=dict(w=Payload(folder / 'executed')))
+    torch.save(content, folder / 'payload.pth')
+    with serve(folder) as address:
+        yield f'{address}/payload.pth', folder / 'executed'
 
 
 IMAGE = str(repo_root() / 'demo' / 'images' / 'skier.jpg')
