@@ -27,7 +27,7 @@ from posestructs.visualization.pose_drawing import draw_pose, enlarge
 from posestructs.visualization.residual_messages import joint_maps
 
 COLUMNS = ('person', 'joint', 'x', 'y', 'score', 'correct', 'occluded', 'present')
-# of persons, where there are several; RGB, told apart by most colour-blind visitors (Okabe and Ito)
+# of persons, where there are several; RGB, distinguishable for most colour-blind visitors (Okabe and Ito)
 COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 # keys of the inferencer's predictions, by the names of a joint's probabilities
 PROBABILITIES = dict(correct='keypoints_correct', occluded='keypoints_occluded', present='keypoints_present')

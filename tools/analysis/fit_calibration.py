@@ -258,7 +258,7 @@ def main() -> None:
 
 
 def present_table(report: Mapping[str, Any]) -> str:
-    """How well absent joints of cut persons are told from those in the image, held out."""
+    """How well absent joints of cut persons are separated from those in the image, held out."""
     keys = ('AUROC', 'false_at_95', 'false_at_90')
     rows = [
         [name, *('-' if report[name][key] is None else f'{report[name][key]:.3f}' for key in keys)]
