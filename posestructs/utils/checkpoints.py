@@ -181,4 +181,13 @@ def _describe(path: Path, error: Exception) -> str:
 
 def _load(path: str | Path, opt_in: bool = True) -> Any:
     """Content of a checkpoint as torch loads it, with tensors left on disk where possible."""
-    return load_safely(path, mmap=zipfile.is_zipfile(path), opt_in=opt_in)
+    return load_safely(path, mmap=_is_uncompressed(path), opt_in=opt_in)
+
+
+def _is_uncompressed(path: str | Path) -> bool:
+    """Check that a file is a zip archive whose weights can be mapped, unlike a published, compressed one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
+    except zipfile.BadZipFile:
+        return False

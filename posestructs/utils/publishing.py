@@ -20,6 +20,7 @@ from posestructs.utils.plain_values import to_plain
 
 # also inside of words: behind a blank, a quote, a bracket or what separates paths. An address (https://...) is none.
 _LOCAL_PATH = re.compile(r"""(?<![^\s"'`=(\[{<,;:|])(?:file://)?/[^\s"'`)\]}>,;:|/][^\s"'`)\]}>,;:|]*""")
+NOT_FOR_MMAP = 'not_for_mmap'
 KEPT_META = ('epoch', 'iter', 'seed', 'mmengine_version', 'dataset_meta')
 
 
@@ -132,25 +133,26 @@ def release_checkpoint(
     kept = to_plain(kept | dict(cfg=config_text, release=dict(release)), 'meta', odd, bare=True)
     if odd:
         raise ValueError(f'no plain form exists for {", ".join(odd)}')
-    buffer = io.BytesIO()
-    torch.save(dict(meta=kept, state_dict=state), buffer)
-    return deflated(buffer.getvalue())
+    return deflated(dict(meta=kept, state_dict=state))
 
 
-def deflated(data: bytes) -> bytes:
-    """Compress a checkpoint without loss; torch.save stores its weights uncompressed.
+def deflated(checkpoint: Mapping[str, Any]) -> bytes:
+    """Save a checkpoint compressed without loss; ``torch.save`` stores weights uncompressed.
 
-    ``torch.load`` reads both, but maps (``mmap=True``) an uncompressed file only. Weights in half precision shrink by
-    about 8 %.
+    Weights in half precision shrink by about 8 %. ``torch.load`` reads the file as any other, but with ``mmap=True`` it
+    would take compressed bytes for weights without an error. Therefore :data:`NOT_FOR_MMAP` is saved beside the
+    weights, zeros that need more bytes than the file has: mapping them fails.
 
     Args:
-        data: A zip archive, as ``torch.save`` writes it.
+        checkpoint: The checkpoint.
 
     Returns:
-        bytes: The same archive with every member deflated. The same data give the same bytes.
+        bytes: The file's content; the same checkpoint gives the same bytes.
     """
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as target:
+    buffer, out = io.BytesIO(), io.BytesIO()
+    size = sum(value.nbytes for value in checkpoint['state_dict'].values())
+    torch.save({**checkpoint, NOT_FOR_MMAP: torch.zeros(2 * size + 2**16, dtype=torch.uint8)}, buffer)
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(out, 'w') as target:
         for member in source.infolist():
             target.writestr(zipfile.ZipInfo(member.filename), source.read(member), zipfile.ZIP_DEFLATED, 9)
     return out.getvalue()

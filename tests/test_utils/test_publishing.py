@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from posestructs.utils.checkpoints import read_safely
 from posestructs.utils.publishing import (
     deflated,
     halved,
@@ -65,13 +66,16 @@ def test_what_torch_would_refuse_is_not_published():
         release_checkpoint({}, {}, '', dict(odd=object()))
 
 
-def test_deflated_files_are_smaller_and_load_the_same():
+def test_deflated_files_are_smaller_load_the_same_and_refuse_to_be_mapped(tmp_path):
     state = dict(a=torch.arange(5000.0), b=torch.zeros(3, 0), c=torch.tensor([float('nan')]).half())
-    buffer = io.BytesIO()
-    torch.save(dict(meta=dict(x=[1]), state_dict=state), buffer)
-    data = deflated(buffer.getvalue())
-    assert len(data) < len(buffer.getvalue()) / 2 and data == deflated(data)
-    found = torch.load(io.BytesIO(data), weights_only=True)
-    assert found['meta'] == dict(x=[1]) and found['state_dict'].keys() == state.keys()
-    for name, value in state.items():
-        torch.testing.assert_close(found['state_dict'][name], value, rtol=0, atol=0, equal_nan=True)
+    content = dict(meta=dict(x=[1]), state_dict=state)
+    buffer, file = io.BytesIO(), tmp_path / 'deflated.pth'
+    torch.save(content, buffer)
+    file.write_bytes(deflated(content))
+    assert file.stat().st_size < len(buffer.getvalue()) / 2 and file.read_bytes() == deflated(content)
+    for found in (torch.load(file, weights_only=True), read_safely(file)):
+        assert found['meta'] == dict(x=[1]) and found['state_dict'].keys() == state.keys()
+        for name, value in state.items():
+            torch.testing.assert_close(found['state_dict'][name], value, rtol=0, atol=0, equal_nan=True)
+    with pytest.raises(RuntimeError, match='storage'):
+        torch.load(file, weights_only=True, mmap=True)
