@@ -23,7 +23,7 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from posestructs.codecs.part_decoding import Poses, mirror_channels, split_parts
+from posestructs.codecs.part_decoding import Poses
 from posestructs.codecs.part_targets import (
     PRESETS,
     build_sampling,
@@ -35,6 +35,7 @@ from posestructs.codecs.part_targets import (
 from posestructs.codecs.person_labels import read_person
 from posestructs.layers.heatmaps import REFINEMENTS, argmax, cells_to_pixels, pixels_to_cells, refine, values_at
 from posestructs.layers.max_sum import max_sum
+from posestructs.layers.part_maps import mirror_channels, split_parts
 from posestructs.structures import Deformation, KinematicTree, build_tree
 from posestructs.structures.deformation import RELEASE_WEIGHT
 from posestructs.utils.checks import check_choice, check_number, check_size, invalid_value
@@ -167,7 +168,7 @@ class PartScoreMap(BaseKeypointCodec):
 
     @property
     def flip_channels(self) -> list[int]:
-        """Channel permutation under a horizontal flip, see :func:`.part_decoding.mirror_channels`."""
+        """Channel permutation under a horizontal flip, see :func:`.part_maps.mirror_channels`."""
         if self.deformation is None:
             return mirror_channels(self.tree.mirror, np.zeros((self.tree.num_parts, 1), np.int64))
         return mirror_channels(self.tree.mirror, self.deformation.mirror_types)

@@ -30,7 +30,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from posestructs.utils.networks import finish_step, skip_step, unwrapped  # noqa: F401
+from posestructs.utils.networks import unwrapped
 
 
 def training_networks(model: nn.Module) -> dict[str, nn.Module]:

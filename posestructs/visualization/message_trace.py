@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from posestructs.codecs.part_decoding import split_parts
+from posestructs.layers.part_maps import split_parts
 from posestructs.models.heads import PartScoreHead
 from posestructs.models.necks import TreeMessagePassing
 

@@ -6,8 +6,8 @@ import torch
 from mmengine.dataset import default_collate, pseudo_collate
 from mmpose.registry import DATASETS, KEYPOINT_CODECS
 
-from posestructs.codecs.part_decoding import flip_average
 from posestructs.codecs.part_targets import tree_limbs
+from posestructs.layers.part_maps import flip_average
 from posestructs.structures import Deformation, build_tree
 from posestructs.structures.offset_clusters import fit_types
 from tests.helpers import data_root, needs_data

@@ -12,7 +12,7 @@ from torch import nn
 
 from posestructs.engine import NetworkOptimWrapperDict
 from posestructs.engine.network_optim import NetworkOptimWrapperConstructor
-from posestructs.utils.networks import finish_step, skip_step
+from posestructs.models.pose_estimators.optimizer_steps import finish_step, skip_step
 from tests.helpers import adversarial_toy as toy
 
 

@@ -11,9 +11,9 @@ from mmengine.dataset import Compose
 from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.registry import KEYPOINT_CODECS
 
-from posestructs.codecs.part_decoding import flip_average as flip_parts
 from posestructs.deployment.metadata import describe_codec
 from posestructs.layers.max_sum import max_sum
+from posestructs.layers.part_maps import flip_average as flip_parts
 from posestructs.utils.images import read_image
 from tests.helpers import repo_root
 from tests.test_utils.test_images import FILES, REFUSED

@@ -21,9 +21,9 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import OptSampleList, Predictions
 from torch import Tensor, nn
 
-from posestructs.codecs.part_decoding import flip_average, split_parts
 from posestructs.codecs.part_score_map import PartScoreMap, check_not_nan
 from posestructs.layers.heatmaps import unravel
+from posestructs.layers.part_maps import flip_average, split_parts
 from posestructs.models.heads.joint_accuracy import joint_accuracy
 from posestructs.structures import KinematicTree, build_tree
 from posestructs.utils.checks import check_choice, check_integer

@@ -50,8 +50,8 @@ from posestructs.models.pose_estimators.discriminator_terms import (
     slope_penalty,
 )
 from posestructs.models.pose_estimators.network_modes import fixed_weights, inference
+from posestructs.models.pose_estimators.optimizer_steps import finish_step, skip_step
 from posestructs.models.pose_estimators.step_log import StepLog
-from posestructs.utils.networks import finish_step, skip_step
 
 ALGORITHMS = ('joint', 'alternating', 'literal')
 

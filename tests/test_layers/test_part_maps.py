@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from posestructs.codecs.part_decoding import flip_average, mirror_channels, split_parts
+from posestructs.layers.part_maps import flip_average, mirror_channels, split_parts
 
 
 def test_channels_are_part_major():
