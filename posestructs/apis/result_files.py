@@ -15,6 +15,7 @@ from posestructs.apis.video_file import VideoFile
 from posestructs.utils.files import atomic_write
 from posestructs.utils.images import write_image
 from posestructs.utils.media import WRITABLE_SUFFIXES
+from posestructs.utils.signals import deferred_signals
 from posestructs.utils.usage import UsageError
 
 _VIDEOS = ('.mp4', '.mov', '.mkv', '.avi')
@@ -68,31 +69,21 @@ class ResultFiles:
         Raises:
             UsageError: A file cannot be written, or is one of the inputs, which was not known before.
         """
-        if self._source.is_video:
-            if self._pred is not None:
-                self._frames.append(dict(frame_id=len(self._frames), instances=list(instances)))
-            if self._vis is not None and drawn is not None:
-                self._add_frame(drawn)
-            return
-        name = self._names.take(frame.path)
-        if frame.is_file:
-            self._inputs |= {_identity(frame.path)} - {None}
-        self._refuse_inputs(self._files_of(frame.path, name))
-        if self._pred is not None:
-            self._write_json(self._pred / json_name(name), instances)
-        if self._vis is not None and drawn is not None:
-            file = self._image_file(frame.path, name)
-            write_image(file, drawn)
-            self.written.append(file)
+        with deferred_signals():  # a stop in between would leave predictions without their drawn image
+            if self._source.is_video:
+                self._add_frame(instances, drawn)
+            else:
+                self._add_image(frame, instances, drawn)
 
     def close(self) -> None:
         """Complete the files of a video; of an interrupted one they hold the frames so far."""
-        if self._source.is_video and self._pred is not None and self._frames:
-            self._write_json(self._pred / json_name(Path(self._source.name).stem), self._frames)
-            self._frames = []
-        if self._video is not None:
-            video, self._video = self._video, None
-            self.written.append(video.close())
+        with deferred_signals():
+            if self._source.is_video and self._pred is not None and self._frames:
+                self._write_json(self._pred / json_name(Path(self._source.name).stem), self._frames)
+                self._frames = []
+            if self._video is not None:
+                video, self._video = self._video, None
+                self.written.append(video.close())
 
     def _files_of(self, path: str, name: str) -> Iterable[Path]:
         if self._pred is not None:
@@ -110,11 +101,26 @@ class ResultFiles:
             if _identity(file) in self._inputs:
                 raise UsageError(f'{file} would be overwritten, but it is one of the inputs; allowed: another folder')
 
-    def _add_frame(self, drawn: np.ndarray) -> None:
-        if self._video is None:
-            file = self._image_file(self._source.name, Path(self._source.name).stem)
-            self._video = VideoFile(file, self._source.fps, drawn.shape[1::-1])
-        self._video.add(drawn)
+    def _add_frame(self, instances: Sequence[dict], drawn: np.ndarray | None) -> None:
+        if self._vis is not None and drawn is not None:
+            if self._video is None:
+                file = self._image_file(self._source.name, Path(self._source.name).stem)
+                self._video = VideoFile(file, self._source.fps, drawn.shape[1::-1])
+            self._video.add(drawn)
+        if self._pred is not None:
+            self._frames.append(dict(frame_id=len(self._frames), instances=list(instances)))
+
+    def _add_image(self, frame: Frame, instances: Sequence[dict], drawn: np.ndarray | None) -> None:
+        name = self._names.take(frame.path)
+        if frame.is_file:
+            self._inputs |= {_identity(frame.path)} - {None}
+        self._refuse_inputs(self._files_of(frame.path, name))
+        if self._pred is not None:
+            self._write_json(self._pred / json_name(name), instances)
+        if self._vis is not None and drawn is not None:
+            file = self._image_file(frame.path, name)
+            write_image(file, drawn)
+            self.written.append(file)
 
     def _write_json(self, file: Path, content: Sequence[dict]) -> None:
         rows = ',\n'.join(json.dumps(row, allow_nan=False) for row in content)  # a person or frame a line

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from posestructs.apis.frames import Frame, Source
 from posestructs.apis.image_sources import open_source
 from posestructs.apis.result_files import ResultFiles
+from posestructs.apis.video_file import VideoFile
 
 IMAGE = np.full((16, 32, 3), (200, 100, 0), np.uint8)  # RGB
 IMAGES = Source([], 2, 'folder')
@@ -47,6 +49,48 @@ def test_files_of_a_video(tmp_path):
     assert capture.get(cv2.CAP_PROP_FPS) == 5
     for frame in frames:
         assert frame.shape == (16, 32, 3) and np.abs(frame.mean(axis=(0, 1)) - (0, 100, 200)).max() < 12
+
+
+@pytest.mark.parametrize('moment', ['__init__', 'add', 'close'])
+def test_a_signal_leaves_as_many_frames_as_rows(tmp_path, monkeypatch, moment):
+    """Wherever it comes: before the first frame, before a later one, or while the video is completed."""
+
+    class Stopped(VideoFile):
+        pass
+
+    def stopped(self, *args):
+        signal.raise_signal(signal.SIGINT)
+        return getattr(VideoFile, moment)(self, *args)
+
+    files = ResultFiles(VIDEO, str(tmp_path / 'v'), str(tmp_path / 'p'))
+    monkeypatch.setattr('posestructs.apis.result_files.VideoFile', Stopped)
+    if moment == '__init__':
+        setattr(Stopped, moment, stopped)
+    else:
+        files.add(Frame('0.jpg', None), [], IMAGE)
+        setattr(Stopped, moment, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        if moment != 'close':
+            files.add(Frame('1.jpg', None), [], IMAGE)
+        files.close()
+    files.close()
+    assert names(tmp_path) == ['p/walk.json', 'v/walk.mp4']
+    capture = cv2.VideoCapture(str(tmp_path / 'v/walk.mp4'))
+    rows = json.loads((tmp_path / 'p/walk.json').read_text())
+    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(rows) == (2 if moment == 'add' else 1)
+
+
+def test_a_signal_leaves_no_predictions_without_their_image(tmp_path, monkeypatch):
+    write = ResultFiles._write_json
+
+    def stopped(*args):
+        write(*args)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(ResultFiles, '_write_json', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        ResultFiles(IMAGES, str(tmp_path / 'v'), str(tmp_path / 'p')).add(Frame('a.png', None), [], IMAGE)
+    assert names(tmp_path) == ['p/a.json', 'v/a.png']
 
 
 def test_nothing_is_written_where_nothing_is_asked(tmp_path):
