@@ -95,6 +95,10 @@ def announced(log, process):
     return lines[0].split()[1] if lines else None
 
 
+# of an element that the page has just replaced, covers or moves
+UNSTEADY = {'StaleElementReferenceException', 'ElementClickInterceptedException', 'ElementNotInteractableException'}
+
+
 def wait_for(condition, seconds=PATIENCE):
     """Wait until a condition holds; an element that the page has just replaced is looked up again."""
     end = time.monotonic() + seconds
@@ -102,7 +106,7 @@ def wait_for(condition, seconds=PATIENCE):
         try:
             found = condition()
         except Exception as error:
-            if type(error).__name__ != 'StaleElementReferenceException':
+            if type(error).__name__ not in UNSTEADY:
                 raise
             found = None
         if found:
@@ -126,20 +130,38 @@ class Page:
     def one(self, selector):
         return wait_for(lambda: self.all(selector))[0]
 
+    def read(self, selector, expression):
+        """Values of an expression of each element ``e``, read at once: elements may be replaced at any time."""
+        script = f'return [...document.querySelectorAll(arguments[0])].map(e => {expression})'
+        return self.driver.execute_script(script, selector)
+
+    def click(self, selector, text=''):
+        """Click the first element that is shown, enabled and has the text, once there is one."""
+
+        def clicked():
+            for found in self.all(selector):
+                if found.is_displayed() and found.is_enabled() and (not text or found.text == text):
+                    found.click()
+                    return True
+            return False
+
+        wait_for(clicked)
+
     def open(self, address):
         self.driver.get(address)
         self.one('#upload input[type=file]')
 
     def upload(self, file):
         """Drop a file in the place of the one that may be there."""
-        for clear in self.all('#upload button[aria-label="Remove Image"]'):
-            clear.click()
+        remove = '#upload button[aria-label="Remove Image"]'
+        if self.all(remove):
+            self.click(remove)
             wait_for(lambda: not self.all('#upload img') and not self.message())
         self.one('#upload input[type=file]').send_keys(str(file))
 
     def message(self, kind='p'):
         """The message of the page."""
-        return ' '.join(found.text for found in self.all(f'#message {kind}'))
+        return ' '.join(self.read(f'#message {kind}', 'e.innerText'))
 
     def wait_for_message(self, *parts, kind='p.good'):
         """Wait for a message that contains all parts."""
@@ -148,30 +170,24 @@ class Page:
     def tab(self, name):
         """Select a tab."""
 
-        def named():
-            return [tab for tab in self.all('button[role=tab]') if tab.text == name]
-
-        wait_for(named)[0].click()
-        wait_for(lambda: named()[0].get_attribute('aria-selected') == 'true')
+        self.click('button[role=tab]', name)
+        wait_for(lambda: name in self.read('button[role=tab][aria-selected=true]', 'e.innerText.trim()'))
 
     def text(self, selector, part):
         """Text of an element, once it contains a part."""
-        return wait_for(lambda: next((e.text for e in self.all(selector) if part in e.text), None))
+        return wait_for(lambda: next((text for text in self.read(selector, 'e.innerText') if part in text), None))
 
     def image(self, name):
         """Size of an image that is shown, once it is loaded."""
 
         def size():
-            shown = self.all(f'#{name} img')
-            return shown and shown[0].get_property('naturalWidth') and shown[0]
+            return next(iter(self.read(f'#{name} img', 'e.naturalWidth && [e.naturalWidth, e.naturalHeight]')), None)
 
-        shown = wait_for(size)
-        return shown.get_property('naturalWidth'), shown.get_property('naturalHeight')
+        return tuple(wait_for(size))
 
     def source(self, name):
         """Address of an image, or None where there is none."""
-        found = self.all(f'#{name} img')
-        return found[0].get_attribute('src') if found else None
+        return next(iter(self.read(f'#{name} img', 'e.src')), None)
 
     def choose(self, name, label):
         """Choose from a dropdown."""
@@ -184,14 +200,14 @@ class Page:
 
     def boxes(self):
         """Text of the boxes."""
-        return self.one('#box textarea, #box input').get_property('value')
+        return self.read('#box textarea, #box input', 'e.value')[0]
 
     def drag(self, start, end):
         """Drag on the uploaded image, between pixels of the file."""
         from selenium.webdriver import ActionChains
 
+        wait_for(lambda: self.all('#upload img ~ .person-boxes'))
         image = self.one('#upload img')
-        wait_for(lambda: self.all('.person-boxes'))
         scale = min(
             image.rect['width'] / image.get_property('naturalWidth'),
             image.rect['height'] / image.get_property('naturalHeight'),
@@ -207,7 +223,7 @@ class Page:
     def download(self, selector):
         """Click, and read the file that comes."""
         before = set(self.downloads.iterdir())
-        wait_for(lambda: [e for e in self.all(selector) if e.is_displayed() and e.is_enabled()])[0].click()
+        self.click(selector)
 
         def finished():
             new = [file for file in set(self.downloads.iterdir()) - before if file.suffix in ('.png', '.json')]
@@ -331,7 +347,7 @@ def test_the_shipped_model(page):
     page.wait_for_message('apn.py')
     page.choose('model', label)
     page.wait_for_message(shipped.about)
-    assert label in page.one('#model input').get_property('value')
+    assert label in page.read('#model input', 'e.value')[0]
     page.tab('Messages')
     page.text('#messages-note', 'CVPR 2016')
     assert page.image('messages')[0] > 600
@@ -356,7 +372,7 @@ def test_boxes_are_drawn_moved_and_removed(page, tmp_path):
     page.drag((300, 200), (310, 180))
     expected = np.array([[30, 40, 230, 440], [260, 40, 440, 420]])
     wait_for(lambda: np.abs(numbers(page.boxes()) - expected).max() < 4)
-    assert [shape.get_attribute('data-number') for shape in page.all('.person-box')] == ['1', '2']
+    wait_for(lambda: page.read('.person-box', 'e.dataset.number') == ['1', '2'])
     page.tab('Joints')
 
     def predicted():
@@ -368,7 +384,7 @@ def test_boxes_are_drawn_moved_and_removed(page, tmp_path):
     ActionChains(page.driver).move_to_element_with_offset(image, 60, 0).double_click().perform()
     page.wait_for_message('1 person')
     assert np.abs(numbers(page.boxes()) - expected[:1]).max() < 4
-    page.one('#upload button[aria-label="Remove Image"]').click()
+    page.click('#upload button[aria-label="Remove Image"]')
     wait_for(lambda: not page.boxes())  # they belong to the image
 
 
