@@ -61,8 +61,11 @@ INTRODUCTION = (
     'one predicted occluded; a limb that ends in a ring is dashed. Several persons have a colour each. Nothing that '
     'you upload leaves this machine.'
 )
-HEATMAPS = 'Heatmap of each joint, with its highest value. All maps share one scale.'
-OCCLUSION = 'Map of each joint where it is occluded, with its highest value. All maps share one scale.'
+HEATMAPS = 'Heatmap of each joint; the number is its maximum. All maps share one scale.'
+OCCLUSION = (
+    'Occlusion map of each joint, high where the joint is predicted occluded; the number is its maximum. All maps share '
+    'one scale.'
+)
 NO_OCCLUSION = 'This model does not predict occlusion.'
 MESSAGES = (
     'Effect of the messages between neighbouring joints (Chu et al., *Structured Feature Learning for Pose '
@@ -128,10 +131,10 @@ class Handlers:
             return _nothing(_message(str(error), bad=True))
         seconds, about = time.perf_counter() - started, self.models.about[model].rstrip('.')
         report = [
-            f'{_counted(found.persons)} in {seconds:.2f} s. {about}.',
+            f'{_counted(found.persons)} in {seconds:.2f} s. Model: {about}.',
             *_nothing_drawn(found.persons, threshold),
         ]
-        if not corners and [person['box'] for person in found.persons] == [[0, 0, *image.shape[1::-1]]]:
+        if not corners and inferencer.detector is None and found.persons:
             report.append(WHOLE_IMAGE)
         parts = web_page.messaging_parts(inferencer) if found.persons else []
         boxes = [' '.join(map(str, person['box'])) for person in found.persons]
@@ -181,7 +184,8 @@ def _nothing_drawn(persons: list[dict], threshold: float) -> list[str]:
         return []
     kind = 'probability' if 'correct' in persons[0]['joints'][0] else 'score'
     whom = '' if len(persons) == 1 else f' of person {below[0]}' if len(below) == 1 else f' of {len(below)} persons'
-    return [f'No joint{whom} has a {kind} of at least {threshold:g}: nothing is drawn; move the slider to the left.']
+    what = 'nothing is' if len(persons) == 1 else 'it is not' if len(below) == 1 else 'they are not'
+    return [f'No joint{whom} has a {kind} of at least {threshold:g}: {what} drawn; move the slider to the left.']
 
 
 def _table(rows: list[list]) -> dict[str, list]:
@@ -276,7 +280,9 @@ def build_page(models: Mapping[str, Any], limits: Limits, threshold: float) -> g
                         part = gr.Dropdown([], label='Joint', elem_id='part', visible=False)
                     messages = _image('messages')
                 with gr.Tab('Joints'):
-                    table = gr.Dataframe(headers=list(web_page.COLUMNS), interactive=False, elem_id='table')
+                    table = gr.Dataframe(
+                        headers=list(web_page.COLUMNS), interactive=False, elem_id='table', max_height=640
+                    )
                     file = gr.DownloadButton('Download joints.json', interactive=False, elem_id='json')
         results = [message, pose, heatmaps, occlusion_note, occlusion, messages_note, person, part, table, file]
         # a later choice is never lost: it is handled after the one before
