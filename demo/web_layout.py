@@ -63,8 +63,8 @@ INTRODUCTION = (
 )
 HEATMAPS = 'Heatmap of each joint; the number is its maximum. All maps share one scale.'
 OCCLUSION = (
-    'Occlusion map of each joint, high where the joint is predicted occluded; the number is its maximum. All maps share '
-    'one scale.'
+    'Occlusion map of each joint, high where the joint is predicted occluded; the number is its maximum. All maps '
+    'share one scale.'
 )
 NO_OCCLUSION = 'This model does not predict occlusion.'
 MESSAGES = (
