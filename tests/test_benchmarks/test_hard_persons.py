@@ -1,11 +1,14 @@
 """Figures of hard persons and of peers, on persons made by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
 from benchmarks import hard_persons
 from benchmarks.hard_persons import Persons, both_on_one, interval, right_joints
 from benchmarks.peer_models import derived_joints as peers
+from posestructs.evaluation.prediction_files import Labels
 
 
 def persons(pred, gt, labelled=None):
@@ -25,6 +28,33 @@ def test_both_on_one_counts_pairs_that_are_apart():
     labelled = [[True, True]] * 3 + [[True, False]]
     # the third pair is not apart, the fourth not labelled: one of two
     assert both_on_one(persons(pred, gt, labelled), (0, 1)) == 50
+
+
+def test_persons_that_were_not_found_are_wrong_and_counted():
+    names = ('left_knee', 'right_knee', 'left_ankle', 'right_ankle')
+    gt = np.zeros((4, 4, 2)) + np.arange(4)[None, :, None] * 20
+    pred = gt.copy()
+    pred[0] = np.nan
+    labels = type('Labels', (), dict(joints=names))
+    found = hard_persons.summarise(persons(pred, gt), labels)
+    assert found['not_found'] == 25 and found['joints'] == 75 and found['whole_persons'] == 75
+    assert found['kind_miss'] == 25
+    # two joints without a place are not in one place
+    pred[1, 1] = pred[1, 0]
+    assert both_on_one(persons(pred, gt), (0, 1)) == pytest.approx(100 / 3)
+
+
+def test_a_file_without_a_person_keeps_its_labels(tmp_path):
+    names = ('left_hip', 'right_shoulder')
+    keypoints = np.array([[[0.0, 0], [0, 10]], [[5, 5], [5, 25]]])
+    rows = [dict(image_id=1, category_id=1, score=1.0, keypoints=[0, 0, 1, 0, 10, 1])]
+    (tmp_path / 'few.json').write_text(json.dumps(rows))
+    meta = dict(keypoint_name2id={name: k for k, name in enumerate(names)}, torso_pair=names)
+    paths = {1: 'one.jpg', 2: 'two.jpg'}
+    rest = dict(occluded=np.zeros((2, 2)), images=[1, 2], paths=list(paths.values()), ids=[1, 2], areas=np.ones(2))
+    labels = Labels('by hand', keypoints, np.ones((2, 2), bool), meta=meta, known_images=paths, **rest)
+    found = hard_persons.read_persons(str(tmp_path / 'few.json'), labels)
+    assert found.labelled.all() and np.isnan(found.pred[1]).all() and found.pred[0].tolist() == keypoints[0].tolist()
 
 
 def test_the_interval_is_that_of_persons_drawn_together():

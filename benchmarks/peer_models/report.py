@@ -1,0 +1,60 @@
+"""Table of ready-made pose models beside our own, for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from posestructs.evaluation.tables import format_table
+
+COMMANDS = """```bash
+python benchmarks/peers.py configs/hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py \\
+    --movenet movenet/package/models --mediapipe mp/bin/python --mediapipe-models mediapipe/package \\
+    --predictions peers --out benchmarks/results/peers.json
+python benchmarks/peers.py configs/hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py \\
+    --out benchmarks/results/peers.json --report docs/benchmarks.md benchmarks/results/hard_persons.json
+```"""
+NOTE = """In percent, on {persons} persons of `val.txt`, box given, no flip test; right is within 0.2 torsos. Joints of
+persons that a model did not find count as wrong. The number after a MediaPipe variant is the side of its crop in longer
+sides of the box; 1.25 is the crop of all other models. Neck and head top of the ready-made models are derived from
+shoulders and ears, the limb joints are their own. Milliseconds are the median CPU time of an image: networks alone in
+torch and in onnxruntime; for MediaPipe detection and landmarks in its own runtime, over the persons found."""
+COLUMNS = ('joints', 'limbs', 'whole_persons', 'inversions_among_errors', 'not_found')
+HEAD = (
+    'joints',
+    'limb joints',
+    'whole persons',
+    'inversions, of the errors',
+    'not found',
+    'ms, torch',
+    'ms, own runtime',
+)
+
+
+def peers_section(results: list[dict[str, Any]], figures: dict[str, Any]) -> str:
+    """Write the part of the page.
+
+    Args:
+        results: Content of ``--out`` of ``benchmarks/peers.py``.
+        figures: Content of ``--out`` of ``benchmarks/hard_persons.py``; its first model is that of the config.
+
+    Returns:
+        Heading, commands, table and machine.
+    """
+    times = results[-1]['milliseconds']
+    own = Path(figures['config']).stem
+    mediapipe = {result['model']: result['cpu_milliseconds'] for result in results if 'cpu_milliseconds' in result}
+    rows = []
+    for number, (name, figure) in enumerate(figures['figures'].items()):
+        time = times.get(own if number == 0 else name)
+        cells = [f'{time[backend]["median"]:.1f}' for backend in ('torch', 'onnxruntime')] if time else ['', '']
+        if name in mediapipe:
+            cells[1] = f'{mediapipe[name]:.1f}'
+        rows.append([name, *(f'{figure[key]:.1f}' for key in COLUMNS), *cells])
+    text = NOTE.format(persons=figures['persons'])
+    machine = results[-1]['machine']
+    versions = [f'mediapipe {result["mediapipe"]}' for result in results if 'mediapipe' in result][:1]
+    versions += [f'{key} {machine[key]}' for key in ('torch', 'mmpose', 'commit') if key in machine]
+    where = f'{machine["cpu"]}, {machine["cores"]} cores with other load, Python {machine["python"]}'
+    parts = ['## Ready-made pose models', COMMANDS, text, format_table(['', *HEAD], rows)]
+    return '\n\n'.join([*parts, f'{where}, {", ".join(versions)}.'])
