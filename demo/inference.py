@@ -71,6 +71,12 @@ def add_person_flags(group: argparse._ArgumentGroup) -> None:
         'objects of the data',
     )
     group.add_argument('--det-weights', help='checkpoint of a detector of mmdet')
+    group.add_argument(
+        '--second-pass',
+        action=argparse.BooleanOptionalAction,
+        help='predict again in a crop around the joints that were found, where that is clearly smaller than the box; '
+        'default: only where the whole image is one person',
+    )
     group.add_argument('--track', action='store_true', help='give the persons of a video track ids (extra track)')
     group.add_argument('--smooth', action='store_true', help='smooth the joints of a video along the tracks')
 
@@ -150,7 +156,17 @@ def main() -> None:
     inferencer = PoseInferencer(
         args.config, args.checkpoint, args.device, args.det_model, args.det_weights, show_progress=True
     )
-    names = ('batch_size', 'kpt_thr', 'flip_test', 'draw_bbox', 'draw_heatmap', 'show', 'track', 'smooth')
+    names = (
+        'batch_size',
+        'kpt_thr',
+        'flip_test',
+        'second_pass',
+        'draw_bbox',
+        'draw_heatmap',
+        'show',
+        'track',
+        'smooth',
+    )
     flags = {key: getattr(args, key) for key in names}
     summary = Summary(args.kpt_thr)
     for name in ('SIGTERM', 'SIGHUP'):  # end as with Ctrl+C, so that a video is completed

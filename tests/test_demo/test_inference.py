@@ -93,6 +93,23 @@ def test_boxes_and_pictures(demo, folder, checkpoint, tmp_path):
     assert 'has no size' in demo(folder, *model, '--bbox', 5, 5, 5, 9)[1]
 
 
+def test_the_second_pass_is_chosen_by_a_flag(demo, folder, checkpoint, tmp_path, monkeypatch):
+    """Where the crop of a second pass would be is of no matter here: any box is replaced by the same one."""
+    crop = np.array([10, 20, 30, 50, 1], np.float32)
+    monkeypatch.setattr('posestructs.apis.second_pass.tighter_box', lambda *args: crop)
+    whole, given, found = [[0, 0, 80, 100]], [[0, 0, 40, 50]], [[10, 20, 30, 50]]
+    for flags, box in (
+        ([], found),
+        (['--no-second-pass'], whole),
+        (['--bbox', 0, 0, 40, 50], given),
+        (['--bbox', 0, 0, 40, 50, '--second-pass'], found),
+    ):
+        args = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out', '--device', 'cpu']
+        assert not demo(folder / 'a.png', *args, *flags)[1]
+        (person,) = json.loads((tmp_path / 'out/predictions/a.json').read_text())
+        assert person['bbox'] == box
+
+
 def test_the_shipped_model_is_the_default(demo, folder, checkpoint, tmp_path, monkeypatch):
     shipped = dict(tiny=ShippedModel('tiny', TINY, checkpoint, 'for tests'))
     monkeypatch.setattr('posestructs.apis.model_source.shipped_models', lambda: shipped)
