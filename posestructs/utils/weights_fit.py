@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -40,6 +41,12 @@ class Misfit(NamedTuple):
         """Share of the model's weights that the file has."""
         others = len(self.other_shape) + len(self.other_kind) + len(self.missing)
         return self.matching / max(self.matching + others, 1)
+
+    def count_by_network(self) -> str:
+        """Count the weights of the model that the file does not have, by the first part of their names."""
+        names = (*self.other_shape, *self.other_kind, *self.missing)
+        counts = Counter(re.split(r'[. ]', name)[0] for name in names)
+        return ', '.join(f'{count} of {network}' for network, count in counts.items())
 
     def describe(self) -> str:
         """Count the differences, and name the first of each kind."""

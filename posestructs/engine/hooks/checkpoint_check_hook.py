@@ -79,8 +79,8 @@ class CheckpointCheckHook(Hook):
             return
         if start and misfit.share >= _LEAST_SHARE:
             runner.logger.warning(
-                f'{name} has {misfit.share:.0%} of the weights of this model; the others start at random values. '
-                f'Weights {misfit.describe()}'
+                f'{name} has {misfit.share:.0%} of the weights of this model; the others keep their initial values '
+                f'({misfit.count_by_network()}). Weights {misfit.describe()}'
             )
             return
         raise UsageError(f'{name} does not match the model of the config. Weights {misfit.describe()}')

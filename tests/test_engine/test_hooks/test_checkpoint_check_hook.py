@@ -135,7 +135,8 @@ def test_other_data_of_the_same_length_are_told(checkpoint, tmp_path):
 
 def test_training_starts_from_another_models_weights_only_where_half_of_them_fit(checkpoint, tmp_path):
     _, warned = run(tmp_path / 'a', 1, model=Line(more=1), load_from=checkpoint)
-    assert 'has 50% of the weights of this model' in warned and 'missing in the file (1): others.0' in warned
+    assert 'has 50% of the weights of this model; the others keep their initial values (1 of others)' in warned
+    assert 'missing in the file (1): others.0' in warned
     with pytest.raises(UsageError, match=r'missing in the file \(2\): others.0, others.1'):
         run(tmp_path / 'b', 1, model=Line(more=2), load_from=checkpoint)
 
