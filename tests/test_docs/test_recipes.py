@@ -27,7 +27,16 @@ from tests.helpers import needs_data, repo_root
 from tests.test_docs import check_docs
 
 RECIPES = repo_root() / 'docs' / 'recipes'
-NAMES = ('backbone', 'skeleton', 'discriminator', 'dataset', 'labels', 'existing-config', 'early-stopping')
+NAMES = (
+    'backbone',
+    'skeleton',
+    'discriminator',
+    'dataset',
+    'labels',
+    'existing-config',
+    'published-checkpoint',
+    'early-stopping',
+)
 
 
 class Block(NamedTuple):
@@ -251,3 +260,22 @@ def test_existing_config(follow):
         assert any(values['exp_avg'].abs().sum() > 0 for values in state.values())
     names = torch.load(project / 'res50.pth', weights_only=True)['state_dict']
     assert names and not any(name.startswith('discriminators.') for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group('recipe-published_checkpoint')
+@needs_data
+def test_published_checkpoint(follow):
+    project, printed = follow('published-checkpoint')
+    assert not re.search('unexpected key|size mismatch|not of this model', printed[-1])
+    for name, frozen, trained in (
+        ('hrnet', r'backbone\.(conv|layer1|stage[23])', 'backbone.stage4.0.branches.0.0.conv1.weight'),
+        ('rtmpose', r'backbone\.(stem|stage[123])\.', 'backbone.stage4.0.conv.weight'),
+    ):
+        before = torch.load(project / f'{name}.pth', weights_only=True)['state_dict']
+        after = checkpoint(project / 'work_dirs' / f'try_{name}', 1)['state_dict']
+        assert before.keys() < after.keys()
+        assert {key.partition('.')[0] for key in after.keys() - before.keys()} == {'neck'}
+        kept = [key for key in before if re.match(frozen, key)]
+        assert len(kept) > 50 and all(torch.equal(before[key], after[key]) for key in kept)
+        assert after['neck.fuse.weight'].abs().max() > 0 and not torch.equal(before[trained], after[trained])
