@@ -38,7 +38,7 @@ from posestructs.utils.usage import UsageError
 __all__ = ['PROJECT_HOOKS', 'add_project_hooks', 'complete_randomness', 'draw_predictions', 'keep_curves', 'merge_dict']
 __all__ += ['merge_options', 'type_name', 'use_amp', 'use_tensorboard', 'use_wandb']
 __all__ += ['OptionAction', 'add_common_arguments', 'check_checkpoint', 'check_data', 'has_display', 'load_config']
-__all__ += ['merge_common', 'positive', 'require_keys', 'seed']
+__all__ += ['merge_common', 'not_negative', 'positive', 'require_keys', 'seed']
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +70,13 @@ def positive(text: str) -> int:
     """Read a whole number above 0 from the command line."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} is not a whole number above 0')
+    return int(text)
+
+
+def not_negative(text: str) -> int:
+    """Read a whole number of at least 0 from the command line."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number of at least 0')
     return int(text)
 
 

@@ -128,6 +128,7 @@ test_dataloader = dict(dataset=dict(type='StickFigureDataset', num_samples=4, im
         (['a.json', '--scale', 'oks'], 'has no sigmas'),
         (['a.json', '--thr', '0'], 'error_anatomy.thr=0.0, allowed'),
         (['stranger.json'], 'predicts other images than labels.json'),
+        (['a.json', '--metainfo', 'absent.py'], "metainfo from_file='absent.py': neither this file"),
     ],
 )
 def test_errors_are_one_line(analysis, tmp_path, flags, message):

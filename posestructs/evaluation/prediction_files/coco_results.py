@@ -50,7 +50,7 @@ def _row(entry: Any, index: int, path: str | Path) -> np.ndarray:
     missing = [key for key in ('image_id', 'keypoints') if not isinstance(entry, dict) or key not in entry]
     if missing:
         raise ValueError(f'{where} has no {" and no ".join(missing)}; results of boxes hold no joints')
-    if not isinstance(entry['image_id'], (int, str)):
+    if not isinstance(entry['image_id'], (int, str)) or isinstance(entry['image_id'], bool):
         raise ValueError(f'{where}: image_id={entry["image_id"]!r}, allowed: a number or a name')
     try:
         row = np.array(entry['keypoints'], np.float64).reshape(-1)

@@ -71,7 +71,8 @@ def read_hdf(path: str | Path) -> Poses:
         ValueError: It holds no pandas table of poses.
     """
     with h5py.File(path) as file:
-        groups = [group for group in file.values() if isinstance(group, h5py.Group) and 'pandas_type' in group.attrs]
+        groups = [file.get(name) for name in file]  # None for a link to nowhere
+        groups = [group for group in groups if isinstance(group, h5py.Group) and 'pandas_type' in group.attrs]
         if len(groups) != 1:
             raise ValueError(
                 f'{path}: it is neither of SLEAP (tracks, node_names) nor of DeepLabCut (one pandas table)'
@@ -105,10 +106,13 @@ def poses_of_table(
         Poses: One person for each row and individual of which a joint is predicted.
 
     Raises:
-        ValueError: A level or a coordinate is missing, or a column occurs twice.
+        ValueError: A level or a coordinate is missing, or a column or a row occurs twice.
     """
     if len(set(columns)) < len(columns):
         raise ValueError(f'{path}: columns occur twice, of several scorers perhaps')
+    if len(set(index)) < len(index):
+        twice = next(row for i, row in enumerate(index) if row in index[:i])
+        raise ValueError(f'{path}: two rows are of {twice}, allowed: one row for each frame or image')
     named = [dict(zip(levels, column, strict=True)) for column in columns]
     if any('bodyparts' not in name or 'coords' not in name for name in named):
         raise ValueError(f'{path}: its columns have the levels {list(levels)}, needed: bodyparts, coords')

@@ -86,10 +86,13 @@ def read_coco_labels(path: str | Path, metainfo: str | None = None, image_root: 
         raise ValueError(f'{path}: its categories name {len(names)} sets of joints (keypoints), needed: one')
     meta = _meta(next(iter(names)), metainfo, path)
     number = len(meta['keypoint_name2id'])
-    kept = [a for a in annotations if not a.get('iscrowd') and any(a.get('keypoints', [])[2::3])]
+    _check_lists(content['images'], annotations, path)
+    # COCO's persons without joints have no keypoints, or zeros
+    persons = [a for a in annotations if not a.get('iscrowd') and a.get('keypoints')]
+    found = [(a, _row(a, number, images, path)) for a in persons]
+    kept, rows = [a for a, row in found if row[:, 2].any()], [row for _, row in found if row[:, 2].any()]
     if not kept:
         raise ValueError(f'{path}: no person has a labelled joint')
-    rows = [_row(a, number, images, path) for a in kept]
     ids = [a.get('id', i) for i, a in enumerate(kept)]
     if len(set(ids)) < len(ids):
         raise ValueError(f'{path}: annotation ids are not unique')
@@ -172,7 +175,10 @@ def mirror_by_names(names: Sequence[str]) -> list[int]:
 
 def _meta(names: tuple[str, ...], metainfo: str | None, path: str | Path) -> dict[str, Any]:
     if metainfo is not None:
-        meta = complete(load_metainfo(dict(from_file=metainfo)))
+        try:
+            meta = complete(load_metainfo(dict(from_file=metainfo)))
+        except OSError as error:
+            raise ValueError(str(error)) from error
         own = sorted(meta['keypoint_name2id'], key=meta['keypoint_name2id'].__getitem__)
         if own != list(names):
             raise ValueError(f'{path}: its joints are {list(names)}, those of {metainfo} {own}')
@@ -202,7 +208,25 @@ def _row(annotation: Mapping, number: int, images: Mapping, path: str | Path) ->
         raise ValueError(f'{where}: keypoints has {row.size} numbers, needed: x, y and flag of {number} joints')
     if annotation.get('image_id') not in images:
         raise ValueError(f'{where}: image_id={annotation.get("image_id")!r} is not among the images')
-    return row.reshape(number, 3)
+    row = row.reshape(number, 3)
+    for joint, (x, y, flag) in enumerate(row.tolist()):
+        if flag not in (0, 1, 2):
+            raise ValueError(f'{where}: joint {joint}: flag={flag:g}, allowed: 0, 1, 2')
+        if flag and not np.isfinite([x, y]).all():
+            raise ValueError(f'{where}: joint {joint}: position={x:g}, {y:g}, allowed: finite numbers')
+    return row
+
+
+def _check_lists(images: Sequence, annotations: Any, path: str | Path) -> None:
+    """Refuse annotations that are no objects, and two images with one id, of which one would vanish."""
+    if not isinstance(annotations, list) or not all(isinstance(a, Mapping) for a in annotations):
+        raise ValueError(f'{path}: annotations are not a list of objects')
+    names: dict = {}
+    for image in images:
+        if names.setdefault(image['id'], image['file_name']) != image['file_name']:
+            raise ValueError(
+                f'{path}: image id {image["id"]} occurs twice, for {names[image["id"]]} and {image["file_name"]}'
+            )
 
 
 def _area(annotation: Mapping) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from posestructs.evaluation.prediction_files import coco_results, deeplabcut, dumps, sleap
 from posestructs.evaluation.prediction_files.poses import Poses
 
@@ -38,4 +40,12 @@ def read_predictions(path: str | Path) -> Poses:
         poses = sleap.read_analysis(path) if sleap.is_analysis(path) else deeplabcut.read_hdf(path)
     if not len(poses.keypoints):
         raise ValueError(f'{path}: it holds no prediction')
+    _check_pixels(poses)
     return poses
+
+
+def _check_pixels(poses: Poses) -> None:
+    """Refuse positions that are shares of the image: several in all, and none of them beyond its first pixel."""
+    known = poses.keypoints[np.isfinite(poses.keypoints).all(2)]
+    if len(known) > 2 and known.min() >= 0 and known.max() <= 1 and np.ptp(known) > 0:
+        raise ValueError(f'{poses.source}: all joints are within [0, 1], allowed: positions in pixels')

@@ -20,14 +20,14 @@ def is_analysis(path: str | Path) -> bool:
         path: A file.
 
     Returns:
-        bool: Whether it holds tracks and names of nodes.
+        bool: Whether it holds tracks and names of nodes, as arrays of its own or reachable by its links.
 
     Raises:
         ValueError: It is not an HDF5 file.
     """
     try:
         with h5py.File(path) as file:
-            return 'tracks' in file and 'node_names' in file
+            return all(isinstance(file.get(name), h5py.Dataset) for name in ('tracks', 'node_names'))
     except OSError as error:
         raise ValueError(f'{path}: not an HDF5 file: {error}') from error
 
@@ -79,7 +79,7 @@ def read_analysis(path: str | Path) -> Poses:
 def _axes(tracks: h5py.Dataset, number: int, path: str | Path) -> list[str]:
     """Names of the axes of ``tracks``."""
     if 'dims' in tracks.attrs:
-        axes = json.loads(tracks.attrs['dims'])
+        axes = _dims(tracks)
     else:
         axes = list(AXES) if tracks.shape[1:3] == (2, number) else list(AXES)[::-1]
     shape = dict(zip(axes, tracks.shape, strict=False))
@@ -90,10 +90,23 @@ def _axes(tracks: h5py.Dataset, number: int, path: str | Path) -> list[str]:
     return axes
 
 
+def _dims(array: h5py.Dataset) -> list[str]:
+    """Names of the axes that sleap-io wrote beside an array."""
+    try:
+        axes = json.loads(array.attrs['dims'])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{array.file.filename}: {array.name}.dims is not a JSON list of axes: {error}') from error
+    if not isinstance(axes, list) or not set(map(str, axes)) <= set(AXES):
+        raise ValueError(f'{array.file.filename}: {array.name}.dims={axes!r}, allowed: {", ".join(AXES)}')
+    return axes
+
+
 def _ordered(array: h5py.Dataset, axes: list[str]) -> np.ndarray:
     """An array with the axes frame, track, node, xy, as far as it has them."""
+    if array.dtype.kind not in 'fiu':
+        raise ValueError(f'{array.file.filename}: {array.name}.dtype={array.dtype}, allowed: real numbers')
     order = [axis for axis in ('frame', 'track', 'node', 'xy') if axis in axes]
-    axes = json.loads(array.attrs['dims']) if 'dims' in array.attrs else axes
+    axes = _dims(array) if 'dims' in array.attrs else axes
     if array.ndim != len(axes):
         raise ValueError(f'{array.file.filename}: {array.name}.shape={array.shape}, allowed: the axes {axes}')
     return np.transpose(array[()], [axes.index(axis) for axis in order])

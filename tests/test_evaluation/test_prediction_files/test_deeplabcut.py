@@ -39,6 +39,7 @@ def test_damaged_tables(tmp_path):
         (text.replace('8.0', 'eight'), 'could not convert'),
         (text[:-12], 'rows differ in length'),
         (text.replace('paw', 'nose'), 'columns occur twice'),
+        (text + text.splitlines()[-1] + '\n', 'two rows are of 2, allowed: one row for each frame'),
     ):
         path = tmp_path / 'a.csv'
         path.write_text(changed)
@@ -46,6 +47,7 @@ def test_damaged_tables(tmp_path):
             read_predictions(path)
     with h5py.File(tmp_path / 'a.h5', 'w') as file:
         file['x'] = 1
+        file['link'] = h5py.SoftLink('/nowhere')
     with pytest.raises(ValueError, match='neither of SLEAP .* nor of DeepLabCut'):
         read_predictions(tmp_path / 'a.h5')
 

@@ -41,6 +41,15 @@ def test_shipped_metainfo_of_the_same_joints(tmp_path, coco, coco_meta):
         (lambda c: c['annotations'][1].update(id=11), 'annotation ids are not unique'),
         (lambda c: c['annotations'][1].update(image_id=9), 'annotation 12: image_id=9 is not among the images'),
         (lambda c: c['annotations'][1]['keypoints'].pop(), 'annotation 12: keypoints has 17 numbers'),
+        (lambda c: c['annotations'][1].update(keypoints=[1, 2]), 'annotation 12: keypoints has 2 numbers'),
+        (
+            lambda c: c['annotations'][1]['keypoints'].__setitem__(5, 3),
+            '12: joint 1: flag=3, allowed: 0, 1, 2',
+        ),
+        (lambda c: c['annotations'][1]['keypoints'].__setitem__(2, -1), 'annotation 12: joint 0: flag=-1'),
+        (lambda c: c['annotations'][1]['keypoints'].__setitem__(3, None), 'annotation 12: joint 1: position=nan'),
+        (lambda c: c['annotations'].append(None), 'annotations are not a list of objects'),
+        (lambda c: c['images'][1].update(id=1), 'image id 1 occurs twice, for '),
         (lambda c: c['annotations'].clear(), 'no person has a labelled joint'),
     ],
 )
@@ -52,9 +61,18 @@ def test_bad_json(tmp_path, coco, change, message):
         read_coco_labels(path)
 
 
+def test_persons_without_keypoints_are_skipped(tmp_path, coco):
+    coco['annotations'] += [dict(id=90, image_id=1, keypoints=None), dict(id=91, image_id=1, keypoints=[0] * 18)]
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(coco))
+    assert read_coco_labels(path).ids == [11, 12, 13]
+
+
 def test_metainfo_of_other_joints(ann):
     with pytest.raises(ValueError, match=r"its joints are \['nose', .*lsp.py \['right_ankle'"):
         read_coco_labels(ann, metainfo='configs/_base_/datasets/lsp.py')
+    with pytest.raises(ValueError, match="from_file='absent.py': neither this file nor"):
+        read_coco_labels(ann, metainfo='absent.py')
 
 
 def test_mirror_joints_by_name():

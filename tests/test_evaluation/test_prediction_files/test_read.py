@@ -19,6 +19,8 @@ from posestructs.evaluation.prediction_files import Poses, read_predictions
         ('a.json', '[{"image_id": 1, "keypoints": [1, 2]}]', 'entry 0: keypoints has 2 numbers'),
         ('a.json', '[{"image_id": 1, "keypoints": [1, "x", 2]}]', 'entry 0: keypoints or score is not numeric'),
         ('a.json', '[{"image_id": null, "keypoints": [1, 2, 3]}]', 'entry 0: image_id=None'),
+        ('a.json', '[{"image_id": true, "keypoints": [1, 2, 3]}]', 'entry 0: image_id=True'),
+        ('a.json', '[{"image_id": 1, "keypoints": [0.1, 1, 3, 0, 0.5, 1, 0.2, 0, 1]}]', 'allowed: positions in pixels'),
         ('a.csv', 'frame,x\n1,2\n', 'the first rows of a csv of DeepLabCut'),
         ('a.h5', 'no hdf5', 'a.h5: not an HDF5 file'),
         ('a.pkl', 'no pickle', 'a.pkl was not loaded'),

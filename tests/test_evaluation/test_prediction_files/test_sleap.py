@@ -52,3 +52,27 @@ def test_shapes_that_do_not_fit(tmp_path):
         file['node_names'] = [b'a', b'b']
     with pytest.raises(ValueError, match=r'tracks.shape=.* allowed: \(tracks, 2, 2 nodes, frames\)'):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ('tracks', 'dims', 'message'),
+    [
+        (None, None, 'it is neither of SLEAP'),
+        (h5py.SoftLink('/nowhere'), None, 'it is neither of SLEAP'),
+        (np.zeros((1, 2, 2, 5), complex), None, 'tracks.dtype=complex128, allowed: real numbers'),
+        (np.zeros((1, 2, 2, 5)), '{', 'tracks.dims is not a JSON list'),
+        (np.zeros((1, 2, 2, 5)), '["a", "b"]', 'tracks.dims=.*allowed: track, xy, node, frame'),
+    ],
+)
+def test_tracks_that_are_no_positions(tmp_path, tracks, dims, message):
+    path = tmp_path / 'a.h5'
+    with h5py.File(path, 'w') as file:
+        file['node_names'] = [b'a', b'b']
+        if tracks is None:
+            file.create_group('tracks')
+        else:
+            file['tracks'] = tracks
+        if dims is not None:
+            file['tracks'].attrs['dims'] = dims
+    with pytest.raises(ValueError, match=message):
+        read_predictions(path)
