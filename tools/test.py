@@ -20,6 +20,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.engine.hooks import (
     AnnotationCheckHook,
     CheckpointCheckHook,
+    CodecCheckHook,
     FinitePredictionHook,
     JointCheckHook,
     OcclusionTruthHook,
@@ -27,6 +28,7 @@ from posestructs.engine.hooks import (
 from posestructs.engine.screen_log import ScreenRunner
 from posestructs.utils import cli
 from posestructs.utils.build_errors import short_build_errors
+from posestructs.utils.config_numbers import check_numbers
 from posestructs.utils.files import atomic_write
 from posestructs.utils.launch import disconnect_ranks, set_up_ranks
 from posestructs.utils.outputs import check_output_file, check_output_folder
@@ -119,6 +121,7 @@ def main() -> None:
     cli.check_checkpoint(args.checkpoint, 'checkpoint')
     merge_args(cfg, args)
     cli.require_keys(cfg, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    check_numbers(cfg)
     cli.check_data(cfg, ['test'])
     cli.complete_randomness(cfg)
     cli.add_project_hooks(cfg)
@@ -133,6 +136,7 @@ def main() -> None:
         runner.register_hook(AnnotationCheckHook())
         runner.register_hook(CheckpointCheckHook())
         runner.register_hook(JointCheckHook())
+        runner.register_hook(CodecCheckHook())
         runner.register_hook(FinitePredictionHook())
         metrics = runner.test()
     if args.out and is_main_process():

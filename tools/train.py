@@ -17,6 +17,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from posestructs.engine.hooks import (
     AnnotationCheckHook,
     CheckpointCheckHook,
+    CodecCheckHook,
     FinitePredictionHook,
     InterruptHook,
     JointCheckHook,
@@ -194,6 +195,7 @@ def train(cfg: Config, notes: list[str]) -> None:
     runner.register_hook(AnnotationCheckHook())
     runner.register_hook(CheckpointCheckHook())
     runner.register_hook(JointCheckHook())
+    runner.register_hook(CodecCheckHook())
     runner.register_hook(FinitePredictionHook())
     for note in notes:
         runner.logger.warning(note)

@@ -15,6 +15,7 @@ from posestructs.utils.usage import UsageError
 SHOW = 'POSESTRUCTS_TRACEBACK'
 _STEPS = ('run_epoch', 'run_iter', 'evaluate')
 _ERRORS = (TypeError, ValueError, KeyError, AssertionError, AttributeError, IndexError)
+_ERRORS += (RuntimeError, FileNotFoundError)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from posestructs.utils.checks import invalid_value
 from posestructs.utils.config_keys import READ, check_top_level_keys
 from posestructs.utils.config_sections import check_sections
 from posestructs.utils.launch import has_accelerator
@@ -87,10 +88,15 @@ def merge_options(cfg: Config, options: dict) -> None:
         if warning := _new_key(cfg._cfg_dict, key) or _variable(cfg, key.split('.')[0]):
             print_log(f'--cfg-options: {warning}', logger='current', level=logging.WARNING)
     before = set(cfg)
-    try:
-        cfg.merge_from_dict(options)
-    except (KeyError, TypeError) as error:
-        raise UsageError(f'--cfg-options: {error.args[0]}') from error
+    for key, value in options.items():
+        if _is_item(cfg._cfg_dict, key) and not isinstance(value, dict):
+            raise UsageError(
+                f'--cfg-options: {invalid_value(key, value, "a dict, or the whole list without an index")}'
+            )
+        try:
+            cfg.merge_from_dict({key: value})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f'--cfg-options: {key}: {error.args[0]}') from error
     check_sections(cfg)
     check_top_level_keys(cfg, added=set(cfg) - before)
 
@@ -127,6 +133,15 @@ def _new_key(part: Any, key: str) -> str | None:
         else:
             return None
     return None
+
+
+def _is_item(part: Any, key: str) -> bool:
+    """Whether a dotted key ends in the index of a list, whose items mmengine merges as dicts."""
+    *words, last = key.split('.')
+    for word in words:
+        inside = isinstance(part, list) and word.isdecimal() and int(word) < len(part)
+        part = part[int(word)] if inside else part.get(word) if isinstance(part, dict) else None
+    return isinstance(part, list) and last.isdecimal()
 
 
 def _variable(cfg: Config, name: str) -> str | None:

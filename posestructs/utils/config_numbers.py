@@ -1,7 +1,7 @@
-"""Check of the numbers of loops, optimizers, schedules and mmengine's hooks in a config.
+"""Check of the numbers and flags of loaders, loops, optimizers, schedules, metrics and mmengine's hooks in a config.
 
-torch and mmengine take any of them: a learning rate of NaN or 0, a hook whose interval is text. The run then ends with
-a traceback after its first epoch, or trains nothing.
+torch and mmengine take any of them: a learning rate of NaN or 0, a hook whose interval is text, a flag called 'no'.
+The run then ends with a traceback after its first epoch, trains nothing, or measures nothing.
 """
 
 from __future__ import annotations
@@ -42,6 +42,22 @@ _SCHEDULE |= dict(step_size=_COUNT, by_epoch=check_bool, T_max=_COUNT)
 _SCHEDULE['milestones'] = lambda key, value: check_sequence(key, value, _COUNT)
 _LOOP: dict[str, Check] = dict(max_epochs=_COUNT, max_iters=_COUNT, val_interval=_COUNT, val_begin=_FROM_0)
 _LOOP['by_epoch'] = check_bool
+_LOADER: dict[str, Check] = dict(batch_size=_COUNT, num_workers=_FROM_0, persistent_workers=check_bool)
+_LOADER |= dict(drop_last=check_bool, pin_memory=check_bool)
+_MODEL: dict[str, dict[str, Check]] = dict(
+    data_preprocessor=dict(
+        bgr_to_rgb=check_bool,
+        rgb_to_bgr=check_bool,
+        mean=lambda key, value: check_sequence(key, value, check_number),
+        std=lambda key, value: check_sequence(key, value, _POSITIVE),
+    ),
+    test_cfg=dict(flip_test=check_bool, shift_heatmap=check_bool, output_heatmaps=check_bool),
+)
+# mmpose's, which compare with any threshold
+_METRICS: dict[str, dict[str, Check]] = {
+    name: dict(thr=_POSITIVE) for name in ('PCKAccuracy', 'MpiiPCKAccuracy', 'JhmdbPCKAccuracy')
+}
+_METRICS['AUC'] = dict(norm_factor=_POSITIVE, num_thrs=_COUNT)
 # those with checks of their own are not here, nor are the hooks of this project
 _HOOKS: dict[str, dict[str, Check]] = dict(
     LoggerHook=dict(interval=_COUNT, ignore_last=check_bool, log_metric_by_epoch=check_bool),
@@ -67,9 +83,13 @@ def check_numbers(cfg: Config) -> None:
         _check('train_cfg', cfg.get('train_cfg') or {}, _LOOP)
         _check('log_processor', cfg.get('log_processor') or {}, dict(window_size=_COUNT, by_epoch=check_bool))
         for phase in ('train', 'val', 'test'):
-            sampler = (cfg.get(f'{phase}_dataloader') or {}).get('sampler')
-            if isinstance(sampler, Mapping):
-                _check(f'{phase}_dataloader.sampler', sampler, dict(shuffle=check_bool, round_up=check_bool))
+            _check_loader(f'{phase}_dataloader', cfg.get(f'{phase}_dataloader') or {})
+            for key, metric in _metrics(f'{phase}_evaluator', cfg.get(f'{phase}_evaluator')):
+                _check(key, metric, _METRICS.get(type_name(metric), {}))
+        model = cfg.get('model') or {}
+        for name, checks in _MODEL.items():
+            if isinstance(model.get(name), Mapping):
+                _check(f'model.{name}', model[name], checks)
         for key, schedule in _schedules('param_scheduler', cfg.get('param_scheduler')):
             _check(key, schedule, _SCHEDULE)
             if schedule.get('end') is not None:
@@ -78,6 +98,24 @@ def check_numbers(cfg: Config) -> None:
             _check(key, hook, _HOOKS.get(type_name(hook) or _DEFAULT_HOOKS.get(key.rpartition('.')[2], ''), {}))
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _check_loader(key: str, loader: Mapping) -> None:
+    _check(key, loader, _LOADER)
+    if isinstance(loader.get('sampler'), Mapping):
+        _check(f'{key}.sampler', loader['sampler'], dict(shuffle=check_bool, round_up=check_bool))
+    dataset = loader.get('dataset')
+    # sets within a union may do everything themselves
+    if isinstance(dataset, Mapping) and 'pipeline' in dataset and 'datasets' not in dataset:
+        check_sequence(f'{key}.dataset.pipeline', dataset['pipeline'])
+
+
+def _metrics(key: str, part: Any) -> Iterator[tuple[str, Mapping]]:
+    """A metric or a list of metrics."""
+    if isinstance(part, Mapping):
+        yield key, part
+    elif isinstance(part, (list, tuple)):
+        yield from ((f'{key}[{i}]', metric) for i, metric in enumerate(part) if isinstance(metric, Mapping))
 
 
 _DEFAULT_HOOKS = dict(logger='LoggerHook')  # mmengine's, whose type a config may leave out

@@ -23,6 +23,9 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     'resume': ((bool,), 'True, False'),
 }
 
+# lists: of some models of mmpose
+_PARTS = ('backbone', 'neck', 'head', 'data_preprocessor', 'train_cfg', 'test_cfg')
+
 
 def check_sections(cfg: Config) -> None:
     """Refuse a section of a config that is of another type than its readers expect.
@@ -37,3 +40,6 @@ def check_sections(cfg: Config) -> None:
         value = cfg.get(key)
         if value is not None and not isinstance(value, kinds):
             raise UsageError(f'config: {invalid_value(key, value, allowed)}')
+    for key, value in (cfg.get('model') or {}).items():
+        if key in _PARTS and value is not None and not isinstance(value, (Mapping, list, tuple)):
+            raise UsageError(f'config: {invalid_value(f"model.{key}", value, "a dict")}')

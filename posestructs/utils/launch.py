@@ -18,6 +18,7 @@ from mmengine.registry import MODEL_WRAPPERS
 from mmpose.registry import MODELS
 from torch.nn.parallel import DistributedDataParallel
 
+from posestructs.utils.checks import check_choice
 from posestructs.utils.usage import UsageError
 
 # environment variables of each launcher: rank, number of ranks, rank within the node
@@ -46,10 +47,14 @@ def set_up_ranks(cfg: Config) -> None:
         cfg: Its ``launcher`` says who started the processes; changed in place where there is no GPU.
 
     Raises:
-        UsageError: The launcher did not start this process, or a node has more ranks than GPUs.
+        UsageError: There is no such launcher, it did not start this process, or a node has more ranks than GPUs.
     """
     if cfg.launcher == 'none':
         return
+    try:
+        check_choice('launcher', cfg.launcher, ('none', *_VARIABLES))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     names = _VARIABLES[cfg.launcher]
     missing = [name for name in names[:2] if name not in os.environ]
     if missing:

@@ -165,6 +165,11 @@ def test_options_are_checked(capsys):
     for wrong in ({'batch.1.size': 5}, {'lr.b': 1}):
         with pytest.raises(UsageError, match='--cfg-options: .*(Index 1|lr)'):
             cli.merge_options(cfg, wrong)
+    for value in (3, None):
+        with pytest.raises(UsageError, match=f'--cfg-options: batch.0={value}, allowed: a dict, or the whole list'):
+            cli.merge_options(cfg, {'batch.0': value})
+    cli.merge_options(cfg, {'batch.0': dict(size=6)})
+    assert cfg.batch == [dict(size=6)]
 
 
 def test_a_key_that_is_new_may_be_a_slip(tmp_path):

@@ -29,5 +29,11 @@ def test_refused(key, value, allowed, tmp_path):
         merge_options(Config({}), {key: value})
 
 
+@pytest.mark.parametrize('key', ['neck', 'test_cfg'])
+def test_parts_of_a_model(key):
+    with pytest.raises(UsageError, match=f'^config: model.{key}=3, allowed: a dict$'):
+        merge_options(Config(dict(model=dict(type='A'))), {f'model.{key}': 3})
+
+
 def test_none_is_allowed():
     merge_options(Config(dict(visualizer=dict(type='A'))), dict(visualizer=None, val_cfg=None, resume=False))

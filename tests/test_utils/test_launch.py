@@ -36,6 +36,11 @@ def test_a_launcher_that_did_not_launch(launcher, missing, monkeypatch):
         set_up_ranks(Config(dict(launcher=launcher)))
 
 
+def test_unknown_launcher():
+    with pytest.raises(UsageError, match="^launcher='x', allowed: 'none', 'pytorch', 'slurm', 'mpi'$"):
+        set_up_ranks(Config(dict(launcher='x')))
+
+
 def test_more_ranks_than_gpus(monkeypatch):
     monkeypatch.setattr('posestructs.utils.launch.has_accelerator', lambda: True)
     monkeypatch.setattr('mmengine.device.is_cuda_available', lambda: True)

@@ -5,6 +5,7 @@ from posestructs.engine.hooks.annotation_check_hook import AnnotationCheckHook
 from posestructs.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from posestructs.engine.hooks.channels_last_hook import ChannelsLastHook
 from posestructs.engine.hooks.checkpoint_check_hook import CheckpointCheckHook
+from posestructs.engine.hooks.codec_check_hook import CodecCheckHook
 from posestructs.engine.hooks.discriminator_balance_hook import DiscriminatorBalanceHook
 from posestructs.engine.hooks.fake_label_hook import FakeLabelHook
 from posestructs.engine.hooks.finite_loss_hook import FiniteLossHook
@@ -27,6 +28,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'ChannelsLastHook',
     'CheckpointCheckHook',
+    'CodecCheckHook',
     'DiscriminatorBalanceHook',
     'FakeLabelHook',
     'FiniteLossHook',

@@ -9,6 +9,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from posestructs.utils.usage import UsageError
+
+
+class NonFiniteError(UsageError, FloatingPointError):
+    """A loss or a weight that is NaN or infinite; ends a command with one line."""
+
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
@@ -37,7 +43,7 @@ class FiniteLossHook(Hook):
             outputs: Names of what was logged.
 
         Raises:
-            FloatingPointError: One is NaN or infinite.
+            NonFiniteError: One is NaN or infinite.
         """
         values = {
             key: runner.message_hub.get_scalar(f'train/{key}').current() for key in outputs or () if 'loss' in key
@@ -50,7 +56,7 @@ class FiniteLossHook(Hook):
         if bad:
             several = any('.' in key for key in values)
             found = '; '.join(f'{_name(key, several)} is {value}' for key, value in bad.items())
-            raise FloatingPointError(f'iteration {runner.iter + 1}: {found}. {self._checkpoint()}')
+            raise NonFiniteError(f'iteration {runner.iter + 1}: {found}. {self._checkpoint()}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights that are about to be saved.
@@ -60,11 +66,11 @@ class FiniteLossHook(Hook):
             checkpoint: Checkpoint to be written.
 
         Raises:
-            FloatingPointError: One is NaN or infinite.
+            NonFiniteError: One is NaN or infinite.
         """
         for name, value in checkpoint['state_dict'].items():
             if isinstance(value, torch.Tensor) and value.is_floating_point() and not torch.isfinite(value).all():
-                raise FloatingPointError(
+                raise NonFiniteError(
                     f'iteration {runner.iter + 1}: {name} holds NaN or infinite weights, so no checkpoint of them was '
                     f'written. {self._checkpoint()}'
                 )
