@@ -21,7 +21,13 @@ from mmengine.runner import Runner
 
 from posestructs.evaluation.tables import format_table
 
-_FILE_ONLY = ('Config:\n', 'Exp name: ', 'Hooks will be executed in the following order', 'Distributed training is not')
+_FILE_ONLY = (
+    'Config:\n',
+    'Exp name: ',
+    'Hooks will be executed in the following order',
+    'Distributed training is not',
+    'paramwise_options -- ',
+)
 _ENVIRONMENT = '\nSystem environment:'
 _TRAIN = re.compile(r'((?:Epoch|Iter)\(train\)\s*(?:\[[^\]]*\])+)\s(.*)', re.DOTALL)
 _EVALUATION = re.compile(r'(?:Epoch|Iter)\(val\)\s*(?:\[[^\]]*\])+\s(.*)', re.DOTALL)

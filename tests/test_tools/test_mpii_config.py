@@ -46,7 +46,7 @@ def test_it_trains_saves_resumes_and_tests(main, options, tmp_path, capfd):
     second = [*options, 'train_cfg.max_epochs=2', 'train_cfg.val_interval=1']
     main('train.py', CONFIG, '--work-dir', work_dir, '--resume', '--no-validate', '--cfg-options', *second)
     output = capfd.readouterr().out
-    assert 'resumed epoch: 1, iter: 1' in output and 'images_per_second' in output
+    assert 'resumed epoch: 1, iter: 1' in output and 'img/s' in output
     assert torch.load(work_dir / 'epoch_2.pth', weights_only=True, mmap=True)['meta']['iter'] == 2
 
     out = tmp_path / 'metrics.json'

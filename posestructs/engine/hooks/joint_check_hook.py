@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mmengine.dataset import ConcatDataset
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
@@ -52,6 +53,7 @@ def dataset_joints(dataset: Any) -> int | None:
     Returns:
         int | None: The number; None if it is no top-down data set of mmpose's kind.
     """
+    dataset = _within_concatenation(dataset)
     first = (getattr(dataset, 'datasets', None) or [dataset])[0]
     metainfo = getattr(dataset, 'metainfo', None) or {}
     if getattr(first, 'data_mode', None) != 'topdown' or 'num_keypoints' not in metainfo:
@@ -61,12 +63,20 @@ def dataset_joints(dataset: Any) -> int | None:
 
 def dataset_joint_names(dataset: Any) -> list[str] | None:
     """Names of the joints of a data set; None if it is not top-down, or if its pipeline converts joints."""
+    dataset = _within_concatenation(dataset)
     if dataset_joints(dataset) is None:
         return None
     names = dataset.metainfo.get('keypoint_id2name') or {}
     same = dataset_joints(dataset) == len(names) == dataset.metainfo['num_keypoints']
     converted = any(type(step).__name__ == 'KeypointConverter' for step in getattr(dataset.pipeline, 'transforms', ()))
     return [names[k] for k in range(len(names))] if same and not converted else None
+
+
+def _within_concatenation(dataset: Any) -> Any:
+    """The first part of a ``ConcatDataset``, whose parts have pipelines of their own and the same metainfo."""
+    while isinstance(dataset, ConcatDataset):
+        dataset = dataset.datasets[0]
+    return dataset
 
 
 def neck_trees(neck: nn.Module | None) -> Iterator[tuple[str, KinematicTree]]:

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from mmengine.dataset import Compose
+from mmengine.dataset import Compose, ConcatDataset
 from mmpose.registry import DATASETS, MODELS
 
 from posestructs.engine.hooks import JointCheckHook
@@ -14,8 +14,10 @@ FIGURES = dict(type='StickFigureDataset', num_samples=1)
 TREE = dict(type='PartScoreHead', in_channels=26, tree=dict(from_file='lsp-26.py'))
 
 
-def check(head, *pipeline, combined=False, neck=None):
+def check(head, *pipeline, combined=False, concatenated=False, neck=None):
     dataset = DATASETS.build(dict(FIGURES, pipeline=list(pipeline)))
+    if concatenated:
+        dataset = ConcatDataset([dataset, dataset])
     if combined:
         dataset = SimpleNamespace(datasets=[dataset], metainfo=dataset.metainfo, pipeline=Compose([]))
     loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
@@ -44,6 +46,12 @@ def test_other_numbers_are_refused(args, numbers):
 def test_a_union_is_checked_by_its_own_joints():
     with pytest.raises(UsageError, match='predicts 15 joints'):
         check(heatmaps(15), combined=True)
+
+
+def test_a_concatenation_is_checked_by_its_parts():
+    check(heatmaps(5), TO_FIVE, concatenated=True)
+    with pytest.raises(UsageError, match=r'predicts 14 joints, .*ConcatDataset\) has 5'):
+        check(heatmaps(14), TO_FIVE, concatenated=True)
 
 
 def residual(tree):
