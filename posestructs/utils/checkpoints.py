@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from posestructs.utils.checks import check_integer, check_number, invalid_value
 from posestructs.utils.safe_load import UnsafeCheckpointError, load_safely
 
 # mmengine's Runner.resume reads both; the optimizer may be absent
@@ -91,7 +92,39 @@ def why_not_resumable(path: str | Path, opt_in: bool = True) -> str | None:
     missing = [key for key in _NEEDED if not isinstance(content, dict) or key not in content]
     if missing:
         return f'it holds no {" and no ".join(missing)}, only weights to start from (load_from)'
+    try:
+        _check_progress(content['meta'], content['message_hub'])
+        _check_optimizer('optimizer', content.get('optimizer', {}))
+    except ValueError as error:
+        return f'it cannot be resumed: {error}'
     return None
+
+
+def _check_progress(meta: Any, message_hub: Any) -> None:
+    if not isinstance(meta, Mapping):
+        raise invalid_value('meta', meta, 'a dict')
+    for key in ('epoch', 'iter'):
+        check_integer(f'meta.{key}', meta.get(key), 0)
+    check_integer('meta.seed', meta.get('seed'), 0, 2**32 - 1, optional=True)
+    if not isinstance(message_hub, Mapping):
+        raise ValueError(f'message_hub is a {type(message_hub).__name__}, allowed: a dict')
+
+
+def _check_optimizer(key: str, state: Any) -> None:
+    """Check the groups of an optimizer, or of the optimizers of several networks."""
+    if not isinstance(state, Mapping):
+        raise ValueError(f'{key} is a {type(state).__name__}, allowed: a dict')
+    if 'param_groups' not in state:
+        if key != 'optimizer':
+            raise ValueError(f'{key} has no param_groups')
+        for name, part in state.items():
+            _check_optimizer(f'{key}.{name}', part)
+        return
+    groups = state['param_groups']
+    if not isinstance(groups, list) or not all(isinstance(group, Mapping) for group in groups):
+        raise ValueError(f'{key}.param_groups are not a list of dicts')
+    for i, group in enumerate(groups):
+        check_number(f'{key}.param_groups[{i}].lr', group.get('lr'), 0)
 
 
 def read_meta(path: str | Path, opt_in: bool = True) -> dict:

@@ -1,6 +1,7 @@
 """Choice of the checkpoint from which a run is resumed."""
 
 import os
+import re
 import shutil
 import zipfile
 
@@ -16,7 +17,7 @@ class Odd:
 
 def save(path, age=0, **content):
     """A checkpoint of `age` seconds ago."""
-    whole = dict(state_dict=dict(w=torch.arange(5000.0)), meta=dict(epoch=1, seed=9), message_hub={}) | content
+    whole = dict(state_dict=dict(w=torch.arange(5000.0)), meta=dict(epoch=1, iter=3, seed=9), message_hub={}) | content
     torch.save(whole, path)
     os.utime(path, (10**9 - age, 10**9 - age))
     return path
@@ -69,8 +70,35 @@ def test_weights_alone_cannot_be_resumed(tmp_path):
     assert 'can run code' in why_not_resumable(save(tmp_path / 'odd.pth', extra=Odd()))
 
 
+GROUP = dict(lr=0.1, params=[0])
+
+
+@pytest.mark.parametrize(
+    'content, reason',
+    [
+        (dict(meta='x'), "meta='x', allowed: a dict"),
+        (dict(meta=dict(epoch='1', iter=3)), "meta.epoch='1', allowed: an integer of at least 0"),
+        (dict(meta=dict(epoch=1)), 'meta.iter=None'),
+        (dict(meta=dict(epoch=1, iter=3, seed='x')), "meta.seed='x'"),
+        (dict(message_hub=[1]), 'message_hub is a list'),
+        (dict(optimizer=None), 'optimizer is a NoneType, allowed: a dict'),
+        (dict(optimizer=dict(param_groups=[3])), 'optimizer.param_groups are not a list of dicts'),
+        (dict(optimizer=dict(param_groups=[GROUP, dict(lr='a')])), r"optimizer.param_groups\[1\].lr='a'"),
+        (dict(optimizer=dict(param_groups=[dict(lr=float('nan'))])), r'optimizer.param_groups\[0\].lr=nan'),
+        (dict(optimizer=dict(pose=dict(state={}))), 'optimizer.pose has no param_groups'),
+    ],
+)
+def test_damaged_states_cannot_be_resumed(content, reason, tmp_path):
+    assert re.match(f'it cannot be resumed: {reason}', why_not_resumable(save(tmp_path / 'a.pth', **content)))
+
+
+def test_optimizers_of_several_networks(tmp_path):
+    networks = dict(pose=dict(param_groups=[GROUP]), generator=dict(param_groups=[GROUP]))
+    assert why_not_resumable(save(tmp_path / 'a.pth', optimizer=networks)) is None
+
+
 def test_meta(tmp_path):
-    assert read_meta(save(tmp_path / 'a.pth')) == dict(epoch=1, seed=9)
+    assert read_meta(save(tmp_path / 'a.pth')) == dict(epoch=1, iter=3, seed=9)
     torch.save(dict(w=torch.ones(1)), tmp_path / 'weights.pth')
     assert read_meta(tmp_path / 'weights.pth') == {}
 

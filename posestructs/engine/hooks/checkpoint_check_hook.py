@@ -100,12 +100,16 @@ class CheckpointCheckHook(Hook):
             refused += resume_check.scheduler_changes(name, state, new)
         notes = []
         for name, old, new in self._optimizers(runner, checkpoint):
+            if [len(group.get('params', ())) for group in old] != [len(group['params']) for group in new]:
+                raise UsageError(f'--resume: the {name} in the checkpoint has other groups of weights; {ANEW}')
             changes, other = resume_check.optimizer_changes(old, new)
             if other:
                 refused.append(f'the {name} in the checkpoint is of another class')
             notes += [f'{name} {change}' for change in changes]
         if refused:
             raise UsageError(f'--resume: {resume_check.shortened(refused)} (checkpoint -> config); {ANEW}')
+        if 'optimizer' not in checkpoint:
+            runner.logger.warning('the checkpoint holds no optimizer: moments and learning rates start anew')
         if notes:
             runner.logger.warning(
                 f'the checkpoint overrides the config: {resume_check.shortened(notes)} (checkpoint -> config, not used)'
