@@ -105,12 +105,15 @@ def check_boxes(boxes: Any, name: str = 'bboxes') -> np.ndarray:
         (N, 5) float32, x1, y1, x2, y2 and score.
 
     Raises:
-        UsageError: They have another form, or a box is not finite, has no size or has coordinates beyond ``LARGEST``.
+        UsageError: They have another form, or a box is not finite, is smaller than a pixel or has
+            coordinates beyond ``LARGEST``.
     """
     try:
         array = np.asarray(boxes, dtype=np.float64)
     except (TypeError, ValueError):
         raise UsageError(f'{name}={boxes!r}, allowed: {_FORM}') from None
+    if any(isinstance(value, (bool, np.bool_)) for value in np.asarray(boxes, dtype=object).flat):
+        raise UsageError(f'{name}={boxes!r}, allowed: {_FORM}')
     if array.size == 0:
         return np.zeros((0, 5), dtype=np.float32)
     if array.ndim != 2 or array.shape[1] not in (4, 5):
@@ -123,6 +126,10 @@ def check_boxes(boxes: Any, name: str = 'bboxes') -> np.ndarray:
         x1, y1, x2, y2 = np.float32(box[:4])  # in which they are used
         if x2 <= x1 or y2 <= y1:
             raise UsageError(f'{name}[{i}]={_text(box)} has no size, allowed: x1 < x2 and y1 < y2')
+        if max(x2 - x1, y2 - y1) < 1:
+            raise UsageError(
+                f'{name}[{i}]={_text(box)} is smaller than a pixel, allowed: pixels, not shares of the image'
+            )
     scores = array[:, 4:] if array.shape[1] == 5 else np.ones((len(array), 1))
     return np.concatenate([array[:, :4], scores], axis=1).astype(np.float32)
 

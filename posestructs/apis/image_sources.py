@@ -45,6 +45,8 @@ def open_source(inputs: Any) -> Source:
     if isinstance(inputs, np.ndarray):
         return Source([_from_array(inputs, 0)], 1, 'array', single=True, names=[frame_name(0)])
     if isinstance(inputs, (str, Path)):
+        if not str(inputs):  # to a path it is the current folder
+            raise UsageError(f'inputs={inputs!r}, allowed: {_ALLOWED}')
         return _open_path(str(inputs))
     if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, bytearray, Mapping)):
         raise UsageError(f'inputs={inputs!r}, allowed: {_ALLOWED}')

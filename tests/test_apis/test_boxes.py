@@ -25,6 +25,12 @@ def test_one_form_of_boxes():
         ([[0, 0, 1e30, 9]], r'bboxes\[0\]=\(0, 0, 1e\+30, 9\), allowed: coordinates from -1000000 to 1000000'),
         ([[-2e6, 0, 9, 9]], 'allowed: coordinates from -1000000'),
         ([[1, 1, 1 + 1e-9, 9]], 'has no size'),
+        (
+            [[0.1, 0.2, 0.8, 0.9]],
+            r'bboxes\[0\]=\(0.1, 0.2, 0.8, 0.9\) is smaller than a pixel, allowed: pixels, not shares',
+        ),
+        ([[False, False, True, 9]], r'bboxes=\[\[False, False, True, 9\]\], allowed: \(N, 4\)'),
+        (np.ones((1, 4), bool), 'allowed: .N, 4. of x1'),
         ([1, 2, 3, 4], r'shape \(4,\), allowed: \(N, 4\)'),
         ([[1, 2, 3]], r'shape \(1, 3\)'),
         ('a box', "'a box', allowed"),

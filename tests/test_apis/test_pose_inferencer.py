@@ -404,6 +404,7 @@ def test_no_image(inferencer, tmp_path):
     refuse(r'an array \(4, 4\) uint8, allowed: \(H, W, 3\) uint8 BGR', inferencer, np.zeros((4, 4), np.uint8))
     refuse(r'an array \(0, 4, 3\)', inferencer, np.zeros((0, 4, 3), np.uint8))
     refuse('inputs=7, allowed: an image', inferencer, 7)
+    refuse("inputs='', allowed: an image", inferencer, '')
     refuse('is empty', inferencer, [])
     (result,) = inferencer([None])  # one of several, though there are no others
     assert result['error'] == 'inputs[0] is a NoneType, allowed: a path or an array'

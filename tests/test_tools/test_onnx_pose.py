@@ -178,6 +178,7 @@ def test_an_unknown_codec_and_bad_images_are_refused(onnx_pose, tmp_path):
         (image[..., 0], None, r'image is uint8 \(4, 5\), allowed: uint8 \(h, w, 3\)'),
         (image.astype(float), None, 'image is float64'),
         (image, [[1, 1, 1, 3]], r'box=\[1.0, 1.0, 1.0, 3.0\], allowed: x1, y1, x2, y2 with '),
+        (image, [[0.1, 0.1, 0.9, 0.9]], 'is smaller than a pixel, allowed: pixels, not shares'),
         (image, [[0, 0, 1e30, 3]], 'coordinates of at most 1000000'),
         (image, [[1, np.nan, 2, 3]], 'box=.*, allowed: x1'),
         (image, np.ones((4, 5)), r'boxes.shape=\(4, 5\), allowed: \(N, 4\)'),
@@ -208,7 +209,21 @@ def test_it_needs_numpy_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'text, message', [('{', 'Expecting'), ('[' * 10**5, 'recursion'), ('[1]', 'a list'), ('{"version": 1}', "'joints'")]
+    'text, message',
+    [
+        ('{', 'Expecting'),
+        ('[' * 10**5, 'recursion'),
+        ('[1]', 'a list'),
+        ('{"version": 1}', "'joints'"),
+        (
+            '{"version": 1, "joints": "x", "input": {}, "crop": {}, "flip": {}, "codec": {}}',
+            "joints='x', allowed: a list",
+        ),
+        (
+            '{"version": 1, "joints": [], "input": {}, "crop": {}, "flip": null, "codec": {}}',
+            'flip=None, allowed: a dict',
+        ),
+    ],
 )
 def test_a_damaged_description_is_named(onnx_pose, text, message):
     with pytest.raises(ValueError, match=f'a.onnx: its description is damaged: .*{message}'):

@@ -81,6 +81,8 @@ class AdversarialScheduleHook(Hook):
         self.warmup = check_integer('AdversarialScheduleHook.warmup', warmup, 0)
         self.ramp = check_integer('AdversarialScheduleHook.ramp', ramp, 0)
         self.by_epoch = check_bool('AdversarialScheduleHook.by_epoch', by_epoch)
+        if not isinstance(freeze, Mapping | None):
+            raise invalid_value('AdversarialScheduleHook.freeze', freeze, 'a dict of (begin, end) by network, or None')
         self.freeze = {name: _interval(name, times) for name, times in (freeze or {}).items()}
         self._model: Any = None
         self._networks: tuple[str, ...] = ()

@@ -136,6 +136,7 @@ def test_freezing_starts_with_an_accumulated_batch(tmp_path):
     [
         (dict(warmup=-1), 'AdversarialScheduleHook.warmup=-1, allowed: an integer of at least 0'),
         (dict(ramp=0.5), 'ramp=0.5'),
+        (dict(freeze=3), r'freeze=3, allowed: a dict of \(begin, end\) by network'),
         (dict(freeze=dict(pose=3)), r"freeze\['pose'\]=3, allowed: \(begin, end\)"),
         (dict(freeze=dict(pose=(5, 5))), 'end above begin'),
     ],

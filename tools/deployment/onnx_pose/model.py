@@ -19,7 +19,7 @@ VERSION = 1
 LARGEST = 1e6
 """Largest coordinate of a box in pixels."""
 
-_KEYS = ('joints', 'input', 'crop', 'flip', 'codec')
+_KEYS = dict(joints=list, input=dict, crop=dict, flip=dict, codec=dict)
 
 
 class OnnxPose:
@@ -69,13 +69,17 @@ class OnnxPose:
 
         Raises:
             ValueError: The image or a box is not valid, a box is outside the image, or the network gives values that
-                are not finite.
+                are not finite or other joints than the description has.
         """
         image, boxes = _checked(image, boxes)
         spec = self.metadata['input']
         flip_test = self.metadata['flip'].get('test', False) if flip_test is None else flip_test
         crops, window = crop_boxes(image, boxes, spec['size'], **self.metadata['crop'])
         found = self._decoded(crops, flip_test) if len(boxes) else self._no_persons()
+        if found['keypoints'].shape[1] != len(self.joints):
+            raise ValueError(
+                f'the network has {found["keypoints"].shape[1]} joints, the description {len(self.joints)}'
+            )
         found['keypoints'] = to_image(found['keypoints'], window, spec['size'])
         return dict(found, bboxes=boxes)
 
@@ -132,6 +136,9 @@ def _read_metadata(path: Any, text: str) -> dict[str, Any]:
     missing = [key for key in _KEYS if key not in metadata] if metadata.get('version') == VERSION else []
     if missing:
         raise ValueError(f'{path}: its description is damaged: keys {missing} are missing')
+    for key, kind in _KEYS.items() if metadata.get('version') == VERSION else ():
+        if not isinstance(metadata[key], kind):
+            raise ValueError(f'{path}: its description is damaged: {key}={metadata[key]!r}, allowed: a {kind.__name__}')
     return metadata
 
 
@@ -150,6 +157,11 @@ def _checked(image: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, n
         raise ValueError(
             f'box={boxes[wrong][0].tolist()}, allowed: x1, y1, x2, y2 with x1 < x2, y1 < y2 and coordinates of at '
             f'most {LARGEST:.0f}'
+        )
+    small = (boxes[:, 2:] - boxes[:, :2]).max(1) < 1
+    if small.any():
+        raise ValueError(
+            f'box={boxes[small][0].tolist()} is smaller than a pixel, allowed: pixels, not shares of the image'
         )
     outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, 2:] <= 0).any(1)
     if outside.any():
