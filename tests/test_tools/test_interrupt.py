@@ -107,7 +107,7 @@ def test_a_second_press_stops_at_once(main, tiny, tmp_path, capfd):
         ('train_cfg.max_epochs=0', 'train_cfg.max_epochs=0, allowed: an integer of at least 1'),
         ('train_cfg.max_epoch=1', "the train loop cannot be built: TypeError: .*'max_epoch'"),
         ('optim_wrapper.optimizer.lr=abc', r"optim_wrapper.optimizer.lr='abc', allowed: a finite number above 0"),
-        ('train_dataloader.batch_size=0', 'the dataloader cannot be built: .*batch_size=0'),
+        ('train_dataloader.batch_size=0', 'train_dataloader.batch_size=0, allowed: an integer of at least 1'),
     ],
 )
 def test_a_slip_in_the_options_is_one_line_and_leaves_nothing(slip, message, main, tiny, tmp_path):
