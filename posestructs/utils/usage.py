@@ -19,7 +19,7 @@ class Terminated(KeyboardInterrupt):
 
 # of a disk or a folder, not of a program
 _FILE_SYSTEM_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR}
-_FILE_SYSTEM_ERRORS |= {errno.EPERM, errno.EROFS}
+_FILE_SYSTEM_ERRORS |= {errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM, errno.EROFS}
 
 
 def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:

@@ -25,6 +25,8 @@ def test_expected_errors_are_one_line(monkeypatch, capsys):
     full = OSError(errno.ENOSPC, 'No space left on device', 'out/a.pth')
     assert run(full, monkeypatch) == 'a.py: error: out/a.pth: No space left on device'
     assert run(PermissionError(errno.EACCES, 'Permission denied'), monkeypatch) == 'a.py: error: Permission denied'
+    loop = OSError(errno.ELOOP, 'Too many levels of symbolic links', 'last_checkpoint')
+    assert run(loop, monkeypatch) == 'a.py: error: last_checkpoint: Too many levels of symbolic links'
     assert run(KeyboardInterrupt('after 3 iterations'), monkeypatch) == 130
     assert capsys.readouterr().err == 'a.py: stopped by Ctrl-C after 3 iterations\n'
 

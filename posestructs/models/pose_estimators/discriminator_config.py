@@ -173,7 +173,7 @@ def _build(name: str, cfg: dict[str, Any], head: nn.Module) -> tuple[nn.Module, 
     try:
         network = MODELS.build(cfg)
         if loss is not None:
-            network.adversarial_loss = MODELS.build(dict(loss))
+            network.adversarial_loss = _build_loss(loss)
     except (TypeError, ValueError) as error:
         raise type(error)(f'discriminators.{name}: {error}') from error
     size = _map_size(head)
@@ -183,6 +183,13 @@ def _build(name: str, cfg: dict[str, Any], head: nn.Module) -> tuple[nn.Module, 
             f'head are {size[0]} x {size[1]} (width x height)'
         )
     return network, inputs
+
+
+def _build_loss(cfg: Mapping[str, Any]) -> Any:
+    loss = MODELS.build(dict(cfg))
+    if not any(hasattr(loss, method) for method in ('generator', 'generator_pairs', 'generator_features')):
+        raise invalid_value('loss', cfg, 'a loss of discriminators, such as BEGANLoss, RelativisticLoss')
+    return loss
 
 
 def _read_penalty(key: str, value: Mapping[str, float] | None) -> Penalty:

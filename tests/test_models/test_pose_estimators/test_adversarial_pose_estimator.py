@@ -271,6 +271,10 @@ def test_copies_and_averages(toy):
         ),
         (dict(discriminators=['pose']), r"discriminators=\['pose'\], allowed: a dict or None"),
         (dict(discriminators=dict(pose=True)), 'discriminators.pose=True, allowed: a dict or None'),
+        (
+            dict(discriminators=dict(pose=dict(channels=8, depth=1, norm_cfg=None, loss=dict(type='KeypointMSELoss')))),
+            'discriminators.pose: loss=.*KeypointMSELoss.*, allowed: a loss of discriminators',
+        ),
         (dict(discriminators=dict(pose=dict(channels=48))), 'discriminators.pose: norm_cfg: num_groups=32 does not'),
         (
             dict(discriminators=dict(pose=dict(channels=8, depth=4, norm_cfg=None))),
