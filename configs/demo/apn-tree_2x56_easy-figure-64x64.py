@@ -1,5 +1,5 @@
 # apn-tree_2x56 on the figures of the demo
-_base_ = ['../hybrid/apn-tree_2x56_stick-figure-64x64.py', '../_base_/datasets/easy_figures.py']
+_base_ = ['../hybrid/apn-tree_2x56_stick-figure-64x64.py', '../_base_/dataloaders/easy_figures.py']
 
 train_dataloader = dict(dataset=dict(num_samples=3000, cache=True, **_base_.figures))
 val_dataloader = dict(dataset=dict(num_samples=500, **_base_.figures))

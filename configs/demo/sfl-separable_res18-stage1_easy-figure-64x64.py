@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/small_generator_tree.py',
     '../_base_/dataloaders/stick-figure_64x64.py',
-    '../_base_/datasets/easy_figures.py',
+    '../_base_/dataloaders/easy_figures.py',
     '../_base_/schedules/adam_2e.py',
 ]
 
