@@ -51,6 +51,15 @@ def test_files_of_a_video(tmp_path):
         assert frame.shape == (16, 32, 3) and np.abs(frame.mean(axis=(0, 1)) - (0, 100, 200)).max() < 12
 
 
+@pytest.fixture
+def interrupts():
+    """Python's handler of SIGINT, which a shell ignores in commands that it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures('interrupts')
 @pytest.mark.parametrize('moment', ['__init__', 'add', 'close'])
 def test_a_signal_leaves_as_many_frames_as_rows(tmp_path, monkeypatch, moment):
     """Wherever it comes: before the first frame, before a later one, or while the video is completed."""
@@ -80,6 +89,7 @@ def test_a_signal_leaves_as_many_frames_as_rows(tmp_path, monkeypatch, moment):
     assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(rows) == (2 if moment == 'add' else 1)
 
 
+@pytest.mark.usefixtures('interrupts')
 def test_a_signal_leaves_no_predictions_without_their_image(tmp_path, monkeypatch):
     write = ResultFiles._write_json
 
