@@ -18,6 +18,7 @@ from benchmarks.grid.experiment import ROOT, Settings, fingerprint
 from benchmarks.grid.grids import GRIDS
 from benchmarks.grid.rows import Row
 from benchmarks.grid.worker import OUT_OF_TIME, TAKEN, Task, decoders_of, result_path
+from posestructs.utils.machine import environment_with_threads, threads_per_job
 
 # seconds before the end of a call at which training stops, so that there is time to score
 FOR_SCORING = 45.0
@@ -112,7 +113,7 @@ def run_all(tasks: Sequence[tuple[Task, bool]], jobs: int, end: float | None, sa
 
     Args:
         tasks: Runs of :func:`plan`.
-        jobs: Number of runs side by side; they share the cores evenly.
+        jobs: Number of runs side by side; they share the cores evenly, see :func:`threads_per_job`.
         end: Time at which to stop, as of ``time.time()``; the next call resumes what was begun.
         say: Function that prints a line at the begin and the end of each run.
 
@@ -126,7 +127,8 @@ def run_all(tasks: Sequence[tuple[Task, bool]], jobs: int, end: float | None, sa
         while waiting or running:
             while waiting and len(running) < jobs and (end is None or time.time() < end - FOR_SCORING):
                 task = waiting.pop(0)
-                say(f'{name_of(task)}: {"resumes" if _has_checkpoint(task) else "begins"}, log in {_log(task)}')
+                how, threads = 'resumes' if _has_checkpoint(task) else 'begins', threads_per_job(jobs)
+                say(f'{name_of(task)}: {how}, number of threads: {threads}, log in {_log(task)}')
                 running[_start(task, jobs, end)] = task, time.time()
             if not running:
                 break
@@ -155,8 +157,7 @@ def _log(task: Task) -> Path:
 def _start(task: Task, jobs: int, end: float | None) -> subprocess.Popen:
     Path(task.folder).mkdir(parents=True, exist_ok=True)
     task = dataclasses.replace(task, deadline=None if end is None else end - FOR_SCORING)
-    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
-    environment = {**os.environ, 'OMP_NUM_THREADS': threads, 'MKL_NUM_THREADS': threads}
+    environment = environment_with_threads(threads_per_job(jobs))
     command = [sys.executable, '-m', 'benchmarks.grid.worker', task.to_json()]
     with _log(task).open('ab') as log:
         # in a process group of its own, so that its child processes can be ended with it

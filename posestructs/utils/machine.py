@@ -1,4 +1,4 @@
-"""Hardware, versions and commit, to be recorded beside a measurement."""
+"""Hardware, versions and commit, to be recorded beside a measurement, and threads of processes side by side."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 
 PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'opencv-python', 'mmengine', 'mmcv-lite', 'mmcv', 'mmpose')
+# limits of the threads of a process; both, as MKL has its own
+THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
 
 
 def describe_machine() -> dict[str, str | int]:
@@ -49,6 +51,34 @@ def commit() -> str:
     if done is not None and done.returncode == 0:
         return done.stdout.strip()
     return os.environ.get('POSESTRUCTS_COMMIT', 'unknown')
+
+
+def threads_per_job(jobs: int) -> int:
+    """Share the cores of this process among jobs that run side by side.
+
+    Args:
+        jobs (int): Number of jobs.
+
+    Returns:
+        int: Threads of each job, at least 1: its share of the cores, or fewer where the environment variable
+        OMP_NUM_THREADS or MKL_NUM_THREADS limits them.
+    """
+    share = len(os.sched_getaffinity(0)) // jobs
+    # OMP_NUM_THREADS may be a list, one number for each level of nesting
+    given = [os.environ.get(name, '').split(',')[0].strip() for name in THREAD_VARIABLES]
+    return max(1, min([share, *(int(number) for number in given if number.isdecimal() and int(number))]))
+
+
+def environment_with_threads(threads: int) -> dict[str, str]:
+    """Copy this process's environment for a job with a number of threads.
+
+    Args:
+        threads (int): Number of threads.
+
+    Returns:
+        dict[str, str]: The environment variables.
+    """
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
 def cpu_name() -> str:

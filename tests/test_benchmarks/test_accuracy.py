@@ -51,7 +51,11 @@ def test_a_run_survives_a_kill_a_copy_and_a_stop_and_is_not_repeated(tmp_path, c
     words, here, there = ['--rows', 'single-task', *FLAGS], tmp_path / 'here', tmp_path / 'there'
     ((task, finished),) = plan('single-task', run.Place(here / 'work', here / 'results'))
     assert not finished
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
     process = run._start(task, jobs=1, end=None)
+    assert {b'OMP_NUM_THREADS=1', b'MKL_NUM_THREADS=1'} <= set(
+        Path(f'/proc/{process.pid}/environ').read_bytes().split(b'\0')
+    )
     until = time.time() + 500
     while not list(here.rglob('epoch_1.pth')):
         assert process.poll() is None and time.time() < until, run._log(task).read_text()
@@ -120,11 +124,12 @@ def test_both_decodings_of_a_resumed_checkpoint_are_scored(tmp_path, monkeypatch
 
 def test_a_call_whose_time_is_over_ends_its_runs_and_what_they_have_started(tmp_path, monkeypatch):
     monkeypatch.setattr(run, 'FOR_SCORING', 0)
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
     tasks = plan('single-task', run.Place(tmp_path / 'work', tmp_path / 'results'))
     reported = []
     report = run.run_all(tasks, 1, time.time() + 2, reported.append)
     assert (report.left, report.done, report.failed) == (['stick-figure/single-task/seed0'], [], {})
-    assert len(reported) == 1 and 'begins' in reported[0]
+    assert len(reported) == 1 and 'begins, number of threads: 1, log in' in reported[0]
     with Path(tasks[0][0].folder, 'lock').open('a') as lock:  # nobody holds it
         pytest.importorskip('fcntl').flock(lock, 2 | 4)
 

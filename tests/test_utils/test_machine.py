@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from posestructs.utils import machine
@@ -45,3 +46,30 @@ def test_commit_of_a_checkout_and_of_none(tmp_path):
     assert ask() == ask(POSESTRUCTS_COMMIT='another') == f'{head}-dirty'
     shutil.rmtree(folder / '.git')
     assert ask() == 'unknown' and ask(POSESTRUCTS_COMMIT='1234567') == '1234567'
+
+
+@pytest.mark.parametrize(
+    ('jobs', 'variables', 'expected'),
+    [
+        (1, {}, 8),
+        (3, {}, 2),
+        (9, {}, 1),
+        (2, dict(OMP_NUM_THREADS='1'), 1),
+        (2, dict(OMP_NUM_THREADS='3,2'), 3),
+        (2, dict(OMP_NUM_THREADS='6'), 4),
+        (2, dict(OMP_NUM_THREADS='6', MKL_NUM_THREADS='2'), 2),
+        (2, dict(OMP_NUM_THREADS='0', MKL_NUM_THREADS='many'), 4),
+    ],
+)
+def test_jobs_share_the_cores_within_the_limits_of_the_environment(jobs, variables, expected, monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: set(range(8)))
+    for name in machine.THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert machine.threads_per_job(jobs) == expected
+    given = machine.environment_with_threads(expected)
+    assert (given['OMP_NUM_THREADS'], given['MKL_NUM_THREADS'], given['PATH']) == (
+        *2 * [str(expected)],
+        os.environ['PATH'],
+    )

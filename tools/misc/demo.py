@@ -25,6 +25,8 @@ import cv2
 import numpy as np
 from demo_report import Trained, compare, draw_figures, draw_photos, explain, load, metric_table
 
+from posestructs.utils.machine import environment_with_threads, threads_per_job
+
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT / 'demo' / 'images'
 DATA = 'easy-figure-64x64'
@@ -68,7 +70,7 @@ def run(name: str, command: Sequence[str], log: Path, threads: int, speaker: Spe
     """
     speaker.say(name, f'$ python {shlex.join(command)}')
     call = [sys.executable, *command]
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+    environment = environment_with_threads(threads)
     with open(log, 'w') as file:
         process = subprocess.Popen(
             call, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -141,7 +143,7 @@ def train_all(names: Sequence[str], folder: Path, options: Sequence[str], jobs: 
     Returns:
         The models in the order of their names.
     """
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    threads = threads_per_job(jobs)
     with ThreadPoolExecutor(jobs) as pool:
         # the slowest first, so that the cores are done at about the same time
         runs = {name: pool.submit(train_and_test, name, folder, options, threads, speaker) for name in reversed(names)}
@@ -179,7 +181,7 @@ def main() -> None:
     speaker = Speaker(max(map(len, [*args.models, 'photos'])))
 
     begin = time.time()
-    photos = show_photos(folder, cores, speaker)
+    photos = show_photos(folder, threads_per_job(1), speaker)
     sys.stdout.write(f'\nThe shipped model on photographs: {photos}\n\n')
     if args.photos_only:
         return
