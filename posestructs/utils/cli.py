@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -37,7 +38,15 @@ from posestructs.utils.usage import UsageError
 # the tools reach these modules through this one
 __all__ = ['PROJECT_HOOKS', 'add_project_hooks', 'complete_randomness', 'draw_predictions', 'keep_curves', 'merge_dict']
 __all__ += ['merge_options', 'type_name', 'use_amp', 'use_tensorboard', 'use_wandb']
-__all__ += ['OptionAction', 'add_common_arguments', 'check_checkpoint', 'check_data', 'has_display', 'load_config']
+__all__ += [
+    'OptionAction',
+    'add_common_arguments',
+    'add_renamed',
+    'check_checkpoint',
+    'check_data',
+    'has_display',
+    'load_config',
+]
 __all__ += ['merge_common', 'not_negative', 'positive', 'require_keys', 'seed']
 
 
@@ -64,6 +73,19 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by some launchers')
+
+
+def add_renamed(parser: argparse.ArgumentParser, name: str, former: str, **options: Any) -> None:
+    """Add a flag that had another name, which still works but is not in ``--help``.
+
+    Args:
+        parser: Gets the flag.
+        name: The flag.
+        former: Its former name.
+        **options: Arguments of ``add_argument``.
+    """
+    dest = parser.add_argument(name, **options).dest
+    parser.add_argument(former, **options | dict(dest=dest, default=argparse.SUPPRESS, help=argparse.SUPPRESS))
 
 
 def positive(text: str) -> int:

@@ -30,7 +30,7 @@ def test_the_written_file_is_the_shipped_tree(main, tmp_path, capsys):
 @needs_data
 def test_virtual_parts_stay_and_the_body_is_found(main, tmp_path):
     """Midpoints of limbs tell most about their ends, so that the tree of 26 parts is the body's."""
-    main(TOOL, CONFIG, '--tree', 'lsp-26.py', '--max-people', 1500, '--out', tmp_path / 'tree.py')
+    main(TOOL, CONFIG, '--tree', 'lsp-26.py', '--max-persons', 1500, '--out', tmp_path / 'tree.py')
     found, body = build_tree(dict(from_file=str(tmp_path / 'tree.py'))), build_tree(dict(from_file='lsp-26.py'))
     assert found.names == body.names
     np.testing.assert_array_equal(found.weights, body.weights)
@@ -42,9 +42,9 @@ def test_virtual_parts_stay_and_the_body_is_found(main, tmp_path):
     'flags,message',
     [
         (['--out', 'tree.json'], 'the name has to end in .py'),
-        (['--out', 'tree.py', '--max-people', 0], '--max-people 0, allowed: at least 1'),
+        (['--out', 'tree.py', '--max-persons', 0], '--max-persons 0, allowed: at least 1'),
         (
-            ['--out', 'tree.py', '--max-people', 10],
+            ['--out', 'tree.py', '--max-persons', 10],
             'persons, needed: 30; the parts are right_ankle',
         ),
         (['--out', 'tree.py', '--tree', 'coco-17.py'], 'the data set has the joints'),

@@ -153,7 +153,7 @@ def test_it_shows_photographs_and_sets_the_models_side_by_side(tmp_path):
             for key in ('num_workers=0', 'persistent_workers=False')
         ),
     ]
-    done = demo('--work-dir', folder, '--people', 4, '--models', *names, '--cfg-options', *small)
+    done = demo('--work-dir', folder, '--persons', 4, '--models', *names, '--cfg-options', *small)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ('photos.webp', 'predictions.webp', 'metrics.md'):
         assert str(folder / name) in done.stdout

@@ -15,7 +15,7 @@ from mmpose.apis import inference_topdown, init_model
 from mmpose.registry import MODELS
 from PIL import Image
 
-from posestructs.apis import PoseInferencer
+from posestructs.apis import PoseInferencer, shipped_models
 from posestructs.deployment.metadata import VERSION
 from posestructs.deployment.onnx_export import KEY
 from tests.helpers import repo_root
@@ -189,6 +189,23 @@ def test_detected_persons_are_written_as_the_inferencer_does(exported, main, tmp
             # of random maps a rounded pixel of the crop can swap two cells
             near = np.abs(np.subtract(one['keypoints'], other['keypoints'])).max(1) < 0.5
             assert near.mean() > 0.8
+
+
+@pytest.mark.slow
+def test_a_whole_photograph_has_the_joints_of_the_inferencer(main, tmp_path):
+    model = next(iter(shipped_models().values()))
+    photograph = repo_root() / 'demo' / 'images' / 'skier.jpg'
+    main(TOOL, model.config, model.checkpoint, '--out', tmp_path / 'shipped.onnx')
+    inferencer = PoseInferencer(device='cpu')
+    for flags, options in (((), {}), (('--no-second-pass',), dict(second_pass=False))):
+        main(PREDICT, tmp_path / 'shipped.onnx', photograph, '--out-dir', tmp_path, *flags)
+        (found,) = json.loads((tmp_path / 'predictions' / 'skier.json').read_text())
+        (expected,) = next(inferencer(str(photograph), **options))['predictions'][0]
+        assert found.keys() == expected.keys()
+        np.testing.assert_allclose(found['keypoints'], expected['keypoints'], atol=0.5)
+        np.testing.assert_allclose(found['keypoint_scores'], expected['keypoint_scores'], atol=0.02)
+        np.testing.assert_allclose(found['bbox'][0], expected['bbox'][0], atol=0.5)
+        assert (found['bbox'][0] == [0, 0, 640, 425]) == bool(flags)
 
 
 def test_a_photograph_is_turned_as_its_camera_noted(main, exported, tmp_path, capsys):

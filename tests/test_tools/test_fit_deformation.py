@@ -99,7 +99,7 @@ def test_types_of_lsp_are_those_of_its_file(fit, config, tmp_path):
 
 
 def run_one_type(fit, config, tmp_path):
-    fit(config, '--num-types', 1, '--out', tmp_path / 'one.json', '--picture', tmp_path / 'one.jpg')
+    fit(config, '--num-types', 1, '--out', tmp_path / 'one.json', '--plot', tmp_path / 'one.jpg')
     assert (tmp_path / 'one.jpg').stat().st_size > 10_000
     return tmp_path / 'one.json'
 
@@ -112,7 +112,7 @@ def mean_offset(crops, right, left):
 @needs_data
 def test_augmented_persons_are_turned(fit, config, tmp_path):
     """Rotations over the full circle: arms point everywhere, as long as before."""
-    flags = ('--num-types', 8, '--restarts', 1, '--max-people', 200, '--augment', 3)
+    flags = ('--num-types', 8, '--restarts', 1, '--max-persons', 200, '--augment', 3)
     fit(config, *flags, '--out', tmp_path / 'types.json')
     found = Deformation.load(tmp_path / 'types.json', build_tree(dict(from_file='lsp-26.py')))
     assert found.source == '200 persons of my_lsp.py, each 3 times, augmented'
@@ -135,7 +135,7 @@ def test_lspes_unlabelled_joints_do_not_count(fit, config, tmp_path):
     options = ['type=LSPDataset', 'ann_file=joints.mat', 'split=all', 'centric=person', f'data_root={root}']
     options = [f'train_dataloader.dataset.{option}' for option in [*options, 'id_file=val.txt']]
     path = tmp_path / 'types.json'
-    out = fit(config, '--num-types', 1, '--restarts', 1, '--max-people', 200, '--out', path, '--cfg-options', *options)
+    out = fit(config, '--num-types', 1, '--restarts', 1, '--max-persons', 200, '--out', path, '--cfg-options', *options)
     found = Deformation.load(path, build_tree(dict(from_file='lsp-26.py')))
     ids = np.loadtxt(root / 'val.txt', dtype=str)
     ids = np.array([int(name.strip('im.jpg')) for name in ids])[np.linspace(0, 999, 200).round().astype(int)] - 1
@@ -217,7 +217,7 @@ train_dataloader = dict(batch_size=2, dataset=dict(
 @needs_data
 def test_the_command_itself(config, tmp_path, environment):
     """In a process of its own, from another folder: one line says what is wrong, and nothing is left behind."""
-    command = [sys.executable, str(TOOL), str(config), '--max-people', '5', '--out', 'types.json']
+    command = [sys.executable, str(TOOL), str(config), '--max-persons', '5', '--out', 'types.json']
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment())
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert (
@@ -238,7 +238,7 @@ def test_the_command_itself(config, tmp_path, environment):
         (['--trim', '1.5'], 'trim=1.5, allowed: a number of at least 0 and below 1'),
         (['--restarts', '0'], 'restarts=0, allowed: an integer'),
         (['--augment', '-1'], '--augment -1, allowed: at least 0'),
-        (['--max-people', '0'], '--max-people 0, allowed: at least 1'),
+        (['--max-persons', '0'], '--max-persons 0, allowed: at least 1'),
         (['--cfg-options', 'codec.tree=None'], 'sets neither tree nor codec.tree: give --tree'),
         (['--cfg-options', 'train_dataloader.dataset.ann_file=no.mat'], 'no.mat'),
         (['--cfg-options', 'train_dataloader.dataset.pipeline.4.type=PackPoseInputs'], 'has no TopdownAffine'),
@@ -246,8 +246,8 @@ def test_the_command_itself(config, tmp_path, environment):
     ],
 )
 def test_errors_are_one_line(fit, config, tmp_path, flags, message):
-    if '--max-people' not in flags:
-        flags = [*flags, '--max-people', '2']
+    if '--max-persons' not in flags:
+        flags = [*flags, '--max-persons', '2']
     with pytest.raises(SystemExit) as stop:
         fit(config, *flags)
     assert str(stop.value).startswith('fit_deformation.py: error: ') and message in str(stop.value)

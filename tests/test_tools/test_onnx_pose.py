@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from mmengine.dataset import Compose
@@ -191,6 +192,54 @@ def test_an_unknown_codec_and_bad_images_are_refused(onnx_pose, tmp_path):
             onnx_pose.model._checked(wrong, boxes)
     # one pixel inside is enough
     assert onnx_pose.model._checked(image, [[4, 3, 9, 9], [-5, -5, 1, 1]])[1].shape == (2, 4)
+
+
+@pytest.fixture(scope='module')
+def colours(onnx_pose, tmp_path_factory):
+    """A network whose three joints are where the input is reddest, greenest and bluest, in cells of 4 pixels."""
+    node = onnx.helper.make_node('AveragePool', ['image'], ['maps'], kernel_shape=[4, 4], strides=[4, 4])
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['n', 3, side, side])
+        for name, side in (('image', 64), ('maps', 16))
+    ]
+    graph = onnx.helper.make_graph([node], 'colours', values[:1], values[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 17)], ir_version=8)
+    description = dict(
+        version=onnx_pose.model.VERSION,
+        joints=['red', 'green', 'blue'],
+        input=dict(size=[64, 64], mean=[0] * 3, std=[255] * 3, channels='RGB'),
+        crop=dict(padding=1.25, udp=False),
+        flip=dict(test=False, channels=[0, 1, 2], shift=False, logarithms=False),
+        codec=dict(type='hand-made', decode='plain', occlusion=False),
+    )
+    onnx.helper.set_model_props(model, {onnx_pose.model.KEY: json.dumps(description)})
+    path = tmp_path_factory.mktemp('colours') / 'colours.onnx'
+    onnx.save(model, path)
+    return onnx_pose.OnnxPose(path, threads=1)
+
+
+def test_a_person_without_a_box_is_predicted_twice(colours):
+    image, centres = np.zeros((400, 320, 3), np.uint8), np.array([[200, 150], [260, 190], [220, 230]])
+    for channel, (x, y) in enumerate(centres):
+        image[y - 12 : y + 12, x - 12 : x + 12, channel] = 255
+    whole = [[0, 0, 320, 400]]
+
+    def error(found):
+        return np.abs(found['keypoints'][0] - centres).max()
+
+    first, found = colours(image, second_pass=False), colours(image)
+    # cells are 1.25 * 400 / 16 = 31 pixels wide, and about a quarter of that in the crop around the joints
+    assert first['bboxes'].tolist() == whole and 12 < error(first) < 32
+    assert error(found) < 12
+    (low_x, low_y, high_x, high_y) = found['bboxes'][0]
+    low, high = first['keypoints'][0].min(0), first['keypoints'][0].max(0)
+    margin = 0.05 * (high - low).max()
+    np.testing.assert_allclose([low_x, low_y, high_x, high_y], [*(low - margin), *(high + margin)], rtol=1e-6)
+    assert colours(image, whole)['bboxes'].tolist() == whole  # of given boxes only on demand
+    both = colours(image, [*whole, [185, 140, 255, 225]], second_pass=True)  # the second box fits
+    assert both['bboxes'].tolist() == [found['bboxes'][0].tolist(), [185, 140, 255, 225]]
+    np.testing.assert_array_equal(both['keypoints'][0], found['keypoints'][0])
+    assert colours(image, [], second_pass=True)['keypoints'].shape == (0, 3, 2)
 
 
 def test_it_needs_numpy_alone(tmp_path):

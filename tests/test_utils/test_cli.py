@@ -252,3 +252,11 @@ def test_our_runtime_names_our_hooks():
     del cfg.custom_hooks[-2:]
     assert cfg.pretty_text == before
     assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook' and cfg.default_hooks.checkpoint.interval == 10
+
+
+def test_a_renamed_flag_has_its_former_name_outside_the_help():
+    parser = argparse.ArgumentParser()
+    cli.add_renamed(parser, '--max-persons', '--max-people', type=int, default=7, help='number of persons')
+    for words, value in (([], 7), (['--max-persons', '2'], 2), (['--max-people', '3'], 3)):
+        assert vars(parser.parse_args(words)) == dict(max_persons=value)
+    assert '--max-persons' in parser.format_help() and 'people' not in parser.format_help()

@@ -24,7 +24,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 # isort: split
 from posestructs.structures import KinematicTree, build_tree
 from posestructs.structures.chow_liu import maximum_spanning_tree, mutual_information
-from posestructs.utils.cli import OptionAction, load_config, merge_options
+from posestructs.utils.cli import OptionAction, add_renamed, load_config, merge_options
 from posestructs.utils.files import atomic_write
 from posestructs.utils.usage import UsageError, report_usage_errors
 from tools.analysis.fit_deformation import build_training_set, check_joints, choose_tree, read_persons
@@ -35,7 +35,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Fit the tree of highest mutual information to training poses.')
     parser.add_argument('config', help='a config file with train_dataloader')
     parser.add_argument('--tree', help="file of a tree with the parts, e.g. lsp-26.py; default: the config's tree")
-    parser.add_argument('--max-people', type=int, help='greatest number of persons, spread evenly over the set')
+    add_renamed(
+        parser,
+        '--max-persons',
+        '--max-people',
+        type=int,
+        help='greatest number of persons, spread evenly over the set',
+    )
     parser.add_argument('--out', type=Path, required=True, help='tree file to write, ending in .py')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
     return parser.parse_args()
@@ -73,15 +79,15 @@ def main() -> None:
     args = parse_args()
     if args.out.suffix != '.py':
         raise UsageError(f'--out {args.out}: the name has to end in .py')
-    if args.max_people is not None and args.max_people < 1:
-        raise UsageError(f'--max-people {args.max_people}, allowed: at least 1')
+    if args.max_persons is not None and args.max_persons < 1:
+        raise UsageError(f'--max-persons {args.max_persons}, allowed: at least 1')
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     tree = tree_of_parts(cfg, args.tree)
     dataset = build_training_set(cfg, augment=False)
     check_joints(dataset, tree)
-    persons = read_persons(dataset, 1, args.max_people)
+    persons = read_persons(dataset, 1, args.max_persons)
     try:
         information = mutual_information(*tree.part_positions(persons.keypoints, persons.labelled))
     except ValueError as error:

@@ -36,7 +36,7 @@ import mmpose.datasets.transforms as mmpose_transforms
 from posestructs.datasets.base import CheckedPoseMixin
 from posestructs.structures import Deformation, KinematicTree, build_tree
 from posestructs.structures.offset_clusters import fit_types
-from posestructs.utils.cli import OptionAction, load_config, merge_options, seed
+from posestructs.utils.cli import OptionAction, add_renamed, load_config, merge_options, seed
 from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, step_name
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
@@ -55,12 +55,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--restarts', type=int, default=50, help='number of runs of K-means')
     parser.add_argument('--seed', type=seed, default=0, help='seed of K-means and of --augment')
     parser.add_argument('--augment', type=int, default=0, metavar='N', help='take each person N times, augmented')
-    parser.add_argument('--max-people', type=int, help='greatest number of persons, spread evenly over the set')
+    add_renamed(
+        parser,
+        '--max-persons',
+        '--max-people',
+        type=int,
+        help='greatest number of persons, spread evenly over the set',
+    )
     parser.add_argument(
         '--trim', type=float, default=0.0, metavar='SHARE', help='share of the offsets to leave out as outliers'
     )
     parser.add_argument('--out', type=Path, help='default: work_dirs/deformation/<config>.json')
-    parser.add_argument('--picture', type=Path, help='default: beside --out, ending in .png')
+    add_renamed(parser, '--plot', '--picture', type=Path, help='default: beside --out, ending in .png')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
     return parser.parse_args()
 
@@ -207,7 +213,7 @@ def fit(tree: KinematicTree, persons: Persons, args: argparse.Namespace, source:
 def main() -> None:
     args = parse_args()
     check_outputs(args)
-    for flag, value, low in (('--augment', args.augment, 0), ('--max-people', args.max_people, 1)):
+    for flag, value, low in (('--augment', args.augment, 0), ('--max-persons', args.max_persons, 1)):
         if value is not None and value < low:
             raise UsageError(f'{flag} {value}, allowed: at least {low}')
     cfg = load_config(args.config)
@@ -217,14 +223,14 @@ def main() -> None:
     tree = choose_tree(cfg, args.tree)
     dataset = build_training_set(cfg, args.augment > 0)
     check_joints(dataset, tree)
-    persons = read_persons(dataset, max(args.augment, 1), args.max_people)
+    persons = read_persons(dataset, max(args.augment, 1), args.max_persons)
     augmented = f', each {args.augment} times, augmented' if args.augment else ''
     count = len(persons.keypoints) // max(args.augment, 1)
     source = f'{count} persons of {Path(cfg.filename).name}{augmented}'
     deformation = fit(tree, persons, args, source)
     positions, labelled = tree.part_positions(persons.keypoints, persons.labelled)
     out = args.out or Path('work_dirs', 'deformation', f'{Path(cfg.filename).stem}.json')
-    drawing = args.picture or out.with_suffix('.png')
+    drawing = args.plot or out.with_suffix('.png')
     deformation.save(out)
     mmcv.imwrite(draw_deformation(deformation, positions, labelled)[..., ::-1], str(drawing))
     print(table(deformation, labelled))

@@ -40,6 +40,12 @@ def parse_args() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='average with the mirrored image; default: as in the config that was exported',
     )
+    parser.add_argument(
+        '--second-pass',
+        action=argparse.BooleanOptionalAction,
+        help='predict again in a crop around the joints that were found, where that is clearly smaller than the box; '
+        'default: only where the whole image is one person',
+    )
     out = parser.add_mutually_exclusive_group()
     out.add_argument('--out', type=Path, help='json file; default: print it')
     out.add_argument('--out-dir', type=Path, help='folder; predictions/NAME.json gets the list of persons of an image')
@@ -62,7 +68,7 @@ class Predictor:
         self.model = OnnxPose(args.model)
         self._detector = None if args.det_model is None else OnnxDetector(args.det_model)
         self._boxes = None if args.bbox is None else np.array(args.bbox)
-        self._flip_test = args.flip_test
+        self._options = dict(flip_test=args.flip_test, second_pass=args.second_pass)
 
     def __call__(self, file: Path) -> list[dict[str, Any]]:
         """Predict the persons of an image file."""
@@ -70,7 +76,7 @@ class Predictor:
         if self._detector is not None:
             found = self._detector(image)
             boxes, scores = found[:, :4], found[:, 4]
-        found = self.model(image, boxes, self._flip_test)
+        found = self.model(image, boxes, **self._options)
         scores = np.ones(len(found['bboxes'])) if scores is None else scores
         return [person_entry(found, i, self.model.joints, score) for i, score in enumerate(scores)]
 

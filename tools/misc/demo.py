@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from demo_report import Trained, compare, draw_figures, draw_photos, explain, load, metric_table
 
+from posestructs.utils.cli import add_renamed
 from posestructs.utils.machine import environment_with_threads, threads_per_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument('--models', nargs='+', choices=list(MODELS), default=list(MODELS)[:2])
     parser.add_argument('--photos-only', action='store_true', help='train nothing')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
-    parser.add_argument('--people', type=int, default=8, help='number of persons in the image')
+    add_renamed(parser, '--persons', '--people', type=int, default=8, help='number of persons in the image')
     parser.add_argument('--jobs', type=int, help='models to train at the same time; by default 2 where there are cores')
     parser.add_argument('--cfg-options', nargs='+', default=[], help='passed on to the commands of all models')
     args = parser.parse_args()
@@ -188,7 +189,7 @@ def main() -> None:
     models = train_all(args.models, folder, args.cfg_options, args.jobs or min(2, cores), speaker)
     table, figures = metric_table(models), folder / 'predictions.webp'
     (folder / 'metrics.md').write_text(table + '\n')
-    write_image(draw_figures(models, args.people), figures)
+    write_image(draw_figures(models, args.persons), figures)
     words = [explain(models[0], other, compare(models[0], other)) for other in models[1:]]
     spent = f'{(time.time() - begin) / 60:.1f} minutes, {cpu_minutes():.1f} of CPU time'
     sys.stdout.write(

@@ -10,8 +10,10 @@
     persons['keypoints']              # (N, K, 2) pixels of the image; model.joints has the names
 
 Boxes of persons come from you, or from an ONNX file of YOLOX or RTMDet: ``OnnxDetector('yolox_s.onnx')(image)[:, :4]``.
-They are cropped (:mod:`.crop`), the network turns crops into maps, and maps become joints (:mod:`.decoding`). All
-properties of a network (sizes, mean and deviation, codec, names of joints) are stored in its file.
+Without boxes the whole image is one person, who is predicted a second time around the joints that were found
+(:mod:`.second_pass`). Boxes are cropped (:mod:`.crop`), the network turns crops into maps, and maps become joints
+(:mod:`.decoding`). All properties of a network (sizes, mean and deviation, codec, names of joints) are stored in its
+file.
 
 Nothing here may import mmpose, torch or the rest of this project. For that reason the decoding of the project's codecs
 and of mmpose's is implemented here a second time; tests compare both.

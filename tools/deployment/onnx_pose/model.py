@@ -10,6 +10,7 @@ import numpy as np
 
 from .crop import crop_boxes, to_image
 from .decoding import decode, flip_average
+from .second_pass import tighter_box
 from .session import open_session
 
 KEY = 'posestructs'
@@ -52,7 +53,11 @@ class OnnxPose:
         self.joints: list[str] = self.metadata['joints']
 
     def __call__(
-        self, image: np.ndarray, boxes: np.ndarray | None = None, flip_test: bool | None = None
+        self,
+        image: np.ndarray,
+        boxes: np.ndarray | None = None,
+        flip_test: bool | None = None,
+        second_pass: bool | None = None,
     ) -> dict[str, np.ndarray]:
         """Predict the joints of the persons of an image.
 
@@ -61,6 +66,9 @@ class OnnxPose:
             boxes: (N, 4) x1, y1, x2, y2 in pixels. By default one, the whole image. N may be 0.
             flip_test: Average with the mirrored image, which takes twice as long. By default as in the config that was
                 exported.
+            second_pass: Predict again in a crop around the joints that were found, where that is clearly smaller than
+                the box; the box of the crop becomes that of the person. By default only without boxes; True for given
+                boxes too, False for none.
 
         Returns:
             The result of :func:`.decoding.decode`, with ``keypoints`` in pixels of the image, and ``bboxes`` (N, 4).
@@ -71,9 +79,25 @@ class OnnxPose:
             ValueError: The image or a box is not valid, a box is outside the image, or the network gives values that
                 are not finite or other joints than the description has.
         """
-        image, boxes = _checked(image, boxes)
-        spec = self.metadata['input']
+        second_pass = boxes is None if second_pass is None else second_pass
         flip_test = self.metadata['flip'].get('test', False) if flip_test is None else flip_test
+        image, boxes = _checked(image, boxes)
+        found = self._predict(image, boxes, flip_test)
+        return self._predict_again(image, found, flip_test) if second_pass else found
+
+    def _predict_again(self, image: np.ndarray, found: dict[str, np.ndarray], flip_test: bool) -> dict[str, np.ndarray]:
+        """Replace predictions by those of a tighter crop, where there is one."""
+        persons = zip(found['keypoints'], found['keypoint_scores'], found['bboxes'], strict=True)
+        boxes = {i: tighter_box(*person, image.shape[1::-1]) for i, person in enumerate(persons)}
+        again = [i for i, box in boxes.items() if box is not None]
+        if again:
+            tighter = self._predict(image, np.stack([boxes[i] for i in again]), flip_test)
+            for key, values in found.items():
+                values[again] = tighter[key]
+        return found
+
+    def _predict(self, image: np.ndarray, boxes: np.ndarray, flip_test: bool) -> dict[str, np.ndarray]:
+        spec = self.metadata['input']
         crops, window = crop_boxes(image, boxes, spec['size'], **self.metadata['crop'])
         found = self._decoded(crops, flip_test) if len(boxes) else self._no_persons()
         if found['keypoints'].shape[1] != len(self.joints):
