@@ -83,6 +83,11 @@ def fingerprint(row: Row, seed: int, trial: Trial) -> str:
     """Hash of all that a result depends on, 12 hexadecimal digits: config, seed, the weights that it starts from."""
     cfg = make_config(row, Trial(trial.images, trial.test_images, 0, trial.options))
     start = local_copy(cfg.load_from).name if cfg.get('load_from') else ''
-    text = json.dumps([cfg.to_dict(), seed, start, trial.test_images], sort_keys=True, default=str)
+    return config_hash(cfg, seed, start, trial.test_images)
+
+
+def config_hash(cfg: Config, *others: Any) -> str:
+    """Hash of a config and other values, wherever checkout and data are; 12 hexadecimal digits."""
+    text = json.dumps([cfg.to_dict(), *others], sort_keys=True, default=str)
     root = str(cfg.train_dataloader.dataset.data_root)
     return hashlib.sha256(text.replace(root, '').replace(str(ROOT), '').encode()).hexdigest()[:12]
