@@ -4,6 +4,7 @@
     python benchmarks/adversarial_recipes.py --best e c                   # two more seeds of the best two
     python benchmarks/adversarial_recipes.py --best e c --final           # scored once on val.txt
     python benchmarks/adversarial_recipes.py --rows control a c e --seeds 0 --max-minutes 60
+    python benchmarks/adversarial_recipes.py --cost                       # CPU time of a step of each recipe
     python benchmarks/adversarial_recipes.py --report docs/benchmarks.md  # from existing results
 
 Each run trains a config of ``configs/adversarial_posenet/recipes`` on the first 4,400 persons of train.txt. Recipes are
@@ -27,9 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
-from benchmarks.recipes.report import read_results, tables, write_report
+from benchmarks.recipes.cost import measure
+from benchmarks.recipes.report import COST, read_cost, read_results, tables, write_report
 from benchmarks.recipes.rows import CONFIGS, DEFAULT, HELD_OUT, ROOT, ROWS, TRAINED, Trial, fingerprint, make_config
-from benchmarks.recipes.run import FINAL, HELD, SAVING, score, train
+from benchmarks.recipes.run import FINAL, HELD, SAVING, complete, score, train
 from posestructs.utils import cli
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -45,7 +47,8 @@ def execute(name: str, seed: int, args: argparse.Namespace, trial: Trial, end: f
     row, where = ROWS[name], FINAL if args.final else HELD
     mark = fingerprint(row, seed, trial)
     out = args.out / where / f'{name}_seed{seed}.json'
-    if out.is_file() and json.loads(out.read_text()).get('fingerprint') == mark:
+    before = json.loads(out.read_text()) if out.is_file() else {}
+    if before.get('fingerprint') == mark and complete(before):
         return 'finished before'
     # described before the training, as another commit may be checked out meanwhile
     machine, cfg, folder = describe_machine(), make_config(row, trial), args.work_dir / f'{name}_seed{seed}_{mark}'
@@ -73,6 +76,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--list', action='store_true', help='list the runs, and run nothing')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'adversarial_recipes')
     parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks' / 'results' / 'adversarial_recipes')
+    parser.add_argument('--cost', action='store_true', help='only measure the CPU time of a step of each recipe')
+    parser.add_argument('--rounds', type=int, default=6, help='rounds of --cost')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write tables into a Markdown page')
     sized = parser.add_argument_group('trials')
     sized.add_argument('--images', type=int, default=TRAINED, help='training images')
@@ -100,6 +105,11 @@ def main() -> None:
     if args.report:
         write_report(args.report, args.out, trial)
         return
+    if args.cost:
+        found = measure(args.rows or DEFAULT, trial, args.rounds)
+        atomic_write(args.out / COST, (json.dumps(found, indent=1) + '\n').encode())
+        print('\n'.join(f'{name}: {ratio} times the control' for name, ratio in found['ratios'].items()))
+        return
     end = None if args.max_minutes is None else began + 60 * args.max_minutes
     left = 0
     for name, seed in planned(args):
@@ -113,7 +123,7 @@ def main() -> None:
         print(f'{left} runs are left: run the same command again')
     found = read_results(args.out / (FINAL if args.final else HELD), trial)
     if found and not args.list:
-        print(f'\n{tables(found)}')
+        print(f'\n{tables(found, read_cost(args.out))}')
 
 
 if __name__ == '__main__':

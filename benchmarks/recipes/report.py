@@ -15,6 +15,7 @@ from posestructs.evaluation.error_anatomy import KINDS
 from posestructs.evaluation.tables import format_table
 from posestructs.utils.usage import UsageError
 
+COST = 'cost.json'
 RESAMPLES, LEVEL = 2000, 0.95
 DIAGNOSED = {
     'AUROC': 'auroc_discriminator',
@@ -34,6 +35,7 @@ with the first 4,400 persons of train.txt. What each row is: `configs/adversaria
 
 ```bash
 python benchmarks/adversarial_recipes.py
+python benchmarks/adversarial_recipes.py --cost
 python benchmarks/adversarial_recipes.py --report docs/benchmarks.md
 ```"""
 
@@ -100,34 +102,74 @@ def read_results(folder: Path, trial: Trial) -> dict[str, list[dict]]:
     return found
 
 
-def tables(found: Mapping[str, Sequence[Mapping]]) -> str:
-    """Markdown: accuracy and differences, errors by kind, diagnostics."""
-    control = found.get('control')
+def read_cost(folder: Path) -> dict[str, float]:
+    """CPU time of a step of each row relative to the control, as far as it was measured."""
+    file = folder / COST
+    return json.loads(file.read_text())['ratios'] if file.is_file() else {}
+
+
+def tables(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, float]) -> str:
+    """Markdown: accuracy and differences, errors by kind and occlusion, diagnostics.
+
+    Args:
+        found: Results by row.
+        cost: CPU time of a step relative to the control, by row.
+
+    Returns:
+        str: Tables, each with a sentence before it.
+    """
+    heads = ['plain', 'occluders', 'visible', 'occluded', 'plain, over control', 'occluded, over control', 'CPU']
+    parts = [
+        'TorsoPCK@0.2 in percent, without occluders and under occluders that are the same in every run; differences in '
+        'points with 95 % intervals over persons and, where a row has several, seeds; CPU time of a joint training '
+        'step relative to the control.',
+        format_table(['', 'seeds', *heads], accuracy_rows(found, cost)),
+        'Joints by kind of error in percent: without occluders, and under occluders the visible and the occluded '
+        'joints.',
+        format_table(['', 'joints', *KINDS], kind_rows(found)),
+    ]
+    inner = diagnostic_rows(found)
+    if inner:
+        parts += ['Discriminators, seed 0, under occluders:', format_table(['', *DIAGNOSED], inner)]
+    return '\n\n'.join(parts)
+
+
+def accuracy_rows(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, float]) -> list[list[str]]:
+    """Cells of the table of accuracies; arguments as for :func:`tables`."""
+    control, rows = found.get('control'), []
     columns = ((PLAIN, 'all'), (OCCLUDERS, 'all'), (OCCLUDERS, 'visible'), (OCCLUDERS, 'occluded'))
-    accuracy, kinds, inner = [], [], []
     for name, runs in found.items():
         cells = [ROWS[name].label, str(len(runs)), *(percent(runs, *column) for column in columns)]
         for column in (columns[0], columns[3]):
             gap = None if control is None or name == 'control' else difference(runs, control, *column)
             cells.append('-' if gap is None else f'{gap[0]:+.1f} [{gap[1]:+.1f}, {gap[2]:+.1f}]')
-        accuracy.append(cells)
-        sums = {kind: sum(run['sets'][PLAIN]['kinds'][kind] for run in runs) for kind in KINDS}
-        kinds.append([ROWS[name].label, *(f'{100 * sums[kind] / sum(sums.values()):.1f}' for kind in KINDS)])
+        rows.append([*cells, f'{cost[name]:.2f}' if name in cost else '-'])
+    return rows
+
+
+def kind_rows(found: Mapping[str, Sequence[Mapping]]) -> list[list[str]]:
+    """Cells of the table of error kinds; a result of an earlier version has none."""
+    rows = []
+    for name, runs in found.items():
+        for test_set, group in ((PLAIN, 'all'), (OCCLUDERS, 'visible'), (OCCLUDERS, 'occluded')):
+            counts = [run['sets'][test_set]['groups'].get(group, {}).get('kinds') for run in runs]
+            if None in counts:
+                continue
+            sums = {kind: sum(each[kind] for each in counts) for kind in KINDS}
+            shares = (f'{100 * sums[kind] / sum(sums.values()):.1f}' for kind in KINDS)
+            rows.append([ROWS[name].label, group, *shares])
+    return rows
+
+
+def diagnostic_rows(found: Mapping[str, Sequence[Mapping]]) -> list[list[str]]:
+    """Cells of the table of diagnostics, of the first seed."""
+    rows = []
+    for name, runs in found.items():
         for which, values in runs[0].get('discriminators', {}).items():
             if 'budget' in runs[0]:  # in training; the config's own weights were not used
                 values = {**values, 'grad_share': runs[0]['budget'] / len(runs[0]['discriminators'])}
-            inner.append([f'{ROWS[name].label}: {which}', *(_cell(values, key) for key in DIAGNOSED.values())])
-    heads = ['plain', 'occluders', 'visible', 'occluded', 'plain, over control', 'occluded, over control']
-    parts = [
-        'TorsoPCK@0.2 in percent, without occluders and under occluders that are the same in every run; differences in '
-        'points with 95 % intervals over persons and, where a row has several, seeds.',
-        format_table(['', 'seeds', *heads], accuracy),
-        'Joints by kind of error in percent, without occluders:',
-        format_table(['', *KINDS], kinds),
-    ]
-    if inner:
-        parts += ['Discriminators, seed 0, under occluders:', format_table(['', *DIAGNOSED], inner)]
-    return '\n\n'.join(parts)
+            rows.append([f'{ROWS[name].label}: {which}', *(_cell(values, key) for key in DIAGNOSED.values())])
+    return rows
 
 
 def _cell(values: Mapping[str, float], key: str) -> str:
@@ -141,5 +183,5 @@ def write_report(page: Path, results: Path, trial: Trial) -> None:
         found = read_results(results / where, trial)
         if found:
             persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
-            parts += [f'### {title}, {persons:,} persons', tables(found)]
+            parts += [f'### {title}, {persons:,} persons', tables(found, read_cost(results))]
     write_section(page, 'adversarial-recipes', '\n\n'.join(parts))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,11 @@ def score(cfg: Config, checkpoint: Path, folder: Path, where: str, trial: Trial)
     return found
 
 
+def complete(found: Mapping[str, Any]) -> bool:
+    """Check whether a result has all that is reported; one of an earlier version is scored again."""
+    return all('kinds' in group for each in found['sets'].values() for group in each['groups'].values())
+
+
 def run_quietly(command: Sequence[str], log: Path) -> None:
     """Run a command whose output goes into a file; its failure is a :exc:`UsageError`."""
     with log.open('ab') as file:
@@ -113,7 +118,7 @@ def run_quietly(command: Sequence[str], log: Path) -> None:
 
 
 def read_counts(dump: str, cfg: Config) -> dict[str, Any]:
-    """Right and measured joints of each person by group, and error kinds, from a dump of predictions."""
+    """Right and measured joints of each person and error kinds, by group, from a dump of predictions."""
     init_default_scope('mmpose')
     meta = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True)).metainfo
     poses = read_predictions(dump)
@@ -127,11 +132,14 @@ def read_counts(dump: str, cfg: Config) -> dict[str, Any]:
     return dict(
         persons=len(gt),
         groups={
-            name: dict(measured=pack(group.sum(1)), right=pack((right & group).sum(1)))
+            name: dict(
+                measured=pack(group.sum(1)),
+                right=pack((right & group).sum(1)),
+                kinds={kind: int((errors.kind[group] == number).sum()) for number, kind in enumerate(KINDS)},
+            )
             for name, group in groups.items()
             if group.any()
         },
-        kinds={name: int((errors.kind == number).sum()) for number, name in enumerate(KINDS)},
     )
 
 

@@ -1,5 +1,6 @@
 """Rows that differ in the discriminators alone, differences by hand, counts from a dump, a page."""
 
+import argparse
 import json
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from mmengine.fileio import dump
 
 from benchmarks import adversarial_recipes as benchmark
-from benchmarks.recipes import report, run
+from benchmarks.recipes import cost, report, run
 from benchmarks.recipes.rows import ROWS, Trial, fingerprint, make_config
 from tests.helpers import data_root
 
@@ -54,7 +55,7 @@ def test_shares_of_the_budget_rows():
 
 def result(name, seed, right, measured, kinds=None):
     counts = dict(measured=run.pack(np.array(measured)), right=run.pack(np.array(right)))
-    one = dict(persons=len(right), groups=dict(all=counts), kinds=kinds or dict.fromkeys(report.KINDS, 1))
+    one = dict(persons=len(right), groups=dict(all=dict(counts, kinds=kinds or dict.fromkeys(report.KINDS, 1))))
     return dict(row=name, seed=seed, sets=dict(plain=one, occluders=one))
 
 
@@ -91,13 +92,17 @@ def test_counts_of_a_dump(tmp_path):
     file = tmp_path / 'dump.pkl'
     dump([sample], str(file))
     found = run.read_counts(str(file), cfg)
+    kinds = {group: each.pop('kinds') for group, each in found['groups'].items()}
     values = {group: {k: run.unpack(v).tolist() for k, v in each.items()} for group, each in found['groups'].items()}
     assert values == dict(
         all=dict(measured=[13], right=[12]),
         visible=dict(measured=[11], right=[10]),
         occluded=dict(measured=[2], right=[2]),
     )
-    assert sum(found['kinds'].values()) == 13 and found['kinds']['good'] == 12
+    assert kinds == {
+        group: dict(dict.fromkeys(report.KINDS, 0), good=good, jitter=jitter)
+        for group, good, jitter in (('all', 12, 1), ('visible', 10, 1), ('occluded', 2, 0))
+    }
 
 
 def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
@@ -116,10 +121,44 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
         found = result(name, 0, right, [5, 5]) | dict(fingerprint=fingerprint(ROWS[name], 0, Trial()))
         if name == 'b':
             found['discriminators'] = dict(coder=dict(auroc_discriminator=0.61, grad_share=0.002))
+            kinds = dict(good=3, jitter=1, inversion=0, swap=0, miss=4)
+            found['sets']['occluders']['groups']['occluded'] = found['sets']['plain']['groups']['all'] | dict(
+                kinds=kinds
+            )
         (tmp_path / 'held-out' / f'{name}_seed0.json').write_text(json.dumps(found))
     stale = result('a', 0, [5, 5], [5, 5]) | dict(fingerprint='of another config')
     (tmp_path / 'held-out' / 'a_seed0.json').write_text(json.dumps(stale))
+    (tmp_path / report.COST).write_text(json.dumps(dict(ratios=dict(control=1.0, b=1.37))))
     call('--report', tmp_path / 'page.md', '--out', tmp_path)
     text = (tmp_path / 'page.md').read_text()
     assert '70.0' in text and '+10.0 [' in text and '0.61' in text and 'Held-out part of train.txt, 2 persons' in text
     assert ROWS['a'].label not in text
+    cells = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines()]
+    assert [row[-1] for row in cells if row and row[:2] == [ROWS['b'].label, '1']] == ['1.37']
+    shares = ['37.5', '12.5', '0.0', '0.0', '50.0']
+    assert [row[2:] for row in cells if row and row[:2] == [ROWS['b'].label, 'occluded']] == [shares]
+
+
+def test_a_result_without_all_that_is_reported_is_scored_again(tmp_path, monkeypatch):
+    found = result('b', 0, [4], [5]) | dict(fingerprint=fingerprint(ROWS['b'], 0, Trial()))
+    file = tmp_path / 'held-out' / 'b_seed0.json'
+    file.parent.mkdir()
+    scored = []
+    monkeypatch.setattr(benchmark, 'train', lambda *args: tmp_path / 'epoch_5.pth')
+    monkeypatch.setattr(benchmark, 'score', lambda *args: scored.append(args) or dict(sets=found['sets']))
+    args = argparse.Namespace(final=False, out=tmp_path, work_dir=tmp_path)
+    file.write_text(json.dumps(found))
+    assert benchmark.execute('b', 0, args, Trial(), None) == 'finished before' and not scored
+    old = json.loads(json.dumps(found))
+    del old['sets']['occluders']['groups']['all']['kinds']
+    file.write_text(json.dumps(old))
+    assert benchmark.execute('b', 0, args, Trial(), None) == 'finished' and len(scored) == 1
+    assert run.complete(json.loads(file.read_text()))
+
+
+def test_time_of_a_step_counts_one_measurement_in_an_interval():
+    times = {('e', False): np.array([1.0, 2.0]), ('e', True): np.array([3.0, 2.0]), ('g', False): np.array([0.5, 1.0])}
+    assert cost.mean_time(times, 'e', 4).tolist() == [1.5, 2.0]
+    assert cost.mean_time(times, 'g', None).tolist() == [0.5, 1.0]
+    intervals = {name: cost.budget_interval(make_config(ROWS[name], Trial())) for name in ('control', 'a', 'e')}
+    assert intervals == dict(control=None, a=None, e=10)
