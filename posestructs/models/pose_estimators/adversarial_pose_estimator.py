@@ -23,6 +23,7 @@ from mmpose.models import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from posestructs.models.discriminators.map_discriminator import WIDTHS
 from posestructs.models.losses.adversarial_loss import LABEL_RULES
 from posestructs.models.pose_estimators.adversarial_step import ALGORITHMS, AdversarialStep
 from posestructs.models.pose_estimators.calibrated_pose_estimator import CalibrationMixin
@@ -89,12 +90,15 @@ class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, Topdown
         discriminators: Configs by name: 'pose' (P), 'confidence' (C) or any other, see
             :mod:`~posestructs.models.pose_estimators.discriminator_config`. ``None``, for one or for all, switches off
             those of a base config. ``type`` and ``label_rule`` of P and C, and ``num_joints``, ``with_occlusion``,
-            ``map_sigma`` and, with ``pooling='fc'``, ``map_size`` of our classes are set by default, and so is
-            ``map_scale='unit_rms'`` of those that read the image, unless their ``preset`` is 'paper'.
+            ``map_sigma`` and, with ``pooling='fc'``, ``map_size`` of our classes are set by default, and so are
+            ``pooling='joint'`` of P and C, and ``map_scale='unit_rms'`` of those that read the image, unless their
+            ``preset`` is 'paper'.
         adversarial: Losses and their weights. ``alpha`` (1/220) and ``beta`` (1/180): weights of C and P; ``weights``:
             those of other discriminators, by name. ``algorithm``: 'joint', 'alternating' or 'literal'. ``delta``,
             ``epsilon``, ``gate``, ``generator_loss``: see :class:`~posestructs.models.losses.AdversarialLoss`. Not used
             without discriminators.
+        preset: 'paper' for P and C as in the paper: 512 wide, unscaled maps, logits averaged over all cells. It is the
+            ``preset`` of their configs, where these have none. ``None`` for the defaults that were found best.
         keep: Name of a discriminator to keep at test time, usually 'pose'. Its label rule must be 'p_fake': its score
             of a predicted joint is then the probability that the joint is within ``delta`` of its place, which
             predictions have as ``keypoints_correct``. ``None`` for none.
@@ -114,6 +118,7 @@ class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, Topdown
         head: Mapping | None = None,
         discriminators: Mapping[str, Mapping | None] | None = _OMITTED,
         adversarial: Mapping[str, Any] | None = None,
+        preset: str | None = None,
         keep: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -128,6 +133,7 @@ class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, Topdown
         named = dict.fromkeys(PAPER) if discriminators is None else discriminators
         self.left_out = tuple(name for name, cfg in named.items() if cfg is None)
         configs = named_configs(named)
+        check_choice('preset', preset, WIDTHS)
         adversarial = dict(adversarial or {})
         check_keys('adversarial', adversarial, KEYS)
         self.algorithm = check_choice('adversarial.algorithm', adversarial.get('algorithm', 'joint'), ALGORITHMS)
@@ -138,7 +144,7 @@ class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, Topdown
         if configs:
             loss = {key: value for key, value in adversarial.items() if key in LOSS_KEYS}
             self.adversarial_loss = MODELS.build(dict(type='AdversarialLoss', **loss))
-            modules, self._inputs = build_discriminators(configs, self.head)
+            modules, self._inputs = build_discriminators(configs, self.head, preset)
             self._check_algorithm(modules)
             self._detached = (modules,)
             warn_of_loss_scale(self.head)

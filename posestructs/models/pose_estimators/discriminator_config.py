@@ -33,7 +33,7 @@ from mmengine.model import ModuleDict, revert_sync_batchnorm
 from mmpose.registry import MODELS
 from torch import nn
 
-from posestructs.models.discriminators import MapDiscriminator, PoseDiscriminator
+from posestructs.models.discriminators import ConfidenceDiscriminator, MapDiscriminator, PoseDiscriminator
 from posestructs.models.discriminators.map_discriminator import UNIT_RMS
 from posestructs.models.losses.adversarial_loss import LABEL_RULES
 from posestructs.utils.checks import check_choice, check_keys, check_number, invalid_value, list_names
@@ -128,7 +128,7 @@ def read_weights(adversarial: Mapping[str, Any], names: Iterable[str], left_out:
 
 
 def build_discriminators(
-    configs: Mapping[str, Mapping], head: nn.Module
+    configs: Mapping[str, Mapping], head: nn.Module, preset: str | None = None
 ) -> tuple[ModuleDict, dict[str, DiscriminatorInputs]]:
     """Build discriminators that fit a head.
 
@@ -138,6 +138,7 @@ def build_discriminators(
     Args:
         configs: Configs by name, from :func:`named_configs`.
         head: Head of the estimator.
+        preset: ``preset`` of P and C, unless their configs have one.
 
     Returns:
         tuple[ModuleDict, dict[str, DiscriminatorInputs]]: Modules and inputs by name.
@@ -149,7 +150,8 @@ def build_discriminators(
     modules, inputs = ModuleDict(), {}
     with torch.random.fork_rng(devices=[]):
         for name, cfg in configs.items():
-            modules[name], inputs[name] = _build(name, dict(cfg), head)
+            common = {} if preset is None or name not in PAPER else dict(preset=preset)
+            modules[name], inputs[name] = _build(name, {**common, **cfg}, head)
     # not in a distributed run, where mmengine leaves SyncBN in the rest of the model as well
     return revert_sync_batchnorm(modules) if get_world_size() == 1 else modules, inputs
 
@@ -204,6 +206,9 @@ def _fit(name: str, kind: type, cfg: dict[str, Any], inputs: DiscriminatorInputs
     if isinstance(cfg.get('map_size'), list):  # from a yaml or json config
         cfg['map_size'] = tuple(cfg['map_size'])
     found, size, sigma = {}, _map_size(head), getattr(getattr(head, 'decoder', None), 'sigma', None)
+    if kind in (PoseDiscriminator, ConfidenceDiscriminator) and cfg.get('preset') != 'paper':
+        # the mean over all cells hardly depends on the few at the joint
+        cfg.setdefault('pooling', 'joint')
     if isinstance(getattr(head, 'out_channels', None), int):
         occlusion = bool(getattr(head, 'multi_task', False)) and inputs.maps == 'all'
         found = dict(num_joints=head.out_channels, with_occlusion=occlusion)

@@ -329,12 +329,23 @@ def test_only_joint_accumulates(algorithm, toy):
     model.check_optim(toy.optimizers(model))
 
 
-def test_maps_of_p_are_scaled_unless_as_in_the_paper(toy):
+def test_defaults_of_p_and_c_and_those_of_the_paper(toy):
+    def settings(**changes):
+        found = toy.build(**changes).discriminators
+        return {name: (net.map_scale, net.pooling) for name, net in found.items()}
+
+    own = dict(pose=('unit_rms', 'joint'), confidence=(1.0, 'joint'))
+    assert settings() == own and toy.build().discriminators['pose'].map_sigma == 1
+    assert settings(preset='paper') == dict.fromkeys(own, (1.0, 'global'))
     small = toy.MODEL['discriminators']['pose']
-    scales = {
-        name: toy.build(discriminators=dict(pose=small | cfg)).discriminators['pose'].map_scale
-        for name, cfg in dict(default={}, paper=dict(preset='paper'), own=dict(map_scale=3.0)).items()
-    }
-    assert scales == dict(default='unit_rms', paper=1.0, own=3.0)
-    both = toy.build().discriminators
-    assert both['pose'].map_sigma == 1 and both['confidence'].map_scale == 1.0
+    for changes, expected in (
+        (dict(preset='paper'), (1.0, 'global')),
+        (dict(map_scale=3.0, pooling='global'), (3.0, 'global')),
+    ):
+        assert settings(discriminators=dict(toy.MODEL['discriminators'], pose=small | changes)) == own | dict(
+            pose=expected
+        )
+    mixed = dict(toy.MODEL['discriminators'], pose=small | dict(preset=None))
+    assert settings(preset='paper', discriminators=mixed) == own | dict(confidence=(1.0, 'global'))
+    with pytest.raises(ValueError, match="preset='release', allowed: None, 'paper'"):
+        toy.build(preset='release')
