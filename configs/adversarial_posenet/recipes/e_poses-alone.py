@@ -11,5 +11,5 @@ model = dict(
     # the hook sets the weights
     adversarial=dict(generator_loss='non_saturating', weights=dict(vector=1 / 180)),
 )
-optim_wrapper = dict(vector=dict(optimizer=dict(type='Adam', lr=2e-4)))
+optim_wrapper = dict(vector=dict(optimizer=dict(type='Adam', lr=1e-3)))
 custom_hooks = [*_base_.custom_hooks, dict(type='GradientBudgetHook', share=0.05)]
