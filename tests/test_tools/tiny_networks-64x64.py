@@ -20,8 +20,8 @@ model = dict(
     head=dict(type='AdversarialHead', in_channels=16, out_channels=14, norm_cfg=groups, decoder=codec),
     # unscaled maps: with scaled ones a change of rounding turns a ReLU of P within four steps, and runs part
     discriminators=dict(
-        pose=dict(channels=8, depth=1, norm_cfg=groups, map_scale=1),
-        confidence=dict(channels=8, depth=1, norm_cfg=groups),
+        pose=dict(channels=8, depth=1, norm_cfg=groups, map_scale=1, pooling='global'),
+        confidence=dict(channels=8, depth=1, norm_cfg=groups, pooling='global'),
     ),
     adversarial=dict(delta=0.5, epsilon=2.0),
     test_cfg=dict(flip_test=False),
