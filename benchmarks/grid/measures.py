@@ -69,6 +69,8 @@ class Hits:
 ARRAYS = dict(
     measured='bits', occluded='bytes', right='bits', stick_measured='bits', stick_hits='bits', inverted='bits'
 )
+LABELS = ('joints', 'sticks', 'people', 'measured', 'occluded', 'stick_measured')
+"""Keys of a packed record that do not depend on predictions."""
 
 
 def pack(hits: Hits) -> dict[str, Any]:

@@ -15,9 +15,10 @@ import numpy as np
 
 from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.grids import COMPARISONS, Comparison, Grid
-from benchmarks.grid.measures import Hits, unpack
+from benchmarks.grid.measures import LABELS, Hits, unpack
 from benchmarks.grid.rows import INVERTED, OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, VISIBLE, Row
 from posestructs.evaluation.pdj import area
+from posestructs.utils.files import atomic_write
 from posestructs.utils.usage import UsageError
 
 RESAMPLES = 2000
@@ -42,11 +43,33 @@ Runs = Mapping[str, Sequence[Run]]
 """Runs of each row that has any, in order of their seeds."""
 
 
+def labels_file(folder: Path, test_set: str) -> Path:
+    """File of what all runs in a folder have in common on a test set: :data:`LABELS`."""
+    return folder / f'labels_{test_set}.json'
+
+
+def without_labels(record: Mapping[str, Any], folder: Path, test_set: str) -> dict[str, Any]:
+    """Leave the labels out of a packed record if their file holds the same; the first record writes the file."""
+    path, labels = labels_file(folder, test_set), {key: record[key] for key in LABELS}
+    if not path.is_file():
+        atomic_write(path, (json.dumps(labels) + '\n').encode())
+    if json.loads(path.read_text()) != labels:
+        return dict(record)
+    return {key: value for key, value in record.items() if key not in LABELS}
+
+
 def read_run(path: Path) -> Run:
-    """Read a result file; raises :exc:`UsageError` if it is not one."""
+    """Read a result file, and the file of labels beside it; raises :exc:`UsageError` if it is not one."""
     try:
         facts = json.loads(path.read_text())
-        return Run(facts, {name: unpack(record) for name, record in facts.pop('sets').items()})
+        hits = {}
+        for name, record in facts.pop('sets').items():
+            if not set(LABELS) <= set(record):
+                record = {**json.loads(labels_file(path.parent, name).read_text()), **record}
+            hits[name] = unpack(record)
+        return Run(facts, hits)
+    except FileNotFoundError as error:
+        raise UsageError(f'{path} needs {error.filename}, which does not exist') from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f'{path} is not a result of benchmarks/accuracy.py: {error!r}') from error
 

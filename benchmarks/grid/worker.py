@@ -29,6 +29,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from benchmarks.grid.experiment import ROOT, Settings, fingerprint, for_test_set, make_config
 from benchmarks.grid.grids import GRIDS, Grid
 from benchmarks.grid.measures import HitRecord, Hits, complexity, discriminator_scores, pack
+from benchmarks.grid.results import without_labels
 from benchmarks.grid.rows import BY_NAME, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
 from benchmarks.mean_pose import build_without_images, mean_pose, place, read_samples
@@ -212,6 +213,7 @@ def write(
         test_seconds: Seconds of scoring.
         machine: Description of the machine, with the commit.
     """
+    path = result_path(task.results, row, task.seed)
     seconds = {name: round(clock[name], 1) for name in ('train', 'train_cpu') if name in clock}
     found: dict[str, Any] = dict(
         row=row.name,
@@ -227,13 +229,12 @@ def write(
         **({} if row.is_mean_pose else complexity(cfg)),
         **{name: clock[name] for name in clock if name.startswith('gpu_')},
         machine=machine,
-        sets={name: pack(record) for name, record in hits.items()},
+        sets={name: without_labels(pack(record), path.parent, name) for name, record in hits.items()},
     )
     if scores := discriminator_scores(Path(task.folder)):
         found['discriminators'] = scores
     if clock:
         found['images_per_second'] = round(clock['images'] / clock['train'], 2)
-    path = result_path(task.results, row, task.seed)
     atomic_write(path, (json.dumps(found) + '\n').encode())
 
 

@@ -15,6 +15,7 @@ from benchmarks.grid import run, worker
 from benchmarks.grid.experiment import Settings
 from benchmarks.grid.grids import GRIDS
 from benchmarks.grid.measures import discriminator_scores
+from benchmarks.grid.results import read_run
 from benchmarks.grid.rows import BY_NAME
 from benchmarks.grid.training import OutOfTime
 from posestructs.utils import machine
@@ -79,7 +80,7 @@ def test_a_run_survives_a_kill_a_copy_and_a_stop_and_is_not_repeated(tmp_path, c
     found = json.loads(result.read_text())
     # no epoch is left out or counted twice
     assert found['images'] == 24 and found['epochs'] == 3 and found['seconds']['train'] > 0
-    assert found['sets']['plain']['people'] == 4
+    assert len(read_run(result).hits['plain'].measured) == 4
     stamp = result.stat().st_mtime_ns
     printed = call(*words, place=there)
     assert 'single-task/seed0: finished before' in printed and '1 finished, 0 left, 0 failed' in printed
@@ -118,8 +119,9 @@ def test_both_decodings_of_a_resumed_checkpoint_are_scored(tmp_path, monkeypatch
     assert arg_max['images'] == 16 and arg_max['seconds']['train'] == max_sum['seconds']['train']
     assert arg_max['parameters'] == max_sum['parameters']
     plain = arg_max['sets']['plain'], max_sum['sets']['plain']
-    # the same samples, with joints in other places
-    assert plain[0]['measured'] == plain[1]['measured'] and plain[0]['curve'] != plain[1]['curve']
+    # the same samples, whose labels stand in one file, with joints in other places
+    assert (place.results / GRID / 'labels_plain.json').is_file() and not {'measured', 'joints'} & set(plain[0])
+    assert plain[0].keys() == plain[1].keys() and plain[0]['curve'] != plain[1]['curve']
 
 
 def test_a_call_whose_time_is_over_ends_its_runs_and_what_they_have_started(tmp_path, monkeypatch):
@@ -166,7 +168,7 @@ def test_a_run_that_two_grids_share_is_made_once(tmp_path, call, capsys):
     reported = call(*options, data='lspet-mini-equal')
     assert 'lspet-mini-equal/mean-pose/seed0: finished before' in reported and 'begins' not in reported
     results = tmp_path / 'results'
-    assert [path.parent.name for path in results.rglob('*.json')] == ['cpu_lspet-mini-128x128']
+    assert [path.parent.name for path in results.rglob('*_seed*.json')] == ['cpu_lspet-mini-128x128']
     small, wide = (results / 'README.md').read_text().split('### cpu_lspet-mini-80x80_equal-cost')
     assert wide.count('| mean pose ') == small.count('### cpu_lspet-mini-128x128\n') == 1
 

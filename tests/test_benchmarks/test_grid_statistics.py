@@ -1,5 +1,7 @@
 """Measures of packed hits equal the metrics', and the bootstrap equals a slow one."""
 
+import json
+
 import numpy as np
 import pytest
 from mmengine.evaluator import Evaluator
@@ -11,6 +13,7 @@ from benchmarks.grid.measures import CURVE, HitRecord, Hits, curve_counts, pack,
 from benchmarks.grid.rows import INVERTED, OCCLUDED, PCK, PCP, VISIBLE
 from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
+from posestructs.utils.usage import UsageError
 
 
 def made_hits(persons=7, seed=0, joints=('left_knee', 'right_knee', 'neck')):
@@ -43,6 +46,21 @@ def test_packed_hits_come_back_whole_and_small():
         )
     assert found.joints == hits.joints
     assert sum(len(v) for v in pack(hits).values() if isinstance(v, str)) < 3500
+
+
+def test_labels_of_a_test_set_are_stored_once_and_others_with_their_run(tmp_path):
+    records = [pack(made_hits(seed=0)), pack(made_hits(seed=1)), pack(made_hits(persons=8))]
+    for i, record in enumerate(records):
+        kept = statistics.without_labels(record, tmp_path, 'plain')
+        assert ('measured' in kept) == (i == 2)
+        (tmp_path / f'{i}.json').write_text(json.dumps(dict(row=str(i), sets=dict(plain=kept))))
+    for i, record in enumerate(records):
+        assert pack(statistics.read_run(tmp_path / f'{i}.json').hits['plain']) == record
+
+    statistics.labels_file(tmp_path, 'plain').unlink()
+    assert statistics.read_run(tmp_path / '2.json').facts == dict(row='2')
+    with pytest.raises(UsageError, match=r'0\.json needs .*labels_plain\.json, which does not exist'):
+        statistics.read_run(tmp_path / '0.json')
 
 
 def test_results_without_inversions_are_read_and_measure_none():
