@@ -18,6 +18,8 @@ from posestructs.utils.usage import UsageError
 from posestructs.visualization.pose_drawing import check_length
 
 STYLES = ('mmpose', 'openpose')
+_FLAGS = ('flip_test', 'second_pass', 'pose_based_nms', 'draw_bbox', 'draw_heatmap', 'black_background', 'show')
+_FLAGS += ('return_vis', 'return_maps', 'return_datasamples', 'track', 'smooth')
 
 
 class Call(NamedTuple):
@@ -70,7 +72,7 @@ def check_options(batch_size: int, skeleton_style: str = 'mmpose', merge_results
         for key in ('radius', 'thickness'):
             check_length(key, options.get(key))
         check_number('wait_time', options.get('wait_time', 0), 0)
-        for key in ('flip_test', 'second_pass'):
+        for key in _FLAGS:
             if options.get(key) is not None:
                 check_bool(key, options[key])
     except ValueError as error:

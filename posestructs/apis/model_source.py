@@ -24,7 +24,7 @@ from posestructs.utils.dataset_configs import step_name
 from posestructs.utils.networks import head_joints
 from posestructs.utils.plain_values import restore
 from posestructs.utils.usage import UsageError
-from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
+from posestructs.utils.weights_fit import all_zero, compare_weights, non_finite, weights_of
 
 _SHOWN = 3  # names listed in an error
 # steps of a test pipeline that need labels, which a user's image lacks
@@ -147,7 +147,10 @@ def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], name: str, con
 
 
 def _check_finite(model: nn.Module, name: str) -> None:
-    odd = non_finite(model.state_dict(), [key for key, _ in model.named_parameters()])
+    state, parameters = model.state_dict(), [key for key, _ in model.named_parameters()]
+    if all_zero(state, parameters):
+        raise UsageError(f'checkpoint {name} holds weights that are all 0, allowed: those of a trained model')
+    odd = non_finite(state, parameters)
     if odd:
         raise UsageError(
             f'checkpoint {name} holds NaN or infinity, as after a diverged training. Weights {_count(odd)}'

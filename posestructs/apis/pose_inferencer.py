@@ -154,7 +154,9 @@ class PoseInferencer(BaseInferencer):
                 result would overwrite an input. An error that concerns one image is raised only if that is the only
                 one.
         """
-        check_options(batch_size, kpt_thr=kpt_thr, flip_test=flip_test, second_pass=second_pass, **kwargs)
+        flags = dict(show=show, return_vis=return_vis, return_maps=return_maps, return_datasamples=return_datasamples)
+        flags |= dict(flip_test=flip_test, second_pass=second_pass, track=track, smooth=smooth)
+        check_options(batch_size, kpt_thr=kpt_thr, **flags, **kwargs)
         kwargs.update(result_folders(out_dir, kwargs), show=show, return_vis=return_vis, kpt_thr=kpt_thr)
         preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
         vis_out_dir, pred_out_dir = visualize.pop('vis_out_dir', ''), postprocess.get('pred_out_dir', '')

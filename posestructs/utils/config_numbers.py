@@ -1,4 +1,4 @@
-"""Check of the numbers and flags of loaders, loops, optimizers, schedules, metrics and mmengine's hooks in a config.
+"""Check of the numbers and flags of loaders, loops, optimizers, schedules, mmpose's metrics and mmengine's hooks.
 
 torch and mmengine take any of them: a learning rate of NaN or 0, a hook whose interval is text, a flag called 'no'.
 The run then ends with a traceback after its first epoch, trains nothing, or measures nothing.
@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from posestructs.utils.checks import check_bool, check_integer, check_number, check_sequence
 from posestructs.utils.config_edits import type_name
+from posestructs.utils.config_parts import check_codecs, check_compile, check_metric_names
 from posestructs.utils.usage import UsageError
 
 Check = Callable[[str, Any], Any]
@@ -86,6 +87,9 @@ def check_numbers(cfg: Config) -> None:
             _check_loader(f'{phase}_dataloader', cfg.get(f'{phase}_dataloader') or {})
             for key, metric in _metrics(f'{phase}_evaluator', cfg.get(f'{phase}_evaluator')):
                 _check(key, metric, _METRICS.get(type_name(metric), {}))
+            check_metric_names(f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'))
+        check_compile(cfg.get('compile'))
+        check_codecs(cfg)
         model = cfg.get('model') or {}
         for name, checks in _MODEL.items():
             if isinstance(model.get(name), Mapping):

@@ -14,6 +14,9 @@ _ENDLESS = ('Step', 'MultiStep', 'Exponential')  # schedulers whose values do no
 _READ = ('model', 'optim_wrapper', 'train_cfg', 'train_dataloader', 'param_scheduler', 'auto_scale_lr')
 _SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'val_interval', 'val_begin', 'init_cfg')
 _CLASS_KEYS = ('momentum', 'betas', 'alpha', 'rho', 'lambd', 'lr_decay')  # keys that distinguish optimizers
+# state of torch's optimizers that has the shape of the weight
+_MOMENTS = ('momentum_buffer', 'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'exp_inf', 'square_avg', 'grad_avg')
+_MOMENTS += ('acc_delta', 'sum', 'prev', 'step_size')
 _ABSENT = 'not set'
 _FIRST = 5
 
@@ -69,6 +72,37 @@ def optimizer_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[st
         if other or changes:
             return changes, other
     return [], False
+
+
+def odd_moments(
+    states: Mapping[Any, Any], old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Find moments of an optimizer that do not belong to its weights.
+
+    Args:
+        states: State of each weight in the checkpoint, by its number.
+        old: Groups in the checkpoint, with the numbers of their weights.
+        new: Groups of the run, with as many weights.
+
+    Returns:
+        list[str]: Each moment that is not a tensor of the shape of its weight.
+    """
+    weights = {
+        number: weight
+        for before, after in zip(old, new, strict=True)
+        for number, weight in zip(before['params'], after['params'], strict=True)
+    }
+    found = []
+    for number, weight in weights.items():
+        state = states.get(number)
+        if state is not None and not isinstance(state, Mapping):
+            found.append(f'state[{number}] of type {type(state).__name__}, allowed: a dict')
+        for key in _MOMENTS if isinstance(state, Mapping) else ():
+            shape = getattr(state.get(key), 'shape', None)
+            if state.get(key) is not None and shape != weight.shape:
+                shown = type(state[key]).__name__ if shape is None else f'shape {tuple(shape)}'
+                found.append(f'state[{number}].{key} of {shown}, allowed: {tuple(weight.shape)}')
+    return found
 
 
 def _settings(group: Mapping[str, Any]) -> dict[str, Any]:

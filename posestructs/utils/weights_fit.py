@@ -119,6 +119,20 @@ def non_finite(state: Mapping[str, Any], parameters: Collection[str]) -> list[st
     return [name for name, v in floats.items() if (~v.isfinite() if name in parameters else v.isnan()).any()]
 
 
+def all_zero(state: Mapping[str, Any], parameters: Collection[str]) -> bool:
+    """Check for weights that are all 0, of which no network was trained or initialised.
+
+    Args:
+        state: Weights by name.
+        parameters: Names of those that training changes.
+
+    Returns:
+        bool: Whether there are such weights and each of them is 0.
+    """
+    values = [state[name] for name in parameters if _has_values(state.get(name))]
+    return bool(values) and not any(value.any() for value in values)
+
+
 def _has_values(value: Any) -> bool:
     return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 

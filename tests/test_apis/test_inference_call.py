@@ -3,7 +3,8 @@
 import pytest
 
 from posestructs.apis.frames import Frame, Source
-from posestructs.apis.inference_call import Item, batches, progress_bar, temporary_items
+from posestructs.apis.inference_call import Item, batches, check_options, progress_bar, temporary_items
+from posestructs.utils.usage import UsageError
 
 
 def test_batches_hold_enough_persons():
@@ -43,3 +44,10 @@ def test_progress(capsys):
     with progress_bar(source, False) as advance:
         advance()
     assert capsys.readouterr().out == ''
+
+
+@pytest.mark.parametrize('key', ['pose_based_nms', 'draw_heatmap', 'draw_bbox', 'show', 'return_vis', 'track'])
+def test_flags_are_true_or_false(key):
+    check_options(1, **{key: True})
+    with pytest.raises(UsageError, match=f"{key}='x', allowed: True, False"):
+        check_options(1, **{key: 'x'})

@@ -49,6 +49,11 @@ SGD = dict(type='SGD', lr=0.1, momentum=0.9)
         (dict(model=dict(data_preprocessor=dict(std=[1, 0, 1]))), r'data_preprocessor.std\[1\]=0'),
         (dict(val_evaluator=[dict(type='EPE'), dict(type='PCKAccuracy', thr=-1)]), r'val_evaluator\[1\].thr=-1'),
         (dict(test_evaluator=dict(type='AUC', num_thrs=0)), 'test_evaluator.num_thrs=0'),
+        (
+            dict(val_evaluator=[dict(type='EPE'), dict(type='mmpose.EPE')]),
+            r"val_evaluator\[1\]='EPE' gives .* as val_eval",
+        ),
+        (dict(compile=dict(backend='nonsense')), "compile.backend='nonsense', allowed: .*'inductor'"),
         (dict(default_hooks=dict(logger=dict(interval='x'))), "default_hooks.logger.interval='x'"),
         (dict(custom_hooks=[dict(type='EMAHook', momentum=2)]), r'custom_hooks\[0\].momentum=2'),
     ],

@@ -1,6 +1,8 @@
 """Configs are compared as texts, which are never run."""
 
-from posestructs.utils.resume_check import config_changes, read_config, shortened
+import torch
+
+from posestructs.utils.resume_check import config_changes, odd_moments, read_config, shortened
 
 OLD = """
 custom_imports = dict(imports=['posestructs'])
@@ -41,3 +43,16 @@ def test_a_config_is_read_without_being_run(tmp_path):
 
 def test_many_changes_are_counted():
     assert shortened([f'{i}' for i in range(7)]) == '0; 1; 2; 3; 4; and 2 more'
+
+
+def test_moments_have_the_shape_of_their_weights():
+    new = [dict(params=[torch.zeros(2, 3)]), dict(params=[torch.zeros(4)])]
+    old = [dict(params=[0]), dict(params=[1])]
+    good = {0: dict(step=torch.tensor(3.0), exp_avg=torch.ones(2, 3)), 1: dict(momentum_buffer=None)}
+    assert odd_moments(good, old, new) == [] == odd_moments({}, old, new)
+    odd = {0: dict(exp_avg=torch.ones(3, 2), exp_avg_sq=7), 1: 'text'}
+    assert odd_moments(odd, old, new) == [
+        'state[0].exp_avg of shape (3, 2), allowed: (2, 3)',
+        'state[0].exp_avg_sq of int, allowed: (2, 3)',
+        'state[1] of type str, allowed: a dict',
+    ]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from posestructs.utils.usage import UsageError
-from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
+from posestructs.utils.weights_fit import all_zero, compare_weights, non_finite, weights_of
 
 OWN = {
     'a': torch.ones(2),
@@ -68,3 +68,10 @@ def test_weights_that_are_not_finite():
     nan, inf = torch.tensor([1, float('nan')]), torch.tensor([float('inf')])
     state = dict(a=nan, b=inf, c=inf, d=nan, e=torch.ones(1), f=torch.tensor(3), g='text')
     assert non_finite(state, {'a', 'b', 'e'}) == ['a', 'b', 'd']
+
+
+def test_weights_that_are_all_zero():
+    state = dict(a=torch.zeros(2), b=torch.zeros(1), mean=torch.ones(1))
+    assert all_zero(state, {'a', 'b'})
+    assert not all_zero(state | dict(b=torch.tensor([1e-30])), {'a', 'b'})
+    assert not all_zero(state, ()) and not all_zero(dict(a='text'), {'a'})

@@ -12,7 +12,7 @@ from mmpose.registry import HOOKS
 from posestructs.utils import resume_check
 from posestructs.utils.networks import unwrapped
 from posestructs.utils.usage import UsageError
-from posestructs.utils.weights_fit import compare_weights, non_finite, weights_of
+from posestructs.utils.weights_fit import all_zero, compare_weights, non_finite, weights_of
 
 ANEW = 'to start anew from its weights, use --load-from in the place of --resume'
 _LEAST_SHARE = 0.5  # of a model's weights, to start training from a file
@@ -69,7 +69,10 @@ class CheckpointCheckHook(Hook):
             state = weights_of(checkpoint)
         except UsageError as error:
             raise UsageError(f'{name}: {error}') from error
-        odd = non_finite(state, {key for key, _ in model.named_parameters()})
+        parameters = {key for key, _ in model.named_parameters()}
+        if all_zero(state, parameters):
+            raise UsageError(f'{name} holds weights that are all 0, allowed: those of a trained or initialised model')
+        odd = non_finite(state, parameters)
         if odd:
             raise UsageError(
                 f'{name} holds NaN or infinity, as after a diverged training, in {len(odd)} weights: {odd[0]}, ...'
@@ -99,12 +102,14 @@ class CheckpointCheckHook(Hook):
                 state['end'] = new['end']
             refused += resume_check.scheduler_changes(name, state, new)
         notes = []
-        for name, old, new in self._optimizers(runner, checkpoint):
+        for name, states, old, new in self._optimizers(runner, checkpoint):
             if [len(group.get('params', ())) for group in old] != [len(group['params']) for group in new]:
                 raise UsageError(f'--resume: the {name} in the checkpoint has other groups of weights; {ANEW}')
             changes, other = resume_check.optimizer_changes(old, new)
             if other:
                 refused.append(f'the {name} in the checkpoint is of another class')
+            for problem in resume_check.odd_moments(states, old, new)[:1]:
+                raise UsageError(f'--resume: the {name} in the checkpoint has {problem}; {ANEW}')
             notes += [f'{name} {change}' for change in changes]
         if refused:
             raise UsageError(f'--resume: {resume_check.shortened(refused)} (checkpoint -> config); {ANEW}')
@@ -146,7 +151,8 @@ class CheckpointCheckHook(Hook):
             yield from zip(mine, theirs, strict=True)
 
     @staticmethod
-    def _optimizers(runner: Runner, checkpoint: Mapping) -> Iterator[tuple[str, list, list]]:
+    def _optimizers(runner: Runner, checkpoint: Mapping) -> Iterator[tuple[str, Mapping, list, list]]:
+        """Name, saved state, saved groups and own groups of each optimizer."""
         saved = checkpoint.get('optimizer')
         if saved is None:
             return
@@ -154,9 +160,12 @@ class CheckpointCheckHook(Hook):
         if hasattr(wrappers, 'optim_wrappers'):
             for name, wrapper in wrappers.items():
                 if name in saved:  # other names are refused when they are loaded
-                    yield f'optimizer of {name}', saved[name]['param_groups'], wrapper.optimizer.param_groups
+                    part = saved[name]
+                    groups = wrapper.optimizer.param_groups
+                    yield f'optimizer of {name}', part.get('state', {}), part['param_groups'], groups
         else:
-            yield 'optimizer', saved['param_groups'], wrappers.optimizer.param_groups
+            groups = wrappers.optimizer.param_groups
+            yield 'optimizer', saved.get('state', {}), saved['param_groups'], groups
 
 
 def _rest(runner: Runner) -> str | None:

@@ -25,6 +25,9 @@ from posestructs.models.discriminators.pose_discriminator import PoseDiscriminat
 class MapAutoEncoder(PoseDiscriminator):
     """Score joints by how well their maps are reconstructed.
 
+    Attributes:
+        log_odds: False: its logits are negative errors, as BEGANLoss needs them.
+
     Args:
         num_joints: K.
         with_occlusion: Read and reconstruct occlusion maps too.
@@ -35,6 +38,7 @@ class MapAutoEncoder(PoseDiscriminator):
         ValueError: A value is not allowed; names the key.
     """
 
+    log_odds = False
     label_rule = 'all_fake'
     default_loss = dict(type='BEGANLoss')
 

@@ -175,7 +175,7 @@ def _build(name: str, cfg: dict[str, Any], head: nn.Module) -> tuple[nn.Module, 
     try:
         network = MODELS.build(cfg)
         if loss is not None:
-            network.adversarial_loss = _build_loss(loss)
+            network.adversarial_loss = _build_loss(loss, network)
     except (TypeError, ValueError) as error:
         raise type(error)(f'discriminators.{name}: {error}') from error
     size = _map_size(head)
@@ -187,10 +187,15 @@ def _build(name: str, cfg: dict[str, Any], head: nn.Module) -> tuple[nn.Module, 
     return network, inputs
 
 
-def _build_loss(cfg: Mapping[str, Any]) -> Any:
+def _build_loss(cfg: Mapping[str, Any], network: nn.Module) -> Any:
     loss = MODELS.build(dict(cfg))
     if not any(hasattr(loss, method) for method in ('generator', 'generator_pairs', 'generator_features')):
         raise invalid_value('loss', cfg, 'a loss of discriminators, such as BEGANLoss, RelativisticLoss')
+    if not getattr(loss, 'log_odds', True) and getattr(network, 'log_odds', True):
+        raise ValueError(
+            f'loss={type(loss).__name__!r}, allowed with {type(network).__name__}: a loss of log-odds, such as '
+            'RelativisticLoss; its logits are no errors of reconstruction, as those of MapAutoEncoder'
+        )
     return loss
 
 

@@ -111,6 +111,24 @@ def test_what_makes_no_sense_is_refused(changes, message, checkpoint, tmp_path):
         run(tmp_path, 4, load_from=checkpoint, resume=True, **changes)
 
 
+@pytest.mark.parametrize(
+    'part, message',
+    [
+        ('optimizer', r'the optimizer in the checkpoint has state\[0\].exp_avg of shape \(3,\), allowed: \(2,\)'),
+        ('state_dict', 'holds weights that are all 0'),
+    ],
+)
+def test_damaged_values_are_refused(part, message, checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    if part == 'optimizer':
+        content['optimizer']['state'][0]['exp_avg'] = torch.zeros(3)
+    else:
+        content['state_dict']['weight'].zero_()
+    torch.save(content, tmp_path / 'damaged.pth')
+    with pytest.raises(UsageError, match=message):
+        run(tmp_path / 'run', 4, load_from=str(tmp_path / 'damaged.pth'), resume=True)
+
+
 def test_a_cosine_of_another_length_is_refused(tmp_path):
     cosine = dict(type='CosineAnnealingLR', begin=0)
     run(tmp_path / 'first', 2, schedule=dict(cosine, T_max=2))

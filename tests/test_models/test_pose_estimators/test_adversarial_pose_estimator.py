@@ -275,6 +275,10 @@ def test_copies_and_averages(toy):
             dict(discriminators=dict(pose=dict(channels=8, depth=1, norm_cfg=None, loss=dict(type='KeypointMSELoss')))),
             'discriminators.pose: loss=.*KeypointMSELoss.*, allowed: a loss of discriminators',
         ),
+        (
+            dict(discriminators=dict(pose=dict(channels=8, depth=1, norm_cfg=None, loss=dict(type='BEGANLoss')))),
+            "discriminators.pose: loss='BEGANLoss', allowed with PoseDiscriminator: a loss of log-odds",
+        ),
         (dict(discriminators=dict(pose=dict(channels=48))), 'discriminators.pose: norm_cfg: num_groups=32 does not'),
         (
             dict(discriminators=dict(pose=dict(channels=8, depth=4, norm_cfg=None))),
