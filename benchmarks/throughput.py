@@ -1,11 +1,15 @@
 """Images per second in training: data pipeline alone, step alone, and both with several numbers of workers.
 
     python benchmarks/throughput.py --out benchmarks/results/throughput.json
+    python benchmarks/throughput.py --layouts                             # default layout and channels last
     python benchmarks/throughput.py --report docs/benchmarks.md           # from an existing result
 
 The main config of each method is compared with mmpose's hourglass. The cost of a pipeline is relative to mmpose's
 top-down heatmap pipeline on the same data set: images of both are prepared alternately in one process, so that load on
 the machine affects both alike, and the result is the median over rounds of the ratio.
+
+``--layouts`` measures something else and adds it to the results: the CPU time of a training step on one thread in
+torch's default layout, with weights stored channels last, and with frozen stages.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 # isort: split
 from benchmarks.page import write_section
 from benchmarks.speed.devices import check_device, is_gpu
+from benchmarks.speed.layouts import layouts_section, measure_layouts
 from benchmarks.speed.measure import measure_model
 from benchmarks.speed.pipelines import measure_pipelines
 from benchmarks.speed.report import pipeline_table, speed_section, speed_table
@@ -44,10 +49,17 @@ CONFIGS = (
 )
 
 
+LAYOUT_CONFIGS = (
+    'configs/baseline/td-hm_efficientnet-lite0_lspet-mini-128x128.py',
+    'configs/hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py',
+)
+
+
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--configs', nargs='+', default=list(CONFIGS), help='the first one is the reference')
+    parser.add_argument('--configs', nargs='+', help='the first one is the reference')
+    parser.add_argument('--layouts', action='store_true', help='measure layouts of the weights alone; --rounds of them')
     parser.add_argument('--workers', nargs='+', type=int, default=[0, 2, 4, 8], help='data loading processes')
     parser.add_argument('--seconds', type=float, default=10.0, help='minimum duration of each measurement')
     parser.add_argument('--rounds', type=int, default=40, help='rounds of the pipelines')
@@ -57,6 +69,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write the tables into a Markdown page')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     args = parser.parse_args()
+    args.configs = args.configs or list(LAYOUT_CONFIGS if args.layouts else CONFIGS)
     if args.seconds <= 0 or args.rounds < 1 or args.images < 1 or min(args.workers) < 0:
         parser.error('allowed: --seconds, --rounds and --images above 0, --workers from 0')
     return args
@@ -70,7 +83,10 @@ def report(page: Path, result: Path) -> None:
         result: Result of an earlier call; if it does not exist, the page says so.
     """
     found = json.loads(result.read_text()) if result.is_file() else None
-    write_section(page, 'throughput', speed_section(found))
+    section = speed_section(found if found and 'models' in found else None)
+    if found and 'layouts' in found:
+        section += f'\n\n{layouts_section(found["layouts"])}'
+    write_section(page, 'throughput', section)
     sys.stdout.write(f'{page}: written\n')
 
 
@@ -93,6 +109,13 @@ def main() -> None:
         if Path(path).stem in configs:
             raise UsageError(f'--configs {path}, allowed: files of different names')
         configs[Path(path).stem] = cfg
+    known = json.loads(args.out.read_text()) if args.out.is_file() else {}
+    if args.layouts:
+        layouts = [measure_layouts(cfg, args.rounds) for cfg in configs.values()]
+        known['layouts'] = dict(machine=machine, rounds=args.rounds, models=layouts)
+        atomic_write(args.out, (json.dumps(known) + '\n').encode())
+        sys.stdout.write(layouts_section(known['layouts']) + '\n')
+        return
     pipelines = measure_pipelines(configs, args.rounds, args.images)
     sys.stdout.write(pipeline_table(pipelines) + '\n')
     models = []
@@ -103,6 +126,7 @@ def main() -> None:
         sys.stdout.flush()
     given = {key: getattr(args, key) for key in ('device', 'workers', 'seconds', 'rounds', 'images')}
     found = dict(machine=machine, **given, pipelines=pipelines, models=models)
+    found |= {key: known[key] for key in ('layouts',) if key in known}
     atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
     sys.stdout.write(speed_table(models) + '\n')
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, parse_gpu_load
+from benchmarks.speed import layouts
 from benchmarks.speed.measure import endless, rate
 from benchmarks.speed.pipelines import same_data, take_turns
 from benchmarks.speed.report import least_batches, pipeline_table, speed_section
@@ -56,6 +57,37 @@ def test_command_measures_a_config_and_writes_its_page(tmp_path):
     assert (
         f'| {model["name"]} ' in text and f'{model["step"]["speed"]:.1f}' in text and found['machine']['commit'] in text
     )
+
+
+def test_layouts_are_those_of_real_steps_and_stand_beside_other_results(tmp_path, monkeypatch, capsys):
+    from benchmarks import throughput
+
+    out, page = tmp_path / 'speed.json', tmp_path / 'page.md'
+    out.write_text(json.dumps(dict(kept=1)))
+    layouts_of = []
+    convert = layouts.to_channels_last
+    monkeypatch.setattr(layouts, 'to_channels_last', lambda model: layouts_of.append(model) or convert(model))
+    flags = ['--layouts', '--rounds', '1', '--out', str(out), '--device', 'cpu', '--configs', CONFIG]
+    monkeypatch.setattr(sys, 'argv', ['throughput.py', *flags, '--cfg-options', *TINY])
+    monkeypatch.chdir(ROOT)
+    throughput.main()
+    found = json.loads(out.read_text())
+    (model,) = found['layouts']['models']
+    ways = [layouts.DEFAULT, layouts.LAST, layouts.FROZEN]
+    assert found['kept'] == 1 and list(model['ms']) == [*ways, layouts.LOADING] and list(model['ratio']) == ways
+    assert all(ms > 0 for ms in model['ms'].values()) and model['ratio'][layouts.DEFAULT] == 1
+    assert len(layouts_of) == 2 and all(
+        p.is_contiguous(memory_format=torch.channels_last) for p in layouts_of[0].parameters() if p.dim() == 4
+    )
+    # mmpose's ResNet: the stem and two stages
+    frozen = {name.split('.')[1] for name, p in layouts_of[1].named_parameters() if not p.requires_grad}
+    assert frozen == {'conv1', 'bn1', 'layer1', 'layer2'}
+    model['ratio'][layouts.LAST] = 1.49
+    assert 'missed' in layouts.layouts_section(found['layouts'])
+    model['ratio'][layouts.LAST] = 1.5
+    assert '1.50 times (td-hm_res18-small_stick-figure-64x64), reached' in layouts.layouts_section(found['layouts'])
+    throughput.report(page, out)
+    assert 'Open: not measured yet' in page.read_text() and '### Layout of the weights' in page.read_text()
 
 
 def test_turns_change_their_order_and_the_first_round_does_not_count():
