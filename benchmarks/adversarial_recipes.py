@@ -5,13 +5,13 @@
     python benchmarks/adversarial_recipes.py --best e c --final           # scored once on val.txt
     python benchmarks/adversarial_recipes.py --rows control a c e --seeds 0 --max-minutes 60
     python benchmarks/adversarial_recipes.py --cost                       # CPU time of a step of each recipe
-    python benchmarks/adversarial_recipes.py --report docs/benchmarks.md  # from existing results
+    python benchmarks/adversarial_recipes.py --report docs/benchmarks.md --summary docs/adversarial_training.md
 
 Each run trains a config of ``configs/adversarial_posenet/recipes`` on the first 4,400 persons of train.txt. Recipes are
 compared on its other 600, so that val.txt is left for the one comparison that ``--final`` makes; the shipped weights
 that all rows start from have seen these 600. Interrupted runs resume from their last checkpoint, finished ones are not
 repeated. A result is a JSON file with the counts of each person, from which intervals are computed, error kinds, and
-the diagnostics of the discriminators.
+the diagnostics of the discriminators. ``--report`` and ``--summary`` write tables from existing results.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 
 # isort: split
 from benchmarks.recipes.cost import measure
-from benchmarks.recipes.report import COST, read_cost, read_results, tables, write_report
+from benchmarks.recipes.report import COST, read_cost, read_results, tables, write_report, write_summary
 from benchmarks.recipes.rows import CONFIGS, DEFAULT, HELD_OUT, ROOT, ROWS, TRAINED, Trial, fingerprint, make_config
 from benchmarks.recipes.run import FINAL, HELD, SAVING, complete, score, train
 from posestructs.utils import cli
@@ -79,6 +79,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cost', action='store_true', help='only measure the CPU time of a step of each recipe')
     parser.add_argument('--rounds', type=int, default=6, help='rounds of --cost')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write tables into a Markdown page')
+    parser.add_argument('--summary', type=Path, metavar='PAGE', help='only write a short table into a Markdown page')
     sized = parser.add_argument_group('trials')
     sized.add_argument('--images', type=int, default=TRAINED, help='training images')
     sized.add_argument('--test-images', type=int, default=HELD_OUT, help='persons that are scored')
@@ -102,8 +103,10 @@ def main() -> None:
     began, args = time.time(), parse_args()
     args.work_dir, args.out = args.work_dir.resolve(), args.out.resolve()
     trial = Trial(args.images, args.test_images, args.workers, args.cfg_options)
-    if args.report:
-        write_report(args.report, args.out, trial)
+    if args.report or args.summary:
+        for page, write in ((args.report, write_report), (args.summary, write_summary)):
+            if page:
+                write(page, args.out, trial)
         return
     if args.cost:
         found = measure(args.rows or DEFAULT, trial, args.rounds)

@@ -120,7 +120,9 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
     for name, right in (('control', [3, 3]), ('b', [4, 3])):
         found = result(name, 0, right, [5, 5]) | dict(fingerprint=fingerprint(ROWS[name], 0, Trial()))
         if name == 'b':
-            found['discriminators'] = dict(coder=dict(auroc_discriminator=0.61, grad_share=0.002))
+            found['discriminators'] = dict(
+                coder=dict(auroc_discriminator=0.61, auroc_peak=0.58, auroc_together=0.6, grad_share=0.002)
+            )
             kinds = dict(good=3, jitter=1, inversion=0, swap=0, miss=4)
             found['sets']['occluders']['groups']['occluded'] = found['sets']['plain']['groups']['all'] | dict(
                 kinds=kinds
@@ -129,7 +131,7 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
     stale = result('a', 0, [5, 5], [5, 5]) | dict(fingerprint='of another config')
     (tmp_path / 'held-out' / 'a_seed0.json').write_text(json.dumps(stale))
     (tmp_path / report.COST).write_text(json.dumps(dict(ratios=dict(control=1.0, b=1.37))))
-    call('--report', tmp_path / 'page.md', '--out', tmp_path)
+    call('--report', tmp_path / 'page.md', '--summary', tmp_path / 'short.md', '--out', tmp_path)
     text = (tmp_path / 'page.md').read_text()
     assert '70.0' in text and '+10.0 [' in text and '0.61' in text and 'Held-out part of train.txt, 2 persons' in text
     assert ROWS['a'].label not in text
@@ -137,6 +139,11 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
     assert [row[-1] for row in cells if row and row[:2] == [ROWS['b'].label, '1']] == ['1.37']
     shares = ['37.5', '12.5', '0.0', '0.0', '50.0']
     assert [row[2:] for row in cells if row and row[:2] == [ROWS['b'].label, 'occluded']] == [shares]
+    short = (tmp_path / 'short.md').read_text()
+    (line,) = (line for line in short.splitlines() if ROWS['b'].label in line)
+    found = [cell.strip() for cell in line.split('|')[2:-1]]
+    assert '2 persons' in short and 'which alone has 0.58;' in short
+    assert found[:1] + found[3:] == ['1', '-', '0.61', '0.6', '1.37'] and found[1].startswith('+10.0 [')
 
 
 def test_a_result_without_all_that_is_reported_is_scored_again(tmp_path, monkeypatch):
