@@ -4,14 +4,17 @@
     python benchmarks/adversarial_recipes.py --best e c                   # two more seeds of the best two
     python benchmarks/adversarial_recipes.py --best e c --final           # scored once on val.txt
     python benchmarks/adversarial_recipes.py --rows control a c e --seeds 0 --max-minutes 60
+    python benchmarks/adversarial_recipes.py --rows stick-control stick-frozen-d stick-a stick-c stick-e
     python benchmarks/adversarial_recipes.py --cost                       # CPU time of a step of each recipe
     python benchmarks/adversarial_recipes.py --report docs/benchmarks.md --summary docs/adversarial_training.md
 
 Each run trains a config of ``configs/adversarial_posenet/recipes`` on the first 4,400 persons of train.txt. Recipes are
 compared on its other 600, so that val.txt is left for the one comparison that ``--final`` makes; the shipped weights
-that all rows start from have seen these 600. Interrupted runs resume from their last checkpoint, finished ones are not
-repeated. A result is a JSON file with the counts of each person, from which intervals are computed, error kinds, and
-the diagnostics of the discriminators. ``--report`` and ``--summary`` write tables from existing results.
+that all rows start from have seen these 600. Rows ``stick-*`` train on synthetic figures; their generator is trained
+once on 200,000 other figures, and lies beside their work directories. Interrupted runs resume from their last
+checkpoint, finished ones are not repeated. A result is a JSON file with the counts of each person, from which intervals
+are computed, error kinds, and the diagnostics of the discriminators. ``--report`` and ``--summary`` write tables from
+existing results.
 """
 
 from __future__ import annotations
@@ -29,8 +32,19 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 
 # isort: split
 from benchmarks.recipes.cost import measure
-from benchmarks.recipes.report import COST, read_cost, read_results, tables, write_report, write_summary
-from benchmarks.recipes.rows import CONFIGS, DEFAULT, HELD_OUT, ROOT, ROWS, TRAINED, Trial, fingerprint, make_config
+from benchmarks.recipes.report import COST, by_data, read_cost, read_results, tables, write_report, write_summary
+from benchmarks.recipes.rows import (
+    CONFIGS,
+    DEFAULT,
+    HELD_OUT,
+    ROOT,
+    ROWS,
+    TRAINED,
+    Trial,
+    fingerprint,
+    make_config,
+    make_generator_config,
+)
 from benchmarks.recipes.run import FINAL, HELD, SAVING, complete, score, train
 from posestructs.utils import cli
 from posestructs.utils.files import atomic_write
@@ -52,6 +66,8 @@ def execute(name: str, seed: int, args: argparse.Namespace, trial: Trial, end: f
         return 'finished before'
     # described before the training, as another commit may be checked out meanwhile
     machine, cfg, folder = describe_machine(), make_config(row, trial), args.work_dir / f'{name}_seed{seed}_{mark}'
+    if row.figures and train(make_generator_config(trial), 0, trial.generator, end) is None:
+        return 'left'
     checkpoint = train(cfg, seed, folder, end)
     if checkpoint is None or (end is not None and time.time() > end):
         return 'left'
@@ -60,7 +76,7 @@ def execute(name: str, seed: int, args: argparse.Namespace, trial: Trial, end: f
     )
     budgets = [hook['share'] for hook in cfg.custom_hooks if hook['type'] == 'GradientBudgetHook']
     found |= dict(budget=budgets[0]) if budgets else {}
-    found |= score(cfg, checkpoint, folder, where, trial)
+    found |= score(cfg, checkpoint, folder, where, trial, row.figures)
     atomic_write(out, (json.dumps(found, indent=1) + '\n').encode())
     return 'finished'
 
@@ -102,7 +118,8 @@ def main() -> None:
     """Run the rows, or report."""
     began, args = time.time(), parse_args()
     args.work_dir, args.out = args.work_dir.resolve(), args.out.resolve()
-    trial = Trial(args.images, args.test_images, args.workers, args.cfg_options)
+    generator = args.work_dir / 'stick-generator'
+    trial = Trial(args.images, args.test_images, args.workers, args.cfg_options, generator)
     if args.report or args.summary:
         for page, write in ((args.report, write_report), (args.summary, write_summary)):
             if page:
@@ -124,9 +141,9 @@ def main() -> None:
         print(f'{name}, seed {seed}: {outcome}, {(time.time() - began) / 60:.1f} minutes', flush=True)
     if left:
         print(f'{left} runs are left: run the same command again')
-    found = read_results(args.out / (FINAL if args.final else HELD), trial)
-    if found and not args.list:
-        print(f'\n{tables(found, read_cost(args.out))}')
+    for found in by_data(read_results(args.out / (FINAL if args.final else HELD), trial)).values():
+        if not args.list:
+            print(f'\n{tables(found, read_cost(args.out))}')
 
 
 if __name__ == '__main__':

@@ -16,8 +16,14 @@ from posestructs.evaluation.tables import format_table
 from posestructs.utils.usage import UsageError
 
 COST = 'cost.json'
-# columns of differences: test set and joints
-GAPS = dict(plain=(PLAIN, 'all'), occluders=(OCCLUDERS, 'all'), occluded=(OCCLUDERS, 'occluded'))
+# columns: test set and joints; photographs have artificial occluders, synthetic figures real occlusion
+PHOTOGRAPHS = dict(
+    plain=(PLAIN, 'all'),
+    occluders=(OCCLUDERS, 'all'),
+    visible=(OCCLUDERS, 'visible'),
+    occluded=(OCCLUDERS, 'occluded'),
+)
+FIGURES = dict(all=(PLAIN, 'all'), visible=(PLAIN, 'visible'), occluded=(PLAIN, 'occluded'))
 RESAMPLES, LEVEL = 2000, 0.95
 DIAGNOSED = {
     'AUROC': 'auroc_discriminator',
@@ -33,7 +39,8 @@ DIAGNOSED = {
 INTRODUCTION = """## Adversarial recipes
 
 Recipes of adversarial fine-tuning against the same further training without discriminators, from the shipped model,
-with the first 4,400 persons of train.txt. What each row is: `configs/adversarial_posenet/recipes/README.md`.
+with the first 4,400 persons of train.txt; on synthetic figures from a generator that was trained on 200,000 others.
+What each row is: `configs/adversarial_posenet/recipes/README.md`.
 
 ```bash
 python benchmarks/adversarial_recipes.py
@@ -110,41 +117,56 @@ def read_cost(folder: Path) -> dict[str, float]:
     return json.loads(file.read_text())['ratios'] if file.is_file() else {}
 
 
+def columns_of(found: Mapping[str, Sequence[Mapping]]) -> Mapping[str, tuple[str, str]]:
+    """Columns of results that are all of one kind of data."""
+    return PHOTOGRAPHS if OCCLUDERS in next(iter(found.values()))[0]['sets'] else FIGURES
+
+
+def control_of(found: Mapping[str, Sequence[Mapping]]) -> str | None:
+    """Name of the control among the results; ``None`` without one."""
+    return next((name for name in found if ROWS[name].config == 'control'), None)
+
+
 def tables(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, float]) -> str:
     """Markdown: accuracy and differences, errors by kind and occlusion, diagnostics.
 
     Args:
-        found: Results by row.
+        found: Results by row, all of one kind of data.
         cost: CPU time of a step relative to the control, by row.
 
     Returns:
         str: Tables, each with a sentence before it.
     """
-    heads = ['plain', 'occluders', 'visible', 'occluded', *(f'{column}, over control' for column in GAPS), 'CPU']
+    columns = columns_of(found)
+    where = (
+        'without occluders and under occluders that are the same in every run'
+        if columns is PHOTOGRAPHS
+        else 'on figures that occlude themselves or are occluded'
+    )
+    heads = [*columns, *(f'{column}, over control' for column in columns if column != 'visible'), 'CPU']
     parts = [
-        'TorsoPCK@0.2 in percent, without occluders and under occluders that are the same in every run; differences in '
-        'points with 95 % intervals over persons and, where a row has several, seeds; CPU time of a joint training '
-        'step relative to the control.',
+        f'TorsoPCK@0.2 in percent, {where}; differences in points with 95 % intervals over persons and, where a row '
+        'has several, seeds; CPU time of a joint training step relative to the control.',
         format_table(['', 'seeds', *heads], accuracy_rows(found, cost)),
-        'Joints by kind of error in percent: without occluders, and under occluders the visible and the occluded '
-        'joints.',
+        'Joints by kind of error in percent:',
         format_table(['', 'joints', *KINDS], kind_rows(found)),
     ]
     inner = diagnostic_rows(found)
     if inner:
-        parts += ['Discriminators, seed 0, under occluders:', format_table(['', *DIAGNOSED], inner)]
+        parts += ['Discriminators, seed 0, on the same persons:', format_table(['', *DIAGNOSED], inner)]
     return '\n\n'.join(parts)
 
 
 def accuracy_rows(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, float]) -> list[list[str]]:
     """Cells of the table of accuracies; arguments as for :func:`tables`."""
-    control, rows = found.get('control'), []
-    columns = ((PLAIN, 'all'), (OCCLUDERS, 'all'), (OCCLUDERS, 'visible'), (OCCLUDERS, 'occluded'))
+    control, columns, rows = control_of(found), columns_of(found), []
     for name, runs in found.items():
-        cells = [ROWS[name].label, str(len(runs)), *(percent(runs, *column) for column in columns)]
-        for column in GAPS.values():
-            gap = None if control is None or name == 'control' else difference(runs, control, *column)
-            cells.append('-' if gap is None else f'{gap[0]:+.1f} [{gap[1]:+.1f}, {gap[2]:+.1f}]')
+        cells = [ROWS[name].label, str(len(runs)), *(percent(runs, *column) for column in columns.values())]
+        for key in columns:
+            if key != 'visible':
+                known = control is not None and name != control
+                gap = difference(runs, found[control], *columns[key]) if known else None
+                cells.append('-' if gap is None else f'{gap[0]:+.1f} [{gap[1]:+.1f}, {gap[2]:+.1f}]')
         rows.append([*cells, f'{cost[name]:.2f}' if name in cost else '-'])
     return rows
 
@@ -153,13 +175,13 @@ def kind_rows(found: Mapping[str, Sequence[Mapping]]) -> list[list[str]]:
     """Cells of the table of error kinds; a result of an earlier version has none."""
     rows = []
     for name, runs in found.items():
-        for test_set, group in ((PLAIN, 'all'), (OCCLUDERS, 'visible'), (OCCLUDERS, 'occluded')):
+        for key, (test_set, group) in columns_of(found).items():
             counts = [run['sets'][test_set]['groups'].get(group, {}).get('kinds') for run in runs]
             if None in counts:
                 continue
             sums = {kind: sum(each[kind] for each in counts) for kind in KINDS}
             shares = (f'{100 * sums[kind] / sum(sums.values()):.1f}' for kind in KINDS)
-            rows.append([ROWS[name].label, group, *shares])
+            rows.append([ROWS[name].label, key, *shares])
     return rows
 
 
@@ -178,39 +200,50 @@ def _cell(values: Mapping[str, float], key: str) -> str:
     return f'{values[key]:.2g}' if key in values else '-'
 
 
+def by_data(found: Mapping[str, list[dict]]) -> dict[str, dict[str, list[dict]]]:
+    """Results of photographs, and of synthetic figures."""
+    parts = {'LSP-extended': False, 'synthetic figures': True}
+    split = {title: {n: r for n, r in found.items() if ROWS[n].figures == figures} for title, figures in parts.items()}
+    return {title: rows for title, rows in split.items() if rows}
+
+
 def write_report(page: Path, results: Path, trial: Trial) -> None:
     """Write the tables of both parts into a page."""
     parts = [INTRODUCTION]
-    for where, title in ((HELD, 'Held-out part of train.txt'), (FINAL, 'val.txt')):
-        found = read_results(results / where, trial)
-        if found:
+    for where, title in ((HELD, 'held-out part of the training data'), (FINAL, 'validation data')):
+        for data, found in by_data(read_results(results / where, trial)).items():
             persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
-            parts += [f'### {title}, {persons:,} persons', tables(found, read_cost(results))]
+            text = f'### {data[0].upper()}{data[1:]}, {title}, {persons:,} persons'
+            parts += [text, tables(found, read_cost(results))]
     write_section(page, 'adversarial-recipes', '\n\n'.join(parts))
 
 
 def write_summary(page: Path, results: Path, trial: Trial) -> None:
-    """Write a short table into a page: differences from the control, and the best discriminator of each recipe."""
-    where = FINAL if read_results(results / FINAL, trial) else HELD
-    found, cost = read_results(results / where, trial), read_cost(results)
-    if 'control' not in found or len(found) == 1:
-        raise UsageError(f'{results / where}: no results of the control and of a recipe')
-    rows = []
-    for name, cells in zip(found, accuracy_rows(found, cost), strict=True):
-        known = [d for d in found[name][0].get('discriminators', {}).values() if 'auroc_discriminator' in d]
-        best = max(known, key=lambda values: values['auroc_discriminator'], default={})
-        inner = (_cell(best, key) for key in ('auroc_discriminator', 'auroc_together'))
-        rows.append([*cells[:2], *cells[-1 - len(GAPS) : -1], *inner, cells[-1]])
-    peaks = {d['auroc_peak'] for runs in found.values() for d in runs[0].get('discriminators', {}).values()}
-    persons = found['control'][0]['sets'][PLAIN]['persons']
-    text = (
-        f'{persons:,} persons; points of TorsoPCK@0.2 over the control with 95 % intervals: on images as they are, '
-        'under occluders, and on the occluded joints there; AUROC of right against wrong joints by the best '
-        f"discriminator, and by it together with the height of the map's peak{_range(peaks)}; CPU time of a step "
-        'relative to the control.'
-    )
-    heads = ['', 'seeds', *GAPS, 'AUROC', 'with the peak', 'CPU']
-    write_section(page, 'adversarial-summary', f'{text}\n\n{format_table(heads, rows)}')
+    """Write short tables into a page: differences from the control, and the best discriminator of each recipe."""
+    parts = []
+    final, held = (by_data(read_results(results / where, trial)) for where in (FINAL, HELD))
+    for data, found in (held | final).items():
+        if control_of(found) is None or len(found) == 1:
+            continue
+        columns = [key for key in columns_of(found) if key != 'visible']
+        rows = []
+        for name, cells in zip(found, accuracy_rows(found, read_cost(results)), strict=True):
+            known = [d for d in found[name][0].get('discriminators', {}).values() if 'auroc_discriminator' in d]
+            best = max(known, key=lambda values: values['auroc_discriminator'], default={})
+            inner = (_cell(best, key) for key in ('auroc_discriminator', 'auroc_together'))
+            rows.append([*cells[:2], *cells[-1 - len(columns) : -1], *inner, cells[-1]])
+        peaks = {d['auroc_peak'] for runs in found.values() for d in runs[0].get('discriminators', {}).values()}
+        persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
+        parts += [
+            f'{data[0].upper()}{data[1:]}, {persons:,} persons{"" if data in final else " held out of training"}: '
+            'points of TorsoPCK@0.2 over the control, with 95 % intervals; AUROC of right against wrong joints by the '
+            f"best discriminator, and by it together with the height of the map's peak{_range(peaks)}; CPU time of a "
+            'step relative to the control.',
+            format_table(['', 'seeds', *columns, 'AUROC', 'with the peak', 'CPU'], rows),
+        ]
+    if not parts:
+        raise UsageError(f'{results}: no results of the control and of a recipe')
+    write_section(page, 'adversarial-summary', '\n\n'.join(parts))
 
 
 def _range(values: set[float]) -> str:

@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
-from benchmarks.recipes.rows import HELD_OUT, ROOT, Trial
+from benchmarks.recipes.rows import HELD_OUT, ROOT, Trial, last_checkpoint
 from posestructs.evaluation.error_anatomy import KINDS, classify_errors, torso_scale
 from posestructs.evaluation.prediction_files import read_predictions
 from posestructs.utils.checkpoints import last_good_checkpoint
@@ -60,7 +60,7 @@ def train(cfg: Config, seed: int, folder: Path, end: float | None) -> Path | Non
         UsageError: The training failed.
     """
     config = config_file(cfg, folder)
-    last = folder / f'epoch_{cfg.train_cfg.max_epochs}.pth'
+    last = folder / last_checkpoint(cfg)
     if last.is_file() and last_good_checkpoint(folder)[0] == last:
         return last
     flags = ('--work-dir', folder, '--seed', seed, '--resume', '--no-validate')
@@ -81,16 +81,23 @@ def train(cfg: Config, seed: int, folder: Path, end: float | None) -> Path | Non
     return last
 
 
-def score(cfg: Config, checkpoint: Path, folder: Path, where: str, trial: Trial) -> dict[str, Any]:
-    """Score a checkpoint on the held-out part or on val.txt, without and with occluders."""
-    config = config_file(cfg, folder)
+def tested_samples(figures: bool, where: str, trial: Trial) -> dict[str, Any]:
+    """Options of the data set that choose the persons to score."""
+    if figures:  # none of those that are trained on
+        return dict(start_index=0 if where == FINAL else 500000, num_samples=trial.test_images)
     samples = dict(id_file='train.txt', indices=-trial.test_images) if where == HELD else dict(id_file='val.txt')
     if where == FINAL and trial.test_images != HELD_OUT:
         samples['indices'] = trial.test_images
+    return samples
+
+
+def score(cfg: Config, checkpoint: Path, folder: Path, where: str, trial: Trial, figures: bool) -> dict[str, Any]:
+    """Score a checkpoint on the held-out part or on val.txt: without occluders and, on photographs, with them."""
+    config, samples = config_file(cfg, folder), tested_samples(figures, where, trial)
     options = [f'test_dataloader.dataset.{key}={value}' for key, value in samples.items()]
     options += ['test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
     sets = {}
-    for name, phase in ((PLAIN, 'val'), (OCCLUDERS, 'test')):
+    for name, phase in ((PLAIN, 'val'),) if figures else ((PLAIN, 'val'), (OCCLUDERS, 'test')):
         dump = folder / f'{where}_{name}.pkl'
         flags = ('--phase', phase, '--dump', dump, '--work-dir', folder / 'test', '--cfg-options', *options)
         run_quietly(tool('test.py', config, checkpoint, *flags), folder / 'test.log')

@@ -10,7 +10,7 @@ from mmengine.fileio import dump
 
 from benchmarks import adversarial_recipes as benchmark
 from benchmarks.recipes import cost, report, run
-from benchmarks.recipes.rows import ROWS, Trial, fingerprint, make_config
+from benchmarks.recipes.rows import ROWS, Trial, fingerprint, make_config, make_generator_config
 from tests.helpers import data_root
 
 
@@ -22,6 +22,8 @@ def data(monkeypatch):
 def test_rows_train_the_same_generator_on_the_same_images_for_the_same_epochs():
     control = make_config(ROWS['control'], Trial())
     for name, row in ROWS.items():
+        if row.figures:
+            continue
         cfg = make_config(row, Trial())
         assert cfg.load_from == control.load_from and cfg.load_from.startswith('shipped://')
         assert cfg.optim_wrapper.generator == control.optim_wrapper.generator
@@ -43,6 +45,33 @@ def test_rows_train_the_same_generator_on_the_same_images_for_the_same_epochs():
         assert (dataset.id_file, dataset.indices) == ('train.txt', 4400)
         if name != 'g':
             assert cfg.train_dataloader == control.train_dataloader
+
+
+def test_rows_of_figures_share_a_generator_and_none_of_its_figures(tmp_path):
+    generator = make_generator_config(Trial())
+    loader = generator.train_dataloader
+    assert loader.batch_size * generator.train_cfg.max_iters == loader.dataset.num_samples == 200000
+
+    def figures(dataset, count):
+        return range(dataset['start_index'], dataset['start_index'] + count)
+
+    used = [figures(loader.dataset, 200000)]
+    used += [figures(run.tested_samples(True, where, Trial()), 600) for where in (run.HELD, run.FINAL)]
+    names = [name for name, row in ROWS.items() if row.figures]
+    assert names == ['stick-control', 'stick-frozen-d', 'stick-a', 'stick-c', 'stick-e']
+    for name in names:
+        cfg = make_config(ROWS[name], Trial(generator=tmp_path))
+        assert cfg.load_from == str(tmp_path / 'iter_6250.pth')
+        parts = ('data_preprocessor', 'backbone', 'head')
+        assert all(cfg.model[part] == generator.model[part] for part in parts) and 'neck' not in cfg.model
+        assert cfg.train_dataloader.batch_size == 16 and cfg.train_dataloader.dataset.indices == 4400
+        assert cfg.codec.sigma == 1 and ('discriminators' not in cfg.model or cfg.model.adversarial.epsilon == 1)
+        trained = figures(cfg.train_dataloader.dataset, 4400)
+        assert sum(len(range(max(a[0], trained[0]), min(a[-1], trained[-1]) + 1)) for a in used) == 0
+    assert used[1][0] >= 1000 and used[0][0] > used[1][-1]
+    same = [fingerprint(ROWS['stick-e'], 0, Trial(generator=folder)) for folder in (tmp_path, tmp_path / 'other')]
+    # a rehearsal has another generator
+    assert same[0] == same[1] != fingerprint(ROWS['stick-e'], 0, Trial(images=320))
 
 
 def test_shares_of_the_budget_rows():
@@ -133,7 +162,12 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
     (tmp_path / report.COST).write_text(json.dumps(dict(ratios=dict(control=1.0, b=1.37))))
     call('--report', tmp_path / 'page.md', '--summary', tmp_path / 'short.md', '--out', tmp_path)
     text = (tmp_path / 'page.md').read_text()
-    assert '70.0' in text and '+10.0 [' in text and '0.61' in text and 'Held-out part of train.txt, 2 persons' in text
+    assert (
+        '70.0' in text
+        and '+10.0 [' in text
+        and '0.61' in text
+        and 'LSP-extended, held-out part of the training data, 2 persons' in text
+    )
     assert ROWS['a'].label not in text
     cells = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines()]
     assert [row[-1] for row in cells if row and row[:2] == [ROWS['b'].label, '1']] == ['1.37']
@@ -142,7 +176,7 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
     short = (tmp_path / 'short.md').read_text()
     (line,) = (line for line in short.splitlines() if ROWS['b'].label in line)
     found = [cell.strip() for cell in line.split('|')[2:-1]]
-    assert '2 persons' in short and 'which alone has 0.58;' in short
+    assert '2 persons held out of training' in short and 'which alone has 0.58;' in short
     assert found[:1] + found[3:] == ['1', '-', '0.61', '0.6', '1.37'] and found[1].startswith('+10.0 [')
 
 
