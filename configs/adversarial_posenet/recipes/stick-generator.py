@@ -1,5 +1,5 @@
-# Generator of the recipes on synthetic figures: one stack of 56, trained without discriminators on 200,000 figures, each
-# of which it sees once
+# Generator of the recipes on synthetic figures: one stack of 56, trained without discriminators on 200,000 figures,
+# each of them once
 _base_ = [
     '../../_base_/models/stacked_generator_small.py',
     '../../_base_/dataloaders/stick-figure_64x64_occlusion.py',
