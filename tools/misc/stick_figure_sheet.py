@@ -18,7 +18,7 @@ import numpy as np
 
 from posestructs.datasets import StickFigureDataset
 from posestructs.utils.outputs import check_outputs
-from posestructs.utils.usage import report_usage_errors
+from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
 
 _LABELLED_SCALE = 2  # an image with joints is as wide as two without
@@ -80,7 +80,7 @@ def main() -> None:
     sheet = draw_sheet(dataset, args.columns, args.rows)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(args.out), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, args.quality]):
-        sys.exit(f'{args.out}: could not be written')
+        raise UsageError(f'--out {args.out}: could not be written')
     print(
         f'{count} persons, {sheet.shape[1]} x {sheet.shape[0]} pixels: {args.out} ({args.out.stat().st_size:,} bytes)'
     )
