@@ -19,7 +19,7 @@ from mmpose.models.backbones.utils import InvertedResidual
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from posestructs.models.backbones.staged_backbone import StagedBackbone, check_stages
+from posestructs.models.backbones.staged_backbone import StagedBackbone, check_stages, refuse_foreign_weights
 
 _STEM = 32
 # blocks, kernel, expansion, channels, stride of the first block
@@ -86,6 +86,7 @@ class EfficientNetLite0(StagedBackbone):
         self.blocks, self._ends = _blocks(_STAGES[: max(self.out_indices) + 1])
         self._freeze_stages()
         self.register_load_state_dict_pre_hook(_rename)
+        self.register_load_state_dict_pre_hook(refuse_foreign_weights)
 
     def _begin(self, x: Tensor) -> Tensor:
         return self.stem(x)

@@ -23,7 +23,7 @@ from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from posestructs.models.backbones.staged_backbone import StagedBackbone, check_stages
+from posestructs.models.backbones.staged_backbone import StagedBackbone, check_stages, refuse_foreign_weights
 from posestructs.utils.checks import check_integer, check_number
 
 _BLOCKS = (2, 2, 3, 3, 3)  # convolutions of each stage
@@ -87,6 +87,7 @@ class FCNVGG(StagedBackbone):
         self.fc6_dropout = nn.Dropout2d(fc6_dropout)
         self._freeze_stages()
         self.register_load_state_dict_pre_hook(_convert_torchvision)
+        self.register_load_state_dict_pre_hook(refuse_foreign_weights)
 
     def _stage(self, stage: int) -> list[nn.Module]:
         if stage == _FC6:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from mmpose.models.backbones.base_backbone import BaseBackbone
@@ -82,6 +83,32 @@ class StagedBackbone(BaseBackbone):
         for layer in self._frozen():
             layer.eval()
             layer.requires_grad_(False)
+
+
+def refuse_foreign_weights(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+    """Refuse a checkpoint that has no weight of a backbone, which mmengine would leave at its random values.
+
+    A pre-hook of ``load_state_dict``, to be registered after those that rename weights. Checkpoints of whole models are
+    compared elsewhere (:mod:`posestructs.utils.weights_fit`).
+
+    Args:
+        module: The backbone.
+        state_dict: Weights of the checkpoint.
+        prefix: Prefix of the backbone's weights; one that is not empty is that of a whole model.
+
+    Raises:
+        ValueError: No weight has both name and shape of one of the backbone's; says how many and which are missing.
+    """
+    own = module.state_dict()
+    if prefix or any(
+        name in own and own[name].shape == getattr(value, 'shape', None) for name, value in state_dict.items()
+    ):
+        return
+    raise ValueError(
+        f'the checkpoint has none of the {len(own)} weights of {type(module).__name__}, first '
+        f'{", ".join(list(own)[:3])}; its own {len(state_dict)} begin with {", ".join(list(state_dict)[:3])} '
+        "(weights of a whole model need init_cfg=dict(prefix='backbone.', ...))"
+    )
 
 
 def check_stages(out_indices: Sequence[int], frozen_stages: int, last: int, last_frozen: int) -> None:
