@@ -158,6 +158,8 @@ def table(results: list[Mapping[str, Any]]) -> str:
         name = ROWS[one['row']] + (f', seed {one["seed"]}' if one['row'] in SEEDS else '')
         cells = [f'{figures[key]:.1f}' for key in COLUMNS]
         rows.append([name, cells[0], gap, *cells[1:]])
+    finished = {one['row'] for one in results}
+    rows += [[label, 'open', *('-' for _ in HEAD[1:])] for row, label in ROWS.items() if row not in finished]
     return format_table(['', *HEAD], rows)
 
 

