@@ -7,6 +7,7 @@ image are mirrored back.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -31,17 +32,18 @@ def describe_network(model: nn.Module, cfg: Config) -> dict[str, Any]:
 
     Returns:
         ``version``, ``joints`` (names), ``skeleton`` (pairs of indices), ``input`` (size, mean, std, channels),
-        ``crop`` (padding, udp), ``codec`` and ``flip`` (test, channels, shift, logarithms).
+        ``crop`` (padding, udp), ``codec`` and ``flip`` (test, channels, shift, logarithms); ``calibration`` where
+        ``test_cfg`` of the model names one.
 
     Raises:
-        ValueError: The head has no decoder.
+        ValueError: The head has no decoder, or the calibration is not one of this model.
     """
     codec = getattr(model.head, 'decoder', None)
     if codec is None:
         raise ValueError(f'model.head={type(model.head).__name__} has no decoder, which defines the size of the input')
     meta = model.dataset_meta
     joints = [meta['keypoint_id2name'][i] for i in range(meta['num_keypoints'])]
-    return dict(
+    found = dict(
         version=VERSION,
         joints=joints,
         skeleton=[[int(i) for i in link] for link in meta.get('skeleton_links', ())],
@@ -50,6 +52,11 @@ def describe_network(model: nn.Module, cfg: Config) -> dict[str, Any]:
         codec=describe_codec(codec),
         flip=_flip(model, codec, [int(i) for i in meta['flip_indices']]),
     )
+    if getattr(model, 'calibration', None) is not None:
+        model.check_calibration()
+        fields = asdict(model.calibration)
+        found['calibration'] = {key: value for key, value in fields.items() if key not in ('source', 'report')}
+    return found
 
 
 def describe_codec(codec: Any) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def draw_bars(models: Mapping[str, Mapping[str, np.ndarray]], title: str = '') -
         A panel per model, a bar per row that has joints.
     """
     rows = [row for row in next(iter(models.values())) if any(kind_shares(counts[row]) for counts in models.values())]
-    figure = Figure(figsize=(1.5 + 4.5 * len(models), 1.4 + 0.32 * len(rows)), layout='constrained')
+    width = 4.5 if len(models) < 3 else 3.0
+    figure = Figure(figsize=(1.5 + width * len(models), 1.4 + 0.32 * len(rows)), layout='constrained')
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     for axes, (name, counts) in zip(panels, models.items(), strict=True):
@@ -40,7 +41,8 @@ def draw_bars(models: Mapping[str, Mapping[str, np.ndarray]], title: str = '') -
             axes.barh(range(len(rows)), widths, left=left, color=COLORS[kind], label=kind)
             for y, (start, width) in enumerate(zip(left, widths, strict=True)):
                 if width >= 8:
-                    axes.text(start + width / 2, y, f'{width:.0f}', ha='center', va='center', fontsize='x-small')
+                    text = dict(fontsize='x-small', color='white' if kind == 'swap' else 'black')
+                    axes.text(start + width / 2, y, f'{width:.0f}', ha='center', va='center', **text)
             left += widths
         axes.set_yticks(range(len(rows)), rows)
         axes.invert_yaxis()

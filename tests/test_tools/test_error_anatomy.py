@@ -3,10 +3,13 @@
 import csv
 import json
 import pickle
+import shutil
 
 import cv2
 import numpy as np
 import pytest
+
+from tests.helpers import repo_root
 
 NAMES = ['nose', 'left_paw', 'right_paw', 'left_foot', 'right_foot', 'tail']
 POINTS = np.array([[50, 10], [20, 40], [80, 40], [20, 90], [80, 90], [50, 120]], float)
@@ -61,8 +64,16 @@ def write_deeplabcut(path, pred):
             writer.writerow([frame, *np.column_stack([points, np.full(6, 0.9)]).ravel()])
 
 
-@pytest.mark.parametrize(('name', 'write'), [('model.json', write_results), ('model.csv', write_deeplabcut)])
-def test_the_same_errors_of_two_tools(analysis, tmp_path, name, write):
+def copy_ultralytics(path, pred):
+    """The same poses, written by ultralytics itself; see write_files.py beside the file."""
+    shutil.copy(repo_root() / 'tests/test_evaluation/test_prediction_files/files/ultralytics.json', path)
+
+
+WRITERS = [('model.json', write_results), ('model.csv', write_deeplabcut), ('model.json', copy_ultralytics)]
+
+
+@pytest.mark.parametrize(('name', 'write'), WRITERS)
+def test_the_same_errors_of_several_tools(analysis, tmp_path, name, write):
     write(tmp_path / name, predictions())
     out = analysis(name, '--ann', 'labels.json', '--out-dir', 'out', '--worst', 2)
     assert 'good: within 0.2, near: within 0.4 of the distance nose to tail' in out

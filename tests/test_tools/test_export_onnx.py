@@ -16,8 +16,11 @@ from mmpose.registry import MODELS
 from PIL import Image
 
 from posestructs.apis import PoseInferencer, shipped_models
-from posestructs.deployment.metadata import VERSION
+from posestructs.deployment import load_generator
+from posestructs.deployment.metadata import VERSION, describe_network
 from posestructs.deployment.onnx_export import KEY
+from posestructs.structures.score_calibration import ScoreCalibration
+from posestructs.utils.model_fingerprint import model_fingerprint
 from tests.helpers import repo_root
 from tests.helpers.onnx_detectors import red_squares, write_detector
 
@@ -128,6 +131,35 @@ def test_without_mmpose_the_joints_are_mmposes(exported, onnx_pose, capsys, name
         assert {key: (value.shape, value.dtype) for key, value in empty.items()} == {
             key: ((0, *value.shape[1:]), value.dtype) for key, value in found.items()
         }
+
+
+def test_a_calibration_in_the_file_gives_the_probabilities_of_the_model(exported, onnx_pose, tmp_path):
+    config, checkpoint, out = exported('resnet')
+    curves = tuple((3.0 + k, -1.0) for k in range(16))
+    plain = load_generator(Config.fromfile(str(config)), checkpoint)
+    joints = tuple(plain.dataset_meta['keypoint_id2name'][i] for i in range(16))
+    mark = model_fingerprint(plain)
+    ScoreCalibration(joints, 'platt', curves, 'x', mark, flip_test=True).save(tmp_path / 'c.json')
+    cfg = Config.fromfile(str(config))
+    cfg.model.type, cfg.model.test_cfg.calibration = 'CalibratedPoseEstimator', str(tmp_path / 'c.json')
+    model = load_generator(cfg, checkpoint)
+    file, description = onnx.load(out), describe_network(model, cfg)
+    onnx.helper.set_model_props(file, {KEY: json.dumps(description)})
+    onnx.save(file, tmp_path / 'calibrated.onnx')
+
+    image, boxes = drawing(), np.array([[14.4, 34.4, 65.6, 85.6]])
+    network = onnx_pose.OnnxPose(tmp_path / 'calibrated.onnx', threads=1)
+    found = network(image, boxes)
+    expected = inference_topdown(model, image[..., ::-1].copy(), boxes)[0].pred_instances
+    np.testing.assert_allclose(found['keypoints_correct'], expected.keypoints_correct, atol=1e-4)
+    assert found['keypoints_correct'].dtype == np.float32
+    assert network(image, [])['keypoints_correct'].shape == (0, 16)
+    with pytest.raises(ValueError, match='fitted with flip_test=True, got flip_test=False'):
+        network(image, boxes, flip_test=False)
+    # a calibration of other weights is refused before anything is written
+    ScoreCalibration(joints, 'platt', curves, 'x', 'other', flip_test=True).save(tmp_path / 'c.json')
+    with pytest.raises(ValueError, match=f'fitted to other weights .fingerprint other, here {mark}'):
+        describe_network(load_generator(cfg, checkpoint), cfg)
 
 
 def test_the_file_holds_the_network_and_nothing_of_its_making(exported):

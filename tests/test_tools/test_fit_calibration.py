@@ -11,6 +11,7 @@ from mmpose.registry import MODELS
 from posestructs.evaluation.prediction_files import read_predictions
 from posestructs.structures.feature_calibration import load_calibration
 from posestructs.structures.score_calibration import ScoreCalibration
+from posestructs.utils.safe_pickle import load_pickle
 from tests.helpers import needs_data
 
 
@@ -58,8 +59,11 @@ def test_features_and_cut_persons(main, tiny, checkpoint, tmp_path, monkeypatch,
     """The head of mmpose predicts by the file that was fitted to its own maps."""
     monkeypatch.chdir(tmp_path)
     flags = ['--method', 'features', '--thr', 0.8, '--holdout', 0.4, '--out', 'c.json', '--dump', 'd.pkl']
-    main('analysis/fit_calibration.py', tiny, checkpoint, *flags, '--cut-persons')
+    main('analysis/fit_calibration.py', tiny, checkpoint, *flags, '--cut-persons', '--dump-cut', 'cut.pkl')
     assert 'absent drawn at 95 % kept' in capsys.readouterr().out
+    cut = load_pickle('cut.pkl')
+    assert {sample.get('person_cut') for sample in cut} & {'waist', 'side'}
+    assert len(cut) == len(load_pickle('d.pkl')) and 'person_cut' not in load_pickle('d.pkl')[0]
     found, fitted_on = load_calibration('c.json'), read_predictions('d.pkl')
     assert found.present is not None and len(found.joints) == 16 and found.links
     (tmp_path / 'calibrated.py').write_text(f"""
@@ -83,6 +87,7 @@ model = dict(type='CalibratedPoseEstimator', test_cfg=dict(calibration='c.json')
         (['--thr', 0], '--thr 0: allowed: above 0'),
         (['--holdout', 1], '--holdout 1: allowed: from 0 to below 1'),
         (['--cut-persons'], '--cut-persons needs --method features, got --method platt'),
+        (['--dump-cut', 'cut.pkl'], '--dump-cut needs --cut-persons'),
         (['--method', 'features', '--pooled'], '--pooled is for isotonic, platt'),
         (['--pred', 'absent.pkl'], 'absent.pkl: no such file'),
         (['--torso-pair', 'head', 'tail'], "torso_pair names ['head', 'tail']"),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import onnx
@@ -15,6 +16,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from posestructs.deployment.metadata import describe_codec
 from posestructs.layers.max_sum import max_sum
 from posestructs.layers.part_maps import flip_average as flip_parts
+from posestructs.structures.feature_calibration import FeatureCalibration, Regression
+from posestructs.structures.joint_features import NAMES
+from posestructs.structures.score_calibration import ScoreCalibration
 from posestructs.utils.images import read_image
 from tests.helpers import repo_root
 from tests.test_utils.test_images import FILES, REFUSED
@@ -277,3 +281,44 @@ def test_it_needs_numpy_alone(tmp_path):
 def test_a_damaged_description_is_named(onnx_pose, text, message):
     with pytest.raises(ValueError, match=f'a.onnx: its description is damaged: .*{message}'):
         onnx_pose.model._read_metadata('a.onnx', text)
+
+
+def test_features_are_those_of_the_project():
+    """The folder may be copied, so that it has a copy of its own."""
+    own = (FOLDER / 'onnx_pose' / 'joint_features.py').read_bytes()
+    assert own == (repo_root() / 'posestructs' / 'structures' / 'joint_features.py').read_bytes()
+
+
+@pytest.mark.parametrize('method', ['platt', 'isotonic', 'features'])
+def test_calibrations_are_those_of_the_project(onnx_pose, method):
+    rng = np.random.default_rng(2)
+    codec = KEYPOINT_CODECS.build(dict(SIZES, type='OcclusionHeatmap'))
+    maps = bumps(rng, 3, 4, 24, 32)
+    maps = np.concatenate([maps, maps * rng.uniform(-0.5, 1.5, maps.shape).astype(np.float32)], 1)
+    common = dict(joints=('a', 'b', 'c', 'd'), criterion='x', fingerprint='f', flip_test=False)
+    if method == 'features':
+        rules = [
+            Regression(dict(zip(NAMES, rng.normal(0, 0.5, len(NAMES)), strict=True)), tuple(rng.normal(0, 1, 4)))
+            for _ in range(2)
+        ]
+        calibration = FeatureCalibration(
+            mirror=(1, 0, 2, 3), links=((0, 2), (1, 2)), correct=rules[0], present=rules[1], **common
+        )
+    elif method == 'platt':
+        calibration = ScoreCalibration(method=method, curves=tuple(map(tuple, rng.normal(0, 3, (4, 2)))), **common)
+    else:
+        curves = tuple(tuple(np.sort(rng.uniform(0, 1, (2, 5)), 1).tolist()) for _ in range(4))
+        calibration = ScoreCalibration(method=method, curves=curves, **common)
+    content = dict(codec=describe_codec(codec), input=dict(size=codec.input_size), calibration=asdict(calibration))
+    found = onnx_pose.decode(maps, json.loads(json.dumps(content)))
+    if method == 'features':
+        expected = calibration.apply(maps[:, :4], found['keypoints_occluded'])
+    else:
+        expected = dict(keypoints_correct=calibration.apply(found['keypoint_scores']))
+    assert {key for key in found if key in ('keypoints_correct', 'keypoints_present')} == set(expected)
+    for key, values in expected.items():
+        assert np.ptp(values) > 0.05
+        np.testing.assert_allclose(found[key], values, atol=1e-6)
+    content['calibration']['method'] = 'spline'
+    with pytest.raises(ValueError, match="method='spline', allowed: platt, isotonic, features"):
+        onnx_pose.decode(maps, content)

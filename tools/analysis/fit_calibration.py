@@ -72,6 +72,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--split', choices=('val', 'test'), default='val', help='whose data loader')
     parser.add_argument('--method', choices=(*METHODS, METHOD), default='platt', help='default: %(default)s')
     parser.add_argument('--cut-persons', action='store_true', help='with features: fit keypoints_present too')
+    parser.add_argument('--dump-cut', type=Path, help='keep the predictions of cut persons here (.pkl)')
     parser.add_argument('--pooled', action='store_true', help='one curve for all joints')
     parser.add_argument('--thr', type=float, default=0.2, help='distance of a right joint, in torsos')
     parser.add_argument('--torso-pair', nargs=2, metavar='NAME', help='two joints in the place of the torso')
@@ -91,6 +92,8 @@ def check_args(args: argparse.Namespace) -> None:
         raise UsageError(f'--holdout {args.holdout:g}: allowed: from 0 to below 1')
     if args.cut_persons and args.method != METHOD:
         raise UsageError(f'--cut-persons needs --method {METHOD}, got --method {args.method}')
+    if args.dump_cut and not args.cut_persons:
+        raise UsageError('--dump-cut needs --cut-persons')
     if args.pooled and args.method == METHOD:
         raise UsageError(f'--pooled is for {", ".join(METHODS)}, got --method {METHOD}')
 
@@ -179,6 +182,8 @@ def fit_present(
     """Regression of keypoints_present on cut persons, and what it is worth beside the score on held-out ones."""
     dump = folder / 'cut.pkl'
     load_runner(args, dump, cut=True).test()
+    if args.dump_cut is not None:
+        atomic_write(args.dump_cut, dump.read_bytes())
     poses = read_predictions(dump)
     position = {name: n for n, name in enumerate(labels.ids)}
     order = [position[name] for name in poses.ids]

@@ -215,7 +215,8 @@ class PackPoseInputs(mmpose_transforms.PackPoseInputs):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.meta_keys = (*self.meta_keys, 'member_index')  # of a CombinedDataset, for CocoMetric
+        # of a CombinedDataset, for CocoMetric, and of RandomPersonCut
+        self.meta_keys = (*self.meta_keys, 'member_index', 'person_cut')
 
     instance_mapping_table = dict(mmpose_transforms.PackPoseInputs.instance_mapping_table, **_OWN)
 

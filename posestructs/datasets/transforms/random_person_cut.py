@@ -15,6 +15,8 @@ from posestructs.datasets.transforms.random_occluder import sample_seed
 from posestructs.utils.checks import check_integer, check_number, check_range, check_weights
 
 CUTS = ('edge', 'waist', 'side')
+CUT = 'person_cut'
+"""Key of the kind of cut of a sample, which ``PackPoseInputs`` packs into the metainfo."""
 MIN_JOINTS, MIN_PIXELS = 3, 16
 """Labelled joints, and pixels along each axis, that a cut leaves."""
 
@@ -33,7 +35,8 @@ class RandomPersonCut(BaseTransform):
 
     Required keys: ``img``, ``bbox``, ``keypoints`` (without them nothing is done), ``keypoints_visible``;
     ``upper_body_ids`` and ``lower_body_ids`` for 'waist' and 'side'; ``bbox_center``, ``bbox_scale``,
-    ``keypoints_occluded`` optional. Modified keys: all of them but the ids. Added key: ``keypoints_present``.
+    ``keypoints_occluded`` optional. Modified keys: all of them but the ids. Added keys:
+    ``keypoints_present``, and ``person_cut``, the kind of the cut, for a person that is cut.
 
     Args:
         prob: Probability that a person is cut.
@@ -89,9 +92,10 @@ class RandomPersonCut(BaseTransform):
         known = labelled(results['keypoints_visible'])
         rng = np.random.RandomState(self._draw_seed() if self.seed is None else sample_seed(self.seed, results))
         if rng.random_sample() < self.prob and known.any():
-            window = self._window(results, points[0, :, :2], known[0], rng)
+            kind, window = self._window(results, points[0, :, :2], known[0], rng)
             if window is not None:
                 _crop(results, window)
+                results[CUT] = kind
         present = known & inside(results['keypoints'], results['img'].shape)
         results[PRESENT] = np.where(known, present, -1).astype(np.float32)
         visible = np.array(results['keypoints_visible'], copy=True)
@@ -106,8 +110,8 @@ class RandomPersonCut(BaseTransform):
 
     def _window(
         self, results: Mapping, points: np.ndarray, known: np.ndarray, rng: np.random.RandomState
-    ) -> tuple[int, int, int, int] | None:
-        """x1, y1, x2, y2 of the part of the image that is kept; None where too little of the person would be left."""
+    ) -> tuple[str, tuple[int, int, int, int] | None]:
+        """Kind of the cut, and x1, y1, x2, y2 of the part that is kept; None where too little of the person is left."""
         height, width = results['img'].shape[:2]
         names = list(self.cuts)
         kind = names[
@@ -121,8 +125,8 @@ class RandomPersonCut(BaseTransform):
         left = known & inside(points - (x1, y1), (y2 - y1, x2 - x1))
         box = _clip(results['bbox'][0], window)
         if left.sum() < MIN_JOINTS or (box[2:] - box[:2] < MIN_PIXELS).any():
-            return None
-        return x1, y1, x2, y2
+            return kind, None
+        return kind, (x1, y1, x2, y2)
 
     def _edge(
         self, kind: str, results: Mapping, points: np.ndarray, known: np.ndarray, rng: np.random.RandomState

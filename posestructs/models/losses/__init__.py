@@ -2,6 +2,7 @@
 
 from posestructs.models.losses.adversarial_loss import AdversarialLoss
 from posestructs.models.losses.began_loss import BEGANLoss
+from posestructs.models.losses.correctness_loss import CorrectnessLoss
 from posestructs.models.losses.feature_matching_loss import FeatureMatchingLoss
 from posestructs.models.losses.heatmap_sum_loss import HeatmapSumLoss
 from posestructs.models.losses.masked_softmax_loss import MaskedSoftmaxLoss
@@ -11,6 +12,7 @@ from posestructs.models.losses.relativistic_loss import RelativisticLoss
 __all__ = [
     'AdversarialLoss',
     'BEGANLoss',
+    'CorrectnessLoss',
     'FeatureMatchingLoss',
     'HeatmapSumLoss',
     'MaskedSoftmaxLoss',

@@ -59,7 +59,7 @@ class CalibrationMixin:
     ) -> list:
         """Add the probabilities, then do as mmpose does."""
         if self.calibration is not None and not self._calibration_checked:
-            self._check_calibration()
+            self.check_calibration()
         if self._reads_maps:
             self._add_from_maps(batch_pred_instances, batch_pred_fields)
             batch_pred_fields = batch_pred_fields if self._gives_maps else None
@@ -93,7 +93,12 @@ class CalibrationMixin:
                 for pred, one in zip(preds, values, strict=True):
                     pred.set_field(one[None].astype(np.float32), key)
 
-    def _check_calibration(self) -> None:
+    def check_calibration(self) -> None:
+        """Compare the calibration with weights, joints and ``flip_test`` of the model.
+
+        Raises:
+            ValueError: It was fitted to others.
+        """
         found, path = self.calibration, self.test_cfg['calibration']
         advice = 'fit one with tools/analysis/fit_calibration.py, or leave test_cfg.calibration out'
         own = model_fingerprint(self)

@@ -62,6 +62,7 @@ def test_labels_pixels_and_box_agree(cuts, turned):
         results = cut(copy.deepcopy(before), cuts=cuts, seed=seed)
         image, present = results['img'], results['keypoints_present'][0]
         assert present[7] == -1 and set(present[:7]) <= {0, 1}
+        assert results.get('person_cut') == (cuts if image.shape != before['img'].shape else None)
         assert (present == 1).sum() >= 3
         for k in range(7):
             x, y = results['keypoints'][0, k].astype(int)

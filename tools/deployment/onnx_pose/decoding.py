@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .calibration import calibrated
 from .heatmaps import dark, dark_udp, occlusion, peaks, quarter
 from .parts import decode_parts
 
@@ -24,7 +25,8 @@ def decode(maps: np.ndarray, metadata: Mapping[str, Any]) -> dict[str, np.ndarra
     Returns:
         ``keypoints`` (N, K, 2) in pixels of the network's input; ``keypoint_scores`` (N, K);
         ``keypoints_occluded`` (N, K) probabilities, where the network has occlusion maps; ``pose_scores`` (N,), where
-        it has maps of parts.
+        it has maps of parts; ``keypoints_correct`` and perhaps ``keypoints_present`` (N, K) probabilities, where the
+        metadata holds a calibration.
 
     Raises:
         ValueError: The codec is not implemented here.
@@ -32,9 +34,11 @@ def decode(maps: np.ndarray, metadata: Mapping[str, Any]) -> dict[str, np.ndarra
     codec, size = metadata['codec'], metadata['input']['size']
     if codec['decode'] is None:
         raise ValueError(f'the codec {codec["type"]} is not part of onnx_pose: decode the maps yourself')
-    if 'parents' in codec:
-        return decode_parts(maps, codec, size)
-    return _decode_heatmaps(maps, codec, size)
+    parts = 'parents' in codec
+    found = decode_parts(maps, codec, size) if parts else _decode_heatmaps(maps, codec, size)
+    if metadata.get('calibration') is not None:
+        found |= calibrated(maps[:, : found['keypoint_scores'].shape[1]], found, metadata['calibration'])
+    return found
 
 
 def _decode_heatmaps(maps: np.ndarray, codec: Mapping[str, Any], size: tuple[int, int]) -> dict[str, np.ndarray]:

@@ -73,14 +73,17 @@ class OnnxPose:
         Returns:
             The result of :func:`.decoding.decode`, with ``keypoints`` in pixels of the image, and ``bboxes`` (N, 4).
             Of a model that keeps a discriminator also ``keypoints_correct`` (N, K), the probability that each joint is
-            right; with ``flip_test`` the mean of those of the image and of the mirrored one.
+            right; with ``flip_test`` the mean of those of the image and of the mirrored one. Of a file with a
+            calibration likewise ``keypoints_correct``, and perhaps ``keypoints_present``.
 
         Raises:
-            ValueError: The image or a box is not valid, a box is outside the image, or the network gives values that
-                are not finite or other joints than the description has.
+            ValueError: The image or a box is not valid, a box is outside the image, the network gives values that are
+                not finite or other joints than the description has, or the calibration was fitted with another
+                ``flip_test``.
         """
         second_pass = boxes is None if second_pass is None else second_pass
         flip_test = self.metadata['flip'].get('test', False) if flip_test is None else flip_test
+        self._check_calibration(flip_test)
         image, boxes = _checked(image, boxes)
         found = self._predict(image, boxes, flip_test)
         return self._predict_again(image, found, flip_test) if second_pass else found
@@ -106,6 +109,14 @@ class OnnxPose:
             )
         found['keypoints'] = to_image(found['keypoints'], window, spec['size'])
         return dict(found, bboxes=boxes)
+
+    def _check_calibration(self, flip_test: bool) -> None:
+        fitted = (self.metadata.get('calibration') or {}).get('flip_test', flip_test)
+        if fitted != flip_test:
+            raise ValueError(
+                f'the calibration in the file was fitted with flip_test={fitted}, got flip_test={flip_test}: export '
+                'without model.test_cfg.calibration'
+            )
 
     def _decoded(self, crops: np.ndarray, flip_test: bool) -> dict[str, np.ndarray]:
         maps, correct = self._run(crops)
