@@ -105,6 +105,8 @@ def stronger_fits(found: Predicted, labels: Labels) -> dict[str, float | None]:
         max_leaf_nodes=15,
         l2_regularization=5,
         min_samples_leaf=40,
+        early_stopping=False,
+        random_state=0,
     )
     features, held = found.analysis.matched.fields['keypoint_features'], np.flatnonzero(found.held)
     joints = np.minimum(np.arange(features.shape[1]), labels.meta['flip_indices'])
