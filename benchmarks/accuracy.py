@@ -90,7 +90,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', type=Path, default=ROOT / 'work_dirs' / 'accuracy', help='folder of checkpoints and logs'
     )
-    parser.add_argument('--out', type=Path, default=RESULTS, help='folder of the results')
+    cli.add_renamed(parser, '--out-dir', '--out', dest='out', type=Path, default=RESULTS, help='folder of the results')
     parser.add_argument('--max-minutes', type=minutes, help='stop after this many minutes; the next call resumes')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write tables and plots into a Markdown page')
     parser.add_argument('--list', action='store_true', help='list finished and open runs, and run nothing')

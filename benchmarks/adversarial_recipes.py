@@ -91,7 +91,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--max-minutes', type=float, help='stop after this many minutes; the next call resumes')
     parser.add_argument('--list', action='store_true', help='list the runs, and run nothing')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'adversarial_recipes')
-    parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks' / 'results' / 'adversarial_recipes')
+    results = ROOT / 'benchmarks' / 'results' / 'adversarial_recipes'
+    cli.add_renamed(parser, '--out-dir', '--out', dest='out', type=Path, default=results, help='folder of the results')
     parser.add_argument('--cost', action='store_true', help='only measure the CPU time of a step of each recipe')
     parser.add_argument('--rounds', type=int, default=6, help='rounds of --cost')
     parser.add_argument('--report', type=Path, metavar='PAGE', help='only write tables into a Markdown page')
