@@ -25,6 +25,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from uploads import Limits, read_upload
+from web_report import counted, nothing_drawn
 
 from posestructs.utils.usage import UsageError
 
@@ -131,8 +132,8 @@ class Handlers:
             return _nothing(_message(str(error), bad=True))
         seconds, about = time.perf_counter() - started, self.models.about[model].rstrip('.')
         report = [
-            f'{_counted(found.persons)} in {seconds:.2f} s. Model: {about}.',
-            *_nothing_drawn(found.persons, threshold),
+            f'{counted(found.persons)} in {seconds:.2f} s. Model: {about}.',
+            *nothing_drawn(found.persons, threshold),
         ]
         if not corners and inferencer.detector is None and found.persons:
             report.append(WHOLE_IMAGE)
@@ -170,22 +171,6 @@ def _nothing(message: str) -> tuple:
     """Return values of :meth:`Handlers.predict` without a result."""
     file = gr.DownloadButton(value=None, interactive=False)
     return message, None, None, '', None, '', _choice([]), _choice([]), _table([]), file
-
-
-def _counted(persons: list) -> str:
-    return f'{len(persons)} {"person" if len(persons) == 1 else "persons"}'
-
-
-def _nothing_drawn(persons: list[dict], threshold: float) -> list[str]:
-    """A sentence where no joint of a person reaches the threshold."""
-    values = [[joint.get('correct', joint['score']) for joint in person['joints']] for person in persons]
-    below = [number for number, joints in enumerate(values, 1) if max(joints) < threshold]
-    if not below:
-        return []
-    kind = 'probability' if 'correct' in persons[0]['joints'][0] else 'score'
-    whom = '' if len(persons) == 1 else f' of person {below[0]}' if len(below) == 1 else f' of {len(below)} persons'
-    what = 'nothing is' if len(persons) == 1 else 'it is not' if len(below) == 1 else 'they are not'
-    return [f'No joint{whom} has a {kind} of at least {threshold:g}: {what} drawn; move the slider to the left.']
 
 
 def _table(rows: list[list]) -> dict[str, list]:

@@ -31,7 +31,7 @@ COLUMNS = ('person', 'joint', 'x', 'y', 'score', 'correct', 'occluded', 'present
 COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 # keys of the inferencer's predictions, by the names of a joint's probabilities
 PROBABILITIES = dict(correct='keypoints_correct', occluded='keypoints_occluded', present='keypoints_present')
-_TILE = 192  # longer side of a joint's map
+_TILE, _COLUMNS = 192, 5  # longer side of a joint's map, and maps in a row; fewer and larger ones of a wide image
 _MOST_SHOWN = 4e6  # pixels of the drawn image; encoding a larger one takes the server seconds
 
 
@@ -243,10 +243,12 @@ def map_sheet(image: np.ndarray, maps: np.ndarray | None, names: Sequence[str]) 
     """
     if maps is None:
         return None
-    small = enlarge(to_rgb(image), min(1.0, _TILE / max(image.shape[:2])))
+    height, width = image.shape[:2]
+    columns = min(_COLUMNS, max(2, round(7 * height / width)))
+    small = enlarge(to_rgb(image), min(1.0, _TILE * _COLUMNS / columns / max(height, width)))
     highest = maps.reshape(len(maps), -1).max(axis=1)
     titles = [f'{name} {top:.2g}' for name, top in zip(names, highest, strict=True)]
-    return heatmap_sheet(small, maps / max(float(highest.max()), 1e-12), names=titles, columns=5)
+    return heatmap_sheet(small, maps / max(float(highest.max()), 1e-12), names=titles, columns=columns)
 
 
 def messaging_parts(inferencer: PoseInferencer) -> list[str]:

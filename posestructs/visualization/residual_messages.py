@@ -21,10 +21,10 @@ from posestructs.visualization import message_trace as tracing
 from posestructs.visualization.message_drawing import NeighbourMaps, PartMaps
 
 _CAPTION = (
-    'Heatmap of {part} before messages: the same network with input features f(A_k), f(B_k) only; after: with all '
-    'messages. Both are on one scale; numbers are their maxima. Below, for each neighbour: its own heatmap; the '
-    'heatmap of {part} if only the message of this neighbour is left out; and the effect of this message, which is the '
-    'heatmap after all messages minus that one: it raises red cells and lowers blue ones.'
+    'Heatmap of {part} before messages: the same network without any message; after: with all of them. Both are on one '
+    'scale; numbers are their maxima. Below, for each neighbour: its own heatmap; the heatmap of {part} if only the '
+    'message of this neighbour is left out; and the effect of this message, which is the heatmap after all messages '
+    'minus that one: it raises red cells and lowers blue ones.'
 )
 
 

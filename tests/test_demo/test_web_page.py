@@ -122,6 +122,14 @@ def test_a_large_picture_has_small_tiles():
     assert sheet.shape == (20 + 192 + 8, 3 * 96 + 4 * 4, 3)
 
 
+@pytest.mark.parametrize('size, columns, tile', [((640, 425), 5, (192, 128)), ((1600, 400), 2, (480, 120))])
+def test_a_wide_picture_has_fewer_and_larger_tiles(size, columns, tile):
+    image, maps = np.zeros((*size[::-1], 3), np.uint8), np.ones((6, 4, 16), np.float32)
+    rows = -(-6 // columns)
+    height, width = rows * (20 + tile[1] + 4) + 4, columns * (tile[0] + 4) + 4
+    assert web_page.map_sheet(image, maps, list('abcdef')).shape == (height, width, 3)
+
+
 def test_parts_with_messages(inferencer, messenger):
     tree = build_tree(dict(from_file='lsp-26.py'))
     parts = web_page.messaging_parts(messenger)
