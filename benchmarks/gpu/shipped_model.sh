@@ -92,8 +92,9 @@ failed=0
 for part in "$@"; do
     limit=${LIMIT:-${limits[$part]}}
     echo "== $part, at most $limit s" | tee -a "$out/log.txt"
-    # an interrupt, so that programs end the processes that they have started
-    timeout --signal=INT --kill-after=10 "$limit" bash "$0" "$out" --one "run_$part" >> "$out/log.txt" 2>&1
+    # an interrupt, which background processes ignore by default, so that programs end the processes they have started
+    timeout --signal=INT --kill-after=10 "$limit" env --default-signal=INT bash "$0" "$out" --one "run_$part" \
+        >> "$out/log.txt" 2>&1
     status=$?
     echo "== $part: status $status" | tee -a "$out/log.txt"
     [ $status = 0 ] || failed=1
