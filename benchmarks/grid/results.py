@@ -245,7 +245,7 @@ def paired_bootstrap(
         seed: Seed of the resampling.
 
     Returns:
-        The difference; ``None`` if nothing was measured.
+        The difference; ``None`` if nothing was measured in one of the runs.
 
     Raises:
         ValueError: The rows differ in their samples or in the number of seeds.
@@ -255,16 +255,16 @@ def paired_bootstrap(
     for hits in (*first[1:], *second):
         if not all(np.array_equal(getattr(hits, key), getattr(first[0], key)) for key in ('measured', 'occluded')):
             raise ValueError('runs on different test samples cannot be compared sample by sample')
-    a, b = over_seeds(first, measure), over_seeds(second, measure)
-    if rate(a) is None:
+    by_seed = [(value(x, measure), value(y, measure)) for x, y in zip(first, second, strict=True)]
+    if any(each is None for pair in by_seed for each in pair):
         return None
+    a, b = over_seeds(first, measure), over_seeds(second, measure)
     count = len(a.right)
     # number of times that each sample is drawn: (R, N)
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     differences = _resampled(a, weights) - _resampled(b, weights)
     low, high = np.nanpercentile(differences, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    by_seed = [value(x, measure) - value(y, measure) for x, y in zip(first, second, strict=True)]
-    deviation = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None
+    deviation = float(np.std([x - y for x, y in by_seed], ddof=1)) if len(by_seed) > 1 else None
     return Difference(rate(a) - rate(b), float(low), float(high), deviation)
 
 

@@ -68,7 +68,8 @@ def test_results_without_inversions_are_read_and_measure_none():
     del packed['inverted']
     found = unpack(packed)
     assert found.inverted is None and statistics.value(found, INVERTED) is None
-    assert statistics.paired_bootstrap([found], [found], INVERTED) is None
+    for pair in ([found], [found]), ([made_hits()], [found]), ([found], [made_hits()]):
+        assert statistics.paired_bootstrap(*pair, INVERTED) is None and statistics.paired_bootstrap(*pair, PCK)
 
 
 def test_joints_on_a_threshold_are_within_it():
