@@ -14,6 +14,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+from mmengine.visualization import Visualizer
 
 import posestructs  # noqa: F401
 
@@ -38,6 +39,21 @@ def mmpose_scope():
 def log_level():
     """Each test receives the messages of the current logger; a quiet runner of another test leaves its level behind."""
     MMLogger.get_current_instance().setLevel(logging.INFO)
+
+
+@pytest.fixture(autouse=True)
+def no_visualizer_of_another_test():
+    """Each test builds its own visualizer.
+
+    mmengine keeps one for each name, and mmpose's configs give all the same name: the next run in the process would write
+    into the folder of the last one, which is removed.
+    """
+    yield
+    kinds = [Visualizer]
+    while kinds:
+        kind = kinds.pop()
+        kind._instance_dict.clear()
+        kinds.extend(kind.__subclasses__())
 
 
 @pytest.fixture(autouse=True)

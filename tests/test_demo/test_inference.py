@@ -95,7 +95,7 @@ def test_boxes_and_pictures(demo, folder, checkpoint, tmp_path):
 
 def test_the_second_pass_is_chosen_by_a_flag(demo, folder, checkpoint, tmp_path, monkeypatch):
     """Where the crop of a second pass would be is of no matter here: any box is replaced by the same one."""
-    crop = np.array([10, 20, 30, 50, 1], np.float32)
+    crop = np.array([10, 20, 30, 50], np.float32)
     monkeypatch.setattr('posestructs.apis.second_pass.tighter_box', lambda *args: crop)
     whole, given, found = [[0, 0, 80, 100]], [[0, 0, 40, 50]], [[10, 20, 30, 50]]
     for flags, box in (
