@@ -45,8 +45,8 @@ def log_level():
 def no_visualizer_of_another_test():
     """Each test builds its own visualizer.
 
-    mmengine keeps one for each name, and mmpose's configs give all the same name: the next run in the process would write
-    into the folder of the last one, which is removed.
+    mmengine keeps one for each name, and mmpose's configs give all the same name: the next run in the process would
+    write into the folder of the last one, which is removed.
     """
     yield
     kinds = [Visualizer]

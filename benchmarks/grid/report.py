@@ -104,13 +104,15 @@ def outcome(comparison: Comparison, found: Mapping[str, Difference | None] | Non
         if found is None or found[measure] is None:
             parts.append(f'{wanted}: {OPEN}')
         else:
-            parts.append(f'{wanted}: {"reached" if reached(found[measure], points) else "**missed**"}')
+            parts.append(f'{wanted}: {verdict(found[measure], points)}')
     return '; '.join(parts) or NONE
 
 
-def reached(found: Difference, points: float) -> bool:
-    """Whether the difference itself reaches an aim, regardless of its interval."""
-    return found.points > 0 if points == 0 else found.points >= points
+def verdict(found: Difference, points: float) -> str:
+    """Whether a difference reaches an aim; one whose interval includes zero is undecided."""
+    if found.points < points or found.points <= 0:
+        return '**missed**'
+    return 'reached' if found.low > 0 else 'undecided'
 
 
 def difference_table(grid: Grid, runs: Runs) -> str:
@@ -120,7 +122,7 @@ def difference_table(grid: Grid, runs: Runs) -> str:
         text = outcome(comparison, found)
         cells = [OPEN] * len(shown) if found is None else [interval(found[m]) for m in shown]
         pair = ' - '.join(BY_NAME[name].label_for(grid.data) for name in (comparison.row, comparison.against))
-        order = 0 if 'missed' in text else 1 if text != NONE else 2
+        order = 0 if 'missed' in text or 'undecided' in text else 1 if text != NONE else 2
         costs = [runs[name][0].facts.get('gmacs') for name in (comparison.row, comparison.against) if name in runs]
         if comparison.against == HOURGLASS and len(costs) == 2 and None not in costs:
             text += f' ({costs[0]:.3f} and {costs[1]:.3f} GMACs)'
@@ -275,13 +277,13 @@ def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a lossless WebP of 256 colours, which is a quarter of the size of a full-colour PNG."""
+    """Write a figure as a lossless WebP of ten levels a channel, which is a sixth of the size of a full-colour PNG."""
     full, image = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(full, format='png', dpi=100, bbox_inches='tight')
-    Image.open(full).convert('RGB').quantize(256, dither=Image.Dither.NONE).convert('RGB').save(
-        image, 'webp', lossless=True, quality=100, method=6
-    )
+    levels = np.rint(np.linspace(0, 255, 10)).astype(np.uint8)[np.rint(np.arange(256) / 255 * 9).astype(int)]
+    pixels = np.asarray(Image.open(full).convert('RGB'))
+    Image.fromarray(levels[pixels]).save(image, 'webp', lossless=True, quality=100, method=6)
     atomic_write(path, image.getvalue())
 
 

@@ -10,8 +10,8 @@ from benchmarks import accuracy
 from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.grids import GRIDS
 from benchmarks.grid.measures import Hits, curve_counts, pack
-from benchmarks.grid.report import difference_table, grid_section, main_table, provenance, write_plots
-from benchmarks.grid.results import of_settings, read_grid
+from benchmarks.grid.report import difference_table, grid_section, main_table, provenance, verdict, write_plots
+from benchmarks.grid.results import Difference, of_settings, read_grid
 from benchmarks.grid.rows import BY_NAME, OCCLUDERS, PLAIN
 from benchmarks.page import replace_section
 from posestructs.utils.usage import UsageError
@@ -81,6 +81,13 @@ def test_differences_of_shared_seeds_and_missed_aims_first(folder):
     assert table.splitlines()[2].startswith('| messages:')
     unknown = next(row for name, row in first.items() if name.startswith('hybrid and tree'))
     assert unknown['TorsoPCK@0.2'] == 'open' and unknown['aim'].endswith(': open')
+
+
+def test_an_aim_is_reached_if_the_interval_is_above_zero():
+    found = Difference(points=2.5, deviation=None, low=0.1, high=4.9)
+    assert verdict(found, 2.0) == verdict(found, 0) == 'reached' and verdict(found, 3.0) == '**missed**'
+    assert verdict(found._replace(low=-0.1), 2.0) == 'undecided'
+    assert verdict(found._replace(points=0.0, low=-0.1), 0) == '**missed**'
 
 
 def test_differences_have_a_spread_over_seeds(folder):
