@@ -101,13 +101,15 @@ class GradientBudgetHook(Hook):
         if self._model is None:
             return
         weights = dict(self._model.adversarial_weights)
+        # in a warm-up without adversarial terms, discriminators are not run
+        contributes = any(weights[name] > 0 for name in self.measured)
         for name, (ratio, count) in self.measured.items():
             ready = count and runner.iter >= self.begin * runner.max_iters and weights[name] > 0
             weights[name] = self.share / len(self.measured) / math.exp(ratio) if ready else 0.0
             runner.message_hub.update_scalar(f'train/{name}.budget_weight', weights[name])
         self._model.adversarial_weights = weights
         unmeasured = any(count == 0 for _, count in self.measured.values())
-        self._model.measure_gradients = unmeasured or runner.iter % self.interval == 0
+        self._model.measure_gradients = contributes and (unmeasured or runner.iter % self.interval == 0)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None

@@ -77,7 +77,7 @@ class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, Topdown
             them.
         skip_steps: Names of networks that take no step. Discriminators among them are still scored, for the log. A hook
             may change it, in the same way on all ranks, and only where no accumulated batch is under way.
-        frozen: Likewise; a frozen discriminator whose weight is 0 is not run at all.
+        frozen: Likewise; a frozen discriminator whose weight is 0 is not run at all, unless its gradient is measured.
         measure_gradients: Log the gradient of each discriminator's term at the maps in the next iterations; see
             :meth:`train_step`. A hook may change it, in the same way on all ranks.
         left_out: Names of networks that the config sets to ``None``; an optimizer config for one of them is ignored.
@@ -295,6 +295,7 @@ class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, Topdown
         self.attach_discriminators()
         own = self.networks()
         discriminators = {name: self._discriminator(name, net) for name, net in own.items() if name != 'generator'}
+        idle = set() if self.measure_gradients else self.frozen
         return AdversarialStep(
             data=self.data_preprocessor(data, True),
             generator=own['generator'],
@@ -303,7 +304,7 @@ class AdversarialPoseEstimator(KeptDiscriminatorMixin, CalibrationMixin, Topdown
             optim=optim,
             parse_losses=self.parse_losses,
             stopped=self.frozen | self.skip_steps,
-            unused={name for name in discriminators if name in self.frozen and self.adversarial_weights[name] == 0},
+            unused={name for name in discriminators if name in idle and self.adversarial_weights[name] == 0},
             measure_gradients=self.measure_gradients,
         )
 

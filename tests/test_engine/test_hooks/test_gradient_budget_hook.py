@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from posestructs.engine.hooks import AdversarialScheduleHook, GradientBudgetHook
-from tests.test_engine.test_hooks.test_adversarial_schedule_hook import NAMES, train
+from tests.test_engine.test_hooks.test_adversarial_schedule_hook import NAMES, changed, train
 
 
 def logged(runner, key):
@@ -24,6 +24,19 @@ def test_weights_make_the_gradients_a_share(tmp_path):
     assert notes.set[1][:2] == (logged(runner, 'confidence.budget_weight')[1], logged(runner, 'pose.budget_weight')[1])
     # the model's own weights are back
     assert (runner.model.alpha, runner.model.beta, runner.model.measure_gradients) == (0.5, 0.7, False)
+
+
+def test_discriminators_that_are_never_trained_contribute(tmp_path):
+    """As in the control with random, frozen ones: their weights are 0 until they are measured."""
+    frozen = AdversarialScheduleHook(by_epoch=False, freeze=dict.fromkeys(NAMES, (0, None)))
+    runner, notes = train(tmp_path / 'frozen', [frozen, GradientBudgetHook(share=0.1, interval=1)], iterations=3)
+    _, alone = train(tmp_path / 'alone', [AdversarialScheduleHook(by_epoch=False, warmup=3)], iterations=3)
+    for name in NAMES:
+        weights = logged(runner, f'{name}.budget_weight')
+        assert weights[0] == 0 and all(weight > 0 for weight in weights[1:])
+    # the discriminators keep their weights, and move the generator
+    assert not any(changed(notes.weights[0], notes.weights[-1], name) for name in NAMES)
+    assert changed(alone.weights[-1], notes.weights[-1], 'generator')
 
 
 def test_running_geometric_mean_of_measurements(tmp_path):
