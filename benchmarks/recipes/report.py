@@ -160,6 +160,7 @@ def tables(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, float]) ->
 def accuracy_rows(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, float]) -> list[list[str]]:
     """Cells of the table of accuracies; arguments as for :func:`tables`."""
     control, columns, rows = control_of(found), columns_of(found), []
+    check_effect(found, control)
     for name, runs in found.items():
         cells = [ROWS[name].label, str(len(runs)), *(percent(runs, *column) for column in columns.values())]
         for key in columns:
@@ -169,6 +170,19 @@ def accuracy_rows(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, flo
                 cells.append('-' if gap is None else f'{gap[0]:+.1f} [{gap[1]:+.1f}, {gap[2]:+.1f}]')
         rows.append([*cells, f'{cost[name]:.2f}' if name in cost else '-'])
     return rows
+
+
+def check_effect(found: Mapping[str, Sequence[Mapping]], control: str | None) -> None:
+    """Refuse results that are those of the control.
+
+    Raises:
+        UsageError: A run of a recipe found exactly the joints of the control with its seed.
+    """
+    reference = {run['seed']: run['sets'] for run in found.get(control, ())}
+    for name, runs in found.items():
+        for run in runs:
+            if name != control and run['sets'] == reference.get(run['seed']):
+                raise UsageError(f'{name}, seed {run["seed"]}: the same joints as {control}; the recipe had no effect')
 
 
 def kind_rows(found: Mapping[str, Sequence[Mapping]]) -> list[list[str]]:
@@ -221,8 +235,8 @@ def write_report(page: Path, results: Path, trial: Trial) -> None:
 def write_summary(page: Path, results: Path, trial: Trial) -> None:
     """Write short tables into a page: differences from the control, and the best discriminator of each recipe."""
     parts = []
-    final, held = (by_data(read_results(results / where, trial)) for where in (FINAL, HELD))
-    for data, found in (held | final).items():
+    held, final = (by_data(read_results(results / where, trial)) for where in (HELD, FINAL))
+    for data, found, is_final in [(*each, False) for each in held.items()] + [(*each, True) for each in final.items()]:
         if control_of(found) is None or len(found) == 1:
             continue
         columns = [key for key in columns_of(found) if key != 'visible']
@@ -235,8 +249,9 @@ def write_summary(page: Path, results: Path, trial: Trial) -> None:
         peaks = {d['auroc_peak'] for runs in found.values() for d in runs[0].get('discriminators', {}).values()}
         persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
         parts += [
-            f'{data[0].upper()}{data[1:]}, {persons:,} persons{"" if data in final else " held out of training"}: '
-            'points of TorsoPCK@0.2 over the control, with 95 % intervals; AUROC of right against wrong joints by the '
+            f'{data[0].upper()}{data[1:]}, {persons:,} '
+            f'{"test persons" if is_final else "persons held out of training"}: points of '
+            'TorsoPCK@0.2 over the control, with 95 % intervals; AUROC of right against wrong joints by the '
             f"best discriminator, and by it together with the height of the map's peak{_range(peaks)}; CPU time of a "
             'step relative to the control.',
             format_table(['', 'seeds', *columns, 'AUROC', 'with the peak', 'CPU'], rows),

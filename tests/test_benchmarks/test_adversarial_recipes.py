@@ -103,6 +103,14 @@ def test_difference_by_hand():
         report.difference(better, [result('control', 0, [1], [2])], 'plain', 'all')
 
 
+def test_a_recipe_with_the_joints_of_the_control_is_refused():
+    found = {name: [result(name, seed, [4, seed], [5, 5]) for seed in (1, 2)] for name in ('control', 'e')}
+    with pytest.raises(run.UsageError, match='e, seed 1: the same joints as control'):
+        report.tables(found, {})
+    found['e'] = [result('e', seed, [3, seed], [5, 5]) for seed in (1, 2)]
+    assert '-10.0' in report.tables(found, {})
+
+
 def test_counts_of_a_dump(tmp_path):
     cfg = make_config(ROWS['control'], Trial())
     meta = run.DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True)).metainfo
