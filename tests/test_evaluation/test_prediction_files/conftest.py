@@ -1,8 +1,11 @@
-"""A small COCO json with two persons in one image, and one in another."""
+"""A small COCO json with two persons in one image, and one in another; files that other tools wrote."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,3 +38,15 @@ def ann(tmp_path, coco):
     path = tmp_path / 'labels.json'
     path.write_text(json.dumps(coco))
     return path
+
+
+@pytest.fixture(scope='session')
+def files(tmp_path_factory):
+    """Folder with all files as the other tools wrote them; those in HDF5 are kept compressed."""
+    folder = tmp_path_factory.mktemp('prediction_files')
+    for file in (Path(__file__).parent / 'files').iterdir():
+        if file.suffix == '.gz':
+            (folder / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+        elif file.is_file():
+            shutil.copy(file, folder)
+    return folder

@@ -2,7 +2,6 @@
 
 import pickle
 import shutil
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 
 from posestructs.evaluation.prediction_files import read_predictions
 
-FILES = Path(__file__).parent / 'files'
-
 
 @pytest.mark.parametrize('name', ['dlc.csv', 'dlc.h5'])
-def test_one_animal_in_a_video(name):
-    poses = read_predictions(FILES / name)
+def test_one_animal_in_a_video(files, name):
+    poses = read_predictions(files / name)
     values = np.arange(18.0).reshape(3, 2, 3)
     np.testing.assert_array_equal(poses.keypoints, values[..., :2])
     np.testing.assert_array_equal(poses.scores, values[..., 2])
@@ -23,9 +20,9 @@ def test_one_animal_in_a_video(name):
 
 
 @pytest.mark.parametrize('name', ['dlc_multi.csv', 'dlc_multi.h5'])
-def test_several_animals_in_images(name):
+def test_several_animals_in_images(files, name):
     """Labels: no likelihood, images by path, one joint of the first animal is absent."""
-    poses = read_predictions(FILES / name)
+    poses = read_predictions(files / name)
     values = np.arange(16.0).reshape(4, 2, 2)
     values[0, 0] = np.nan
     np.testing.assert_array_equal(poses.keypoints, values)
@@ -33,8 +30,8 @@ def test_several_animals_in_images(name):
     assert poses.images == ['labeled-data/v/img1.png'] * 2 + ['labeled-data/v/img2.png'] * 2
 
 
-def test_damaged_tables(tmp_path):
-    text = (FILES / 'dlc.csv').read_text()
+def test_damaged_tables(files, tmp_path):
+    text = (files / 'dlc.csv').read_text()
     for changed, message in (
         (text.replace('8.0', 'eight'), 'could not convert'),
         (text[:-12], 'rows differ in length'),
@@ -52,10 +49,10 @@ def test_damaged_tables(tmp_path):
         read_predictions(tmp_path / 'a.h5')
 
 
-def test_column_names_are_not_executed(tmp_path):
+def test_column_names_are_not_executed(files, tmp_path):
     """PyTables keeps them as pickles."""
     path = tmp_path / 'a.h5'
-    shutil.copy(FILES / 'dlc.h5', path)
+    shutil.copy(files / 'dlc.h5', path)
     mark = tmp_path / 'ran'
     with h5py.File(path, 'a') as file:
         file['df_with_missing/table'].attrs['values_block_0_kind'] = np.bytes_(

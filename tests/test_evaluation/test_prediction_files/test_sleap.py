@@ -1,14 +1,12 @@
 """A file that sleap-io wrote, and the two layouts of SLEAP itself."""
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
 
 from posestructs.evaluation.prediction_files import read_predictions
 
-FILE = Path(__file__).parent / 'files' / 'sleap.analysis.h5'
+FILE = 'sleap.analysis.h5'
 BASE = np.array([[10, 20], [30, 20], [12, 40], [70, 90]], float)
 # (frame, track) that are there; the tail of the first animal is not found in the last frame
 THERE = [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)]
@@ -28,15 +26,15 @@ def check(poses):
     np.testing.assert_allclose(poses.person_scores, [0.5, 0.6, 0.5, 0.5, 0.6], atol=1e-6)
 
 
-def test_file_of_sleap_io():
-    check(read_predictions(FILE))
+def test_file_of_sleap_io(files):
+    check(read_predictions(files / FILE))
 
 
 @pytest.mark.parametrize('transposed', [False, True])
-def test_files_without_names_of_axes(tmp_path, transposed):
+def test_files_without_names_of_axes(files, tmp_path, transposed):
     """SLEAP's own writer: (tracks, 2, nodes, frames), or not transposed."""
     path = tmp_path / 'a.h5'
-    with h5py.File(FILE) as source, h5py.File(path, 'w') as file:
+    with h5py.File(files / FILE) as source, h5py.File(path, 'w') as file:
         for key in ('tracks', 'point_scores', 'instance_scores', 'node_names'):
             value = source[key][()]
             if key == 'point_scores':

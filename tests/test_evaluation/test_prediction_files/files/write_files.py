@@ -6,7 +6,7 @@ Each in a virtual environment of its own, as the packages differ in what they ne
     /tmp/tool/bin/python tests/test_evaluation/test_prediction_files/files/write_files.py ultralytics
 
 ``sleap`` needs sleap-io, ``deeplabcut`` pandas and tables: DeepLabCut's own functions end in these two calls of pandas.
-``dlc.h5`` was repacked afterwards with ``h5repack -f GZIP=9``.
+``dlc.h5`` was repacked afterwards with ``h5repack -f GZIP=9``, and all HDF5 files were compressed with ``gzip -9n``.
 """
 
 import json
