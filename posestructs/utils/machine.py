@@ -33,6 +33,8 @@ def describe_machine() -> dict[str, str | int]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
+    # with the kind of the build, which wheels of PyPI leave out of their metadata
+    found['torch'] = str(torch.__version__)
     return found
 
 

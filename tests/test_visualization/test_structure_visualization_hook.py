@@ -14,6 +14,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.utils import ManagerMixin
 from mmpose.registry import DATASETS, MODELS
+from mmpose.visualization import PoseLocalVisualizer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet
@@ -49,6 +50,12 @@ def tool(monkeypatch):
         runpy.run_path(str(repo_root() / 'tools' / name), run_name='__main__')
 
     return run
+
+
+@pytest.fixture
+def visualizer():
+    """The visualizer of a run, which a hook asks for when it is built."""
+    return PoseLocalVisualizer.get_instance('visualizer')
 
 
 @pytest.fixture(scope='module')
@@ -154,7 +161,7 @@ def test_validation_pictures_and_losses_in_tensorboard(tool, tmp_path):
     assert sheet.height > 2 * (2 * 96 + 2 * 16)  # two rows of tiles, two maps and two bars each
 
 
-def test_the_image_is_drawn_with_the_occluders_that_the_model_saw(tmp_path):
+def test_the_image_is_drawn_with_the_occluders_that_the_model_saw(tmp_path, visualizer):
     """Half of the image lies in the crop; the rest is that of the file."""
     image = np.full((100, 200, 3), 90, np.uint8)
     cv2.imwrite(str(tmp_path / 'a.png'), image)
@@ -180,6 +187,6 @@ def test_the_image_is_drawn_with_the_occluders_that_the_model_saw(tmp_path):
 
 
 @pytest.mark.parametrize('slip', [dict(interval=0), dict(kpt_thr=float('nan')), dict(wait_time=-1), dict(maps='no')])
-def test_arguments_are_refused_when_the_hook_is_built(slip):
+def test_arguments_are_refused_when_the_hook_is_built(slip, visualizer):
     with pytest.raises(ValueError, match=f'^StructureVisualizationHook.{next(iter(slip))}=.*, allowed'):
         StructureVisualizationHook(**slip)
