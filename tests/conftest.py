@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 from mmengine.visualization import Visualizer
 
 import posestructs  # noqa: F401
+from tests.helpers.tools import forget_runs
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -49,11 +50,7 @@ def no_visualizer_of_another_test():
     write into the folder of the last one, which is removed.
     """
     yield
-    kinds = [Visualizer]
-    while kinds:
-        kind = kinds.pop()
-        kind._instance_dict.clear()
-        kinds.extend(kind.__subclasses__())
+    forget_runs(Visualizer)
 
 
 @pytest.fixture(autouse=True)

@@ -281,7 +281,7 @@ def save(figure: Figure, path: Path) -> None:
     full, image = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(full, format='png', dpi=100, bbox_inches='tight')
-    levels = np.rint(np.linspace(0, 255, 10)).astype(np.uint8)[np.rint(np.arange(256) / 255 * 9).astype(int)]
+    levels = np.rint(np.rint(np.arange(256) / 255 * 9) / 9 * 255).astype(np.uint8)
     pixels = np.asarray(Image.open(full).convert('RGB'))
     Image.fromarray(levels[pixels]).save(image, 'webp', lossless=True, quality=100, method=6)
     atomic_write(path, image.getvalue())

@@ -235,8 +235,9 @@ def write_report(page: Path, results: Path, trial: Trial) -> None:
 def write_summary(page: Path, results: Path, trial: Trial) -> None:
     """Write short tables into a page: differences from the control, and the best discriminator of each recipe."""
     parts = []
-    held, final = (by_data(read_results(results / where, trial)) for where in (HELD, FINAL))
-    for data, found, is_final in [(*each, False) for each in held.items()] + [(*each, True) for each in final.items()]:
+    kinds = ((HELD, 'persons held out of training'), (FINAL, 'test persons'))
+    tested = [(who, *each) for where, who in kinds for each in by_data(read_results(results / where, trial)).items()]
+    for who, data, found in tested:
         if control_of(found) is None or len(found) == 1:
             continue
         columns = [key for key in columns_of(found) if key != 'visible']
@@ -249,8 +250,7 @@ def write_summary(page: Path, results: Path, trial: Trial) -> None:
         peaks = {d['auroc_peak'] for runs in found.values() for d in runs[0].get('discriminators', {}).values()}
         persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
         parts += [
-            f'{data[0].upper()}{data[1:]}, {persons:,} '
-            f'{"test persons" if is_final else "persons held out of training"}: points of '
+            f'{data[0].upper()}{data[1:]}, {persons:,} {who}: points of '
             'TorsoPCK@0.2 over the control, with 95 % intervals; AUROC of right against wrong joints by the '
             f"best discriminator, and by it together with the height of the map's peak{_range(peaks)}; CPU time of a "
             'step relative to the control.',

@@ -14,9 +14,9 @@ TOOLS = repo_root() / 'tools'
 
 
 def forget_runs(kind: type = ManagerMixin) -> None:
-    """Drop mmengine's global loggers, message hubs and visualizers, as in a new process."""
+    """Drop mmengine's global loggers, message hubs and visualizers, or those of a kind, as in a new process."""
+    kind._instance_dict.clear()
     for child in kind.__subclasses__():
-        child._instance_dict.clear()
         forget_runs(child)
 
 

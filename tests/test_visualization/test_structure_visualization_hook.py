@@ -12,7 +12,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.utils import ManagerMixin
 from mmpose.registry import DATASETS, MODELS
 from mmpose.visualization import PoseLocalVisualizer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -21,6 +20,7 @@ from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap
 from posestructs.visualization.pose_drawing import enlarge
 from posestructs.visualization.structure_visualization_hook import StructureVisualizationHook, changes_images
 from tests.helpers import repo_root
+from tests.helpers.tools import forget_runs
 
 TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'
 SFL = """
@@ -32,12 +32,6 @@ model = dict(
 )
 test_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(num_samples=2))
 """
-
-
-def forget_runs(kind=ManagerMixin):
-    for child in kind.__subclasses__():
-        child._instance_dict.clear()
-        forget_runs(child)
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import sys
 import numpy as np
 import pytest
 from mmengine.config import Config
-from mmengine.utils import ManagerMixin
 
 from posestructs.utils import cli
 from tests.helpers import repo_root
+from tests.helpers.tools import forget_runs
 
 TINY = repo_root() / 'tests/test_tools/tiny_adversarial-64x64.py'
 STAND_IN = """
@@ -47,12 +47,6 @@ def join():
 config = Config()
 run = types.SimpleNamespace(log_code=lambda name=None: None)
 """
-
-
-def forget_runs(kind=ManagerMixin):
-    for child in kind.__subclasses__():
-        child._instance_dict.clear()
-        forget_runs(child)
 
 
 def train(monkeypatch, work_dir):
