@@ -28,6 +28,8 @@ _FILE_ONLY = (
     'Distributed training is not',
     'paramwise_options -- ',
 )
+# mmengine's warnings of its own calls, which no user can change
+_OF_MMENGINE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 _ENVIRONMENT = '\nSystem environment:'
 _TRAIN = re.compile(r'((?:Epoch|Iter)\(train\)\s*(?:\[[^\]]*\])+)\s(.*)', re.DOTALL)
 _EVALUATION = re.compile(r'(?:Epoch|Iter)\(val\)\s*(?:\[[^\]]*\])+\s(.*)', re.DOTALL)
@@ -77,6 +79,8 @@ class ScreenFilter(logging.Filter):
         text = record.getMessage()
         if record.levelno == logging.INFO:
             text = self._screen_text(text)
+        elif text.startswith(_OF_MMENGINE):
+            text = ''
         record.screen_text = text
         return bool(text)
 

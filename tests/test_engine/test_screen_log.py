@@ -4,9 +4,11 @@ import io
 import logging
 
 import pytest
+from mmengine import fileio
 from mmengine.logging import MMLogger
 
 from posestructs.engine.screen_log import ScreenFilter, shorten_screen, training_lines
+from tests.helpers.tools import forget_runs
 
 TRAIN = (
     'Epoch(train)  [ 9][ 50/300]  generator.lr: 1.000000e-05 pose.lr: 2.000000e-06  eta: 1 day, 2:03:04  '
@@ -26,7 +28,8 @@ TABLE = (
 @pytest.fixture
 def log(tmp_path):
     """A logger as of a run: what to call, what the screen showed and what the file holds."""
-    logger = MMLogger('run', logger_name='run', log_file=str(tmp_path / 'run.log'))
+    forget_runs(MMLogger)
+    logger = MMLogger.get_instance('run', log_file=str(tmp_path / 'run.log'))
     screen = io.StringIO()
     logger.handlers[0].setStream(screen)
     shorten_screen(logger)
@@ -63,6 +66,15 @@ def test_what_is_for_the_file_only(log):
         'Saving checkpoint at 1 epochs',
     ]
     assert all(text in file.read_text() for text in texts)
+
+
+def test_warnings_that_mmengine_gives_of_itself(log):
+    logger, screen, file = log
+    fileio.FileClient(backend='disk')
+    fileio.file_client.HardDiskBackend()  # the client keeps one of another test
+    assert screen.getvalue() == '' and {'"FileClient"', '"HardDiskBackend"'} <= set(file.read_text().split())
+    logger.warning('"FileClient" of yours')
+    assert '"FileClient" of yours' in screen.getvalue()
 
 
 def test_each_metric_is_shown_once(log):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from multiprocessing import active_children
+from multiprocessing.connection import wait
 
 import pytest
 import torch
@@ -17,13 +19,18 @@ STEPS = dict(type='StepLR', step_size=1, gamma=0.5, by_epoch=False)
 
 @HOOKS.register_module()
 class PressCtrlC(Hook):
-    """Presses Ctrl-C in a step, or sends another signal."""
+    """Presses Ctrl-C in a step, or sends another signal; to the workers of the data loaders too, as a terminal does."""
 
-    def __init__(self, step, times=1, number=signal.SIGINT):
-        self.step, self.times, self.number = step, times, number
+    def __init__(self, step, times=1, number=signal.SIGINT, workers=0):
+        self.step, self.times, self.number, self.workers = step, times, number, workers
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter + 1 == self.step:
+            children = active_children() if self.workers else []
+            assert len(children) == self.workers
+            for child in children:
+                os.kill(child.pid, self.number)
+                assert not wait([child.sentinel], timeout=0.5)
             for _ in range(self.times):
                 os.kill(os.getpid(), self.number)
 
@@ -60,6 +67,17 @@ def test_within_an_epoch(main, tiny, tmp_path, capfd):
     main('train.py', write_config(tmp_path, tiny, param_scheduler=STEPS), '--resume', *flags)
     assert 'resumed epoch: 1, iter: 3' in capfd.readouterr().out
     assert load(tmp_path / 'w' / 'epoch_2.pth')['meta']['iter'] == 6
+
+
+def test_workers_of_the_data_loader_say_nothing(main, tiny, tmp_path, capfd):
+    hook = dict(type='PressCtrlC', step=2, workers=1)
+    loader = dict(num_workers=1, persistent_workers=True)
+    config = write_config(tmp_path, tiny, custom_hooks=[hook], train_dataloader=loader)
+    with pytest.raises(SystemExit):
+        main('train.py', config, '--work-dir', tmp_path / 'w')
+    output = capfd.readouterr()
+    assert output.out.count('stopping after this step') == 1 and 'Traceback' not in output.out + output.err
+    assert (tmp_path / 'w' / 'iter_2.pth').is_file()
 
 
 def test_training_by_iterations_goes_on_exactly(main, tiny, tmp_path):

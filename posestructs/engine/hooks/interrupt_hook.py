@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ class InterruptHook(Hook):
 
     def __init__(self) -> None:
         self._pressed = 0  # number of the signal
+        self._process = 0  # that trains; workers of the data loaders inherit the handler
         self._epoch_start: tuple[list[dict], list[dict]] | None = None
 
     @contextmanager
@@ -49,6 +51,7 @@ class InterruptHook(Hook):
         if runner.distributed:
             yield
             return
+        self._process = os.getpid()
         before = {number: signal.signal(number, self._press) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -79,6 +82,8 @@ class InterruptHook(Hook):
         self._stop()
 
     def _press(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a terminal sends Ctrl-C to workers too; they load on until training ends
+            return
         again, self._pressed = self._pressed, number
         if again:
             raise self._kind()('at once; no checkpoint was written for it')
