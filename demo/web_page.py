@@ -117,10 +117,17 @@ def draw_persons(
         )
         picture = draw_pose(picture, points, drawn, person.get('keypoints_occluded'), style, threshold=threshold)
         left, top = (int(v) for v in np.ravel(person['bbox'])[:2])
-        corner = max(left, 0), max(top, 0) + round(24 * size)
-        for ink, thickness in (((0, 0, 0), 4), (color, 2)):
-            cv2.putText(picture, str(number), corner, cv2.FONT_HERSHEY_SIMPLEX, size, ink, thickness, cv2.LINE_AA)
+        _draw_tag(picture, str(number), max(left, 0), max(top, 0), size, color)
     return picture
+
+
+def _draw_tag(picture: np.ndarray, text: str, left: int, top: int, size: float, color: Sequence[int]) -> None:
+    """Write dark text on a rectangle of a colour, as the page does in the corner of a box."""
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    right, bottom = left + width + 2 * below, top + height + 2 * below
+    cv2.rectangle(picture, (left, top), (right, bottom), color, cv2.FILLED)
+    place = left + below, bottom - below
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def confidences(person: dict[str, Any]) -> np.ndarray:

@@ -230,7 +230,7 @@ def _fixed(point: Sequence[float]) -> tuple[int, int]:
 def _fitting_radius(canvas: np.ndarray, points: np.ndarray) -> float:
     """Radius of a joint that fits the sizes of the image and the person."""
     by_image = np.sqrt(canvas.shape[0] * canvas.shape[1]) / 75
-    by_person = np.ptp(points, axis=0).max() / 24 if len(points) else 0
+    by_person = np.ptp(points, axis=0).max() / 36 if len(points) else 0
     return float(max(2, min(by_image, by_person)))
 
 
