@@ -4,14 +4,18 @@
 
 Labels are those of the config's validation set. Predictions are dumps of ``tools/test.py --phase val --dump`` or COCO
 results, such as ``benchmarks/peers.py --predictions`` writes. A person that a file lacks was not found, and its joints
-count as wrong. The first model is compared with each of the others on the same persons.
+count as wrong. The first model is compared with each of the others on the same persons. The file written by ``--out``
+holds the right joints of each person too (``hits``, see :func:`packed`).
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import sys
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,18 +63,31 @@ def both_on_one(persons: Persons, pair: tuple[int, int]) -> float:
     return 100 * float(close[apart].mean()) if apart.any() else float('nan')
 
 
+def on_mirror_joint(persons: Persons, mirror: np.ndarray) -> np.ndarray:
+    """(N, K) bool: wrong joints within THR torsos of the label of their mirror joint.
+
+    These are all errors that would be right if left and right were forgiven joint by joint, among them joints that lie
+    near their own label too, which ``classify_errors`` counts as jitter.
+    """
+    distance = np.linalg.norm(persons.pred - persons.gt[:, mirror], axis=-1)
+    known = persons.labelled[:, mirror] & (mirror != np.arange(len(mirror)))
+    close = known & (distance <= THR * persons.torso[:, None])
+    return persons.labelled & ~right_joints(persons) & close
+
+
 def interval(ours: np.ndarray, theirs: np.ndarray, count: np.ndarray, resamples: int = 5000) -> dict[str, float]:
     """Difference in points of right joints with a 95 % interval, persons drawn with replacement.
 
     Args:
-        ours: (N,) right joints of each person.
+        ours: (N,) right joints of each person; of whole persons, 1 and 0.
         theirs: (N,) likewise of the other model.
-        count: (N,) labelled joints of each person.
+        count: (N,) labelled joints of each person; of whole persons, 1 where all are labelled.
         resamples: Number of draws.
 
     Returns:
         ``mean``, ``low``, ``high``.
     """
+    ours, theirs, count = (np.asarray(values, float) for values in (ours, theirs, count))
     rng, n = np.random.default_rng(0), len(count)
     draws = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
     values = 100 * (draws @ (ours - theirs)) / (draws @ count)
@@ -78,12 +95,34 @@ def interval(ours: np.ndarray, theirs: np.ndarray, count: np.ndarray, resamples:
     return dict(mean=100 * float((ours - theirs).sum() / count.sum()), low=float(low), high=float(high))
 
 
+def is_limb(names: Sequence[str]) -> np.ndarray:
+    """(K,) bool: joints of arms and legs."""
+    return np.array([name not in NOT_LIMBS for name in names])
+
+
+def differences(ours: Persons, theirs: Persons, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Intervals of a model's lead in right joints, right limb joints and whole persons, each as :func:`interval`."""
+    limbs = is_limb(names)
+    one, other, labelled = right_joints(ours), right_joints(theirs), ours.labelled
+    whole = labelled[:, limbs].all(1)
+    return dict(
+        joints=interval(one.sum(1), other.sum(1), labelled.sum(1)),
+        limbs=interval(one[:, limbs].sum(1), other[:, limbs].sum(1), labelled[:, limbs].sum(1)),
+        whole_persons=interval(one[:, limbs].all(1) & whole, other[:, limbs].all(1) & whole, whole),
+    )
+
+
+def packed(right: np.ndarray) -> str:
+    """(N, K) bool as the base85 text of the zlib-compressed bits, eight to a byte."""
+    return base64.b85encode(zlib.compress(np.packbits(right).tobytes(), 9)).decode()
+
+
 def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
     """Figures of one model, in percent."""
-    names = labels.joints
-    limbs = np.array([name not in NOT_LIMBS for name in names])
+    names, mirror = labels.joints, np.asarray(mirror_by_names(labels.joints))
+    limbs = is_limb(names)
     right, labelled = right_joints(persons), persons.labelled
-    errors = classify_errors(persons.pred, persons.gt, labelled, persons.torso, mirror_by_names(names))
+    errors = classify_errors(persons.pred, persons.gt, labelled, persons.torso, mirror)
     counts = np.array([(errors.kind == kind).sum() for kind in range(len(KINDS))])
     wrong = counts[1:].sum()
     whole = labelled[:, limbs].all(1)
@@ -93,6 +132,7 @@ def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
         limbs=100 * right[:, limbs].sum() / labelled[:, limbs].sum(),
         whole_persons=100 * float(right[whole][:, limbs].all(1).mean()),
         labelled_joints_all_right=100 * float((right | ~labelled)[:, limbs].all(1).mean()),
+        on_mirror_joint_among_errors=100 * float(on_mirror_joint(persons, mirror).sum() / wrong),
         inversions_among_errors=100 * counts[KINDS.index('inversion')] / wrong,
         both_on_one_knee=both_on_one(persons, (names.index('left_knee'), names.index('right_knee'))),
         both_on_one_ankle=both_on_one(persons, (names.index('left_ankle'), names.index('right_ankle'))),
@@ -128,23 +168,26 @@ def main() -> None:
     found = {name: persons._replace(labelled=common) for name, persons in found.items()}
     figures: dict[str, Any] = {name: summarise(persons, labels) for name, persons in found.items()}
     first, count = next(iter(found)), common.sum(1)
-    hits = {name: right_joints(persons).sum(1) for name, persons in found.items()}
     for name in list(found)[1:]:
-        figures[name]['first_minus_this'] = interval(hits[first], hits[name], count)
+        figures[name]['first_minus_this'] = differences(found[first], found[name], labels.joints)
     keys = [key for key in figures[first] if not key.startswith('kind_')]
     rows = [[name, *(f'{figures[name][key]:.1f}' for key in keys)] for name in found]
     sys.stdout.write(f'{int(count.astype(bool).sum())} persons, {int(count.sum())} joints, in percent\n')
     sys.stdout.write(format_table(['', *keys], rows) + '\n')
     for name in list(found)[1:]:
-        d = figures[name]['first_minus_this']
-        sys.stdout.write(f'{first} minus {name}: {d["mean"]:+.1f} points [{d["low"]:+.1f}, {d["high"]:+.1f}]\n')
+        leads = figures[name]['first_minus_this'].items()
+        text = (f'{key} {d["mean"]:+.1f} [{d["low"]:+.1f}, {d["high"]:+.1f}]' for key, d in leads)
+        sys.stdout.write(f'{first} minus {name}, in points: {", ".join(text)}\n')
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         content = dict(
             config=args.config,
             metrics={'TorsoPCK@0.2': figures[first]['joints']},
             persons=int(count.astype(bool).sum()),
+            persons_with_all_limbs=int(common[:, is_limb(labels.joints)].all(1).sum()),
             figures=figures,
+            hits={name: packed(right_joints(persons)) for name, persons in found.items()},
+            labelled=packed(common),
             machine=describe_machine(),
         )
         args.out.write_text(json.dumps(content, indent=1) + '\n')

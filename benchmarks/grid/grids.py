@@ -45,6 +45,7 @@ class Grid:
         enlarge: Factor of the sides of input and maps.
         shares: Name of another grid. Rows that are identical in both are run once and appear in both tables.
         note: Remark in the report.
+        plots: Drawings of the report, keys of :data:`benchmarks.grid.report.PLOTS`.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Grid:
     enlarge: int = 1
     shares: str | None = None
     note: str = ''
+    plots: tuple[str, ...] = ('pdj', 'joints', 'occlusion')
 
     def folders(self) -> tuple[str, ...]:
         """Folders that hold its results: its own, and that of the grid that it shares rows with."""
@@ -105,6 +107,8 @@ _EQUAL_DISCRIMINATORS = {
 }
 
 _SEEDS = (0, 1, 2)
+# curves of rows that lie within a point of each other show nothing
+_BARS = ('joints', 'occlusion')
 
 _TREE_256 = {
     # the number of negative cells at a quarter of the area
@@ -191,7 +195,8 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             changes={},
             shares=_CPU_LSPET_MINI.name,
             note='Fitted to the training poses, the tree of highest mutual information between the 26 parts has the '
-            "edges of the body's tree.",
+            "edges of the body's tree; most of them link points between two joints, which are computed from these.",
+            plots=_BARS,
         ),
         'lspet-mini-80x80': replace(
             _CPU_LSPET_MINI,
@@ -205,6 +210,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
                 **dict.fromkeys(('tree-none-discless', 'tree-both-discless'), _EQUAL_TREE_DISCLESS),
             },
             shares='cpu_lspet-mini-80x80_equal-cost',
+            plots=_BARS,
         ),
         'movenet': Grid(
             name='structure_movenet-lightning_lspet-mini-192x192',
@@ -217,6 +223,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             main_seeds=_SEEDS,
             note="All rows start from MoveNet Lightning's published weights. The training is short, 2 epochs of the "
             'first 4,400 training persons.',
+            plots=_BARS,
         ),
     },
     'gpu': {
@@ -291,6 +298,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison('tree-shuffled', 'tree-none', 'messages along a shuffled tree'),
     Comparison('tree-both', 'tree-none-wide', 'messages at equal cost', BETTER),
     Comparison('tree-both', 'tree-self', 'messages from neighbours and from the part itself'),
+    Comparison('tree-shuffled', 'tree-self', 'messages from other parts than the neighbours'),
     Comparison('tree-self', 'tree-none', 'messages of each part to itself'),
     Comparison('tree-light', 'tree-none', 'messages with a small share of the cost'),
     Comparison('tree-heavy', 'tree-none', 'messages with a large share of the cost'),
@@ -299,6 +307,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison('maps-true', 'multi-task', 'messages, read off heatmaps', {PCK: 2.0}),
     Comparison('maps-true', 'maps-shuffled', 'anatomy, read off heatmaps', {PCK: 2.0}),
     Comparison('maps-true', 'maps-self', 'messages from neighbours, read off heatmaps'),
+    Comparison('maps-shuffled', 'maps-self', 'messages from other parts than the neighbours, read off heatmaps'),
     *(
         Comparison('strong-true', f'strong-{name}', f'{about}, from pretrained weights', aims)
         for name, about, aims in (
@@ -311,6 +320,7 @@ COMPARISONS: tuple[Comparison, ...] = (
             ('chow-liu', 'the body and the tree of highest mutual information', {}),
         )
     ),
+    Comparison('strong-shuffled', 'strong-self', 'messages from other parts, from pretrained weights'),
     Comparison('strong-shuffled', 'strong-none', 'messages along a shuffled tree, from pretrained weights'),
     Comparison('pretrained-hybrid', 'pretrained-single-task', 'structure on top of pretraining'),
     Comparison('pretrained-hybrid', 'pretrained', 'structure, another head and another loss on top of pretraining'),

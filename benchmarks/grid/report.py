@@ -267,9 +267,10 @@ PLOTS: Mapping[str, tuple[str, Callable[[Grid, Runs], Figure]]] = {
 
 
 def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
-    """Write all plots of a grid; returns the image files by their subject, none without runs."""
+    """Write the plots of a grid; returns the image files by their subject, none without runs."""
     written = {}
-    for name, (about, draw) in PLOTS.items():
+    for name in grid.plots:
+        about, draw = PLOTS[name]
         if runs:
             written[about] = folder / f'{grid.name}_{name}.webp'
             save(draw(grid, runs), written[about])

@@ -14,16 +14,27 @@ python benchmarks/peers.py configs/hybrid/td-tree_movenet-lightning_lspet-mini-1
 python benchmarks/peers.py configs/hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py \\
     --out benchmarks/results/peers.json --report docs/benchmarks.md benchmarks/results/hard_persons.json
 ```"""
-NOTE = """In percent, on {persons} persons of `val.txt`, box given, no flip test; right is within 0.2 torsos. Joints of
-persons that a model did not find count as wrong. The number after a MediaPipe variant is the side of its crop in longer
-sides of the box; 1.25 is the crop of all other models. Neck and head top of the ready-made models are derived from
-shoulders and ears, the limb joints are their own. Milliseconds are the median CPU time of an image: networks alone in
-torch and in onnxruntime; for MediaPipe detection and landmarks in its own runtime, over the persons found."""
-COLUMNS = ('joints', 'limbs', 'whole_persons', 'inversions_among_errors', 'not_found')
+NOTE = """In percent, on {persons} persons of `val.txt`, box given, no flip test; right is within 0.2 torsos. Joints of persons
+that a model did not find count as wrong. Of the errors, those on the mirror joint lie within 0.2 torsos of its label;
+inversions, as [error anatomy](trust.md) counts them, are farther than 0.4 torsos from their own label and within 0.4
+of that of the mirror joint, which is the closest. The number after a MediaPipe variant is the side of its crop, shown
+at 512 pixels, in longer sides of the box; 1.25 is the crop of all other models. Neck and head top of the ready-made
+models are derived from shoulders and ears, the limb joints are their own. Milliseconds are the median CPU time of an
+image in torch and in onnxruntime: of our network up to its maps, of MoveNet with its decoding; for MediaPipe
+detection and landmarks in its own runtime, over the persons found."""
+COLUMNS = (
+    'joints',
+    'limbs',
+    'whole_persons',
+    'on_mirror_joint_among_errors',
+    'inversions_among_errors',
+    'not_found',
+)
 HEAD = (
     'joints',
     'limb joints',
     'whole persons',
+    'on the mirror joint, of the errors',
     'inversions, of the errors',
     'not found',
     'ms, torch',

@@ -1,12 +1,22 @@
 """Figures of hard persons and of peers, on persons made by hand."""
 
+import base64
 import json
+import zlib
 
 import numpy as np
 import pytest
 
 from benchmarks import hard_persons
-from benchmarks.hard_persons import Persons, both_on_one, interval, right_joints
+from benchmarks.hard_persons import (
+    Persons,
+    both_on_one,
+    differences,
+    interval,
+    on_mirror_joint,
+    packed,
+    right_joints,
+)
 from benchmarks.peer_models import derived_joints as peers
 from posestructs.evaluation.prediction_files import Labels
 
@@ -28,6 +38,33 @@ def test_both_on_one_counts_pairs_that_are_apart():
     labelled = [[True, True]] * 3 + [[True, False]]
     # the third pair is not apart, the fourth not labelled: one of two
     assert both_on_one(persons(pred, gt, labelled), (0, 1)) == 50
+
+
+def test_on_the_mirror_joint_are_all_errors_there():
+    mirror = np.array([1, 0, 2])
+    gt = [[[0, 0], [3, 0], [50, 0]]] * 3
+    # 3 and 2.5 pixels from the own label, 0 and 0.5 from the mirror joint's, which the kinds of errors count as jitter;
+    # right where it is as near as 2; a joint without a mirror joint has none
+    pred = [[[3, 0], [0.5, 0], [80, 0]], [[2, 0], [3, 0], [50, 0]], [[3, 0], [0, 0], [50, 0]]]
+    labelled = [[True] * 3, [True] * 3, [True, False, True]]  # nothing is known of what has no label
+    found = on_mirror_joint(persons(pred, gt, labelled), mirror)
+    assert found.tolist() == [[True, True, False], [False, False, False], [False, False, False]]
+
+
+def test_leads_in_joints_limbs_and_whole_persons():
+    names = ('left_knee', 'right_knee', 'neck')
+    gt = np.zeros((2, 3, 2)) + np.arange(3)[None, :, None] * 20
+    ours, theirs = gt.copy(), gt.copy()
+    theirs[0, 0] += 50
+    ours[1, 2] += 50  # the neck is no limb
+    found = differences(persons(ours, gt), persons(theirs, gt), names)
+    assert [found[key]['mean'] for key in ('joints', 'limbs', 'whole_persons')] == [0, 25, 50]
+
+
+def test_hits_are_packed_by_bits():
+    right = np.random.default_rng(0).random((5, 14)) < 0.5
+    raw = zlib.decompress(base64.b85decode(packed(right)))
+    assert np.unpackbits(np.frombuffer(raw, np.uint8), count=right.size).reshape(right.shape).tolist() == right.tolist()
 
 
 def test_persons_that_were_not_found_are_wrong_and_counted():
