@@ -52,7 +52,7 @@ def without_labels(record: Mapping[str, Any], folder: Path, test_set: str) -> di
     """Leave the labels out of a packed record if their file holds the same; the first record writes the file."""
     path, labels = labels_file(folder, test_set), {key: record[key] for key in LABELS}
     if not path.is_file():
-        atomic_write(path, (json.dumps(labels) + '\n').encode())
+        atomic_write(path, (json.dumps(labels, separators=(',', ':')) + '\n').encode())
     if json.loads(path.read_text()) != labels:
         return dict(record)
     return {key: value for key, value in record.items() if key not in LABELS}

@@ -235,7 +235,7 @@ def write(
         found['discriminators'] = scores
     if clock:
         found['images_per_second'] = round(clock['images'] / clock['train'], 2)
-    atomic_write(path, (json.dumps(found) + '\n').encode())
+    atomic_write(path, (json.dumps(found, separators=(',', ':')) + '\n').encode())
 
 
 def main() -> None:
