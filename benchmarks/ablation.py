@@ -114,7 +114,7 @@ def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> 
     )
     if val_metrics.is_file():
         found['val_metrics'] = json.loads(val_metrics.read_text())
-    atomic_write(result, (json.dumps(found, indent=2) + '\n').encode())
+    atomic_write(result, (json.dumps(found, separators=(',', ':')) + '\n').encode())
     return found
 
 
@@ -164,7 +164,7 @@ def main() -> None:
     sys.stdout.write('\n' + table(results) + '\n')
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(args.out, (json.dumps(results, indent=2) + '\n').encode())
+        atomic_write(args.out, (json.dumps(results, separators=(',', ':')) + '\n').encode())
 
 
 if __name__ == '__main__':

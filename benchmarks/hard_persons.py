@@ -190,7 +190,7 @@ def main() -> None:
             labelled=packed(common),
             machine=describe_machine(),
         )
-        args.out.write_text(json.dumps(content, indent=1) + '\n')
+        args.out.write_text(json.dumps(content, separators=(',', ':')) + '\n')
 
 
 if __name__ == '__main__':

@@ -193,7 +193,7 @@ def main() -> None:
     if args.out:
         found = dict(size=args.size, held_out=args.held_out, first=args.first, epochs=args.epochs, runs=runs)
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
+        atomic_write(args.out, (json.dumps(found, separators=(',', ':')) + '\n').encode())
 
 
 if __name__ == '__main__':

@@ -330,7 +330,7 @@ def main(args: Sequence[str] | None = None) -> None:
         found = dict(machine=describe_machine(), settings=settings, rows=rows)
         show(rows, f'{args.tree}, {args.preset}: forward and backward')
     if args.out:
-        atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
+        atomic_write(args.out, (json.dumps(found, separators=(',', ':')) + '\n').encode())
 
 
 if __name__ == '__main__':
