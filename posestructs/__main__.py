@@ -34,6 +34,7 @@ COMMANDS = {
     'fit-deformation': 'tools/analysis/fit_deformation.py',
     'chow-liu': 'tools/analysis/chow_liu.py',
     'mpii-occlusion': 'tools/dataset_converters/mpii_occlusion.py',
+    'lspet-mini': 'tools/dataset_converters/lspet_mini.py',
     'export': 'tools/deployment/export_onnx.py',
     'predict-onnx': 'tools/deployment/predict_onnx.py',
     'latency': 'tools/deployment/latency.py',
