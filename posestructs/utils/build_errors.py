@@ -1,4 +1,6 @@
-"""Report errors of a config's values, met before a runner's first step, in one line and without a work directory."""
+"""Report errors of a config's values and of checkpoints, met before a runner's first step, in one line and without a
+work directory.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from mmengine.model import PretrainedInit
+
 from posestructs.utils.usage import UsageError
 
 SHOW = 'POSESTRUCTS_TRACEBACK'
@@ -20,7 +24,9 @@ _ERRORS += (RuntimeError, FileNotFoundError)
 
 @contextmanager
 def short_build_errors(work_dir: str | Path) -> Iterator[None]:
-    """Turn an error of building a part from the config into a :class:`UsageError`; other errors pass.
+    """Turn an error of building a part from the config, or of loading weights, into a :class:`UsageError`.
+
+    Other errors pass.
 
     A work directory that the block made is removed, as nothing has run, and also where a check before the first
     step raises a :class:`UsageError`. With POSESTRUCTS_TRACEBACK=1 in the
@@ -30,7 +36,7 @@ def short_build_errors(work_dir: str | Path) -> Iterator[None]:
         work_dir: Work directory of the run.
 
     Raises:
-        UsageError: Building failed; names the class that was built.
+        UsageError: Building or loading failed; names the class that was built, or the checkpoint.
     """
     path = Path(work_dir)
     created = [part for part in (path, *path.parents) if not part.exists()]
@@ -38,8 +44,8 @@ def short_build_errors(work_dir: str | Path) -> Iterator[None]:
         yield
     except _ERRORS as error:
         known = isinstance(error, UsageError)
-        part = None if known else _part_built(error)
-        if not (part or known) or os.environ.get(SHOW) == '1':
+        failed = None if known else _what_failed(error)
+        if not (failed or known) or os.environ.get(SHOW) == '1':
             raise
         if created and not _has_run(error):
             shutil.rmtree(path, ignore_errors=True)
@@ -48,7 +54,7 @@ def short_build_errors(work_dir: str | Path) -> Iterator[None]:
                     parent.rmdir()
         if known:
             raise
-        raise UsageError(f'config: {part} cannot be built: {_text(error)} ({SHOW}=1 shows where)') from error
+        raise UsageError(f'{failed}: {_text(error)} ({SHOW}=1 shows where)') from error
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
@@ -58,12 +64,14 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
         step = step.tb_next
 
 
-def _part_built(error: BaseException) -> str | None:
-    """Innermost part of the config that was being built; ``None`` where none was."""
-    part = None
+def _what_failed(error: BaseException) -> str | None:
+    """The innermost part of the config that was being built, or checkpoint that was being loaded, with a predicate."""
+    failed = None
     for frame in _frames(error):
-        part = _part_of(frame) or part
-    return part
+        part, checkpoint = _part_of(frame), _checkpoint_of(frame)
+        if part or checkpoint:
+            failed = f'config: {part} cannot be built' if part else f'{checkpoint} cannot be loaded'
+    return failed
 
 
 def _has_run(error: BaseException) -> bool:
@@ -88,6 +96,17 @@ def _part_of(frame: FrameType) -> str | None:
         return 'the runner'
     if module == 'mmengine.runner.runner' and function.startswith('build_'):
         return f'the {function.removeprefix("build_").replace("_", " ")}'
+    return None
+
+
+def _checkpoint_of(frame: FrameType) -> str | None:
+    module, function = frame.f_globals.get('__name__', ''), frame.f_code.co_name
+    if module == 'mmengine.runner.runner' and function == 'load_checkpoint':
+        return f'checkpoint {frame.f_locals["filename"]}'
+    if module == 'mmengine.model.weight_init' and function == '__call__':
+        source = frame.f_locals.get('self')
+        if isinstance(source, PretrainedInit):
+            return f'init_cfg.checkpoint={source.checkpoint!r}'
     return None
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from mmpose.registry import MODELS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.helpers import needs_data
@@ -172,3 +173,22 @@ def test_errors_leave_nothing_behind(args, message, main, tiny, tmp_path, monkey
         main('train.py', *[tiny if word == 'TINY' else word for word in args])
     assert sorted(tmp_path.rglob('*')) == before
     assert isinstance(error.value.code, str)  # Python prints it to stderr, and the status is 1
+
+
+@pytest.mark.parametrize('way', ['init_cfg', '--load-from'])
+def test_a_checkpoint_without_some_weights_of_the_backbone(way, main, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    state = MODELS.build(dict(type='MoveNetBackbone', out_indices=(3,))).state_dict()
+    prefix = '' if way == 'init_cfg' else 'backbone.'
+    cut = {prefix + name: value for name, value in state.items() if not name.startswith('stages.3.')}
+    torch.save(dict(state_dict=cut), 'cut.pth')
+    init_cfg = "dict(type='Pretrained', checkpoint='cut.pth')" if way == 'init_cfg' else None
+    backbone = f"dict(_delete_=True, type='MoveNetBackbone', out_indices=(3,), init_cfg={init_cfg})"
+    (tmp_path / 'config.py').write_text(
+        f"_base_ = ['{tiny}']\nmodel = dict(backbone={backbone}, head=dict(in_channels=96))\n"
+    )
+    source = "init_cfg.checkpoint='cut.pth'" if way == 'init_cfg' else 'checkpoint cut.pth'
+    message = rf'{source} cannot be loaded: .*24 of \d+ weights are missing or have another shape, first [^\n]*$'
+    with pytest.raises(SystemExit, match=f'^train.py: error: {message}'):
+        main('train.py', 'config.py', '--work-dir', 'run', *([way, 'cut.pth'] if way == '--load-from' else []))
+    assert not (tmp_path / 'run').exists()

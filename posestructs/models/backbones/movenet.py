@@ -197,7 +197,8 @@ def _separable(in_channels: int, out_channels: int) -> nn.Sequential:
 
 def _check_complete(module: MoveNetBackbone, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """Refuse a checkpoint that lacks weights, which mmengine would leave at their random values."""
-    if not any(name.startswith(prefix) for name in state_dict):
+    # without a prefix the file is for this network alone; with one, it may be of a model with another backbone
+    if prefix and not any(name.startswith(prefix) for name in state_dict):
         return
     own = {prefix + name: value for name, value in module.state_dict().items()}
     wrong = [name for name, value in own.items() if name not in state_dict or state_dict[name].shape != value.shape]

@@ -66,3 +66,17 @@ def test_a_checkpoint_that_lacks_weights(state):
 def test_a_checkpoint_of_the_other_width(state):
     with pytest.raises(ValueError, match=r"does not fit MoveNetBackbone\(arch='thunder'\)"):
         build(arch='thunder').load_state_dict(state, strict=False)
+
+
+@pytest.mark.parametrize('content', [dict(state_dict={}), {}])
+def test_a_checkpoint_without_weights(content, tmp_path):
+    torch.save(content, tmp_path / 'empty.pth')
+    network = build(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'empty.pth')))
+    with pytest.raises(ValueError, match=r'(\d+) of \1 weights are missing'):
+        network.init_weights()
+
+
+def test_a_whole_model_with_another_backbone_is_no_concern_of_this_one(state):
+    model = torch.nn.ModuleDict(dict(backbone=build(), head=torch.nn.Linear(2, 3)))
+    model.load_state_dict({'head.bias': torch.arange(3.0)}, strict=False)
+    assert model['head'].bias.tolist() == [0, 1, 2]
