@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from posestructs.structures import build_tree
+from posestructs.structures.metainfo import metainfo_file
 from tests.helpers import data_root, needs_data, repo_root
 
 CONFIG = repo_root() / 'configs' / 'hybrid' / 'td-tree_movenet-lightning_lspet-mini-192x192.py'
@@ -35,6 +37,32 @@ def test_virtual_parts_stay_and_the_body_is_found(main, tmp_path):
     assert found.names == body.names
     np.testing.assert_array_equal(found.weights, body.weights)
     assert {frozenset(edge) for edge in found.edges} == {frozenset(edge) for edge in body.edges}
+
+
+@needs_data
+def test_without_a_tree_the_parts_are_those_of_the_skeleton(main, tmp_path):
+    config = repo_root() / 'configs' / 'baseline' / 'td-hm_res18_lspet-mini-128x128.py'
+    main(TOOL, config, '--max-persons', 200, '--out', tmp_path / 'tree.py')
+    found, body = (
+        build_tree(source) for source in (dict(from_file='tree.py'), dict(metainfo=dict(from_file='lsp.py')))
+    )
+    assert (found.names, found.joints, found.mirror, found.root) == (body.names, body.joints, body.mirror, body.root)
+
+
+def test_a_skeleton_in_pieces_is_one_line(main, tmp_path):
+    info = Config.fromfile(metainfo_file('lsp')).to_dict()['dataset_info']
+    del info['skeleton_info'][0]
+    (tmp_path / 'pieces.py').write_text(f'dataset_info = {info!r}\n')
+    options = [
+        "train_dataloader.dataset.metainfo=dict(from_file='pieces.py')",
+        'train_dataloader.dataset.num_samples=9',
+    ]
+    config = repo_root() / 'configs' / '_base_' / 'dataloaders' / 'stick-figure_64x64.py'
+    with pytest.raises(
+        SystemExit, match=r'^chow_liu.py: error: train_dataloader.dataset: .*not connected.*; give --tree'
+    ):
+        main(TOOL, config, '--out', 'tree.py', '--cfg-options', *options)
+    assert not (tmp_path / 'tree.py').exists()
 
 
 @needs_data

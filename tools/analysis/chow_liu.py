@@ -4,7 +4,8 @@ Run it with ``python tools/analysis/chow_liu.py CONFIG --out tree.py [flags]``.
 
 Reads the persons of a config's training set in the model's crops and connects those parts whose positions tell most
 about each other (Chow and Liu, 1968). Writes a tree file, which configs read with ``tree=dict(from_file='tree.py')``.
-Parts, joints and root are those of ``--tree``, of the config, or of the data set's skeleton. No image is opened.
+Parts, joints and root are those of ``--tree``, of the config (``codec.tree``, ``tree`` or ``model.neck.tree``), or of
+the data set's skeleton. No image is opened.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Fit the tree of highest mutual information to training poses.')
     parser.add_argument('config', help='a config file with train_dataloader')
-    parser.add_argument('--tree', help="file of a tree with the parts, e.g. lsp-26.py; default: the config's tree")
+    parser.add_argument(
+        '--tree',
+        help="file of a tree with the parts, e.g. lsp-26.py; default: the config's tree, or the data set's skeleton",
+    )
     add_renamed(
         parser,
         '--max-persons',
@@ -47,12 +51,20 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tree_of_parts(cfg: Config, given: str | None) -> KinematicTree:
-    """Tree of the command line, of the config's codec, or of its neck."""
+def tree_of_config(cfg: Config, given: str | None) -> KinematicTree | None:
+    """Tree of the command line, of the config's codec, or of its neck; ``None`` where there is none."""
     codec, neck = cfg.get('codec') or {}, (cfg.get('model') or {}).get('neck') or {}
-    if given or codec.get('tree') or cfg.get('tree') or not neck.get('tree'):
+    if given or codec.get('tree') or cfg.get('tree'):
         return choose_tree(cfg, given)
-    return build_tree(neck['tree'])
+    return build_tree(neck['tree']) if neck.get('tree') else None
+
+
+def tree_of_skeleton(metainfo: dict) -> KinematicTree:
+    """Tree of a data set's skeleton."""
+    try:
+        return build_tree(dict(metainfo=metainfo))
+    except ValueError as error:
+        raise UsageError(f'train_dataloader.dataset: {error}; give --tree, e.g. lsp-26.py') from error
 
 
 def tree_file(tree: KinematicTree, parents: list[int], about: str) -> str:
@@ -84,8 +96,9 @@ def main() -> None:
     cfg = load_config(args.config)
     merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    tree = tree_of_parts(cfg, args.tree)
+    tree = tree_of_config(cfg, args.tree)
     dataset = build_training_set(cfg, augment=False)
+    tree = tree or tree_of_skeleton(dataset.metainfo)
     check_joints(dataset, tree)
     persons = read_persons(dataset, 1, args.max_persons)
     try:
