@@ -105,6 +105,7 @@ def test_another_version(tmp_path, network):
         ('[]', 'not the model.json'),
         ('{', 'not the model.json'),
         ('[' * 100_000, 'not the model.json'),
+        ('{"format": "graph-model"}', 'no weightsManifest'),
         ('{"format": "layers-model", "weightsManifest": []}', "format='layers-model', allowed: graph-model"),
     ],
 )
@@ -113,6 +114,74 @@ def test_files_of_another_kind(tmp_path, text, message, capsys):
     with pytest.raises(SystemExit, match=message):
         converter.main([str(tmp_path / 'net.json'), '--out', str(tmp_path / 'net.pth')])
     assert not (tmp_path / 'net.pth').exists()
+
+
+def changed(model: Path, change) -> Path:
+    """Change the description of a model in place."""
+    description = json.loads(model.read_text())
+    change(description['weightsManifest'])
+    model.write_text(json.dumps(description))
+    return model
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda groups: groups[0].pop('paths'), r'weightsManifest\[0\].paths=None, allowed: a list of file names'),
+        (lambda groups: groups[0].update(weights=None), r'weightsManifest\[0\].weights=None, allowed: a list'),
+        (lambda groups: groups.append('net.bin'), r"weightsManifest\[1\]='net.bin', allowed: a dict of paths and"),
+        (
+            lambda groups: groups[0]['weights'][2].pop('shape'),
+            r'weights\[2\] \(.+\): shape=None, allowed: a list of integers of at least 0',
+        ),
+        (lambda groups: groups[0]['weights'][0].update(shape=[-1, 3]), r'shape=\[-1, 3\], allowed'),
+        (lambda groups: groups[0]['weights'][0].pop('name'), r'weights\[0\].name=None, allowed: text'),
+        (lambda groups: groups[0]['weights'][0].update(quantization=None), 'quantization=None, allowed: a dict'),
+        (
+            lambda groups: groups[0]['weights'][0].update(quantization=dict(dtype='uint8', scale='1')),
+            "quantization.scale='1', allowed: a number",
+        ),
+        (
+            lambda groups: groups[0]['weights'][0].update(quantization=dict(dtype='float8')),
+            "dtype='float8', allowed: float32, int32, float16",
+        ),
+    ],
+)
+def test_odd_descriptions_are_one_line(tmp_path, network, change, message, capsys):
+    model = changed(write_model(tmp_path, network), change)
+    with pytest.raises(SystemExit, match=f'error: {model}: [^\n]*{message}[^\n]*$'):
+        converter.main([str(model), '--out', str(tmp_path / 'net.pth')])
+    assert not (tmp_path / 'net.pth').exists()
+
+
+def test_a_manifest_that_is_text(tmp_path):
+    (tmp_path / 'net.json').write_text(json.dumps(dict(format='graph-model', weightsManifest='x' * 1000)))
+    with pytest.raises(ValueError, match=r"weightsManifest='x+\.\.\.x+', allowed: a list$"):
+        converter.read_weights(tmp_path / 'net.json')
+
+
+def test_the_binary_file_as_the_model(tmp_path, network):
+    model = write_model(tmp_path, network)
+    with pytest.raises(SystemExit) as error:
+        converter.main([str(model.with_suffix('.bin')), '--out', str(tmp_path / 'net.pth')])
+    assert 'not the model.json' in error.value.code and len(error.value.code) < 300
+
+
+@pytest.mark.parametrize('stored, value', [('float16', np.nan), ('float32', -np.inf)])
+def test_values_that_are_not_finite(tmp_path, network, stored, value):
+    model = write_model(tmp_path, network, stored)
+    spec = json.loads(model.read_text())['weightsManifest'][0]['weights'][0]
+    blob = np.frombuffer(model.with_suffix('.bin').read_bytes(), stored).copy()
+    blob[[0, 5]] = value
+    model.with_suffix('.bin').write_bytes(blob.tobytes())
+    message = f'net.bin: 2 of {np.prod(spec["shape"])} values of the weight {spec["name"]} are NaN or infinite'
+    with pytest.raises(ValueError, match=message):
+        converter.read_weights(model)
+
+
+def test_a_folder_in_the_place_of_the_checkpoint(tmp_path, network):
+    with pytest.raises(SystemExit, match=f'error: --out {tmp_path}: is a folder, allowed: a file$'):
+        converter.main([str(write_model(tmp_path, network)), '--out', str(tmp_path)])
 
 
 def published(folder: Path) -> Path:

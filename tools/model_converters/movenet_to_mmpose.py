@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
+import reprlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,41 +44,83 @@ def read_weights(model: Path) -> dict[str, np.ndarray]:
         Arrays by name, float32 or integers, in TensorFlow's layout.
 
     Raises:
-        ValueError: The file is not such a model, or its binary files differ in size from its description.
+        ValueError: The file is not such a model, its binary files differ in size from its description, or a weight
+            holds NaN or infinity.
     """
-    try:
-        description = json.loads(model.read_text())
-        groups = description['weightsManifest']
-        if description.get('format') != 'graph-model':
-            raise ValueError(f'{model}: format={description.get("format")!r}, allowed: graph-model')
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
-        raise ValueError(f'{model}: not the model.json of a TensorFlow.js graph model ({e!r})') from None
     arrays: dict[str, np.ndarray] = {}
-    for group in groups:
+    for group in _read_groups(model):
         files = [model.parent / name for name in group['paths']]
         blob = b''.join(file.read_bytes() for file in files)
         named = ' + '.join(file.name for file in files)
-        sizes = [_count(spec) * _SIZES[_stored(spec)] for spec in group['weights']]
+        sizes = [math.prod(spec['shape']) * _SIZES[_stored(spec)] for spec in group['weights']]
         if len(blob) != sum(sizes):
             raise ValueError(
                 f'{named} has {len(blob)} bytes, {model.name} describes {sum(sizes)}: cut off, or of another model'
             )
         start = 0
         for spec, size in zip(group['weights'], sizes, strict=True):
-            arrays[spec['name']] = _array(spec, blob[start : start + size])
+            array = _array(spec, blob[start : start + size])
+            if odd := array.size - np.count_nonzero(np.isfinite(array)):
+                raise ValueError(
+                    f'{named}: {odd} of {array.size} values of the weight {spec["name"]} are NaN or infinite, '
+                    'allowed: finite numbers'
+                )
+            arrays[spec['name']] = array
             start += size
     return arrays
 
 
-def _count(spec: dict[str, Any]) -> int:
-    return int(np.prod(spec['shape'], dtype=np.int64))
+def _read_groups(model: Path) -> list[dict[str, Any]]:
+    """The checked ``weightsManifest`` of a graph model."""
+    try:
+        description = json.loads(model.read_text())
+    except (ValueError, RecursionError) as e:  # no text, or no JSON
+        raise ValueError(f'{model}: not the model.json of a TensorFlow.js graph model ({e})') from None
+    if not isinstance(description, dict) or 'weightsManifest' not in description:
+        raise ValueError(f'{model}: not the model.json of a TensorFlow.js graph model (no weightsManifest)')
+    try:
+        _require('format', description.get('format'), description.get('format') == 'graph-model', 'graph-model')
+        groups = description['weightsManifest']
+        _require('weightsManifest', groups, isinstance(groups, list), 'a list')
+        for number, group in enumerate(groups):
+            _check_group(f'weightsManifest[{number}]', group)
+    except ValueError as e:
+        raise ValueError(f'{model}: {e}') from None
+    return groups
 
 
-def _stored(spec: dict[str, Any]) -> str:
-    stored = spec.get('quantization', spec)['dtype']
-    if stored not in _SIZES:
-        raise ValueError(f'weight {spec["name"]}: stored as {stored!r}, allowed: {", ".join(_SIZES)}')
-    return stored
+def _check_group(key: str, group: Any) -> None:
+    _require(key, group, isinstance(group, dict), 'a dict of paths and weights')
+    paths, specs = group.get('paths'), group.get('weights')
+    are_names = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+    _require(f'{key}.paths', paths, are_names, 'a list of file names')
+    _require(f'{key}.weights', specs, isinstance(specs, list), 'a list')
+    for number, spec in enumerate(specs):
+        _check_spec(f'{key}.weights[{number}]', spec)
+
+
+def _check_spec(key: str, spec: Any) -> None:
+    _require(key, spec, isinstance(spec, dict), 'a dict of name, shape and dtype')
+    _require(f'{key}.name', spec.get('name'), isinstance(spec.get('name'), str), 'text')
+    key, shape = f'{key} ({spec["name"]})', spec.get('shape')
+    sides = isinstance(shape, list) and all(type(side) is int and side >= 0 for side in shape)
+    _require(f'{key}: shape', shape, sides, 'a list of integers of at least 0')
+    quantization = spec.get('quantization', {})
+    _require(f'{key}: quantization', quantization, isinstance(quantization, dict), 'a dict')
+    for name in ('scale', 'min'):
+        value = quantization.get(name, 0)
+        _require(f'{key}: quantization.{name}', value, type(value) in (int, float), 'a number')
+    stored = _stored(spec)
+    _require(f'{key}: dtype', stored, isinstance(stored, str) and stored in _SIZES, ', '.join(_SIZES))
+
+
+def _require(key: str, value: Any, good: bool, allowed: str) -> None:
+    if not good:
+        raise ValueError(f'{key}={reprlib.repr(value)}, allowed: {allowed}')
+
+
+def _stored(spec: dict[str, Any]) -> Any:
+    return spec.get('quantization', spec).get('dtype')
 
 
 def _array(spec: dict[str, Any], blob: bytes) -> np.ndarray:
@@ -109,10 +153,10 @@ def convert(arrays: dict[str, np.ndarray]) -> tuple[str, dict[str, torch.Tensor]
             f'{", ".join(name.removeprefix(_ROOT) for name in missing[:3])}'
         )
     state = {ours: _tensor(arrays[theirs], theirs) for ours, theirs in wanted.items()}
-    stem = state['stem.0.weight'].shape[0]
-    if stem not in _STEM:
-        raise ValueError(f'a stem of {stem} channels, allowed: {_STEM}')
-    return _STEM[stem], state
+    stem = tuple(state['stem.0.weight'].shape)
+    if not stem or stem[0] not in _STEM:
+        raise ValueError(f'a stem of shape {stem}, allowed: {" or ".join(map(str, _STEM))} channels')
+    return _STEM[stem[0]], state
 
 
 def _names():
@@ -161,6 +205,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('model', type=Path, help='movenet-lightning.json or movenet-thunder.json; the .bin beside it')
     parser.add_argument('--out', type=Path, required=True, help='checkpoint to write, *.pth')
     args = parser.parse_args(argv)
+    if args.out.is_dir():
+        raise SystemExit(f'{Path(sys.argv[0]).name}: error: --out {args.out}: is a folder, allowed: a file')
     try:
         arch, state = convert(read_weights(args.model))
     except (ValueError, OSError) as e:
