@@ -93,7 +93,7 @@ def score(
         scores: (N, K) scores of the joints.
 
     Returns:
-        The metrics.
+        The metrics, as Python's numbers.
     """
     evaluator = Evaluator(evaluator_cfg)
     evaluator.dataset_meta = metainfo
@@ -102,7 +102,7 @@ def score(
         prediction = dict(keypoints=pose[None], keypoint_scores=confidence[None])
         sample = dict(id=info['id'], img_id=info['img_id'], gt_instances=targets, pred_instances=prediction)
         evaluator.process([sample])
-    return evaluator.evaluate(len(infos))
+    return {key: np.asarray(value).item() for key, value in evaluator.evaluate(len(infos)).items()}
 
 
 def evaluate(config: Config) -> dict[str, float]:

@@ -9,121 +9,55 @@
 
 Each person is cropped as the config's own models see them (a square around the box, a quarter larger), so that the
 box is known to all alike. MediaPipe detects a person in the crop before it looks for landmarks, and misses many who
-fill it: it is run on wider crops as well, and the persons that it does not find are counted, their joints as wrong.
+fill it: it is run on wider crops as well, and the persons that it does not find are counted, their joints as wrong. Its
+crops have 512 pixels, so that persons are not shown smaller than in the images.
 
 COCO's twelve joints of arms and legs are compared as they are. Neck and head top, which COCO does not have, are put on
 the line from the middle of the shoulders to the middle of the ears, at the two fractions that fit training persons
-best; the table gives the mean over all joints and over the twelve.
+best; the table gives the mean over all joints and over the twelve. Other joints (MPII's pelvis, thorax and upper neck)
+are left out of the metrics.
 
 The time of an image on one core is measured for all torch networks in one run, in torch and in onnxruntime, without
 flip test. MoveNet's graph contains its decoding; the config's own network is timed up to its maps. MediaPipe's time is
 the CPU time of detection and landmarks together.
+
+``--out`` keeps what other runs have measured: a run replaces the results of its models and the times of its networks.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import cv2
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmpose.structures.bbox import get_warp_matrix
 
-from benchmarks.mean_pose import build_without_images, score
+from benchmarks.mean_pose import score
 from benchmarks.page import write_section
-from benchmarks.peer_models.derived_joints import COCO, fit_head, landmarks_to_coco, to_dataset
+from benchmarks.peer_models.derived_joints import fit_head, landmarks_to_coco, left_out, to_dataset
 from benchmarks.peer_models.mediapipe_pose import VARIANTS
-from benchmarks.peer_models.movenet import MoveNet
+from benchmarks.peer_models.mediapipe_runner import MediaPipe
+from benchmarks.peer_models.movenet import MoveNet, predict, read_movenets
+from benchmarks.peer_models.persons import Split, image_files, read_split, without_labels
 from benchmarks.peer_models.report import peers_section
+from benchmarks.peer_models.results import add_to_file, read_json, read_results
 from benchmarks.peer_models.timing import Timed, network_of_config, time_networks
 from posestructs.utils import cli
-from posestructs.utils.files import atomic_write
-from posestructs.utils.images import read_image
+from posestructs.utils.images import BadImageError
 from posestructs.utils.machine import describe_machine
+from posestructs.utils.outputs import check_output_folder, check_outputs
+from posestructs.utils.usage import UsageError, report_usage_errors
 
-ARCHS = ('lightning', 'thunder')
-PADDING = 1.25
 NOWHERE = -1e6  # pixels, far from every label: joints of persons that were not found
-
-
-def predict(model: MoveNet, infos: list[dict], batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Run a model on persons with given boxes.
-
-    Args:
-        model: The network.
-        infos: Annotations of a data set: ``img_path`` and ``bbox`` (1, 4).
-        batch: Persons at once.
-
-    Returns:
-        Joints (N, 17, 2) in pixels of the images, and scores (N, 17).
-    """
-    found, size = [], model.size
-    for start in range(0, len(infos), batch):
-        crops, inverse = [], []
-        for info in infos[start : start + batch]:
-            x1, y1, x2, y2 = np.asarray(info['bbox'], np.float64).reshape(4)
-            side = PADDING * max(x2 - x1, y2 - y1)
-            matrix = get_warp_matrix(
-                np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.array([side, side]), 0, output_size=(size, size)
-            )
-            image = read_image(info['img_path'])
-            crops.append(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)[..., ::-1].copy())
-            inverse.append(cv2.invertAffineTransform(matrix))
-        with torch.no_grad():
-            out = model(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()).double().numpy()
-        for pose, back in zip(out, inverse, strict=True):
-            found.append(np.concatenate([pose[:, :2] @ back[:, :2].T + back[:, 2], pose[:, 2:]], 1))
-    found = np.stack(found)
-    return found[..., :2], found[..., 2]
-
-
-class MediaPipe(NamedTuple):
-    """How to run MediaPipe Pose.
-
-    Attributes:
-        python: Interpreter of the environment that has ``mediapipe``.
-        models: Folder of the unpacked npm package ``@mediapipe/pose``, which holds lite and heavy.
-        keep: Folder in which landmarks are kept, and from which those of the same persons are read again.
-    """
-
-    python: str
-    models: Path | None
-    keep: Path | None
-
-    def find(self, persons: list[dict], variant: str, scale: float) -> dict[str, Any]:
-        """Output of ``mediapipe_pose.py`` for persons with ``image`` and ``box``.
-
-        Raises:
-            SystemExit: It failed, for example because there is no ``mediapipe``.
-        """
-        kept = self.keep / f'landmarks-{variant}-{scale}.json' if self.keep else None
-        if kept and kept.is_file():
-            content = json.loads(kept.read_text())
-            if content['persons'] == persons:
-                return content
-        script = Path(__file__).parent / 'peer_models/mediapipe_pose.py'
-        with tempfile.TemporaryDirectory() as folder:
-            asked, out = Path(folder) / 'persons.json', Path(folder) / 'landmarks.json'
-            asked.write_text(json.dumps(persons))
-            command = [self.python, str(script), str(asked), '--variant', variant, '--scale', str(scale)]
-            command += ['--models', str(self.models)] if self.models else []
-            if subprocess.run([*command, '--out', str(out)]).returncode:
-                raise SystemExit(f'{" ".join(command)}: failed, see above')
-            content = json.loads(out.read_text())
-        if kept:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(kept, (json.dumps(content) + '\n').encode())
-        return content
 
 
 def coco_results(infos: list[dict], joints: np.ndarray, scores: np.ndarray) -> list[dict]:
@@ -138,26 +72,6 @@ def coco_results(infos: list[dict], joints: np.ndarray, scores: np.ndarray) -> l
         for info, pose, sure in zip(infos, joints, scores, strict=True)
         if np.isfinite(pose).all()
     ]
-
-
-class Split(NamedTuple):
-    """Annotations of a config's data: persons on which neck and head top are fitted, and validation persons."""
-
-    fit: list[dict]
-    val: list[dict]
-    metainfo: dict
-
-    @property
-    def names(self) -> list[str]:
-        return [self.metainfo['keypoint_id2name'][k] for k in range(self.metainfo['num_keypoints'])]
-
-
-def read_split(config: Config, fit_persons: int) -> Split:
-    """Validation persons, and ``fit_persons`` training persons evenly over the data set."""
-    init_default_scope('mmpose')
-    train, val = (build_without_images(config[f'{part}_dataloader'].dataset) for part in ('train', 'val'))
-    chosen = np.linspace(0, len(train) - 1, min(fit_persons, len(train))).astype(int)
-    return Split([train[i] for i in chosen], [val[i] for i in range(len(val))], val.metainfo)
 
 
 def evaluate(
@@ -183,65 +97,87 @@ def evaluate(
     """
     names, count = split.names, len(split.fit)
     seen = [n for n in range(count) if np.isfinite(joints[n]).all()]
-    fractions = fit_head(joints[seen], [split.fit[n] for n in seen], names)
-    own, sure = to_dataset(joints[count:], names, fractions), scores[count:]
-    known = np.stack([sure[:, COCO.index(n)] if n in COCO else sure.min(1) for n in names], 1)
+    persons = [split.fit[n] for n in seen]
+    fractions, lacking = fit_head(joints[seen], persons, names), left_out(names, persons)
+    own, known = to_dataset(joints[count:], scores[count:], names, fractions)
     if predictions:
         predictions.mkdir(parents=True, exist_ok=True)
         (predictions / f'{name}.json').write_text(json.dumps(coco_results(split.val, own, known)))
     missing = ~np.isfinite(own).all((1, 2))
-    metrics = score(evaluator, split.metainfo, split.val, np.nan_to_num(own, nan=NOWHERE), known)
-    return dict(model=name, metrics=metrics, derived=fractions, persons=len(own), not_found=int(missing.sum()))
+    labels = without_labels(split.val, names, lacking)
+    metrics = score(evaluator, split.metainfo, labels, np.nan_to_num(own, nan=NOWHERE), known)
+    found = dict(model=name, metrics=metrics, derived=fractions, persons=len(own), not_found=int(missing.sum()))
+    return found | (dict(left_out=lacking) if lacking else {})
 
 
-def evaluate_movenet(config: Config, split: Split, folder: Path, arch: str, predictions: Path | None) -> dict[str, Any]:
-    """Metrics and size of a MoveNet, 'lightning' or 'thunder', from the folder of its published files."""
-    model = MoveNet(folder / f'movenet-{arch}.json').eval()
+def evaluate_movenet(
+    config: Config, split: Split, name: str, model: MoveNet, predictions: Path | None
+) -> dict[str, Any]:
+    """Metrics and size of a MoveNet."""
     joints, scores = predict(model, [*split.fit, *split.val])
-    found = evaluate(f'movenet-{arch}', joints, scores, split, config.val_evaluator, predictions)
+    found = evaluate(name, joints, scores, split, config.val_evaluator, predictions)
     return dict(found, parameters=sum(p.numel() for p in model.parameters()))
 
 
 def evaluate_mediapipe(
-    config: Config, split: Split, mediapipe: MediaPipe, variant: str, scale: float, predictions: Path | None
+    config: Config,
+    split: Split,
+    images: list[str],
+    mediapipe: MediaPipe,
+    variant: str,
+    scale: float,
+    predictions: Path | None,
 ) -> dict[str, Any]:
-    """Metrics, time and version of a MediaPipe Pose, on crops ``scale`` times the longer side of the box."""
+    """Metrics, time and version of a MediaPipe Pose, on crops ``scale`` times the longer side of the box.
+
+    ``images`` are the paths of the images of the split's persons.
+    """
     persons = [
-        dict(image=str(info['img_path']), box=np.asarray(info['bbox'], float).reshape(4).tolist())
-        for info in (*split.fit, *split.val)
+        dict(image=image, box=np.asarray(info['bbox'], float).reshape(4).tolist())
+        for image, info in zip(images, (*split.fit, *split.val), strict=True)
     ]
     output = mediapipe.find(persons, variant, scale)
     joints, scores, seen = landmarks_to_coco(output['landmarks'])
     found = evaluate(f'mediapipe-{variant}-{scale}', joints, scores, split, config.val_evaluator, predictions)
+    found['mediapipe'] = output['mediapipe']
     times = np.array(output['milliseconds'])[seen]
-    return dict(found, cpu_milliseconds=float(np.median(times)), mediapipe=output['mediapipe'])
+    return found | (dict(cpu_milliseconds=float(np.median(times))) if len(times) else {})
 
 
-def speed(config: Config, folder: Path | None, rounds: int) -> dict[str, dict]:
+def speed(config: Config, movenets: dict[str, MoveNet], rounds: int) -> dict[str, dict]:
     """Time the config's own network and MoveNet, see :func:`time_networks`."""
     init_default_scope('mmpose')
     networks = {Path(config.filename).stem: network_of_config(config)}
-    for arch in ARCHS if folder else ():
-        model = MoveNet(folder / f'movenet-{arch}.json').eval()
-        networks[f'movenet-{arch}'] = Timed(model, (model.size, model.size))
+    networks |= {name: Timed(model, (model.size, model.size)) for name, model in movenets.items()}
     return time_networks(networks, rounds)
 
 
-def measure(config: Config, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Results of all peers that were asked for."""
+def measure(config: Config, movenets: dict[str, MoveNet], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Results of all peers that were asked for, one after the other."""
     split = read_split(config, args.fit_persons)
-    results = [
-        evaluate_movenet(config, split, args.movenet, arch, args.predictions)
-        for arch in (ARCHS if args.movenet else ())
-    ]
+    if lacking := left_out(split.names, split.fit):
+        sys.stderr.write(f'joints left out, as peers do not have them: {", ".join(lacking)}\n')
+    for name, model in movenets.items():
+        yield evaluate_movenet(config, split, name, model, args.predictions)
     if args.mediapipe:
         mediapipe = MediaPipe(args.mediapipe, args.mediapipe_models, args.predictions)
-        results += [
-            evaluate_mediapipe(config, split, mediapipe, variant, scale, args.predictions)
-            for variant in VARIANTS
-            for scale in args.scales
-        ]
-    return results
+        with tempfile.TemporaryDirectory() as folder:
+            images = image_files([*split.fit, *split.val], (args.predictions or Path(folder)) / 'images')
+            for variant in VARIANTS:
+                for scale in args.scales:
+                    yield evaluate_mediapipe(config, split, images, mediapipe, variant, scale, args.predictions)
+
+
+def run(config: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Results of all peers, and then the times."""
+    machine = describe_machine()
+    movenets = read_movenets(args.movenet) if args.movenet else {}
+    if not args.speed_only:
+        try:
+            yield from measure(config, movenets, args)
+        except BadImageError as error:
+            raise UsageError(str(error)) from error
+    yield dict(milliseconds=speed(config, movenets, args.rounds), machine=machine)
 
 
 def parse_args() -> argparse.Namespace:
@@ -259,10 +195,12 @@ def parse_args() -> argparse.Namespace:
         default=[1.25, 2.5],
         help="sides of MediaPipe's crops in longer sides of the box (default: %(default)s)",
     )
-    parser.add_argument('--fit-persons', type=int, default=300, help='training persons for neck and head top')
-    parser.add_argument('--out', type=Path, help='json file for the results')
+    parser.add_argument('--fit-persons', type=cli.positive, default=300, help='training persons for neck and head top')
+    parser.add_argument(
+        '--out', type=Path, help='json file to which the results are added; models measured again change'
+    )
     parser.add_argument('--predictions', type=Path, help='folder for the predictions, as COCO results, and landmarks')
-    parser.add_argument('--rounds', type=int, default=60, help='timed images of each network and backend')
+    parser.add_argument('--rounds', type=cli.positive, default=60, help='timed images of each network and backend')
     parser.add_argument('--cfg-options', nargs='+', action=cli.OptionAction, default={}, metavar='KEY=VALUE')
     parser.add_argument('--speed-only', action='store_true', help='only measure the time, without any data')
     parser.add_argument(
@@ -272,28 +210,51 @@ def parse_args() -> argparse.Namespace:
         metavar=('PAGE', 'FIGURES'),
         help="only write --out and the figures of benchmarks/hard_persons.py into a page's table",
     )
-    args = parser.parse_args()
-    if args.report and not args.out:
-        parser.error('--report reads --out')
-    return args
+    return parser.parse_args()
 
 
+def check_args(args: argparse.Namespace) -> None:
+    """Refuse a call that cannot work, or that has nothing to do, before any work.
+
+    Raises:
+        UsageError: Says which argument and what is allowed.
+    """
+    if not (args.movenet or args.mediapipe or args.speed_only):
+        raise UsageError('nothing to measure: give --movenet FOLDER, --mediapipe PYTHON or --speed-only')
+    if args.mediapipe and shutil.which(args.mediapipe) is None:
+        raise UsageError(f'--mediapipe {args.mediapipe}: no such program, allowed: an interpreter that has mediapipe')
+    check_outputs(args)
+    if args.predictions:
+        check_output_folder('--predictions', args.predictions)
+    if args.out and args.out.exists():
+        read_results(args.out)
+
+
+def report(args: argparse.Namespace) -> None:
+    """Write the table into the page."""
+    if not args.out:
+        raise UsageError('--report reads --out FILE, which is not given')
+    page, figures = args.report
+    write_section(page, 'peers', peers_section(read_results(args.out), read_json('--report', figures)))
+
+
+@report_usage_errors
 def main() -> None:
     args = parse_args()
     if args.report:
-        page, figures = args.report
-        write_section(page, 'peers', peers_section(json.loads(args.out.read_text()), json.loads(figures.read_text())))
+        report(args)
         return
+    check_args(args)
     config = cli.load_config(args.config)
     cli.merge_options(config, args.cfg_options)
-    machine = describe_machine()
-    results = [] if args.speed_only else measure(config, args)
-    results.append(dict(milliseconds=speed(config, args.movenet, args.rounds), machine=machine))
-    for result in results:
+    cli.require_keys(config, 'model', 'codec')
+    if not args.speed_only:
+        cli.require_keys(config, 'train_dataloader', 'val_dataloader', 'val_evaluator')
+        cli.check_data(config, ['train', 'val'])
+    for result in run(config, args):
         sys.stdout.write(json.dumps(result, indent=2) + '\n')
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(results, indent=2) + '\n')
+        if args.out:
+            add_to_file(args.out, [result])
 
 
 if __name__ == '__main__':

@@ -5,11 +5,14 @@ Shapes: N persons, K joints of the data set.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 COCO = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow')
 COCO += ('right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle')
 COCO += ('right_ankle',)
+DERIVED = ('neck', 'head_top')
 
 # MediaPipe's 33 landmarks have COCO's joints at these places
 FROM_MEDIAPIPE = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
@@ -32,7 +35,24 @@ def landmarks_to_coco(landmarks: list[list[list[float]] | None]) -> tuple[np.nda
     return joints, scores, found
 
 
-def fit_head(joints: np.ndarray, infos: list[dict], names: list[str]) -> dict[str, float]:
+def left_out(names: Sequence[str], infos: Sequence[dict]) -> list[str]:
+    """Joints that peers neither have nor can be given.
+
+    Args:
+        names: Joint names of a data set.
+        infos: Annotations of training persons, of whom one with a label suffices to derive neck or head top.
+
+    Returns:
+        Names of the joints.
+    """
+    return [
+        name
+        for k, name in enumerate(names)
+        if name not in COCO and not (name in DERIVED and any(_labelled(info)[k] for info in infos))
+    ]
+
+
+def fit_head(joints: np.ndarray, infos: Sequence[dict], names: Sequence[str]) -> dict[str, float]:
     """Fractions of neck and head top on the line from mid-shoulders to mid-ears.
 
     Args:
@@ -41,19 +61,25 @@ def fit_head(joints: np.ndarray, infos: list[dict], names: list[str]) -> dict[st
         names: Joint names of the data set.
 
     Returns:
-        Fraction by joint, the median over persons of the best one; only for joints that the data set has.
+        Fraction by joint, the median over persons of the best one; only for joints that the data set has and labels.
     """
     start, line = _head_line(joints)
-    fractions = {}
-    for name in ('neck', 'head_top'):
-        if name in names:
+    fractions, lacking = {}, left_out(names, infos)
+    for name in DERIVED:
+        if name in names and name not in lacking:
             k = names.index(name)
             target = np.stack([np.asarray(info['keypoints'])[0, k] for info in infos])
-            labelled = np.stack([np.asarray(info['keypoints_visible'])[0, k] for info in infos]) > 0
+            labelled = np.array([_labelled(info)[k] for info in infos])
             # t = <p - s, l> / <l, l>
             t = ((target - start) * line).sum(1) / np.maximum((line**2).sum(1), 1e-9)
             fractions[name] = float(np.median(t[labelled]))
     return fractions
+
+
+def _labelled(info: dict) -> np.ndarray:
+    """(K,) bool of the first person."""
+    visible = np.asarray(info['keypoints_visible'])[0]
+    return (visible if visible.ndim == 1 else visible[:, 0]) > 0  # converted joints have weights in a second column
 
 
 def _head_line(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,22 +89,27 @@ def _head_line(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return shoulders, ears - shoulders
 
 
-def to_dataset(joints: np.ndarray, names: list[str], fractions: dict[str, float]) -> np.ndarray:
+def to_dataset(
+    joints: np.ndarray, scores: np.ndarray, names: Sequence[str], fractions: Mapping[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Bring COCO's joints into a data set's order.
+
+    A derived joint has the least score of all joints. Others that COCO does not have get place and score 0.
 
     Args:
         joints: (N, 17, 2).
+        scores: (N, 17).
         names: K joint names of the data set.
         fractions: Fractions from :func:`fit_head`.
 
     Returns:
-        (N, K, 2).
-
-    Raises:
-        ValueError: The data set has joints that can be neither found nor derived.
+        Joints (N, K, 2) and scores (N, K).
     """
-    if strange := [name for name in names if name not in COCO and name not in fractions]:
-        raise ValueError(f'joints that COCO does not have and that are not derived: {", ".join(strange)}')
     start, line = _head_line(joints)
-    columns = [joints[:, COCO.index(name)] if name in COCO else start + fractions[name] * line for name in names]
-    return np.stack(columns, 1)
+    places, sure = np.zeros((len(joints), len(names), 2)), np.zeros((len(joints), len(names)))
+    for k, name in enumerate(names):
+        if name in COCO:
+            places[:, k], sure[:, k] = joints[:, COCO.index(name)], scores[:, COCO.index(name)]
+        elif name in fractions:
+            places[:, k], sure[:, k] = start + fractions[name] * line, scores.min(1)
+    return places, sure

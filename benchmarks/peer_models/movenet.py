@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from mmpose.registry import MODELS
+from mmpose.structures.bbox import get_warp_matrix
 from torch import Tensor, nn
 
 import posestructs  # noqa: F401  registers MoveNetBackbone
+from benchmarks.peer_models.persons import image_of
+from posestructs.utils.usage import UsageError
 from tools.model_converters.movenet_to_mmpose import convert, read_weights
+
+ARCHS = ('lightning', 'thunder')
+PADDING = 1.25
+_CENTER_WEIGHTS = 'ConstantFolding/StatefulPartitionedCall/truediv_2_recip'
 
 
 class MoveNet(nn.Module):
@@ -17,6 +27,9 @@ class MoveNet(nn.Module):
 
     Args:
         model: ``movenet-lightning.json`` or ``movenet-thunder.json``.
+
+    Raises:
+        ValueError: The file is of another model, or its binary file is cut off.
     """
 
     def __init__(self, model: Path) -> None:
@@ -41,7 +54,9 @@ class MoveNet(nn.Module):
                 wanted = {key.replace('1.', '0.', 1): value for key, value in wanted.items()}
             head.load_state_dict(wanted)
             self.heads[name] = head
-        weights = arrays['ConstantFolding/StatefulPartitionedCall/truediv_2_recip']
+        if _CENTER_WEIGHTS not in arrays:
+            raise ValueError(f'{model}: not a MoveNet single-pose model of version 4: {_CENTER_WEIGHTS} is missing')
+        weights = arrays[_CENTER_WEIGHTS]
         self.register_buffer('center_weights', torch.from_numpy(weights[..., 0].copy()))
         self.size = 4 * weights.shape[0]
 
@@ -67,6 +82,50 @@ class MoveNet(nn.Module):
         offsets = offset.view(n, k, 2, h * w).gather(3, best[..., None, None].expand(n, k, 2, 1))[..., 0]
         score = heat.flatten(2).gather(2, best[..., None])[..., 0]
         return torch.stack([(best % w + offsets[..., 1]) * 4, (best // w + offsets[..., 0]) * 4, score], -1)
+
+
+def read_movenets(folder: Path) -> dict[str, MoveNet]:
+    """Both MoveNets by name, from the folder of their published files.
+
+    Raises:
+        UsageError: A file is missing, cut off or of another model.
+    """
+    try:
+        return {f'movenet-{arch}': MoveNet(folder / f'movenet-{arch}.json').eval() for arch in ARCHS}
+    except OSError as error:
+        raise UsageError(f'--movenet {folder}: {error.filename}: {error.strerror}') from error
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f'--movenet {folder}: {" ".join(str(error).split())}') from error
+
+
+def predict(model: MoveNet, infos: Sequence[dict], batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Run a model on persons with given boxes.
+
+    Args:
+        model: The network.
+        infos: Annotations of a data set: ``img`` or ``img_path``, and ``bbox`` (1, 4).
+        batch: Persons at once.
+
+    Returns:
+        Joints (N, 17, 2) in pixels of the images, and scores (N, 17).
+    """
+    found, size = [], model.size
+    for start in range(0, len(infos), batch):
+        crops, inverse = [], []
+        for info in infos[start : start + batch]:
+            x1, y1, x2, y2 = np.asarray(info['bbox'], np.float64).reshape(4)
+            side = PADDING * max(x2 - x1, y2 - y1)
+            matrix = get_warp_matrix(
+                np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.array([side, side]), 0, output_size=(size, size)
+            )
+            crops.append(cv2.warpAffine(image_of(info), matrix, (size, size), flags=cv2.INTER_LINEAR)[..., ::-1].copy())
+            inverse.append(cv2.invertAffineTransform(matrix))
+        with torch.no_grad():
+            out = model(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()).double().numpy()
+        for pose, back in zip(out, inverse, strict=True):
+            found.append(np.concatenate([pose[:, :2] @ back[:, :2].T + back[:, 2], pose[:, 2:]], 1))
+    found = np.stack(found)
+    return found[..., :2], found[..., 2]
 
 
 def _below(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

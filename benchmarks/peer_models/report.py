@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from posestructs.evaluation.tables import format_table
+from posestructs.utils.usage import UsageError
 
 COMMANDS = """```bash
 python benchmarks/peers.py configs/hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py \\
@@ -50,9 +51,17 @@ def peers_section(results: list[dict[str, Any]], figures: dict[str, Any]) -> str
         figures: Content of ``--out`` of ``benchmarks/hard_persons.py``; its first model is that of the config.
 
     Returns:
-        Heading, commands, table and machine.
+        Heading, commands, table and machines.
+
+    Raises:
+        UsageError: There are no times, or the figures are of another kind.
     """
-    times = results[-1]['milliseconds']
+    timed = [result for result in results if 'milliseconds' in result]
+    if not timed:
+        raise UsageError('--out holds no times, allowed: a file of a run of peers.py, at least with --speed-only')
+    if not isinstance(figures, dict) or not {'config', 'figures', 'persons'} <= set(figures):
+        raise UsageError('--report: the figures lack config, figures or persons, allowed: those of hard_persons.py')
+    times = {name: time for result in timed for name, time in result['milliseconds'].items()}
     own = Path(figures['config']).stem
     mediapipe = {result['model']: result['cpu_milliseconds'] for result in results if 'cpu_milliseconds' in result}
     rows = []
@@ -63,9 +72,18 @@ def peers_section(results: list[dict[str, Any]], figures: dict[str, Any]) -> str
             cells[1] = f'{mediapipe[name]:.1f}'
         rows.append([name, *(f'{figure[key]:.1f}' for key in COLUMNS), *cells])
     text = NOTE.format(persons=figures['persons'])
-    machine = results[-1]['machine']
     versions = [f'mediapipe {result["mediapipe"]}' for result in results if 'mediapipe' in result][:1]
-    versions += [f'{key} {machine[key]}' for key in ('torch', 'mmpose', 'commit') if key in machine]
-    where = f'{machine["cpu"]}, {machine["cores"]} cores with other load, Python {machine["python"]}'
-    parts = ['## Ready-made pose models', COMMANDS, text, format_table(['', *HEAD], rows)]
-    return '\n\n'.join([*parts, f'{where}, {", ".join(versions)}.'])
+    parts = ['## Ready-made pose models', COMMANDS, text, format_table(['', *HEAD], rows), _machines(timed, versions)]
+    return '\n\n'.join(parts)
+
+
+def _machines(timed: list[dict[str, Any]], versions: list[str]) -> str:
+    """Where networks were timed, a line for each run; with their names where there are several runs."""
+    lines = []
+    for result in timed:
+        machine = result['machine']
+        known = [*versions, *(f'{key} {machine[key]}' for key in ('torch', 'mmpose', 'commit') if key in machine)]
+        where = f'{machine["cpu"]}, {machine["cores"]} cores with other load, Python {machine["python"]}'
+        names = f'{", ".join(result["milliseconds"])}: ' if len(timed) > 1 else ''
+        lines.append(f'{names}{where}, {", ".join(known)}.')
+    return '\n'.join(lines)

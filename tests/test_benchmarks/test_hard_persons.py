@@ -127,7 +127,25 @@ def test_neck_and_head_top_of_coco_lie_on_a_fitted_line():
     names = ['neck', 'head_top', 'left_wrist']
     fractions = peers.fit_head(joints, infos, names)
     assert fractions == dict(neck=pytest.approx(0.4), head_top=pytest.approx(1.7))
-    own = peers.to_dataset(joints, names, fractions)
+    scores = np.linspace(0.1, 0.5, 34).reshape(2, 17)
+    own, sure = peers.to_dataset(joints, scores, names, fractions)
     assert own[0].tolist() == [[0, pytest.approx(4)], [0, pytest.approx(17)], [0, 0]]
-    with pytest.raises(ValueError, match='not derived: pelvis'):
-        peers.to_dataset(joints, ['pelvis'], fractions)
+    assert sure[0].tolist() == [0.1, 0.1, scores[0, peers.COCO.index('left_wrist')]]
+
+
+def test_joints_that_are_neither_found_nor_derived():
+    names = ['pelvis', 'neck', 'head_top', 'nose']
+    infos = [
+        dict(keypoints=np.zeros((1, 4, 2)), keypoints_visible=np.array([seen])) for seen in ([1, 0, 1, 1], [0] * 4)
+    ]
+    # nobody has a labelled neck
+    assert peers.left_out(names, infos) == ['pelvis', 'neck'] and peers.left_out(names, []) == [*names[:3]]
+    joints, scores = np.random.default_rng(0).uniform(size=(2, 17, 2)), np.ones((2, 17))
+    fractions = peers.fit_head(joints, infos, names)
+    assert set(fractions) == {'head_top'} and peers.fit_head(joints[:0], [], names) == {}
+    own, sure = peers.to_dataset(joints, scores, names, fractions)
+    assert not own[:, :2].any() and sure.tolist() == [[0, 0, 1, 1]] * 2
+    assert np.array_equal(own[:, 3], joints[:, peers.COCO.index('nose')])
+    # joints of a KeypointConverter have weights beside their visibility
+    infos[0]['keypoints_visible'] = np.array([[[1, 0.5], [0, 1], [1, 1], [1, 1]]])
+    assert peers.left_out(names, infos) == ['pelvis', 'neck']

@@ -17,6 +17,9 @@ from benchmarks.peer_models.derived_joints import COCO, landmarks_to_coco
 from benchmarks.peer_models.mediapipe_pose import crop_matrix
 from benchmarks.peer_models.report import COLUMNS, peers_section
 from benchmarks.peer_models.timing import Timed, fold_norms, network_of_config, time_networks
+from posestructs.utils import cli
+from posestructs.utils.usage import UsageError
+from tests.helpers import data_root, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,9 +73,17 @@ def test_landmarks_of_mediapipe_in_the_order_of_coco():
 
 
 def test_a_crop_is_a_square_around_the_box():
-    matrix = crop_matrix([10, 20, 50, 100], 2.0)  # 160 pixels around (30, 60), shown in 256
+    matrix = crop_matrix([10, 20, 50, 100], 2.0)  # 160 pixels around (30, 60), shown in 512
     corners = matrix @ np.array([[-50, -20, 1], [110, 140, 1], [30, 60, 1]]).T
-    np.testing.assert_allclose(corners.T, [[0, 0], [256, 256], [128, 128]])
+    np.testing.assert_allclose(corners.T, [[0, 0], [512, 512], [256, 256]])
+
+
+@needs_data
+def test_no_person_of_the_table_loses_pixels_in_the_widest_crop(monkeypatch):
+    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
+    config = cli.load_config(str(ROOT / 'configs/hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py'))
+    boxes = [np.asarray(info['bbox'], float).reshape(4) for info in peers.read_split(config, 1).val]
+    assert len(boxes) == 1000 and all(crop_matrix(box, 2.5)[0, 0] >= 1 for box in boxes)
 
 
 def test_persons_not_found_are_counted_and_wrong(tmp_path):
@@ -100,19 +111,23 @@ def test_persons_not_found_are_counted_and_wrong(tmp_path):
 
 @pytest.mark.skipif(find_spec('mediapipe') is not None, reason='mediapipe is installed')
 def test_without_mediapipe_it_says_how_to_get_it(capfd):
-    with pytest.raises(SystemExit, match=r'mediapipe_pose\.py .*failed'):
+    with pytest.raises(UsageError, match=r'mediapipe_pose\.py .*failed'):
         peers.MediaPipe(sys.executable, None, None).find([], 'full', 1.25)
     assert 'requirements/peers.txt' in capfd.readouterr().err
 
 
 def test_landmarks_are_kept_for_the_same_persons_only(tmp_path):
     persons = [dict(image='a.jpg', box=[0, 0, 1, 1])]
-    kept = dict(persons=persons, landmarks=[None], milliseconds=[1.0], mediapipe='0')
+    kept = dict(persons=persons, crop_side=512, landmarks=[None], milliseconds=[1.0], mediapipe='0')
     (tmp_path / 'landmarks-full-1.25.json').write_text(json.dumps(kept))
     mediapipe = peers.MediaPipe('no-such-python', None, tmp_path)
     assert mediapipe.find(persons, 'full', 1.25) == kept
-    with pytest.raises(FileNotFoundError, match='no-such-python'):
+    with pytest.raises(UsageError, match='--mediapipe no-such-python: No such file'):
         mediapipe.find([dict(persons[0], image='b.jpg')], 'full', 1.25)
+    # those of crops of another size
+    (tmp_path / 'landmarks-full-1.25.json').write_text(json.dumps(dict(kept, crop_side=256)))
+    with pytest.raises(UsageError, match='no-such-python'):
+        mediapipe.find(persons, 'full', 1.25)
 
 
 def test_the_table_has_a_row_for_each_model_with_its_times():
@@ -126,3 +141,9 @@ def test_the_table_has_a_row_for_each_model_with_its_times():
     ]
     assert ['shipped', *['12.3'] * 6, '5.0', '2.0'] in lines
     assert ['mediapipe-full-2.5', *['12.3'] * 6, '', '7.0'] in lines
+    # an earlier run timed another network, elsewhere
+    figures['figures']['peer'] = figure
+    earlier = dict(milliseconds=dict(peer=times['ours']), machine=dict(results[1]['machine'], cpu='another CPU'))
+    text = peers_section([results[0], earlier, results[1]], figures)
+    assert [cell.strip() for cell in text.split('| peer ')[1].split('\n')[0].split('|')[7:9]] == ['5.0', '2.0']
+    assert 'peer: another CPU, 2 cores' in text and 'ours: a CPU, 2 cores' in text

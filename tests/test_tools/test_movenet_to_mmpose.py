@@ -14,6 +14,7 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 
+from tests.helpers.movenet_files import write_model
 from tools.model_converters import movenet_to_mmpose as converter
 
 REFERENCE = Path(__file__).with_name('movenet_reference.json')
@@ -30,36 +31,9 @@ def network():
     return model
 
 
-def write_model(folder: Path, network, stored='float16', drop=()) -> Path:
-    """Write a network as TensorFlow.js does: a description, and the weights one after the other."""
-    state = {name: value.numpy() for name, value in network.state_dict().items()}
-    specs, blob = [], b''
-    for ours, theirs in converter._names():
-        if ours in drop:
-            continue
-        value = state.get(ours, np.zeros((1, 1, 1, 1), np.float32))
-        if value.ndim == 4:  # depthwise: (kh, kw, C, 1)
-            depthwise = value.shape[1] == 1 and value.shape[2] == 3
-            value = value.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-        spec = dict(name=theirs, shape=list(value.shape), dtype='float32')
-        if stored != 'float32':
-            spec['quantization'] = dict(dtype=stored, original_dtype='float32')
-        if stored == 'uint8':
-            low, step = float(value.min()), float(np.ptp(value)) / 255 or 1.0
-            spec['quantization'] |= dict(scale=step, min=low)
-            value = np.round((value - low) / step)
-        specs.append(spec)
-        blob += np.ascontiguousarray(value).astype(np.dtype(stored).newbyteorder('<')).tobytes()
-    folder.mkdir(exist_ok=True)
-    (folder / 'net.bin').write_bytes(blob)
-    description = dict(format='graph-model', modelTopology={}, weightsManifest=[dict(paths=['net.bin'], weights=specs)])
-    (folder / 'net.json').write_text(json.dumps(description))
-    return folder / 'net.json'
-
-
 @pytest.mark.parametrize('stored, error', [('float32', 0), ('float16', 1e-3), ('uint8', 5e-3)])
 def test_weights_survive_each_way_of_storing(tmp_path, network, stored, error):
-    arch, state = converter.convert(converter.read_weights(write_model(tmp_path, network, stored)))
+    arch, state = converter.convert(converter.read_weights(write_model(tmp_path / 'net.json', network, stored)))
     assert arch == 'lightning'
     for name, value in network.state_dict().items():
         assert (state[name] - value).abs().max() <= error
@@ -67,7 +41,9 @@ def test_weights_survive_each_way_of_storing(tmp_path, network, stored, error):
 
 def test_the_checkpoint_starts_a_model(tmp_path, network):
     with pytest.raises(SystemExit, match='^0$'):
-        converter.main([str(write_model(tmp_path, network, 'float32')), '--out', str(tmp_path / 'net.pth')])
+        converter.main(
+            [str(write_model(tmp_path / 'net.json', network, 'float32')), '--out', str(tmp_path / 'net.pth')]
+        )
     source = dict(type='Pretrained', checkpoint=str(tmp_path / 'net.pth'))
     model = MODELS.build(dict(type='MoveNetBackbone', out_indices=(2,), init_cfg=source))
     model.init_weights()
@@ -77,7 +53,7 @@ def test_the_checkpoint_starts_a_model(tmp_path, network):
 
 
 def test_a_cut_file(tmp_path, network):
-    model = write_model(tmp_path, network)
+    model = write_model(tmp_path / 'net.json', network)
     blob = (tmp_path / 'net.bin').read_bytes()
     (tmp_path / 'net.bin').write_bytes(blob[:-10])
     with pytest.raises(ValueError, match=rf'net.bin has {len(blob) - 10} bytes, net.json describes {len(blob)}: cut'):
@@ -85,16 +61,16 @@ def test_a_cut_file(tmp_path, network):
 
 
 def test_json_and_bin_of_different_models(tmp_path, network):
-    small = MODELS.build(dict(type='MoveNetBackbone', arch='thunder'))
-    write_model(tmp_path / 'thunder', small)
-    model = write_model(tmp_path / 'lightning', network)
+    small = MODELS.build(dict(type='MoveNetBackbone', arch='thunder', out_indices=(3,)))
+    write_model(tmp_path / 'thunder' / 'net.json', small)
+    model = write_model(tmp_path / 'lightning' / 'net.json', network)
     shutil.copy(tmp_path / 'thunder' / 'net.bin', model.parent / 'net.bin')
     with pytest.raises(ValueError, match='of another model'):
         converter.read_weights(model)
 
 
 def test_another_version(tmp_path, network):
-    model = write_model(tmp_path, network, drop=('top.0.weight', 'pyramid.1.0.weight'))
+    model = write_model(tmp_path / 'net.json', network, drop=('top.0.weight', 'pyramid.1.0.weight'))
     with pytest.raises(ValueError, match='2 of 141 weights are missing, first .*conv2d/Conv2D/ReadVariableOp'):
         converter.convert(converter.read_weights(model))
 
@@ -148,7 +124,7 @@ def changed(model: Path, change) -> Path:
     ],
 )
 def test_odd_descriptions_are_one_line(tmp_path, network, change, message, capsys):
-    model = changed(write_model(tmp_path, network), change)
+    model = changed(write_model(tmp_path / 'net.json', network), change)
     with pytest.raises(SystemExit, match=f'error: {model}: [^\n]*{message}[^\n]*$'):
         converter.main([str(model), '--out', str(tmp_path / 'net.pth')])
     assert not (tmp_path / 'net.pth').exists()
@@ -161,7 +137,7 @@ def test_a_manifest_that_is_text(tmp_path):
 
 
 def test_the_binary_file_as_the_model(tmp_path, network):
-    model = write_model(tmp_path, network)
+    model = write_model(tmp_path / 'net.json', network)
     with pytest.raises(SystemExit) as error:
         converter.main([str(model.with_suffix('.bin')), '--out', str(tmp_path / 'net.pth')])
     assert 'not the model.json' in error.value.code and len(error.value.code) < 300
@@ -169,7 +145,7 @@ def test_the_binary_file_as_the_model(tmp_path, network):
 
 @pytest.mark.parametrize('stored, value', [('float16', np.nan), ('float32', -np.inf)])
 def test_values_that_are_not_finite(tmp_path, network, stored, value):
-    model = write_model(tmp_path, network, stored)
+    model = write_model(tmp_path / 'net.json', network, stored)
     spec = json.loads(model.read_text())['weightsManifest'][0]['weights'][0]
     blob = np.frombuffer(model.with_suffix('.bin').read_bytes(), stored).copy()
     blob[[0, 5]] = value
@@ -181,7 +157,7 @@ def test_values_that_are_not_finite(tmp_path, network, stored, value):
 
 def test_a_folder_in_the_place_of_the_checkpoint(tmp_path, network):
     with pytest.raises(SystemExit, match=f'error: --out {tmp_path}: is a folder, allowed: a file$'):
-        converter.main([str(write_model(tmp_path, network)), '--out', str(tmp_path)])
+        converter.main([str(write_model(tmp_path / 'net.json', network)), '--out', str(tmp_path)])
 
 
 def published(folder: Path) -> Path:
