@@ -15,7 +15,8 @@ python benchmarks/peers.py configs/hybrid/td-tree_movenet-lightning_lspet-mini-1
 python benchmarks/peers.py configs/hybrid/td-tree_movenet-lightning_lspet-mini-192x192.py \\
     --out benchmarks/results/peers.json --report docs/benchmarks.md benchmarks/results/hard_persons.json
 ```"""
-NOTE = """In percent, on {persons} persons of `val.txt`, box given, no flip test; right is within 0.2 torsos. Joints of persons
+NOTE = """\
+In percent, on {persons} persons of `val.txt`, box given, no flip test; right is within 0.2 torsos. Joints of persons
 that a model did not find count as wrong. Of the errors, those on the mirror joint lie within 0.2 torsos of its label;
 inversions, as [error anatomy](trust.md) counts them, are farther than 0.4 torsos from their own label and within 0.4
 of that of the mirror joint, which is the closest. The number after a MediaPipe variant is the side of its crop, shown
