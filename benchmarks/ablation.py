@@ -25,6 +25,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
 import posestructs  # noqa: F401
+from benchmarks.raw_results import write_results
 from posestructs.evaluation.tables import format_table
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint
@@ -114,7 +115,7 @@ def train_and_test(path: str, options: list[str], seed: int, work_dir: Path) -> 
     )
     if val_metrics.is_file():
         found['val_metrics'] = json.loads(val_metrics.read_text())
-    atomic_write(result, (json.dumps(found, separators=(',', ':')) + '\n').encode())
+    write_results(result, found)
     return found
 
 
@@ -163,8 +164,7 @@ def main() -> None:
     results = [train_and_test(path, args.cfg_options, args.seed, args.work_dir.resolve()) for path in args.configs]
     sys.stdout.write('\n' + table(results) + '\n')
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(args.out, (json.dumps(results, separators=(',', ':')) + '\n').encode())
+        write_results(args.out, results)
 
 
 if __name__ == '__main__':

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import sys
 import zlib
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401
+from benchmarks.raw_results import write_results
 from posestructs.evaluation.error_anatomy import KINDS, classify_errors, torso_scale
 from posestructs.evaluation.joint_names import check_pair
 from posestructs.evaluation.prediction_files import Labels, labels_of_dataset, match_predictions, read_predictions
@@ -179,7 +179,6 @@ def main() -> None:
         text = (f'{key} {d["mean"]:+.1f} [{d["low"]:+.1f}, {d["high"]:+.1f}]' for key, d in leads)
         sys.stdout.write(f'{first} minus {name}, in points: {", ".join(text)}\n')
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         content = dict(
             config=args.config,
             metrics={'TorsoPCK@0.2': figures[first]['joints']},
@@ -190,7 +189,7 @@ def main() -> None:
             labelled=packed(common),
             machine=describe_machine(),
         )
-        args.out.write_text(json.dumps(content, separators=(',', ':')) + '\n')
+        write_results(args.out, content)
 
 
 if __name__ == '__main__':

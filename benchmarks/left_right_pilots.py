@@ -35,6 +35,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 from benchmarks.grid.experiment import set_everywhere
 from benchmarks.hard_persons import interval, read_persons, right_joints, summarise
 from benchmarks.page import write_section
+from benchmarks.raw_results import write_results
 from benchmarks.recipes.rows import HELD_OUT, ROOT, TRAINED, config_hash
 from benchmarks.recipes.run import config_file, pack, run_quietly, tool, train, unpack
 from posestructs.evaluation.prediction_files import labels_of_dataset
@@ -218,7 +219,7 @@ def main() -> None:
         found = dict(row=row, seed=seed, fingerprint=mark, machine=machine, **score(cfg, checkpoint, folder))
         kept = [one for one in read_results(args.out) if (one['row'], one['seed']) != (row, seed)]
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(args.out, (json.dumps([*kept, found], indent=1) + '\n').encode())
+        write_results(args.out, [*kept, found])
         print(f'{row}, seed {seed}: finished, {(time.time() - began) / 60:.1f} minutes', flush=True)
     if results := read_results(args.out):
         print(table(results))

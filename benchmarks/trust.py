@@ -28,6 +28,7 @@ from mmengine.registry import init_default_scope
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
+from benchmarks.raw_results import write_results
 from benchmarks.trust_numbers import figures
 from benchmarks.trust_numbers.measure import false_joints, limits, numbers, probabilities
 from benchmarks.trust_numbers.models import ROOT, Predicted, predict, read_baseline, read_model
@@ -70,15 +71,6 @@ def measure(models: Mapping[str, Predicted], labels: Labels, other: str | None) 
     content['limits'] = limits(models[first], labels)
     content['cut'] = false_joints(models, labels)
     return content
-
-
-def rounded(content: Any) -> Any:
-    """Nested values with numbers of six digits."""
-    if isinstance(content, dict):
-        return {key: rounded(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [rounded(value) for value in content]
-    return float(f'{content:.6g}') if isinstance(content, float) else content
 
 
 def write_docs(page: Path, text: str) -> None:
@@ -137,7 +129,7 @@ def main() -> None:
         raise SystemExit(f'--compare {other}, allowed: {" ".join(list(models)[1:])}')
     content = measure(models, labels, other)
     content['discriminators'] = {name: read_discriminator(Path(file)) for name, file in args.discriminator}
-    atomic_write(args.out, (json.dumps(rounded(content)) + '\n').encode())
+    write_results(args.out, content)
     text = tables(content)
     print(f'\n{text}')
     if args.docs is not None:

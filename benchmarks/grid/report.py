@@ -224,7 +224,7 @@ UNDER_OCCLUDERS = (
 
 def draw_curves(grid: Grid, runs: Runs) -> Figure:
     """PDJ curve of each row: mean over seeds, with a band of one standard deviation."""
-    figure, axes = _figure(9, 5)
+    figure, axes = _figure(7.5, 4)
     for name, colour in _colours(runs).items():
         curves = [curve(hits) for hits in hits_of(runs[name], grid, PCK)]
         mean = np.mean(curves, axis=0)

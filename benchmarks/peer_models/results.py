@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from posestructs.utils.files import atomic_write
+from benchmarks.raw_results import write_results
 from posestructs.utils.usage import UsageError
 
 
@@ -72,4 +72,4 @@ def merge(earlier: Sequence[dict], new: Sequence[dict]) -> list[dict[str, Any]]:
 def add_to_file(path: Path, new: Sequence[dict]) -> None:
     """Merge a run's results into a file, which is created where it does not exist."""
     earlier = read_results(path) if path.exists() else []
-    atomic_write(path, (json.dumps(merge(earlier, new), indent=2) + '\n').encode())
+    write_results(path, merge(earlier, new))
