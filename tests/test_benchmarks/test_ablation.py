@@ -60,13 +60,14 @@ def test_two_runs_are_compared_and_not_repeated(compare, tmp_path):
     assert wide['seed'] == narrow['seed'] == 0 and wide['fingerprint'] != narrow['fingerprint']
     (folder,) = work.glob('narrow_seed0_*')
     scored = json.loads((folder / 'metrics.json').read_text())
-    assert narrow['metrics'] == scored and 'StrictPCP@0.5' in scored
+    assert narrow['metrics'] == pytest.approx(scored, rel=1e-5) and 'StrictPCP@0.5' in scored
     assert wide['machine']['torch'] and wide['machine']['commit'] != ''
     # the figures of the validation samples are those of a test on them
     (checkpoint,) = folder.glob('epoch_*.pth')
     flags = ['--work-dir', tmp_path / 'test', '--out', tmp_path / 'val.json']
     run_main('test.py', twin, checkpoint, *flags, '--cfg-options', *SMALL, 'test_dataloader.dataset.start_index=0')
-    assert narrow['val_metrics'] == json.loads((tmp_path / 'val.json').read_text()) != scored
+    val = json.loads((tmp_path / 'val.json').read_text())
+    assert narrow['val_metrics'] == pytest.approx(val, rel=1e-5) and val != scored
     assert 'val_metrics' not in wide
     header, _, _, last_line = printed.strip().splitlines()[-4:]
     assert last_line.startswith('| narrow ') and f'{scored["StrictPCP@0.5"]:.1f}' in last_line
