@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from posestructs.apis.frames import Frame, Source
-from posestructs.apis.result_names import ResultNames, image_name, json_name
 from posestructs.apis.video_file import VideoFile
+from posestructs.deployment.onnx_pose.result_names import ResultNames, image_name, json_name
 from posestructs.utils.files import atomic_write
 from posestructs.utils.images import write_image
 from posestructs.utils.media import WRITABLE_SUFFIXES

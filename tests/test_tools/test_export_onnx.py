@@ -223,6 +223,22 @@ def test_detected_persons_are_written_as_the_inferencer_does(exported, main, tmp
             assert near.mean() > 0.8
 
 
+def test_images_of_one_name_have_the_files_of_the_inferencer(exported, main, tmp_path):
+    config, checkpoint, out = exported('adversarial')
+    images = [tmp_path / name for name in ('one/a.jpg', 'two/a.jpg', 'one/b.jpg', 'one/b.png')]
+    for i, image in enumerate(images):
+        image.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((40 + i, 50 + i, 3), 90, np.uint8)).save(image)
+    main(PREDICT, out, *images, '--out-dir', tmp_path / 'onnx', '--no-second-pass')
+    inferencer = PoseInferencer(config, checkpoint, device='cpu')
+    list(inferencer(list(map(str, images)), out_dir=tmp_path / 'torch', second_pass=False))
+    found, expected = (
+        {file.name: json.loads(file.read_text())[0]['bbox'] for file in (tmp_path / kind / 'predictions').iterdir()}
+        for kind in ('onnx', 'torch')
+    )
+    assert sorted(found) == ['a.json', 'a_1.json', 'b.jpg.json', 'b.png.json'] and found == expected
+
+
 @pytest.mark.slow
 def test_a_whole_photograph_has_the_joints_of_the_inferencer(main, tmp_path):
     model = next(iter(shipped_models().values()))

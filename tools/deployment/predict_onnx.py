@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from onnx_pose import OnnxDetector, OnnxPose, read_image
+from onnx_pose import OnnxDetector, OnnxPose, ResultNames, json_name, read_image
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,22 +90,20 @@ def person_entry(found: dict[str, np.ndarray], index: int, joints: list[str], bb
     return entry
 
 
-def write_persons(folder: Path, name: str, persons: list[dict[str, Any]]) -> None:
+def write_persons(file: Path, persons: list[dict[str, Any]]) -> None:
     """Write the persons of an image as ``demo/inference.py`` does."""
-    folder.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     persons = [{key: person[key] for key in person if key not in ('bboxes', 'pose_scores')} for person in persons]
     rows = ',\n'.join(json.dumps(person, allow_nan=False) for person in persons)
-    (folder / f'{name}.json').write_text(f'[\n{rows}\n]\n')
+    file.write_text(f'[\n{rows}\n]\n')
 
 
 def run(args: argparse.Namespace) -> None:
     """Predict, and print or write the results."""
     predict = Predictor(args)
     if args.out_dir is not None:
-        names = [file.stem for file in args.images]
-        for file in args.images:  # the suffix tells a.jpg from a.png
-            name = file.stem if names.count(file.stem) == 1 else file.name
-            write_persons(args.out_dir / 'predictions', name, predict(file))
+        for file, name in ResultNames(list(map(str, args.images))).planned:
+            write_persons(args.out_dir / 'predictions' / json_name(name), predict(Path(file)))
         return
     text = json.dumps(dict(joints=predict.model.joints, people=predict(args.images[0])), allow_nan=False)
     if args.out is None:

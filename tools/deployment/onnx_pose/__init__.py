@@ -25,15 +25,18 @@ from .detector import OnnxDetector
 from .images import read_image
 from .max_sum import Placement, max_sum
 from .model import OnnxPose
+from .result_names import ResultNames, json_name
 
 __all__ = [
     'OnnxDetector',
     'OnnxPose',
     'Placement',
+    'ResultNames',
     'Window',
     'crop_boxes',
     'decode',
     'flip_average',
+    'json_name',
     'max_sum',
     'read_image',
     'to_image',

@@ -2,7 +2,8 @@
 
 import pytest
 
-from posestructs.apis.result_names import ResultNames, image_name, json_name
+from posestructs.deployment.onnx_pose.result_names import WRITABLE_SUFFIXES, ResultNames, image_name, json_name
+from posestructs.utils import media
 
 
 def files(*paths, known=True):
@@ -47,3 +48,7 @@ def test_of_images_that_are_not_known_those_before_count():
     found = files('x/a.png', 'a.jpg', 'y/a.png', 'a_1.png', 'b.gif', 'b.jpg', known=False)
     assert [name for name, _ in found] == ['a.json', 'a.jpg.json', 'a_1.json', 'a_1_1.json', 'b.json', 'b_1.json']
     assert len({name for pair in found for name in pair}) == 12
+
+
+def test_the_formats_are_those_that_images_are_written_in():
+    assert WRITABLE_SUFFIXES == media.WRITABLE_SUFFIXES

@@ -1,4 +1,7 @@
-"""Name output files after their images, without collisions between images of the same call."""
+"""Name output files after their images, without collisions between images of the same call.
+
+``posestructs.apis.PoseInferencer`` takes its names from here too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posestructs.utils.media import output_suffix
+WRITABLE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+"""Formats that drawn images are written in; those of ``posestructs.utils.media``."""
 
 
 class ResultNames:
@@ -90,7 +94,8 @@ def image_name(name: str, path: str) -> str:
         The name with the suffix of the input; '.jpg' if OpenCV does not write that format.
     """
     own = _file_name(path)
-    suffix = output_suffix(own)
+    suffix = Path(own).suffix
+    suffix = suffix if suffix.lower() in WRITABLE_SUFFIXES else '.jpg'
     return name if name == own and suffix == Path(own).suffix else f'{name}{suffix}'
 
 
