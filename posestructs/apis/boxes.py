@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from posestructs.apis.frames import frame_name, is_frame_name
 from posestructs.utils.usage import UsageError
 
 LARGEST = 1e6
@@ -27,13 +28,17 @@ class GivenBoxes:
             for an image means that it shows no person.
         num_images: Number of images; ``None`` if that is not known beforehand.
         names: Paths of the images, if they are known beforehand.
+        video: Names of a video, if the images are its frames: a dict may give boxes for all frames by one of them, or
+            for single frames by their made-up names.
 
     Raises:
         UsageError: The number of arrays is not that of the images, a box is not valid, or a dict names none of the
             images.
     """
 
-    def __init__(self, bboxes: Any, num_images: int | None = None, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, bboxes: Any, num_images: int | None = None, names: Sequence[str] = (), video: Sequence[str] = ()
+    ) -> None:
         self._shared: np.ndarray | None = None
         self._by_name: dict[str, np.ndarray | None] = {}
         self._in_order: list[np.ndarray | None] | None = None
@@ -41,6 +46,8 @@ class GivenBoxes:
         if isinstance(bboxes, Mapping):
             self._by_name = {str(k): _checked(v, f'bboxes[{str(k)!r}]') for k, v in bboxes.items()}
             self._check_names(names)
+            if video:
+                self._take_those_of_video(video)
         elif bboxes is not None and _is_one_array(bboxes):
             self._shared = check_boxes(bboxes)
         elif bboxes is not None and not isinstance(bboxes, Iterable):
@@ -84,6 +91,18 @@ class GivenBoxes:
 
     def _key(self, path: str) -> str | None:
         return next((key for key in (path, Path(path).name) if key in self._by_name), None)
+
+    def _take_those_of_video(self, video: Sequence[str]) -> None:
+        """Use boxes that are given by a name of the video for each frame that has none of its own."""
+        whole = next((name for name in video if name in self._by_name), None)
+        if whole is not None:
+            self._shared = self._by_name[whole]
+            self._used.add(whole)
+        elif self._by_name and not any(map(is_frame_name, self._by_name)):
+            raise UsageError(
+                f'bboxes are given for {_listed(list(self._by_name))}, allowed for a video: its name, '
+                f'{Path(video[0]).name}, for all frames, or {frame_name(0)}, {frame_name(1)}, ... for single ones'
+            )
 
     def _check_names(self, names: Sequence[str]) -> None:
         """Refuse a dict that names none of the images; it may name more images than there are."""

@@ -59,7 +59,18 @@ class Source(NamedTuple):
         """Whether frames make up one result."""
         return self.fps is not None
 
+    @property
+    def video_names(self) -> tuple[str, ...]:
+        """Name, and path where there is one, of a video, camera or stream; empty for images."""
+        return (self.name, *self.files) if self.is_video else ()
+
 
 def frame_name(index: int) -> str:
     """Made-up name of an array or of a frame of a video."""
     return f'{index:08d}.jpg'
+
+
+def is_frame_name(name: str) -> bool:
+    """Check whether a name has the form of :func:`frame_name`."""
+    stem = name.removesuffix('.jpg')
+    return stem != name and stem.isdecimal() and name == frame_name(int(stem))

@@ -116,9 +116,9 @@ class PoseInferencer(BaseInferencer):
             inputs: An image (path, address or (H, W, 3) uint8 BGR array), a folder of images, a video, 'webcam' or
                 'webcam:1', or a list of images.
             bboxes: (N, 4) x1, y1, x2, y2 in pixels of the persons in each image: a list of such arrays, a dict by file
-                name (names that no image has are logged at the end), or one array for all images. An empty array means
-                that the image shows no person. ``None`` (also for one image of several): the detector if there is one,
-                otherwise the whole image is one person.
+                name (names that no image has are logged at the end; that of a video is for all of its frames), or one
+                array for all images. An empty array means that the image shows no person. ``None`` (also for one image
+                of several): the detector if there is one, otherwise the whole image is one person.
             batch_size: Number of persons that share a forward pass.
             out_dir: Folder of the results: drawn images go to ``visualizations``, predictions as json to
                 ``predictions``. Files have the names of the images, with suffix or number where these are ambiguous.
@@ -196,7 +196,8 @@ class PoseInferencer(BaseInferencer):
         if bboxes is None and self._build_detector is None and self.detector is None and self._hint_pending:
             print_log(_HINT, logger='current')
             self._hint_pending = False
-        return GivenBoxes(bboxes, None if source.is_video else source.total, source.names)
+        total = None if source.is_video else source.total
+        return GivenBoxes(bboxes, total, source.names, source.video_names)
 
     def _run(self, call: Call, items: Iterable[Item]) -> Iterator[dict]:
         try:

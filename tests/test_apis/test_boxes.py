@@ -98,6 +98,21 @@ def test_names_that_no_image_has(logged):
     assert len(logged()) == 1
 
 
+def test_the_name_of_a_video_is_for_all_of_its_frames():
+    video = 'film.mp4', 'videos/film.mp4'
+    for name in video:
+        given = GivenBoxes({name: [BOX], '00000002.jpg': []}, None, video=video)
+        assert [len(given.of(i, f'{i:08d}.jpg')) for i in range(4)] == [1, 1, 0, 1]
+    single = GivenBoxes({'00000001.jpg': [BOX]}, None, video=video)
+    assert single.of(0, '00000000.jpg') is None and len(single.of(1, '00000001.jpg')) == 1
+    for other in ('walk.mp4', '0001.jpg', 'a.jpg'):
+        with pytest.raises(
+            ValueError, match=f'given for {other}, allowed for a video: its name, film.mp4, for all frames, or 00000000'
+        ):
+            GivenBoxes({other: [BOX]}, None, video=video)
+    assert GivenBoxes({}, None, video=video).of(0, '00000000.jpg') is None
+
+
 def test_names_of_other_images_are_refused_beforehand():
     names = [f'x/{i}.png' for i in range(9)]
     with pytest.raises(

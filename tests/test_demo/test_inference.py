@@ -93,6 +93,26 @@ def test_boxes_and_pictures(demo, folder, checkpoint, tmp_path):
     assert 'has no size' in demo(folder, *model, '--bbox', 5, 5, 5, 9)[1]
 
 
+@pytest.fixture
+def walk(tmp_path):
+    """A video of three frames, 80 wide and 100 high."""
+    writer = cv2.VideoWriter(str(tmp_path / 'walk.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 10, (80, 100))
+    for _ in range(3):
+        writer.write(np.full((100, 80, 3), 90, np.uint8))
+    writer.release()
+    return tmp_path / 'walk.mp4'
+
+
+def test_boxes_of_a_file_for_a_video(demo, walk, checkpoint, tmp_path):
+    model = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out']
+    boxes = tmp_path / 'boxes.json'
+    boxes.write_text(json.dumps({'walk.mp4': [[0, 0, 40, 50], [30, 20, 80, 90]]}))
+    out, error = demo(walk, *model, '--bbox-file', boxes)
+    assert not error and '6 persons in 3 frames' in out
+    boxes.write_text(json.dumps({'other.mp4': [[0, 0, 40, 50]]}))
+    assert 'given for other.mp4, allowed for a video: its name, walk.mp4' in demo(walk, *model, '--bbox-file', boxes)[1]
+
+
 def test_the_second_pass_is_chosen_by_a_flag(demo, folder, checkpoint, tmp_path, monkeypatch):
     """Where the crop of a second pass would be is of no matter here: any box is replaced by the same one."""
     crop = np.array([10, 20, 30, 50], np.float32)
