@@ -22,6 +22,7 @@ from posestructs.apis import PoseInferencer
 from posestructs.apis.image_sources import expand_inputs, open_source
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.utils.words import counted
 
 
 def parse_args() -> argparse.Namespace:
@@ -138,11 +139,6 @@ class Summary:
             least = f'a {self.kind} of at least {self.kpt_thr:g} (--kpt-thr)'
             text += f'{self.not_drawn} without a joint of {least}: not drawn\n'
         return text
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 image', '2 images'."""
-    return f'{number} {noun}{"" if number == 1 else "s"}'
 
 
 @report_usage_errors

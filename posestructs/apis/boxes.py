@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 
 from posestructs.apis.frames import frame_name, is_frame_name
 from posestructs.utils.usage import UsageError
+from posestructs.utils.words import counted
 
 LARGEST = 1e6
 """Largest coordinate of a box in pixels."""
@@ -43,6 +44,8 @@ class GivenBoxes:
         self._by_name: dict[str, np.ndarray | None] = {}
         self._in_order: list[np.ndarray | None] | None = None
         self._used: set[str] = set()
+        self._without, self._num_without = [], 0  # images without boxes: the first names, and all
+        self._given = bboxes is not None
         if isinstance(bboxes, Mapping):
             self._by_name = {str(k): _checked(v, f'bboxes[{str(k)!r}]') for k, v in bboxes.items()}
             self._check_names(names)
@@ -57,7 +60,9 @@ class GivenBoxes:
             if not self._in_order and num_images == 1:
                 self._in_order = [check_boxes([])]
             if num_images is not None and len(self._in_order) != num_images:
-                raise UsageError(f'bboxes are given for {len(self._in_order)} images, but there are {num_images}')
+                raise UsageError(
+                    f'bboxes are given for {counted(len(self._in_order), "image")}, but there are {num_images}'
+                )
 
     def of(self, index: int, path: str) -> np.ndarray | None:
         """Boxes of one image.
@@ -72,22 +77,37 @@ class GivenBoxes:
         Raises:
             UsageError: There are more images than arrays of boxes.
         """
+        boxes = self._of(index, path)
+        if boxes is None:
+            self._num_without += 1
+            self._without += [path] if len(self._without) <= _SHOWN else []
+        return boxes
+
+    def report(self, has_detector: bool = False) -> None:
+        """Log names that no image had, and images without boxes among those with, after all images were seen.
+
+        Args:
+            has_detector: Whether a detector finds the persons of images without boxes.
+        """
+        unused = [name for name in self._by_name if name not in self._used]
+        if unused:
+            text = f'bboxes are given for {counted(len(unused), "name")} that no image has: {_listed(unused)}'
+            print_log(text, logger='current', level=logging.WARNING)
+        if self._given and self._num_without:
+            how = 'whose persons the detector finds' if has_detector else 'taken as one person each'
+            text = f'bboxes has none for {counted(self._num_without, "image")}, {how}: {_listed(self._without)}'
+            print_log(text, logger='current', level=logging.INFO if has_detector else logging.WARNING)
+
+    def _of(self, index: int, path: str) -> np.ndarray | None:
         if self._in_order is not None:
             if index >= len(self._in_order):
-                raise UsageError(f'bboxes are given for {len(self._in_order)} images, but there are more')
+                raise UsageError(f'bboxes are given for {counted(len(self._in_order), "image")}, but there are more')
             return self._in_order[index]
         key = self._key(path)
         if key is None:
             return self._shared
         self._used.add(key)
         return self._by_name[key]
-
-    def warn_of_unused(self) -> None:
-        """Log names that no image had, after all images were seen."""
-        unused = [name for name in self._by_name if name not in self._used]
-        if unused:
-            text = f'bboxes are given for {len(unused)} names that no image has: {_listed(unused)}'
-            print_log(text, logger='current', level=logging.WARNING)
 
     def _key(self, path: str) -> str | None:
         return next((key for key in (path, Path(path).name) if key in self._by_name), None)

@@ -250,7 +250,7 @@ class PoseInferencer(BaseInferencer):
                 except UsageError as error:
                     frame = frame._replace(error=f'{frame.title}: {error}')
             yield Item(frame, persons, boxes if persons else None, is_whole)
-        bboxes.warn_of_unused()
+        bboxes.report(self.detector is not None)
 
     def _result(self, call: Call, frame: Frame, persons: list[PoseDataSample]) -> dict[str, Any]:
         maps = maps_of_image(persons, isinstance(self.model.head, PartScoreHead)) if call.wants_maps else {}

@@ -63,10 +63,10 @@ def test_which_boxes_are_of_an_image():
 
 
 def test_numbers_that_differ():
-    with pytest.raises(ValueError, match='bboxes are given for 1 images, but there are 2'):
+    with pytest.raises(ValueError, match='bboxes are given for 1 image, but there are 2'):
         GivenBoxes([[BOX]], 2)
     endless = GivenBoxes([[BOX]], None)
-    with pytest.raises(ValueError, match='bboxes are given for 1 images, but there are more'):
+    with pytest.raises(ValueError, match='bboxes are given for 1 image, but there are more'):
         endless.of(1, '')
     with pytest.raises(ValueError, match=r"bboxes\['a.png'\]\[0\]=\(3, 3, 3, 9\)"):
         GivenBoxes({'a.png': [[3, 3, 3, 9]]})
@@ -89,13 +89,33 @@ def logged(caplog):
 
 def test_names_that_no_image_has(logged):
     given = GivenBoxes({'a.png': [BOX], 'x/b.png': None, **{f'{i}.png': [] for i in range(6)}})
-    for path in ('x/a.png', 'x/b.png', 'c.png', '0.png'):
+    for path in ('x/a.png', '0.png'):
         given.of(0, path)
-    given.warn_of_unused()
-    assert logged() == ['bboxes are given for 5 names that no image has: 1.png, 2.png, 3.png, 4.png, 5.png']
+    given.report()
+    assert logged() == ['bboxes are given for 6 names that no image has: x/b.png, 1.png, 2.png, 3.png, 4.png, ...']
+    GivenBoxes({'a.png': [BOX]}).report()
+    assert logged()[1:] == ['bboxes are given for 1 name that no image has: a.png']
     for all_used in (None, [[BOX]], {}):
-        GivenBoxes(all_used, 1).warn_of_unused()
-    assert len(logged()) == 1
+        GivenBoxes(all_used, 1).report()
+    assert len(logged()) == 2
+
+
+def test_images_without_boxes_are_named_once(logged):
+    given = GivenBoxes({'a.png': [BOX], 'b.png': None, 'c.png': []})
+    for path in ('a.png', 'b.png', 'c.png'):
+        given.of(0, path)
+    given.report()
+    assert logged() == ['bboxes has none for 1 image, taken as one person each: b.png']
+    for i in range(9):
+        given.of(0, f'{i}.png')
+    given.report(has_detector=True)
+    assert logged()[1:] == [
+        'bboxes has none for 10 images, whose persons the detector finds: b.png, 0.png, 1.png, 2.png, 3.png, ...'
+    ]
+    for boxes in (None, [BOX]):  # None for all images is logged elsewhere
+        GivenBoxes(boxes, 3).of(0, 'a.png')
+        GivenBoxes(boxes, 3).report()
+    assert len(logged()) == 2
 
 
 def test_the_name_of_a_video_is_for_all_of_its_frames():
