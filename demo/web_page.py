@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
@@ -25,6 +24,7 @@ from posestructs.visualization.message_drawing import draw_messages, part_maps
 from posestructs.visualization.message_trace import trace_messages
 from posestructs.visualization.pose_drawing import draw_pose, enlarge
 from posestructs.visualization.residual_messages import joint_maps
+from posestructs.visualization.tags import draw_tag
 
 COLUMNS = ('person', 'joint', 'x', 'y', 'score', 'correct', 'occluded', 'present')
 # of persons, where there are several; RGB, distinguishable for most colour-blind visitors (Okabe and Ito)
@@ -117,17 +117,8 @@ def draw_persons(
         )
         picture = draw_pose(picture, points, drawn, person.get('keypoints_occluded'), style, threshold=threshold)
         left, top = (int(v) for v in np.ravel(person['bbox'])[:2])
-        _draw_tag(picture, str(number), max(left, 0), max(top, 0), size, color)
+        draw_tag(picture, str(number), (max(left, 0), max(top, 0)), size, color, text_color=(0, 0, 0))
     return picture
-
-
-def _draw_tag(picture: np.ndarray, text: str, left: int, top: int, size: float, color: Sequence[int]) -> None:
-    """Write dark text on a rectangle of a colour, as the page does in the corner of a box."""
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    right, bottom = left + width + 2 * below, top + height + 2 * below
-    cv2.rectangle(picture, (left, top), (right, bottom), color, cv2.FILLED)
-    place = left + below, bottom - below
-    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def confidences(person: dict[str, Any]) -> np.ndarray:

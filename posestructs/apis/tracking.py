@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.structures import InstanceData
 
 from posestructs.utils.usage import UsageError
+from posestructs.visualization.tags import draw_tag
 
 _PACKAGES = dict(norfair='norfair-enough', OneEuroFilter='OneEuroFilter')
 _MAX_DISTANCE = 0.8  # 1 - intersection over union of a box and where its track is expected
@@ -75,7 +75,7 @@ class PersonTracker:
 
 
 def write_ids(image: np.ndarray, persons: InstanceData) -> np.ndarray:
-    """Write track ids above the boxes of persons.
+    """Write track ids above the boxes of persons, on dark tags.
 
     Args:
         image: (H, W, 3) uint8.
@@ -87,10 +87,7 @@ def write_ids(image: np.ndarray, persons: InstanceData) -> np.ndarray:
     image = np.ascontiguousarray(image).copy()
     scale = max(0.5, min(image.shape[:2]) / 800)
     for box, number in zip(persons.bboxes, persons.track_ids, strict=True):
-        place = max(0, int(box[0])), max(round(25 * scale), int(box[1]))
-        outline, line = max(4, round(6 * scale)), max(1, round(1.5 * scale))  # legible on any background
-        for width, color in ((outline, (0, 0, 0)), (line, (255, 255, 255))):
-            cv2.putText(image, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width, cv2.LINE_AA)
+        draw_tag(image, str(number), (max(0, box[0]), box[1]), scale, above=True)
     return image
 
 

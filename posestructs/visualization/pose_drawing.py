@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from posestructs.utils.checks import check_number
+from posestructs.visualization.tags import draw_tag
 
 MAX_LENGTH = 10_000  # pixels
 _BITS = 4  # of cv2's sub-pixel coordinates
@@ -153,7 +154,8 @@ def draw_legend(width: int, kinds: Sequence[str] = (VISIBLE, OCCLUDED, UNKNOWN))
     strip = np.full((y + line, width, 3), 32, dtype=np.uint8)
     for kind, x, y in places:
         _draw_joint(strip, np.array([x + 6, y + line // 2]), kind, (80, 200, 255), 6)
-        _draw_text(strip, kind, (x + step - 6, y + line // 2 + 5), scale, outlined=False)
+        place = x + step - 6, y + line // 2 + 5
+        cv2.putText(strip, kind, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _PALE, 1, cv2.LINE_AA)
     return strip
 
 
@@ -199,7 +201,7 @@ def _draw_person(
             kind = OCCLUDED if hidden[k] else UNKNOWN if joints.occluded[k] < 0 else VISIBLE
             _blend(canvas, opacity[k], _draw_joint, points[k], kind, style.joint_colors[k], radius)
             if indices:
-                _draw_text(canvas, str(k), points[k] + (radius + 1, -radius - 1), max(0.3, 0.1 * radius))
+                draw_tag(canvas, str(k), points[k] + (radius + 1, -radius - 1), max(0.3, 0.1 * radius), above=True)
 
 
 def _per_joint(name: str, value: np.ndarray | float | None, shape: tuple[int, int], default: float) -> np.ndarray:
@@ -297,11 +299,3 @@ def _draw_ring(canvas: np.ndarray, point: np.ndarray, color: Color, outer: float
     cv2.circle(hole, centre, round(inner * (1 << _BITS)), 255, cv2.FILLED, cv2.LINE_AA, _BITS)
     share = hole[..., None] / 255
     canvas[rows, columns] = np.round(share * behind + (1 - share) * canvas[rows, columns]).astype(np.uint8)
-
-
-def _draw_text(canvas: np.ndarray, text: str, corner: Sequence[float], scale: float, outlined: bool = True) -> None:
-    """Draw text at its lower left corner."""
-    place = tuple(int(v) for v in np.clip(corner, -(2**20), 2**20))
-    if outlined:
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _BLACK, 3, cv2.LINE_AA)
-    cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _PALE, 1, cv2.LINE_AA)

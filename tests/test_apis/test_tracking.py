@@ -99,15 +99,16 @@ def test_the_json_of_a_video_has_track_ids(inferencer, video, tmp_path):
 def test_ids_are_written_at_the_boxes():
     persons = persons_at([(60, 120), (150, 60)])
     persons.track_ids = np.array([3, 12])
-    image = np.full((200, 200, 3), 128, np.uint8)
+    image = np.full((200, 200, 3), 255, np.uint8)
     drawn = write_ids(image, persons)
-    assert (image == 128).all()
-    rows, columns = np.nonzero((drawn != 128).any(-1))
+    assert (image == 255).all()
+    rows, columns = np.nonzero((drawn != 255).any(-1))
     first = columns < 100
     assert 35 < columns[first].min() and columns[first].max() < 60 and 50 < rows[first].min() <= rows[first].max() < 75
     # the second box begins above the image's edge, the text does not
     assert rows[~first].max() < 20 and np.ptp(columns[~first]) > np.ptp(columns[first])
-    assert drawn.min() < 100 and drawn.max() > 200
+    tag = drawn[rows[first].min() : rows[first].max() + 1, columns[first].min() : columns[first].max() + 1]
+    assert 0.4 < (tag < 60).mean() < 0.95  # pale on dark
 
 
 def test_images_have_no_tracks(inferencer, images):
