@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from posestructs.apis import PoseInferencer
 from posestructs.apis.image_sources import expand_inputs, open_source
+from posestructs.apis.person_detector import WHOLE_IMAGE
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.words import counted
@@ -38,7 +39,10 @@ def parse_args() -> argparse.Namespace:
     add_model_flags(parser.add_argument_group('model'))
     add_person_flags(parser.add_argument_group('persons', 'By default each image shows one person.'))
     add_output_flags(parser.add_argument_group('output'))
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.bbox and args.det_model not in (None, *WHOLE_IMAGE):
+        parser.error('argument --det-model: not allowed with argument --bbox')
+    return args
 
 
 def add_model_flags(group: argparse._ArgumentGroup) -> None:
@@ -63,7 +67,7 @@ def add_person_flags(group: argparse._ArgumentGroup) -> None:
         nargs=4,
         action='append',
         metavar=('X1', 'Y1', 'X2', 'Y2'),
-        help='box of a person in pixels, in every image; may be repeated',
+        help='box of a person in pixels, in every image, in the place of a detector; may be repeated',
     )
     boxes.add_argument('--bbox-file', type=Path, help='json of {"name.jpg": [[x1, y1, x2, y2], ...], ...}')
     group.add_argument(

@@ -97,7 +97,8 @@ def make_tracker(source: Source, track: bool, smooth: bool) -> PersonTracker | N
     if not (track or smooth):
         return None
     if not source.is_video:
-        raise UsageError('track=True and smooth=True, allowed: for a video, stream or camera')
+        given = ' and '.join(f'{key}=True' for key, value in (('track', track), ('smooth', smooth)) if value)
+        raise UsageError(f'{given}, allowed: for a video, stream or camera')
     return PersonTracker(source.fps, smooth)
 
 

@@ -33,8 +33,13 @@ def resolve_detector(det_model: Any, det_weights: str | None, det_cat_ids: Any, 
         Model, weights and classes; ``None`` for no detector.
 
     Raises:
-        UsageError: A detector of mmdet is asked for without mmdet, or weights are given for an ONNX file.
+        UsageError: A detector of mmdet is asked for without mmdet, or weights are given for an ONNX file or without a
+            detector.
     """
+    if det_weights is not None and (det_model is None or det_model in WHOLE_IMAGE):
+        raise UsageError(
+            f'det_weights={det_weights} with det_model={det_model}, allowed: with a detector of mmdet as det_model'
+        )
     if det_model in WHOLE_IMAGE or (det_model is None and not mmpose_base.has_mmdet):
         return None
     if is_onnx(det_model):

@@ -43,3 +43,6 @@ def test_onnx_files_that_are_refused(apn, tmp_path):
             PoseInferencer(*apn, device='cpu', det_model=str(tmp_path / name))
     with pytest.raises(ValueError, match='det_weights=w.pth, allowed with the ONNX file'):
         PoseInferencer(*apn, device='cpu', det_model='yolox.onnx', det_weights='w.pth')
+    for model in (None, 'whole_image'):
+        with pytest.raises(ValueError, match=f'det_weights=w.pth with det_model={model}, allowed: with a detector of'):
+            PoseInferencer(*apn, device='cpu', det_model=model, det_weights='w.pth')

@@ -112,8 +112,10 @@ def test_ids_are_written_at_the_boxes():
 
 
 def test_images_have_no_tracks(inferencer, images):
-    with pytest.raises(ValueError, match='track=True and smooth=True, allowed: for a video, stream or camera'):
-        list(inferencer(images[0], track=True))
+    for given in (dict(track=True), dict(smooth=True), dict(track=True, smooth=True)):
+        text = ' and '.join(f'{key}=True' for key in given)
+        with pytest.raises(ValueError, match=f'^{text}, allowed: for a video, stream or camera'):
+            list(inferencer(images[0], **given))
 
 
 def test_without_the_packages_the_message_names_them(inferencer, video, monkeypatch):

@@ -155,8 +155,19 @@ def test_what_cannot_be(demo, folder, checkpoint, tmp_path):
         ([folder, *model, '--kpt-thr', 'nan'], 'kpt_thr=nan, allowed'),
         ([folder / 'a.png', *model, '--bbox', 0, 0, '1e30', 9], 'allowed: coordinates from'),
         ([folder / '*.xyz', *model], 'no file matches'),
+        ([folder / 'a.png', *model, '--track'], 'error: track=True, allowed: for a video'),
+        ([folder / 'a.png', *model, '--det-weights', 'w.pth'], 'det_weights=w.pth with det_model=None, allowed'),
     ):
         assert message in demo(*args)[1]
+
+
+def test_boxes_of_flags_and_a_detector_exclude_each_other(demo, folder, checkpoint, capsys, monkeypatch, tmp_path):
+    flags = [folder / 'a.png', '--config', TINY, '--checkpoint', checkpoint, '--bbox', 0, 0, 40, 50]
+    monkeypatch.setattr(sys, 'argv', [str(COMMAND), *map(str, flags), '--det-model', 'yolox.onnx'])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(COMMAND), run_name='__main__')
+    assert 'argument --det-model: not allowed with argument --bbox' in capsys.readouterr().err
+    assert not demo(*flags, '--det-model', 'whole_image', '--out-dir', tmp_path / 'out')[1]
 
 
 def test_several_inputs_and_what_is_said_of_them(demo, folder, checkpoint, tmp_path):
