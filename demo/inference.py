@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from posestructs.apis import PoseInferencer
 from posestructs.apis.image_sources import expand_inputs, open_source
 from posestructs.apis.person_detector import WHOLE_IMAGE
+from posestructs.deployment.onnx_pose import describe_left_out
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.words import counted
@@ -156,6 +157,7 @@ def main() -> None:
     inferencer = PoseInferencer(
         args.config, args.checkpoint, args.device, args.det_model, args.det_weights, show_progress=True
     )
+    inferencer.logs_errors = False  # they are listed at the end
     names = (
         'batch_size',
         'kpt_thr',
@@ -182,8 +184,7 @@ def main() -> None:
     unit = 'frame' if source.is_video else 'image'
     sys.stdout.write(summary.describe(unit, args.out_dir))
     if summary.errors:
-        left_out = f'{len(summary.errors)} of {counted(summary.images, unit)} were left out:'
-        raise UsageError('\n  '.join([left_out, *summary.errors]))
+        raise UsageError(describe_left_out(summary.errors, summary.images, unit))
 
 
 if __name__ == '__main__':

@@ -83,6 +83,10 @@ class GivenBoxes:
             self._without += [path] if len(self._without) <= _SHOWN else []
         return boxes
 
+    def is_for_all(self, path: str) -> bool:
+        """Check whether the boxes of an image are those of all images."""
+        return self._shared is not None and self._key(path) is None
+
     def report(self, has_detector: bool = False) -> None:
         """Log names that no image had, and images without boxes among those with, after all images were seen.
 

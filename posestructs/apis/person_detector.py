@@ -12,11 +12,15 @@ from mmpose.apis.inferencers import base_mmpose_inferencer as mmpose_base
 from mmpose.evaluation.functional import nms
 
 from posestructs.apis.model_source import objects_of
-from posestructs.deployment.onnx_pose import OnnxDetector
+from posestructs.deployment.onnx_pose import OnnxDetector, UnusableDetectorError
 from posestructs.utils.usage import UsageError
 
 _CPU, _CUDA = 'CPUExecutionProvider', 'CUDAExecutionProvider'
 WHOLE_IMAGE = ('whole_image', 'whole-image')
+
+
+class DetectorError(UsageError):
+    """A detector cannot be used, whatever the image."""
 
 
 def resolve_detector(det_model: Any, det_weights: str | None, det_cat_ids: Any, cfg: Config) -> tuple | None:
@@ -102,11 +106,14 @@ def detect_persons(detector: Callable, image: np.ndarray, classes: Any, bbox_thr
         (N, 5) float32 x1, y1, x2, y2 and score.
 
     Raises:
-        UsageError: The outputs of an ONNX file are not those of YOLOX or RTMDet.
+        DetectorError: The outputs of an ONNX file are not those of YOLOX or RTMDet.
+        UsageError: They are not finite for this image.
     """
     if isinstance(detector, OnnxDetector):
         try:
             return detector(image[..., ::-1], bbox_thr, nms_thr, classes)
+        except UnusableDetectorError as error:
+            raise DetectorError(f'det_model={error}') from error
         except ValueError as error:
             raise UsageError(f'det_model={error}') from error
     found = detector(image, return_datasamples=True)['predictions'][0].pred_instances.cpu().numpy()

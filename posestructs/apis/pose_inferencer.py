@@ -33,7 +33,7 @@ from posestructs.apis.inference_call import (
     progress_bar,
     result_folders,
 )
-from posestructs.apis.person_detector import whole_image
+from posestructs.apis.person_detector import DetectorError, whole_image
 from posestructs.apis.persons import instance_dicts, keep_distinct, merge_persons
 from posestructs.apis.result_files import ResultFiles
 from posestructs.apis.second_pass import tighter_boxes
@@ -73,6 +73,9 @@ class PoseInferencer(BaseInferencer):
         det_cat_ids: Classes of ``det_model`` that are persons. Defaults to 0.
         show_progress: Show a progress bar.
 
+    Attributes:
+        logs_errors: Whether each image that is left out is logged. Its result has the reason in any case.
+
     Raises:
         UsageError: A file is missing or would not be loaded safely, the checkpoint belongs to another config (the first
             weights that differ are named) or holds NaN, the head and the data have different numbers of joints, there
@@ -92,6 +95,7 @@ class PoseInferencer(BaseInferencer):
         super().__init__(config, checkpoint, device, det_model, det_weights, det_cat_ids, show_progress)
         self._map_kinds: tuple[str, ...] | None = None
         self._hint_pending = det_model is None
+        self.logs_errors = True
 
     def __call__(
         self,
@@ -151,8 +155,9 @@ class PoseInferencer(BaseInferencer):
 
         Raises:
             UsageError: The input or a box cannot be used, an argument is not allowed, a folder cannot be created, or a
-                result would overwrite an input. An error that concerns one image is raised only if that is the only
-                one.
+                result would overwrite an input; while the results are taken: the detector cannot be used. An error
+                that concerns one image is raised only if that is the only one, one of a box that is given for all
+                frames of a video at the first.
         """
         flags = dict(show=show, return_vis=return_vis, return_maps=return_maps, return_datasamples=return_datasamples)
         flags |= dict(flip_test=flip_test, second_pass=second_pass, track=track, smooth=smooth)
@@ -235,6 +240,9 @@ class PoseInferencer(BaseInferencer):
 
         Yields:
             An image and its persons; one that cannot be used has none, and an error.
+
+        Raises:
+            UsageError: The detector cannot be used, or a box that is given for all frames of a video is outside.
         """
         for index, frame in enumerate(inputs):
             persons: list[dict] = []
@@ -247,7 +255,11 @@ class PoseInferencer(BaseInferencer):
                         is_whole = self.detector is None
                     check_inside(boxes, frame.image.shape[1::-1])
                     persons = self.crop(frame.image, boxes, frame.path)
+                except DetectorError:
+                    raise
                 except UsageError as error:
+                    if frame.number is not None and bboxes.is_for_all(frame.path):  # so would each further frame
+                        raise UsageError(f'{frame.title}: {error}') from error
                     frame = frame._replace(error=f'{frame.title}: {error}')
             yield Item(frame, persons, boxes if persons else None, is_whole)
         bboxes.report(self.detector is not None)
@@ -262,7 +274,8 @@ class PoseInferencer(BaseInferencer):
         if frame.error:
             if call.source.single:
                 raise UsageError(frame.error)
-            print_log(f'left out: {frame.error}', logger='current', level=logging.WARNING)
+            if self.logs_errors:
+                print_log(f'left out: {frame.error}', logger='current', level=logging.WARNING)
         if call.pose_based_nms:
             keep_distinct(merged)
         if call.tracker is not None:

@@ -1,9 +1,11 @@
 """Detectors of ONNX files in an inferencer; those of mmdet are tested in test_pose_inferencer.py."""
 
 import numpy as np
+import onnx
 import pytest
 
 from posestructs.apis import PoseInferencer
+from posestructs.apis.person_detector import DetectorError
 from tests.helpers.onnx_detectors import SQUARES, red_squares, write_detector
 
 
@@ -46,3 +48,13 @@ def test_onnx_files_that_are_refused(apn, tmp_path):
     for model in (None, 'whole_image'):
         with pytest.raises(ValueError, match=f'det_weights=w.pth with det_model={model}, allowed: with a detector of'):
             PoseInferencer(*apn, device='cpu', det_model=model, det_weights='w.pth')
+
+
+def test_a_file_with_other_outputs_ends_the_call_at_the_first_image(apn, images, tmp_path):
+    path = write_detector(tmp_path / 'yolox.onnx', 'with nms')
+    model = onnx.load(path)
+    model.graph.output.pop(0)
+    onnx.save(model, path)
+    inferencer = PoseInferencer(*apn, device='cpu', det_model=path)
+    with pytest.raises(DetectorError, match=r'^det_model=.*yolox.onnx: outputs of the shapes .* allowed'):
+        next(inferencer(images))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
@@ -111,6 +112,29 @@ def test_boxes_of_a_file_for_a_video(demo, walk, checkpoint, tmp_path):
     assert not error and '6 persons in 3 frames' in out
     boxes.write_text(json.dumps({'other.mp4': [[0, 0, 40, 50]]}))
     assert 'given for other.mp4, allowed for a video: its name, walk.mp4' in demo(walk, *model, '--bbox-file', boxes)[1]
+
+
+def test_a_box_outside_of_a_video_ends_it(demo, walk, checkpoint, tmp_path):
+    model = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out']
+    out, error = demo(walk, *model, '--bbox', 800, 0, 900, 50)
+    assert error.splitlines() == [
+        'inference.py: error: frame 0: bboxes[0]=(800, 0, 900, 50) is outside the image, which is 80 wide and 100 high'
+    ]
+    assert not list((tmp_path / 'out').rglob('*.*'))
+
+
+def test_many_bad_images_are_listed_once_and_in_part(demo, folder, checkpoint, tmp_path, caplog):
+    for i in range(12):
+        (folder / f'bad{i:02d}.png').write_bytes(b'not a picture')
+    model = ['--config', TINY, '--checkpoint', checkpoint, '--out-dir', tmp_path / 'out']
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    out, error = demo(folder, *model)
+    logger.removeHandler(caplog.handler)
+    lines = error.splitlines()
+    assert lines[0] == 'inference.py: error: 12 of 15 images were left out:' and len(lines) == 12
+    assert 'bad09.png is not an image' in lines[10] and lines[11] == '  and 2 more'
+    assert caplog.messages and 'bad0' not in out + caplog.text  # other messages come through
 
 
 def test_the_second_pass_is_chosen_by_a_flag(demo, folder, checkpoint, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
-from posestructs.deployment.onnx_pose import OnnxDetector
+from posestructs.deployment.onnx_pose import OnnxDetector, UnusableDetectorError
 from posestructs.deployment.onnx_pose.detections import decode_grid, read_outputs, suppress
 from posestructs.deployment.onnx_pose.letterbox import letterbox, resize
 from tests.helpers.onnx_detectors import FORMS, SQUARES, red_squares, write_detector
@@ -108,6 +108,30 @@ def test_files_that_are_no_such_detector(tmp_path):
 def test_outputs_of_other_networks(shapes):
     with pytest.raises(ValueError, match='outputs of the shapes .* allowed'):
         read_outputs([np.zeros(shape, np.float32) for shape in shapes], (64, 64))
+
+
+def test_a_file_that_never_worked_is_told_from_an_image(tmp_path):
+    """One with the wrong outputs, and one that takes the roots of corners, which at the edges are negative."""
+    path = write_detector(tmp_path / 'yolox.onnx', 'with nms')
+    model = onnx.load(path)
+    wrong = onnx.load(path)
+    wrong.graph.output.pop(0)
+    onnx.save(wrong, tmp_path / 'yolox_wrong.onnx')
+    with pytest.raises(UnusableDetectorError, match=r'yolox_wrong.onnx: outputs of the shapes \[\(1, 10\)\], allowed'):
+        OnnxDetector(tmp_path / 'yolox_wrong.onnx')(red_squares())
+    name = model.graph.output[0].name
+    model.graph.output[0].name = 'roots'
+    model.graph.node.append(onnx.helper.make_node('Sqrt', [name], ['roots']))
+    onnx.save(model, path)
+    everywhere, within = np.full((64, 64, 3), 255, np.uint8), np.zeros((64, 64, 3), np.uint8)
+    within[16:, 16:] = 255
+    with pytest.raises(UnusableDetectorError, match='not finite'):
+        OnnxDetector(path)(everywhere)
+    detector = OnnxDetector(path)
+    detector(within)
+    with pytest.raises(ValueError, match='not finite') as caught:
+        detector(everywhere)
+    assert caught.type is ValueError
 
 
 def test_outputs_that_are_not_finite():

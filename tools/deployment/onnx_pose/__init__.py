@@ -21,8 +21,9 @@ and of mmpose's is implemented here a second time; tests compare both.
 
 from .crop import Window, crop_boxes, to_image
 from .decoding import decode, flip_average
-from .detector import OnnxDetector
+from .detector import OnnxDetector, UnusableDetectorError
 from .images import read_image
+from .left_out import describe_left_out
 from .max_sum import Placement, max_sum
 from .model import OnnxPose
 from .result_names import ResultNames, json_name
@@ -32,9 +33,11 @@ __all__ = [
     'OnnxPose',
     'Placement',
     'ResultNames',
+    'UnusableDetectorError',
     'Window',
     'crop_boxes',
     'decode',
+    'describe_left_out',
     'flip_average',
     'json_name',
     'max_sum',

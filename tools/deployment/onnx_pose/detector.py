@@ -20,6 +20,10 @@ _STD = np.array([57.375, 57.12, 58.395], np.float32)
 _TYPES = {'tensor(float)': np.float32, 'tensor(float16)': np.float16}
 
 
+class UnusableDetectorError(ValueError):
+    """An ONNX file is no detector that can be used, whatever the image."""
+
+
 class OnnxDetector:
     """Detector of persons, or of other classes.
 
@@ -49,6 +53,7 @@ class OnnxDetector:
             )
         height, width = (side if isinstance(side, int) else SIZE for side in shape[2:])
         self.size = width, height
+        self._works = False
 
     def __call__(
         self, image: np.ndarray, score_thr: float = 0.3, nms_thr: float = 0.3, classes: int | Sequence[int] = 0
@@ -65,13 +70,16 @@ class OnnxDetector:
             (N, 5) float32 x1, y1, x2, y2 in pixels of the image, and scores, by descending score.
 
         Raises:
-            ValueError: The outputs are not those of YOLOX or RTMDet.
+            UnusableDetectorError: The outputs are not those of YOLOX or RTMDet, or are not finite, at the first image.
+            ValueError: They are not finite at a later one.
         """
         padded, ratio = letterbox(image[..., ::-1], self.size)
         try:
             found = read_outputs(self._outputs(padded), self.size)
         except ValueError as error:
-            raise ValueError(f'{self.path}: {error}') from error
+            kind = ValueError if self._works else UnusableDetectorError
+            raise kind(f'{self.path}: {error}') from error
+        self._works = True
         limits = image.shape[1::-1] * 2
         boxes = (found.boxes.astype(np.float32) / ratio).clip(0, limits)
         keep = (found.scores > score_thr) & np.isin(found.classes, classes) & (boxes[:, 2:] > boxes[:, :2]).all(1)
