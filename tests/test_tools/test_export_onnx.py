@@ -239,6 +239,43 @@ def test_images_of_one_name_have_the_files_of_the_inferencer(exported, main, tmp
     assert sorted(found) == ['a.json', 'a_1.json', 'b.jpg.json', 'b.png.json'] and found == expected
 
 
+def test_a_bad_image_of_several_costs_itself_only(exported, main, tmp_path):
+    out = exported('resnet')[2]
+    images = [tmp_path / f'{name}.png' for name in 'abcd']
+    for image, size in zip(images, (64, 64, 20, 64), strict=True):
+        Image.fromarray(np.full((size, size, 3), 90, np.uint8)).save(image)
+    images[1].write_text('no image')
+    with pytest.raises(SystemExit) as stopped:
+        main(PREDICT, out, *images, '--bbox', 30, 30, 60, 60, '--out-dir', tmp_path / 'on')
+    first, *listed = str(stopped.value).splitlines()
+    assert first == 'predict_onnx.py: error: 2 of 4 images were left out:'
+    assert listed == [
+        f'  {images[1]}: not an image',
+        f'  {images[2]}: box [30.0, 30.0, 60.0, 60.0] is outside the image, which is 20 wide and 20 high',
+    ]
+    assert sorted(file.name for file in (tmp_path / 'on/predictions').iterdir()) == ['a.json', 'd.json']
+
+
+def test_what_concerns_all_images_is_refused_before_the_first(exported, main, tmp_path):
+    out = exported('resnet')[2]
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / 'a.png')
+    wrong = onnx.load(write_detector(tmp_path / 'yolox.onnx', 'with nms'))
+    wrong.graph.output.pop(0)
+    onnx.save(wrong, tmp_path / 'yolox.onnx')
+    images = tmp_path / 'a.png', tmp_path / 'a.png'
+    for words, message in (
+        (['gone.png', '--out', '/proc/x.json'], '--out /proc/x.json: cannot be written to: '),
+        (['gone.png', '--out', tmp_path], f'--out {tmp_path}: is a folder, allowed: a file'),
+        (['gone.png', '--out-dir', '/proc/x'], '--out-dir /proc/x: cannot be written to: '),
+        (['gone.png', '--out-dir', tmp_path / 'a.png'], f'--out-dir {tmp_path / "a.png"}: cannot be written to: '),
+        ([*images, '--out-dir', tmp_path / 'on', '--bbox', 5, 5, 5, 9], r'box=\[5.0, 5.0, 5.0, 9.0\], allowed'),
+        ([*images, '--out-dir', tmp_path / 'on', '--det-model', tmp_path / 'yolox.onnx'], '.*outputs of the shapes'),
+    ):
+        with pytest.raises(SystemExit, match=f'^predict_onnx.py: error: {message}') as stopped:
+            main(PREDICT, out, *words)
+        assert '\n' not in str(stopped.value)
+
+
 @pytest.mark.slow
 def test_a_whole_photograph_has_the_joints_of_the_inferencer(main, tmp_path):
     model = next(iter(shipped_models().values()))

@@ -3,7 +3,8 @@
 Run it with ``python tools/deployment/predict_onnx.py MODEL.onnx IMAGE [--bbox X1 Y1 X2 Y2]``.
 
 Needs numpy, onnxruntime and Pillow, and the folder ``onnx_pose`` beside this file. Prints json, or writes it to
-``--out``, or to files such as those of ``demo/inference.py`` in ``--out-dir``.
+``--out``, or to files such as those of ``demo/inference.py`` in ``--out-dir``. An image of several that cannot be used
+is left out and listed at the end; the exit status is 1 then.
 """
 
 from __future__ import annotations
@@ -11,13 +12,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from onnx_pose import OnnxDetector, OnnxPose, ResultNames, json_name, read_image
+from onnx_pose import (
+    OnnxDetector,
+    OnnxPose,
+    ResultNames,
+    UnusableDetectorError,
+    check_boxes,
+    describe_left_out,
+    json_name,
+    read_image,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,7 +59,11 @@ def parse_args() -> argparse.Namespace:
         'default: only where the whole image is one person',
     )
     out = parser.add_mutually_exclusive_group()
-    out.add_argument('--out', type=Path, help='json file; default: print it')
+    out.add_argument(
+        '--out',
+        type=Path,
+        help='json file {"joints": names, "people": persons} of one image, other than in --out-dir; default: print it',
+    )
     out.add_argument('--out-dir', type=Path, help='folder; predictions/NAME.json gets the list of persons of an image')
     args = parser.parse_args()
     if args.bbox and args.det_model:
@@ -67,8 +83,9 @@ class Predictor:
     def __init__(self, args: argparse.Namespace) -> None:
         self.model = OnnxPose(args.model)
         self._detector = None if args.det_model is None else OnnxDetector(args.det_model)
-        self._boxes = None if args.bbox is None else np.array(args.bbox)
+        self._boxes = None if args.bbox is None else check_boxes(args.bbox)
         self._options = dict(flip_test=args.flip_test, second_pass=args.second_pass)
+        self.model.check_flip_test(args.flip_test)
 
     def __call__(self, file: Path) -> list[dict[str, Any]]:
         """Predict the persons of an image file."""
@@ -90,9 +107,49 @@ def person_entry(found: dict[str, np.ndarray], index: int, joints: list[str], bb
     return entry
 
 
+def prepare_outputs(args: argparse.Namespace) -> None:
+    """Create the folder of the results, and refuse one in which nothing can be written, before the work."""
+    if args.out is not None and args.out.is_dir():
+        raise ValueError(f'--out {args.out}: is a folder, allowed: a file')
+    for flag, path in (('--out', args.out), ('--out-dir', args.out_dir)):
+        if path is None:
+            continue
+        folder = path.parent if flag == '--out' else path / 'predictions'
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise ValueError(f'{flag} {path}: cannot be written to: {error.strerror or error}') from error
+
+
+def write_all(predict: Predictor, images: Sequence[Path], folder: Path) -> None:
+    """Write a file for each image; of several, those that cannot be used are left out.
+
+    Args:
+        predict: The model.
+        images: Files.
+        folder: Folder of the results.
+
+    Raises:
+        ValueError: The detector cannot be used, or images were left out.
+    """
+    errors = []
+    for path, name in ResultNames(list(map(str, images))).planned:
+        try:
+            persons = predict(Path(path))
+        except ValueError as error:
+            if len(images) == 1 or isinstance(error, UnusableDetectorError):
+                raise
+            errors.append(str(error) if path in str(error) else f'{path}: {error}')
+        else:
+            write_persons(folder / json_name(name), persons)
+    if errors:
+        raise ValueError(describe_left_out(errors, len(images)))
+
+
 def write_persons(file: Path, persons: list[dict[str, Any]]) -> None:
     """Write the persons of an image as ``demo/inference.py`` does."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     persons = [{key: person[key] for key in person if key not in ('bboxes', 'pose_scores')} for person in persons]
     rows = ',\n'.join(json.dumps(person, allow_nan=False) for person in persons)
     file.write_text(f'[\n{rows}\n]\n')
@@ -101,9 +158,9 @@ def write_persons(file: Path, persons: list[dict[str, Any]]) -> None:
 def run(args: argparse.Namespace) -> None:
     """Predict, and print or write the results."""
     predict = Predictor(args)
+    prepare_outputs(args)
     if args.out_dir is not None:
-        for file, name in ResultNames(list(map(str, args.images))).planned:
-            write_persons(args.out_dir / 'predictions' / json_name(name), predict(Path(file)))
+        write_all(predict, args.images, args.out_dir / 'predictions')
         return
     text = json.dumps(dict(joints=predict.model.joints, people=predict(args.images[0])), allow_nan=False)
     if args.out is None:

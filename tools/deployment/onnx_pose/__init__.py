@@ -25,7 +25,7 @@ from .detector import OnnxDetector, UnusableDetectorError
 from .images import read_image
 from .left_out import describe_left_out
 from .max_sum import Placement, max_sum
-from .model import OnnxPose
+from .model import OnnxPose, check_boxes
 from .result_names import ResultNames, json_name
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     'ResultNames',
     'UnusableDetectorError',
     'Window',
+    'check_boxes',
     'crop_boxes',
     'decode',
     'describe_left_out',

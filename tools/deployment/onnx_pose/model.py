@@ -83,7 +83,7 @@ class OnnxPose:
         """
         second_pass = boxes is None if second_pass is None else second_pass
         flip_test = self.metadata['flip'].get('test', False) if flip_test is None else flip_test
-        self._check_calibration(flip_test)
+        self.check_flip_test(flip_test)
         image, boxes = _checked(image, boxes)
         found = self._predict(image, boxes, flip_test)
         return self._predict_again(image, found, flip_test) if second_pass else found
@@ -110,7 +110,16 @@ class OnnxPose:
         found['keypoints'] = to_image(found['keypoints'], window, spec['size'])
         return dict(found, bboxes=boxes)
 
-    def _check_calibration(self, flip_test: bool) -> None:
+    def check_flip_test(self, flip_test: bool | None) -> None:
+        """Refuse a flip test that the calibration in the file was not fitted with.
+
+        Args:
+            flip_test: As in the call.
+
+        Raises:
+            ValueError: It was fitted with the other.
+        """
+        flip_test = self.metadata['flip'].get('test', False) if flip_test is None else flip_test
         fitted = (self.metadata.get('calibration') or {}).get('flip_test', flip_test)
         if fitted != flip_test:
             raise ValueError(
@@ -182,7 +191,28 @@ def _checked(image: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, n
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ValueError(f'image is {image.dtype} {image.shape}, allowed: uint8 (h, w, 3)')
     height, width = image.shape[:2]
-    boxes = np.array([[0, 0, width, height]] if boxes is None else boxes, np.float32)
+    boxes = check_boxes([[0, 0, width, height]] if boxes is None else boxes)
+    outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, 2:] <= 0).any(1)
+    if outside.any():
+        raise ValueError(
+            f'box {boxes[outside][0].tolist()} is outside the image, which is {width} wide and {height} high'
+        )
+    return image, boxes
+
+
+def check_boxes(boxes: Any) -> np.ndarray:
+    """Check what boxes of any image must be.
+
+    Args:
+        boxes: (N, 4) x1, y1, x2, y2 in pixels.
+
+    Returns:
+        The same, float32.
+
+    Raises:
+        ValueError: They have another form, or one has no size or is too large.
+    """
+    boxes = np.array(boxes, np.float32)
     if boxes.shape[:1] == (0,):  # also of a list without a box
         boxes = boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
@@ -198,9 +228,4 @@ def _checked(image: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, n
         raise ValueError(
             f'box={boxes[small][0].tolist()} is smaller than a pixel, allowed: pixels, not shares of the image'
         )
-    outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, 2:] <= 0).any(1)
-    if outside.any():
-        raise ValueError(
-            f'box {boxes[outside][0].tolist()} is outside the image, which is {width} wide and {height} high'
-        )
-    return image, boxes
+    return boxes
