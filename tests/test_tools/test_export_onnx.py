@@ -195,6 +195,8 @@ def test_joints_of_an_image_file(exported, command, tmp_path):
     keys = {'keypoints', 'keypoint_scores', 'bbox', 'bbox_score', 'keypoint_names'}  # those of demo/inference.py
     assert keys <= set(found['people'][0]) and found['people'][0]['bbox'] == [[20, 30, 100, 120]]
     assert found['people'][0]['keypoint_names'] == found['joints']
+    documented = (repo_root() / 'docs/export.md').read_text()  # the form of --out is not that of --out-dir
+    assert '{"joints": [names], "people": [persons]}' in documented and list(found) == ['joints', 'people']
     (tmp_path / 'text.png').write_text('no image')
     done = command(PREDICT, out, 'text.png', cwd=tmp_path)
     assert done.returncode == 1 and done.stderr == 'predict_onnx.py: error: text.png: not an image\n'
