@@ -124,6 +124,7 @@ def main() -> None:
     if words[0] == _COMPAT:
         from posestructs import compat
 
+        sys.argv = [f'posestructs {_COMPAT}', *words[1:]]
         sys.exit(compat.main())
     sys.argv[0] = 'posestructs'  # python -m has the path of this file here
     found = tools().get(words[0])

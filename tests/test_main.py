@@ -62,6 +62,17 @@ def test_messages_of_a_command_begin_with_its_name(call, capsys, name):
     assert f'\nposestructs {name}: error: ' in capsys.readouterr().err
 
 
+def test_the_report_has_a_command_line_of_its_own(call, capsys):
+    for words, status, text in (
+        (['--help'], 0, 'usage: posestructs compat [-h]'),
+        (['--bogus'], 2, 'arguments: --bogus'),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            call('compat', *words)
+        out, err = capsys.readouterr()
+        assert stopped.value.code == status and text in out + err and 'numpy' not in out
+
+
 def test_the_exit_status_is_that_of_the_command(call):
     """The converter returns it."""
     with pytest.raises(SystemExit) as stopped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.metadata
 import importlib.util
@@ -210,16 +211,19 @@ def report() -> str:
     """Format the findings as a table.
 
     Returns:
-        str: One line per dependency: version, state, and what to do about it.
+        str: One line per dependency with version and state; below, of each that does not work the reason, and on a
+            line of its own the command that mends it.
     """
-    rows = [('package', 'found', 'state', 'what to do')]
-    for f in findings():
-        optional = 'only if you need it: ' if f.state == STAND_IN else ''
-        todo = f'{optional}{f.install}  ({f.reason})' if f.install else 'nothing'
-        rows.append((f.name, f.version, f.state, todo))
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = ['  '.join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
+    found = findings()
+    rows = [('package', 'found', 'state'), *((f.name, f.version, f.state) for f in found)]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    lines = [f'{name:<{widths[0]}}  {version:<{widths[1]}}  {state}' for name, version, state in rows]
+    for f in found:
+        if f.install:
+            optional = ', only if you need it' if f.state == STAND_IN else ''
+            lines += ['', f'to mend {f.name} ({f.reason}){optional}:', f'    {f.install}']
     if mixed := families():
+        lines.append('')
         lines.append(f'broken: {mixed}. They replace each other: uninstall one family, then install the other anew')
     return '\n'.join(lines)
 
@@ -260,10 +264,14 @@ def merge_installs(commands: list[str]) -> list[str]:
 
 
 def main() -> int:
-    """Print the report.
+    """Read the command line, which has no flags but ``--help``, and print the report.
 
     Returns:
         int: 0 where posestructs can be imported, 1 where something required is missing or broken.
     """
+    argparse.ArgumentParser(
+        description='Report which packages were found, replaced by stand-ins, or are missing. The exit status is 1 if '
+        'something required is missing or broken.'
+    ).parse_args()
     sys.stdout.write(report() + '\n')
     return int(families() is not None or any(f.state in (MISSING, BROKEN) for f in findings()))

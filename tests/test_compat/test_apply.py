@@ -130,10 +130,12 @@ def test_broken_packages_count_as_absent(tmp_path):
     """)
     assert 'all good' in out
     out = env.run('-m', 'posestructs.compat')
-    rows = {line.split()[0]: line for line in out.splitlines()}
-    assert 'replaced by a stand-in' in rows['torchvision'] and 'torchvision::nms does not exist' in rows['torchvision']
-    assert 'replaced by a stand-in' in rows['mmdet'] and 'incompatible' in rows['mmdet']
-    assert 'works' in rows['numpy'] and np.__version__ in rows['numpy'] and 'nothing' in rows['numpy']
+    rows, mending = read_report(out)
+    assert 'replaced by a stand-in' in rows['torchvision'] and 'torchvision::nms does not exist' in mending
+    assert 'replaced by a stand-in' in rows['mmdet'] and 'incompatible' in mending
+    assert 'works' in rows['numpy'] and np.__version__ in rows['numpy'] and 'numpy' not in mending
+    assert all(len(line) < 100 for line in rows.values())
+    assert '\n    pip install torchvision\n' in mending and 'torchvision::nms does not exist), only if you' in mending
     assert 'RuntimeWarning' not in out
 
 
@@ -196,6 +198,12 @@ def test_absent_requirements_are_named_in_one_message(tmp_path):
     assert 'numpy ' not in message and 'works' not in message
 
 
+def read_report(out):
+    """Lines of the table by package, and what follows."""
+    table, _, rest = out.partition('\n\n')
+    return {line.split()[0]: line for line in table.splitlines()}, rest
+
+
 def distribution(env, name, version):
     env.add(
         f'{name.replace("-", "_")}-{version}.dist-info/METADATA',
@@ -207,19 +215,17 @@ def test_distributions_of_onedl_count_and_both_families_are_reported_as_broken(t
     env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmengine-', 'mmcv_lite-', 'onedl_'))
     distribution(env, 'onedl-mmengine', '0.10.12')
     distribution(env, 'onedl-mmcv', '2.3.6')
-    out = env.run('-m', 'posestructs.compat')
-    rows = {line.split()[0]: line for line in out.splitlines()}
+    rows, mending = read_report(env.run('-m', 'posestructs.compat'))
     assert 'onedl-mmengine 0.10.12' in rows['mmengine'] and 'works' in rows['mmengine']
-    assert 'onedl-mmcv 2.3.6' in rows['mmcv'] and 'nothing' in rows['mmcv'] and 'broken:' not in rows
-    assert 'pip install onedl-mmengine onedl-mmcv onedl-mmdetection' in rows['mmdet']
+    assert 'onedl-mmcv 2.3.6' in rows['mmcv'] and 'works' in rows['mmcv'] and '\nbroken:' not in mending
+    assert 'pip install onedl-mmengine onedl-mmcv onedl-mmdetection\n' in mending
 
     distribution(env, 'mmengine', '0.10.7')
-    out = env.run('-m', 'posestructs.compat', check=False)
-    rows = {line.split()[0]: line for line in out.splitlines()}
+    rows, mending = read_report(env.run('-m', 'posestructs.compat', check=False))
     assert 'broken' in rows['mmengine'] and 'mmengine 0.10.7, onedl-mmengine 0.10.12' in rows['mmengine']
     # of the family that the other packages are of
-    assert 'pip uninstall -y mmengine onedl-mmengine && pip install onedl-mmengine ' in rows['mmengine']
-    assert rows['broken:'].startswith('broken: mmengine (OpenMMLab) beside onedl-mmengine (OneDL)')
+    assert 'pip uninstall -y mmengine onedl-mmengine && pip install onedl-mmengine\n' in mending
+    assert '\n\nbroken: mmengine (OpenMMLab) beside onedl-mmengine (OneDL)' in mending
     assert 'exit 1' in env.run(
         '-c',
         'import subprocess, sys; print("exit", subprocess.call([sys.executable, "-S", "-m", "posestructs.compat"]))',
@@ -231,11 +237,11 @@ def test_mmcv_lite_beside_the_mmengine_of_onedl_works(tmp_path):
     env = Environment(tmp_path / 'site', leave_out=('torchvision', 'mmengine-', 'mmcv_lite-', 'onedl_'))
     distribution(env, 'onedl-mmengine', '0.10.12')
     distribution(env, 'mmcv-lite', '2.2.0')
-    rows = {line.split()[0]: line for line in env.run('-m', 'posestructs.compat').splitlines()}
-    assert 'works' in rows['mmengine'] and 'works' in rows['mmcv'] and 'broken:' not in rows
+    rows, mending = read_report(env.run('-m', 'posestructs.compat'))
+    assert 'works' in rows['mmengine'] and 'works' in rows['mmcv'] and '\nbroken:' not in mending
 
     distribution(env, 'mmcv', '2.2.0')
     distribution(env, 'onedl-mmcv', '2.3.6')
-    rows = {line.split()[0]: line for line in env.run('-m', 'posestructs.compat', check=False).splitlines()}
-    assert rows['broken:'].startswith('broken: mmcv, mmcv-lite (OpenMMLab) beside onedl-mmcv (OneDL)')
-    assert 'pip uninstall -y mmcv mmcv-lite onedl-mmcv && pip install onedl-mmcv ' in rows['mmcv']
+    _, mending = read_report(env.run('-m', 'posestructs.compat', check=False))
+    assert '\n\nbroken: mmcv, mmcv-lite (OpenMMLab) beside onedl-mmcv (OneDL)' in mending
+    assert 'pip uninstall -y mmcv mmcv-lite onedl-mmcv && pip install onedl-mmcv\n' in mending
