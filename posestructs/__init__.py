@@ -8,24 +8,12 @@ from posestructs.version import __version__
 __all__ = ['__version__']
 
 
-def _is_light(words: list[str]) -> bool:
-    """Check for a command that needs no component: help, the version, or the report of ``posestructs.compat``.
+def register() -> None:
+    """Import mmpose, then the components, which registers them; a second call does nothing.
 
-    ``python -m posestructs.compat`` imports this package first, and has to run where nothing else does.
+    The command ``posestructs`` does so itself, where a component is needed, so that a stop meanwhile ends it in one
+    line. Everything else does so by importing this package.
     """
-    words = words[1:]
-    while words and words[0].startswith('-') and words[0] != '-m':
-        words = words[2 if words[0] in ('-W', '-X') else 1 :]
-    if words[:2] == ['-m', 'posestructs.compat']:
-        return True
-    if words[:2] == ['-m', 'posestructs']:
-        words = words[1:]
-    elif not words or os.path.basename(words[0]) not in ('posestructs', 'posestructs.exe'):
-        return False
-    return len(words) == 1 or words[1] in ('-h', '--help', '--version', 'compat')
-
-
-if not _is_light(sys.orig_argv):
     from posestructs import compat
 
     compat.apply()
@@ -36,5 +24,23 @@ if not _is_light(sys.orig_argv):
 
     from posestructs import codecs, datasets, engine, evaluation, layers, models, structures, visualization
 
-    __all__ += ['codecs', 'compat', 'datasets', 'engine', 'evaluation', 'layers', 'models', 'structures']
-    __all__ += ['visualization']
+    components = compat, codecs, datasets, engine, evaluation, layers, models, structures, visualization
+    names = [module.__name__.rpartition('.')[2] for module in components]
+    __all__[1:] = sorted(names)
+
+
+def _is_command(words: list[str]) -> bool:
+    """Check for the command ``posestructs``, ``python -m posestructs``, or the report of ``posestructs.compat``.
+
+    ``python -m posestructs.compat`` imports this package first, and has to run where nothing else does.
+    """
+    words = words[1:]
+    while words and words[0].startswith('-') and words[0] != '-m':
+        words = words[2 if words[0] in ('-W', '-X') else 1 :]
+    if words[:1] == ['-m']:
+        return words[1:2] in (['posestructs'], ['posestructs.compat'])
+    return bool(words) and os.path.basename(words[0]) in ('posestructs', 'posestructs.exe')
+
+
+if not _is_command(sys.orig_argv):
+    register()

@@ -13,6 +13,7 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
+import posestructs
 from posestructs.utils.paths import config_root
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.version import __version__
@@ -42,6 +43,8 @@ COMMANDS = {
 }
 """Files of the commands that ``--help`` lists; other tools are for maintainers, and run by the names of their files."""
 _COMPAT = 'compat'
+_LIGHT = ('predict-onnx', 'predict_onnx')
+"""Commands that import neither torch nor mmpose."""
 
 
 def commands() -> dict[str, Path]:
@@ -132,6 +135,8 @@ def main() -> None:
         raise UsageError(_unknown(words[0]))
     if not {'', os.getcwd()} & set(sys.path):  # the installed command starts without the working directory
         sys.path.insert(0, os.getcwd())
+    if words[0] not in _LIGHT:
+        posestructs.register()
     run(words[0], found, words[1:])
 
 

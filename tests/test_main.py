@@ -80,6 +80,15 @@ def test_the_exit_status_is_that_of_the_command(call):
     assert stopped.value.code == 1
 
 
+@pytest.mark.parametrize('words', [['predict-onnx', '--help'], ['predict_onnx', '--help']])
+def test_the_onnx_tool_imports_neither_torch_nor_mmpose(words):
+    command = [sys.executable, '-X', 'importtime', '-m', 'posestructs', *words]
+    done = subprocess.run(command, cwd=repo_root(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and f'usage: posestructs {words[0]} ' in done.stdout
+    imported = {line.rpartition('|')[2].strip().split('.')[0] for line in done.stderr.splitlines()}
+    assert 'onnx_pose' in imported and not imported & {'torch', 'mmcv', 'mmengine', 'mmpose', 'cv2'}
+
+
 @pytest.mark.parametrize('words', [['--help'], ['--version'], []])
 def test_help_imports_no_component(words):
     command = [sys.executable, '-X', 'importtime', '-m', 'posestructs', *words]
@@ -90,20 +99,38 @@ def test_help_imports_no_component(words):
 
 
 @pytest.mark.parametrize(
-    'words, light',
+    'words, is_command',
     [
         (['python', '-m', 'posestructs.compat'], True),
         (['python', '-u', '-W', 'ignore', '-m', 'posestructs', '--help'], True),
         (['python', '/usr/bin/posestructs'], True),
         (['python', '/usr/bin/posestructs', 'compat'], True),
-        (['python', '/usr/bin/posestructs', 'train', '--help'], False),
-        (['python', '-m', 'posestructs', 'train'], False),
+        (['python', '/usr/bin/posestructs', 'train', '--help'], True),
+        (['python', '-m', 'posestructs', 'train'], True),
+        (['python', '-m', 'posestructs.models'], False),
+        (['python', '-m', 'pytest', 'posestructs'], False),
         (['python', 'mine.py', '-m', 'posestructs'], False),
         (['python'], False),
     ],
 )
-def test_only_help_and_the_report_leave_components_out(words, light):
-    assert posestructs._is_light(words) is light
+def test_only_the_command_registers_components_itself(words, is_command):
+    assert posestructs._is_command(words) is is_command
+
+
+def test_other_programs_have_all_components():
+    posestructs.register()  # once more
+    assert set(posestructs.__all__) >= {'__version__', 'compat', 'codecs', 'models', 'visualization'}
+    assert all(hasattr(posestructs, name) for name in posestructs.__all__)
+
+
+@pytest.mark.parametrize('words', [['train', '--help'], ['predict', 'a.jpg']])
+def test_a_stop_while_packages_are_imported_is_one_line(words, tmp_path):
+    (tmp_path / 'mmpose').mkdir()
+    (tmp_path / 'mmpose/__init__.py').write_text('raise KeyboardInterrupt')
+    command = [sys.executable, '-m', 'posestructs', *words]
+    env = os.environ | {'PYTHONPATH': f'{tmp_path}{os.pathsep}{repo_root()}'}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 130 and done.stderr == 'posestructs: stopped by Ctrl-C\n' and not done.stdout
 
 
 def test_a_tool_runs_in_the_users_folder_with_its_own_flags(tmp_path):

@@ -22,6 +22,11 @@ _FILE_SYSTEM_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EISDIR, er
 _FILE_SYSTEM_ERRORS |= {errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM, errno.EROFS}
 
 
+def _program() -> str:
+    """Name of the command, which ``posestructs`` sets when it has found it."""
+    return Path(sys.argv[0]).name
+
+
 def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:
     """Decorate a command so that expected errors end it with one line on stderr.
 
@@ -37,19 +42,18 @@ def report_usage_errors(main: Callable[[], None]) -> Callable[[], None]:
 
     @functools.wraps(main)
     def wrapped() -> None:
-        program = Path(sys.argv[0]).name
         try:
             main()
         except UsageError as error:
-            sys.exit(f'{program}: error: {error}')
+            sys.exit(f'{_program()}: error: {error}')
         except OSError as error:
             if error.errno not in _FILE_SYSTEM_ERRORS:
                 raise
             where = f'{error.filename}: ' if error.filename else ''
-            sys.exit(f'{program}: error: {where}{error.strerror}')
+            sys.exit(f'{_program()}: error: {where}{error.strerror}')
         except KeyboardInterrupt as error:
             by, status = ('SIGTERM', 143) if isinstance(error, Terminated) else ('Ctrl-C', 130)
-            print(' '.join(filter(None, [f'{program}: stopped by {by}', str(error)])), file=sys.stderr)
+            print(' '.join(filter(None, [f'{_program()}: stopped by {by}', str(error)])), file=sys.stderr)
             sys.exit(status)
 
     return wrapped
