@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 
 from posestructs.apis.frames import Frame, Source, frame_name
 from posestructs.utils.usage import UsageError
+from posestructs.utils.words import counted
 
 
 def open_video(path: str, name: str = '') -> Source:
@@ -76,7 +77,7 @@ def _frames(
             good, image = capture.read()
             index += 1
         if endless:
-            print_log(f'{title} ended after {index} frames', logger='current', level=logging.WARNING)
+            print_log(f'{title} ended after {counted(index, "frame")}', logger='current', level=logging.WARNING)
         elif count is not None and index < count:
             text = f'{title}: only {index} of its {count} frames can be read'
             print_log(text, logger='current', level=logging.WARNING)

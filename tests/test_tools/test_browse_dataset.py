@@ -123,7 +123,7 @@ def test_pipeline_pictures_go_to_the_default_folder(browse, config, tmp_path):
     flags = ('--mode', 'pipeline', '--phase', 'val', '--max-item-per-dataset', 1, '--not-show')
     done = browse(config, *flags)
     folder = tmp_path / 'work_dirs' / 'browse' / 'my_config' / 'val_pipeline'
-    assert '1 images in work_dirs' in done.stdout
+    assert '1 image in work_dirs' in done.stdout
     sheet = cv2.imread(str(folder / '000000.png'))
     assert sheet.shape[0] > 2 * 320 and sheet.shape[1] > 4 * 320, 'seven steps in rows of four'
 
@@ -160,7 +160,7 @@ def test_bad_images_are_named_and_the_others_drawn(browse, config, tmp_path):
         flags = ('--mode', mode, '--output-dir', mode, '--max-item-num', 3)
         done = browse(config, *flags, *cfg_options)
         assert 'sample 0:' in done.stderr and '000000000785.jpg' in done.stderr
-        assert '2 images in' in done.stdout and '1 samples not drawn' in done.stdout
+        assert '2 images in' in done.stdout and '1 sample not drawn' in done.stdout
     for file in folder.glob('*.jpg'):
         file.unlink()
     done = browse(config, '--output-dir', 'none', *cfg_options, ok=False)

@@ -35,7 +35,7 @@ def test_a_model_of_mmpose_and_the_training_persons(main, tmp_path, capsys):
     torch.save(dict(state_dict=MODELS.build(load_config(str(config)).model).state_dict()), tmp_path / 'a.pth')
     flags = ('--phase', 'train', '--max-item-num', 1, '--output-dir', tmp_path / 'out', '--device', 'cpu')
     main(TOOL, config, tmp_path / 'a.pth', *flags)
-    assert '1 images' in capsys.readouterr().out and (tmp_path / 'out' / '000000.png').stat().st_size > 10000
+    assert '1 image in' in capsys.readouterr().out and (tmp_path / 'out' / '000000.png').stat().st_size > 10000
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_command_itself(command, folder, tmp_path):
     """In a process of its own, from another folder, with nothing installed."""
     call = (TOOL, folder / 'tiny.py', folder / 'tiny.pth', '--parts', 'right_elbow', '--index', 4)
     done = command(*call, cwd=tmp_path)
-    assert done.returncode == 0 and '1 images in work_dirs/messages/tiny' in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and '1 image in work_dirs/messages/tiny' in done.stdout, done.stdout + done.stderr
     (image,) = (tmp_path / 'work_dirs' / 'messages' / 'tiny').iterdir()
     assert image.name == 'test000004_right_elbow.png'
     # a row of scores, one for the child (forearm), one for the parent (upper arm)

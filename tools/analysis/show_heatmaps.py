@@ -45,6 +45,7 @@ from posestructs.utils.images import write_image
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
 from posestructs.utils.weights_fit import weights_of
+from posestructs.utils.words import counted
 from posestructs.visualization import contact_sheet, draw_legend, draw_pose, stack_rows
 from posestructs.visualization.browsing import to_rgb
 from posestructs.visualization.heatmap_sheet import DiscriminatorScores, heatmap_sheet, short_name
@@ -158,7 +159,7 @@ def main() -> None:
         drawn = draw(model, names, dataset[index], dataset.metainfo, args.min_side)
         write_image(folder / f'{index:06d}.png', drawn)
     letters = ' and '.join(map(short_name, names)) if names else 'no discriminator: the checkpoint has none'
-    print(f'{len(indices)} images in {folder}, with scores of {letters}')
+    print(f'{counted(len(indices), "image")} in {folder}, with scores of {letters}')
 
 
 if __name__ == '__main__':

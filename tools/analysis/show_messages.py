@@ -37,6 +37,7 @@ from posestructs.utils.dataset_configs import build_dataset, dataset_config, map
 from posestructs.utils.images import BadImageError, read_image, write_image
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.utils.words import counted
 from posestructs.visualization import browsing
 from posestructs.visualization.message_drawing import draw_messages, part_maps
 from posestructs.visualization.message_trace import trace_messages
@@ -159,7 +160,7 @@ def main() -> None:
         position = person.parts[part] if person.known[part] else None
         drawn = draw_messages(image, maps, position, f'{maps.name}, {person.name}')
         write_image(folder / f'{person.name}_{maps.name}.png', drawn)
-    print(f'{len(parts)} images in {folder}')
+    print(f'{counted(len(parts), "image")} in {folder}')
 
 
 if __name__ == '__main__':

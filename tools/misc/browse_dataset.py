@@ -27,6 +27,7 @@ from posestructs.utils.cli import OptionAction, has_display, load_config, merge_
 from posestructs.utils.dataset_configs import build_dataset, dataset_config, map_pipelines, pack_transformed
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.utils.words import counted
 from posestructs.visualization import browsing, contact_sheet, draw_legend, stack_rows
 
 MODES = ('original', 'transformed', 'pipeline')
@@ -168,7 +169,8 @@ def main() -> None:
         if args.sheet:
             sheet = contact_sheet(images, args.sheet)
             mmcv.imwrite(stack_rows([sheet, draw_legend(sheet.shape[1])])[..., ::-1], str(Path(output) / 'sheet.png'))
-        print(f'{len(images)} images in {output}' + (f', {len(failures)} samples not drawn' if failures else ''))
+        not_drawn = f', {counted(len(failures), "sample")} not drawn' if failures else ''
+        print(f'{counted(len(images), "image")} in {output}{not_drawn}')
 
 
 if __name__ == '__main__':
