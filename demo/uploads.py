@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,14 @@ from posestructs.utils.usage import UsageError
 
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF', 'GIF')
 LEAST_SIDE = 16
+_TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _ALLOWED = 'JPEG, PNG, WebP, BMP, TIFF or GIF'
+_DEPTHS = '8 or 16 bits per colour'
 # recognised by their first bytes, for a message that helps
 _OTHERS = {
+    'a TIFF image of a kind that is not read, such as one of floating-point pixels': lambda head: head[:4] in _TIFF,
+    'a PPM, PGM or PBM image': lambda head: re.match(rb'P[1-6]\s+(#|\d)', head) is not None,
+    'a JPEG 2000 image': lambda head: head.startswith((b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')),
     'a PDF': lambda head: head.startswith(b'%PDF'),
     'an SVG drawing': lambda head: b'<svg' in head.lower(),
     'a HEIC or AVIF image or a video': lambda head: head[4:8] == b'ftyp',
@@ -68,6 +74,8 @@ def _check_header(data: bytes, limits: Limits) -> None:
             width, height = image.size
             if width * height > limits.megapixels * 1e6:
                 raise UsageError(f'The image has {width} x {height} pixels; {too_many}')
+            if image.mode in ('F', 'I'):
+                raise UsageError(f'The image has pixels of 32 bits or of floating point; save it with {_DEPTHS}.')
             animated = _has_several_frames(image)
     except UnidentifiedImageError:
         raise UsageError(_not_an_image(data)) from None
@@ -92,4 +100,4 @@ def _not_an_image(data: bytes) -> str:
         return 'The file is empty.'
     kind = next((name for name, fits in _OTHERS.items() if fits(data[:1024])), None)
     looks = f' It looks like {kind}.' if kind else ''
-    return f'The file is not a readable image, whatever its suffix.{looks} Allowed: {_ALLOWED}.'
+    return f'The file is not a readable image, whatever its suffix.{looks} Allowed: {_ALLOWED}, of {_DEPTHS}.'

@@ -91,11 +91,28 @@ def many_scans(drawing, count):
     return data[:-2] + last * count + b'\xff\xd9'
 
 
+def float_tiff(drawing):
+    """Three colours of floating point, which Pillow does not know."""
+    good, data = cv2.imencode('.tiff', drawing.astype(np.float32))
+    assert good
+    return data.tobytes()
+
+
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
         (lambda p: b'', 'The file is empty.'),
         (lambda p: b'hello, I am a picture\n' * 9, 'whatever its suffix. It looks like text. Allowed: JPEG, PNG'),
+        (lambda p: encoded(p, 'PPM'), 'It looks like a PPM, PGM or PBM image. Allowed: JPEG, PNG'),
+        (lambda p: b'P1 is a word', 'It looks like text'),
+        (lambda p: b'Pictures of me', 'It looks like text'),
+        (
+            lambda p: encoded(p[..., 0].astype(np.float32), 'TIFF'),
+            'pixels of 32 bits or of floating point; save it',
+        ),
+        (lambda p: encoded(p[..., 0].astype(np.int32), 'TIFF'), 'pixels of 32 bits or of floating point; save it'),
+        (float_tiff, 'a TIFF image of a kind that is not read, such as one of floating-point pixels. Allowed: JPEG'),
+        (lambda p: b'\0\0\0\x0cjP  \r\n\x87\n' + bytes(99), 'It looks like a JPEG 2000 image.'),
         (lambda p: b'<?xml version="1.0"?><svg width="9" height="9"></svg>', 'It looks like an SVG drawing.'),
         (lambda p: b'%PDF-1.7\n' + bytes(99), 'It looks like a PDF.'),
         (lambda p: b'\0\0\0\x18ftypheic' + bytes(99), 'It looks like a HEIC or AVIF image or a video.'),
