@@ -23,6 +23,7 @@ from posestructs.engine.hooks import (
     CodecCheckHook,
     FinitePredictionHook,
     JointCheckHook,
+    MetricLabelsHook,
     OcclusionTruthHook,
 )
 from posestructs.engine.screen_log import ScreenRunner
@@ -133,6 +134,7 @@ def main() -> None:
         runner = ScreenRunner.from_cfg(cfg)
         # not in the config, whose text stands for what a run does: these only look beforehand
         runner.register_hook(OcclusionTruthHook())
+        runner.register_hook(MetricLabelsHook())
         runner.register_hook(AnnotationCheckHook())
         runner.register_hook(CheckpointCheckHook())
         runner.register_hook(JointCheckHook())

@@ -21,6 +21,7 @@ from posestructs.engine.hooks import (
     FinitePredictionHook,
     InterruptHook,
     JointCheckHook,
+    MetricLabelsHook,
     OcclusionTruthHook,
 )
 from posestructs.engine.pretrained_sources import check_pretrained_sources
@@ -192,6 +193,7 @@ def train(cfg: Config, notes: list[str]) -> None:
     runner = ScreenRunner.from_cfg(cfg)
     # not in the config, whose text stands for what a run does: these only look beforehand
     runner.register_hook(OcclusionTruthHook())
+    runner.register_hook(MetricLabelsHook())
     runner.register_hook(AnnotationCheckHook())
     runner.register_hook(CheckpointCheckHook())
     runner.register_hook(JointCheckHook())

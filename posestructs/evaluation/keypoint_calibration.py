@@ -66,6 +66,15 @@ class KeypointCalibration(PersonMetric):
         """Hand the metainfo to the base."""
         self.base.dataset_meta = meta
 
+    @property
+    def needs(self) -> str:
+        """What a person must have to be measured by the base."""
+        return self.base.needs
+
+    def measurable(self, persons: Persons) -> np.ndarray:
+        """(N,) bool, persons whose labels suffice for the base."""
+        return self.base.measurable(persons)
+
     def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Joints, reference lengths, scores and occlusion of one sample's persons."""
         persons = self.base.collect(sample)

@@ -81,6 +81,15 @@ class OcclusionSplitPCK(PersonMetric):
         """Pass the metainfo on to the base."""
         self.base.dataset_meta = meta
 
+    @property
+    def needs(self) -> str:
+        """What a person must have to be measured by the base."""
+        return self.base.needs
+
+    def measurable(self, persons: Persons) -> np.ndarray:
+        """(N,) bool, persons whose labels suffice for the base."""
+        return self.base.measurable(persons)
+
     def collect(self, sample: Mapping[str, Any]) -> Persons:
         """Arrays that the base keeps of a sample, and the occlusion of its joints."""
         persons = self.base.collect(sample)

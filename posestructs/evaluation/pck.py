@@ -137,6 +137,10 @@ class PCK(PersonMetric):
         excluded = find_joints(self.exclude, meta['keypoint_name2id'], self.name, 'exclude')
         self.mean_joints = tuple(i for i in range(self.num_joints) if i not in excluded)
 
+    def measurable(self, persons: Persons) -> np.ndarray:
+        """(N,) bool, persons with a labelled joint of the mean."""
+        return persons['labelled'][:, list(self.mean_joints)].any(axis=1)
+
     @abstractmethod
     def reference(self, sample: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) reference lengths of a sample's persons in pixels, NaN where not known."""

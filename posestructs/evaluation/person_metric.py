@@ -110,6 +110,8 @@ class PersonMetric(BaseMetric):
 
     # the keys name their metric already; None would make mmengine warn at every build
     default_prefix = ''
+    # what a person must have to be measured, for messages
+    needs = 'a labelled joint'
 
     def __init__(self, collect_device: str = 'cpu', prefix: str | None = None, collect_dir: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
@@ -133,6 +135,14 @@ class PersonMetric(BaseMetric):
     @abstractmethod
     def measure(self, persons: Persons) -> dict[str, float]:
         """Named percentages and counts of all persons."""
+
+    def measurable(self, persons: Persons) -> np.ndarray:
+        """(N,) bool, persons whose labels suffice for the metric.
+
+        Args:
+            persons: Output of :func:`read_sample`.
+        """
+        return persons['labelled'].any(axis=1)
 
     def collect(self, sample: Mapping[str, Any]) -> Persons:
         """The arrays that are kept of one sample."""

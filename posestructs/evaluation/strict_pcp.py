@@ -107,6 +107,7 @@ class StrictPCP(PersonMetric):
         **kwargs: Arguments of :class:`PersonMetric`.
     """
 
+    needs = 'a stick with both ends labelled'
     EXAMPLE = "[dict(name='upper_arm', side='left', ends=('left_shoulder', 'left_elbow')), ...]"
 
     def __init__(
@@ -127,11 +128,18 @@ class StrictPCP(PersonMetric):
         sticks = choose(meta, 'sticks', self.sticks, self.name, self.EXAMPLE)
         self.found = find_sticks(sticks, meta['keypoint_name2id'], self.name)
 
+    def measurable(self, persons: Persons) -> np.ndarray:
+        """(N,) bool, persons with a stick."""
+        people = zip(persons['gt'][:, None], persons['labelled'][:, None], strict=True)
+        return np.array([self.count(gt, gt, labelled).persons > 0 for gt, labelled in people], bool)
+
+    def count(self, pred: np.ndarray, gt: np.ndarray, labelled: np.ndarray) -> StickCounts:
+        """Count right sticks at all thresholds."""
+        return strict_pcp(pred, gt, labelled, [s.ends for s in self.found], self.thr, self.min_length)
+
     def measure(self, persons: Persons) -> dict[str, float]:
         """Percentages of all sticks."""
-        ends = [s.ends for s in self.found]
-        counts = strict_pcp(persons['pred'], persons['gt'], persons['labelled'], ends, self.thr, self.min_length)
-        return self.summarise(counts)
+        return self.summarise(self.count(persons['pred'], persons['gt'], persons['labelled']))
 
     def summarise(self, counts: StickCounts) -> dict[str, float]:
         """Name the percentages.

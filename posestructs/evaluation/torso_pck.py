@@ -66,13 +66,24 @@ class TorsoPCK(PCK):
         super().__init__(thr=thr, **kwargs)
         self.torso_pair = None if torso_pair is None else check_pair(torso_pair, self.name)
         self.pair: tuple[int, int] | None = None
+        self.pair_names: tuple[str, str] | None = None
 
     def resolve(self, meta: dict) -> None:
         """Look up the torso."""
         super().resolve(meta)
         pair = choose(meta, 'torso_pair', self.torso_pair, self.name, "('left_shoulder', 'right_hip')")
-        names = check_pair(pair, self.name)
-        self.pair = find_joints(names, meta['keypoint_name2id'], self.name, 'torso_pair')
+        self.pair_names = check_pair(pair, self.name)
+        self.pair = find_joints(self.pair_names, meta['keypoint_name2id'], self.name, 'torso_pair')
+
+    @property
+    def needs(self) -> str:
+        """What a person must have to be measured."""
+        return f'a torso, both {" and ".join(self.pair_names)} labelled'
+
+    def measurable(self, persons: Persons) -> np.ndarray:
+        """(N,) bool, persons with a torso."""
+        torso = pair_length(persons['gt'], persons['labelled'], self.pair) > self.min_length
+        return super().measurable(persons) & torso
 
     def reference(self, sample: Mapping[str, Any], persons: Persons) -> np.ndarray:
         """(N,) torso lengths."""

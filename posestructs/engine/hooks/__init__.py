@@ -14,6 +14,7 @@ from posestructs.engine.hooks.gradient_budget_hook import GradientBudgetHook
 from posestructs.engine.hooks.interrupt_hook import InterruptHook
 from posestructs.engine.hooks.joint_check_hook import JointCheckHook
 from posestructs.engine.hooks.joint_loss_hook import JointLossHook
+from posestructs.engine.hooks.metric_labels_hook import MetricLabelsHook
 from posestructs.engine.hooks.occlusion_truth_hook import OcclusionTruthHook
 from posestructs.engine.hooks.progress_hook import ProgressHook
 from posestructs.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
@@ -37,6 +38,7 @@ __all__ = [
     'InterruptHook',
     'JointCheckHook',
     'JointLossHook',
+    'MetricLabelsHook',
     'OcclusionTruthHook',
     'ProgressHook',
     'SafeCheckpointHook',
