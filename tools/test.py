@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 # a checkout works without being installed
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -17,6 +18,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
+from posestructs.datasets.image_checks import has_image_files
 from posestructs.engine.hooks import (
     AnnotationCheckHook,
     CheckpointCheckHook,
@@ -95,6 +97,15 @@ def analyse_badcases(cfg: Config, args: argparse.Namespace) -> None:
     hook.metric = measure
 
 
+def check_badcase_images(dataset: Any) -> None:
+    """Refuse ``--badcase`` on synthetic data before the test: mmpose's hook reads each image again from its file."""
+    if not has_image_files(dataset):
+        raise UsageError(
+            f'--badcase: test_dataloader.dataset ({type(dataset).__name__}) draws its images, allowed: a data set with '
+            'image files; --show-dir draws the predictions of both'
+        )
+
+
 def check_outputs(args: argparse.Namespace) -> None:
     """Refuse output names before hours of testing."""
     if args.out and Path(args.out).suffix not in OUT_FORMATS:
@@ -140,6 +151,8 @@ def main() -> None:
         runner.register_hook(JointCheckHook())
         runner.register_hook(CodecCheckHook())
         runner.register_hook(FinitePredictionHook())
+        if args.badcase:
+            check_badcase_images(runner.test_loop.dataloader.dataset)
         metrics = runner.test()
     if args.out and is_main_process():
         text = mmengine.dump(metrics, file_format=Path(args.out).suffix[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mmengine.fileio as fileio
 import numpy as np
@@ -51,6 +51,22 @@ def read_size(path: str) -> ImageSize | None:
     except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
         return None
     return ImageSize(height, width, orientation) if orientation >= 5 else ImageSize(width, height, orientation)
+
+
+def has_image_files(dataset: Any) -> bool:
+    """Check whether the images of a data set are files, by its first sample.
+
+    Args:
+        dataset: One of mmengine's kind; of others it is assumed.
+
+    Returns:
+        bool: False for a data set that draws its images, as ``StickFigureDataset`` does.
+    """
+    if not hasattr(dataset, 'get_data_info') or not len(dataset):
+        return True
+    info = dataset.get_data_info(0)
+    # a union of data sets has read its images by now
+    return 'img' not in info or fileio.exists(str(info.get('img_path')))
 
 
 def find_missing(data_list: Sequence[dict]) -> set[str]:

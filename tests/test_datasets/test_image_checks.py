@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from posestructs.datasets.errors import AnnotationError
-from posestructs.datasets.image_checks import check_sizes, find_missing, read_size
+from posestructs.datasets.image_checks import check_sizes, find_missing, has_image_files, read_size
+from posestructs.datasets.stick_figure_dataset import StickFigureDataset
 
 
 @pytest.fixture
@@ -30,6 +31,11 @@ def item(path, points=((10, 10), (150, 110)), **fields):
 
 def check(*items, **kwargs):
     check_sizes(items, 'a.json', ['head', 'tail'], **kwargs)
+
+
+def test_figures_have_no_files():
+    assert not has_image_files(StickFigureDataset(num_samples=2, image_size=32, pipeline=[]))
+    assert has_image_files([])  # not of mmengine's kind
 
 
 def test_sizes_with_and_without_a_turn(image, tmp_path):

@@ -125,6 +125,18 @@ test_dataloader = dict(dataset=dict(type='StickFigureDataset', num_samples=4, im
     rows = json.loads((tmp_path / 'work_dirs/error_anatomy/anatomy.json').read_text())['models']['dump']['rows']
     assert rows['all joints']['percent']['good'] == 100 and rows['visible']['joints'] == 0
     assert rows['occluded']['joints'] == rows['all joints']['joints'] > 50
+    capsys.readouterr()
+    samples[0]['pred_instances']['keypoints'] += 500
+    (tmp_path / 'dump.pkl').write_bytes(pickle.dumps(samples))
+    main('analysis/error_anatomy.py', 'dump.pkl', '--config', 'config.py')
+    expected = 'no sheets: the images of the test set of config.py are synthetic, they have no files\n'
+    assert expected in capsys.readouterr().out
+
+
+def test_images_that_are_not_found(analysis, tmp_path):
+    write_results(tmp_path / 'a.json', predictions())
+    out = analysis('a.json', '--ann', 'labels.json', '--img-root', 'elsewhere')
+    assert 'no sheets: elsewhere/img' in out and 'synthetic' not in out and '--img-root names the folder' in out
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmpose.registry import MODELS
 
-from tests.helpers import data_root, needs_data
+from tests.helpers import data_root, needs_data, repo_root
 
 pytestmark = needs_data
 
@@ -145,6 +147,19 @@ def test_a_plain_state_dict_is_enough(main, tiny, trained, tmp_path):
     torch.save(weights, tmp_path / 'weights.pth')
     main('test.py', tiny, tmp_path / 'weights.pth', '--work-dir', tmp_path / 'w', '--out', tmp_path / 'm.json')
     assert json.loads((tmp_path / 'm.json').read_text()) == pytest.approx(trained[1], rel=1e-6)
+
+
+@pytest.fixture
+def figures(tmp_path):
+    """A config of figures that are drawn, and weights of its model."""
+    config = repo_root() / 'configs' / 'demo' / 'td-hm_res18-small_stick-figure-64x64.py'
+    torch.save(MODELS.build(Config.fromfile(config).model).state_dict(), tmp_path / 'figures.pth')
+    return config, tmp_path / 'figures.pth'
+
+
+def test_bad_cases_of_figures_without_files_are_refused(main, figures, tmp_path):
+    with pytest.raises(SystemExit, match=r'error: --badcase: test_dataloader.dataset .StickFigureDataset. draws its'):
+        main('test.py', *figures, '--badcase', '--work-dir', tmp_path / 'w')
 
 
 def test_the_checkpoint_of_another_model_is_refused(main, tiny, trained, tmp_path):

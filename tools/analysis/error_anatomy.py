@@ -164,7 +164,8 @@ def main() -> None:
         try:
             files += write_sheets(name, analysis, labels, args)
         except BadImageError as error:
-            print(f'no sheets: {error}; --img-root names the folder of the images')
+            remedy = '; --img-root names the folder of the images' if args.ann else ''
+            print(f'no sheets: {labels.why_no_image(error)}{remedy}')
             break
     print('\nwritten: ' + ', '.join(map(str, files)))
 

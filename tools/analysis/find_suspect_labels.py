@@ -167,7 +167,7 @@ def main() -> None:
             written.append(args.out_dir / 'suspects.jpg')
             atomic_write(written[-1], cv2.imencode('.jpg', sheet[..., ::-1])[1].tobytes())
         except BadImageError as error:
-            print(f'no sheet: {error}')
+            print(f'no sheet: {labels.why_no_image(error)}')
     print('written: ' + ', '.join(map(str, written)))
 
 

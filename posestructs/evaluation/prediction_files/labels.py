@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from posestructs.datasets.image_checks import has_image_files
 from posestructs.evaluation.occlusion import OCCLUDED, UNKNOWN, VISIBLE
 from posestructs.evaluation.shipped_metainfo import SHIPPED, complete
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
@@ -36,6 +37,7 @@ class Labels:
         areas: (N,) pixels, NaN where not known.
         meta: Metainfo: ``keypoint_name2id``, ``flip_indices``, and perhaps ``sigmas``, ``torso_pair`` and others.
         known_images: Path by image id, images without persons included.
+        drawn: Whether the data set draws its images, so that the paths name no files.
     """
 
     source: str
@@ -48,6 +50,11 @@ class Labels:
     areas: np.ndarray
     meta: Mapping[str, Any]
     known_images: Mapping[Any, str]
+    drawn: bool = False
+
+    def why_no_image(self, error: Exception) -> str:
+        """Say why an image could not be read, given the error of the attempt."""
+        return f'the images of {self.source} are synthetic, they have no files' if self.drawn else str(error)
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -151,6 +158,7 @@ def labels_of_dataset(dataset: Any, source: str = 'the data set') -> Labels:
         np.array(areas, np.float64),
         meta,
         dict(zip(images, paths, strict=True)),
+        drawn=not has_image_files(dataset),
     )
 
 
