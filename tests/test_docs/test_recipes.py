@@ -23,6 +23,7 @@ import pytest
 import torch
 
 from posestructs.datasets import StickFigureDataset
+from posestructs.structures.metainfo import load_metainfo
 from tests.helpers import needs_data, repo_root
 from tests.test_docs import check_docs
 
@@ -232,6 +233,57 @@ def test_own_labels(follow):
             occluded += (joints[:, 2] == 1).sum()
         assert (occluded > 0) == (tool == 'cvat')
     assert 'TorsoPCK@0.2' in logged(project / 'work_dirs' / 'try')[-1]
+
+
+@pytest.fixture
+def imported(tmp_path, monkeypatch, capsys):
+    """Run the page's import on an export of five images with one person each."""
+    script = {block.path: block.text for block in blocks('labels') if block.kind == 'python'}['import_labels.py']
+    module = {'__name__': 'import_labels'}
+    exec(compile(script, 'import_labels.py', 'exec'), module)
+    names = list(load_metainfo(dict(from_file='lsp.py'))['keypoint_name2id'])
+    monkeypatch.chdir(tmp_path)
+    for i in range(5):
+        (tmp_path / f'{i}.png').touch()
+
+    def imported(count=5, **changes):
+        content = dict(
+            images=[dict(id=i, file_name=f'{i}.png', width=64, height=64) for i in range(count)],
+            annotations=[dict(id=i, image_id=i, category_id=1, keypoints=[9, 9, 2] * 14) for i in range(count)],
+            categories=[dict(id=1, name='person', keypoints=names[::-1])],
+        )
+        (tmp_path / 'export.json').write_text(json.dumps(content | changes))
+        module['main']('export.json', '.', 'lsp.py', 'out')
+        return capsys.readouterr().out, json.loads((tmp_path / 'out' / 'val.json').read_text())
+
+    return imported
+
+
+def test_import_of_labels_with_other_categories(imported):
+    names = list(load_metainfo(dict(from_file='lsp.py'))['keypoint_name2id'])
+    dog, person = dict(id=2, name='dog', keypoints=['nose', 'tail']), dict(id=1, name='person', keypoints=names)
+    printed, content = imported(categories=[dog, person])
+    assert 'category dog is ignored, its joints are others: nose, tail' in printed
+    assert len(content['annotations']) == 1
+    for categories in ([dog], []):
+        with pytest.raises(SystemExit, match='export.json: no category has the joints of lsp.py') as stop:
+            imported(categories=categories)
+        assert ('nose' in str(stop.value)) == bool(categories)
+
+
+def test_import_of_labels_of_local_storage(imported):
+    for prefix in ('/data/local-files/?d=', '/data/local-files/?d=a/', 'images/'):
+        images = [dict(id=i, file_name=f'{prefix}{i}.png', width=64, height=64) for i in range(5)]
+        assert [image['file_name'] for image in imported(images=images)[1]['images']] == ['3.png']
+
+
+def test_import_of_too_few_labels(imported, tmp_path):
+    with pytest.raises(SystemExit, match='export.json: 3 images with labelled joints, needed: at least 4'):
+        imported(count=3)
+    empty = [dict(id=i, image_id=i, category_id=1, keypoints=[]) for i in range(5)]
+    with pytest.raises(SystemExit, match='export.json: 0 images with labelled joints, needed: at least 4'):
+        imported(annotations=empty)
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.slow
