@@ -27,12 +27,17 @@ _FILE_ONLY = (
     'Hooks will be executed in the following order',
     'Distributed training is not',
     'paramwise_options -- ',
+    'Load checkpoint from ',  # mmengine has printed "Loads checkpoint by ... from path: ..." before
 )
 # mmengine's warnings of its own calls, which no user can change
-_OF_MMENGINE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+_OF_MMENGINE = (
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    'The prefix is not set in metric class DumpResults',
+)
 _ENVIRONMENT = '\nSystem environment:'
 _TRAIN = re.compile(r'((?:Epoch|Iter)\(train\)\s*(?:\[[^\]]*\])+)\s(.*)', re.DOTALL)
-_EVALUATION = re.compile(r'(?:Epoch|Iter)\(val\)\s*(?:\[[^\]]*\])+\s(.*)', re.DOTALL)
+_EVALUATION = re.compile(r'(?:Epoch|Iter)\((val|test)\)\s*(?:\[[^\]]*\])+\s(.*)', re.DOTALL)
 _PAIR = re.compile(r'(\S+): (\d+ days?, [\d:]+|\S+)')
 _TIMES = ('eta', 'time', 'data_time', 'memory')
 _DISCRIMINATOR = re.compile(r'.+\.loss_(real|fake)|loss_adv_.+')
@@ -92,7 +97,9 @@ class ScreenFilter(logging.Filter):
         if found := _TRAIN.fullmatch(text):
             return training_lines(found[1], dict(_PAIR.findall(found[2])))
         if found := _EVALUATION.fullmatch(text):
-            return self._other_metrics(dict(_PAIR.findall(found[1])))
+            values = dict(_PAIR.findall(found[2]))
+            # a test without a terminal shows how far it is; its last line has the metrics, and no remaining time
+            return text if found[1] == 'test' and 'eta' in values else self._other_metrics(values)
         self._rows |= set(re.findall(r'^\| +([^|]*\S) +\|', text, re.MULTILINE))
         return text
 

@@ -5,7 +5,9 @@ import logging
 
 import pytest
 from mmengine import fileio
+from mmengine.evaluator import DumpResults
 from mmengine.logging import MMLogger
+from mmpose.evaluation import PCKAccuracy
 
 from posestructs.engine.screen_log import ScreenFilter, shorten_screen, training_lines
 from tests.helpers.tools import forget_runs
@@ -58,7 +60,11 @@ def test_what_is_for_the_file_only(log):
         'Exp name: x_2026',
         'Epoch(val) [1][50/70]    eta: 0:00:00  time: 0.04  ',
     ]
-    texts += ['Hooks will be executed in the following order:\nbefore_run:\n', 'Saving checkpoint at 1 epochs']
+    texts += [
+        'Load checkpoint from epoch_1.pth',
+        'Hooks will be executed in the following order:\nbefore_run:\n',
+        'Saving checkpoint at 1 epochs',
+    ]
     for text in texts:
         logger.info(text)
     assert [line[9:] for line in screen.getvalue().splitlines()] == [
@@ -90,6 +96,27 @@ def test_each_metric_is_shown_once(log):
     logger.info(TABLE)
     logger.info(result.replace('TorsoPCK@0.25: 3.000000  ', ''))
     assert screen.getvalue()[len(shown) :].strip().endswith(TABLE.splitlines()[-1])
+
+
+def test_the_end_of_a_test(log):
+    logger, screen, file = log
+    batches = 'Epoch(test) [50/70]    eta: 0:00:07  time: 0.04  data_time: 0.01  '
+    result = 'Epoch(test) [70/70]    TorsoPCK@0.2: 2.000000  TorsoPCK@0.2/head: 1.000000  EPE: 12.5  time: 0.04'
+    for text in (batches, TABLE, result):
+        logger.info(text)
+    shown = screen.getvalue()
+    assert batches in shown and shown.count('Epoch(test)') == 1
+    assert shown.count('| TorsoPCK@0.2') == 1 and '| EPE |  12.5 |' in shown
+    assert result in file.read_text()
+
+
+def test_the_metric_of_a_dump_is_not_warned_of(log):
+    _, screen, file = log
+    DumpResults(out_file_path='d.pkl')
+    warning = 'The prefix is not set in metric class'
+    assert screen.getvalue() == '' and f'{warning} DumpResults' in file.read_text()
+    PCKAccuracy()
+    assert f'{warning} PCKAccuracy' in screen.getvalue()
 
 
 def test_warnings_stay_as_they_are(log):

@@ -97,7 +97,7 @@ def test_resume_with_nothing_to_resume_starts_as_configured(piped, main, tiny, t
     main('train.py', config, '--work-dir', tmp_path / 'w', '--resume', *options)
     output = capfd.readouterr().out
     assert f'nothing to resume in {tmp_path / "w"}: training starts from {piped[1] / "epoch_1.pth"}' in output
-    assert f'Load checkpoint from {piped[1] / "epoch_1.pth"}' in output and 'resumed epoch' not in output
+    assert f'from path: {piped[1] / "epoch_1.pth"}' in output and 'resumed epoch' not in output
     assert (tmp_path / 'w' / 'epoch_1.pth').is_file()
 
 
