@@ -27,7 +27,6 @@ extensions = [
     'sphinx.ext.napoleon',
     'sphinx.ext.viewcode',
     'mathml',
-    'model_zoo',
 ]
 exclude_patterns = ['_build']
 html_theme = 'furo'

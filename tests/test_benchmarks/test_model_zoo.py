@@ -1,10 +1,9 @@
 """Tables of the model zoo from metafiles."""
 
-from runpy import run_path
-
+from benchmarks.model_zoo import NAME, model_zoo
+from benchmarks.page import replace_section
 from tests.helpers import repo_root
 
-ZOO = run_path(str(repo_root() / 'docs' / '_extensions' / 'model_zoo.py'))
 META = """
 Collections:
 - Name: Method
@@ -44,7 +43,7 @@ def test_tables(tmp_path):
     folder = tmp_path / 'configs' / 'group'
     folder.mkdir(parents=True)
     (folder / 'metafile.yml').write_text(META)
-    assert ZOO['model_zoo'](tmp_path) == '\n'.join(
+    assert model_zoo(tmp_path) == '\n'.join(
         [
             '## Method',
             '',
@@ -65,12 +64,18 @@ def test_tables(tmp_path):
             '',
             'Not measured here, by training data:',
             '',
-            '- LSP, MPII: [`large`](../configs/group/large.py)',
+            '- LSP, MPII: `large`',
             '',
             '## Other',
             '',
             'Not measured here, by training data:',
             '',
-            '- COCO: [`other`](../configs/group/other.py), [`another`](../configs/group/another.py)',
+            '- COCO: `other`, `another`',
         ]
     )
+
+
+def test_the_page_is_that_of_the_metafiles():
+    page = (repo_root() / 'docs' / 'model_zoo.md').read_text()
+    written = replace_section(page, NAME, model_zoo(repo_root()))
+    assert page == written, 'docs/model_zoo.md is out of date: python benchmarks/model_zoo.py'

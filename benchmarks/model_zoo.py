@@ -1,18 +1,24 @@
-"""The model zoo: tables made from the ``metafile.yml`` of each folder of ``configs/`` each time the pages are built.
+"""The model zoo: tables made from the ``metafile.yml`` of each folder of ``configs/``.
 
-In ``model_zoo.md`` the line :data:`MARK` is replaced by what :func:`model_zoo` returns.
+Run it with ``python benchmarks/model_zoo.py`` after a change of a metafile.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-from sphinx.application import Sphinx
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-ROOT = Path(__file__).resolve().parents[2]
-MARK = '<!-- the tables -->'
+import yaml
+
+from benchmarks.page import write_section
+from posestructs.utils.usage import report_usage_errors
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = 'model-zoo'
 
 
 def metafiles(root: Path) -> list[Path]:
@@ -66,7 +72,7 @@ def section(collection: dict[str, Any], models: list[dict[str, Any]]) -> str:
     untrained: dict[str, list[str]] = {}
     for model in models:
         if not model.get('Results'):
-            untrained.setdefault(trained_on(model), []).append(linked(model))
+            untrained.setdefault(trained_on(model), []).append(f'`{model["Name"]}`')
     if untrained:
         lines += ['Not measured here, by training data:', '']
         lines += [f'- {data}: {", ".join(configs)}' for data, configs in untrained.items()]
@@ -109,15 +115,13 @@ def row(cells: list[str]) -> str:
     return f'| {" | ".join(cells)} |'
 
 
-def insert(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put the tables into their page, and have it read again when a metafile changes."""
-    if MARK in source[0]:
-        source[0] = source[0].replace(MARK, model_zoo(ROOT))
-        for path in metafiles(ROOT):
-            app.env.note_dependency(path)
+@report_usage_errors
+def main() -> None:
+    """Write the tables."""
+    parser = argparse.ArgumentParser(description='Write the tables of the model zoo into a Markdown page.')
+    parser.add_argument('page', nargs='?', type=Path, default=ROOT / 'docs/model_zoo.md', help='default: %(default)s')
+    write_section(parser.parse_args().page, NAME, model_zoo(ROOT))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register :func:`insert`."""
-    app.connect('source-read', insert)
-    return dict(parallel_read_safe=True, parallel_write_safe=True)
+if __name__ == '__main__':
+    main()
