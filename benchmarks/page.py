@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from posestructs.utils.files import atomic_write
@@ -19,6 +20,17 @@ def marks(name: str) -> tuple[str, str]:
     return f'<!-- {name}: generated, do not edit -->', f'<!-- end of {name} -->'
 
 
+def without_padding(text: str, width: int = 120) -> str:
+    """Take the blanks out of tables that are wider than a screen; there they align nothing."""
+
+    def narrow(table: re.Match) -> str:
+        if max(map(len, table[0].splitlines())) <= width:
+            return table[0]
+        return re.sub(' {2,}', ' ', re.sub('-{3,}', '--', table[0]))
+
+    return re.sub(r'(^\|.*\|$\n?)+', narrow, text, flags=re.MULTILINE)
+
+
 def replace_section(page: str, name: str, text: str) -> str:
     """Replace a part of a page, or append it.
 
@@ -34,7 +46,7 @@ def replace_section(page: str, name: str, text: str) -> str:
         UsageError: The page has one of the part's comments without the other.
     """
     begin, end = marks(name)
-    section = f'{begin}\n\n{text.strip()}\n\n{end}'
+    section = f'{begin}\n\n{without_padding(text.strip())}\n\n{end}'
     if begin not in page and end not in page:
         return f'{page.rstrip()}\n\n{section}\n'
     before, found, rest = page.partition(begin)

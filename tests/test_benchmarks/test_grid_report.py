@@ -13,7 +13,7 @@ from benchmarks.grid.measures import Hits, curve_counts, pack
 from benchmarks.grid.report import difference_table, grid_section, main_table, provenance, verdict, write_plots
 from benchmarks.grid.results import Difference, of_settings, read_grid
 from benchmarks.grid.rows import BY_NAME, OCCLUDERS, PLAIN
-from benchmarks.page import replace_section
+from benchmarks.page import replace_section, without_padding
 from posestructs.utils.usage import UsageError
 
 GRID = GRIDS['cpu']['lspet-mini']
@@ -180,3 +180,11 @@ def test_committed_results_are_those_of_the_configs_of_today(grid):
     """Of one seed, as another one changes nothing in the config."""
     runs = {name: found[:1] for name, found in read_grid(accuracy.RESULTS, grid).items()}
     assert {name for name in runs if name not in of_settings(runs, grid, Settings())} == STALE.get(grid.name, set())
+
+
+def test_only_tables_wider_than_a_screen_lose_their_padding():
+    narrow = '| a    |   b |\n| ---- | --: |\n| c    |   1 |'
+    wide = f'| {"a":130} |   b |\n| {"-" * 130} | --: |\n| {"c  d":130} |  -1 |'
+    text = f'two  blanks\n\n{narrow}\n\n{wide}\n\n| no table'
+    expected = f'two  blanks\n\n{narrow}\n\n| a | b |\n| -- | --: |\n| c d | -1 |\n\n| no table'
+    assert without_padding(text) == expected
