@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ from mmengine.config import Config, ConfigDict
 import posestructs  # noqa: F401
 from benchmarks.ablation import cell, read_config, run_folder, train_and_test
 from benchmarks.grid.experiment import set_everywhere
+from benchmarks.raw_results import write_results
 from posestructs.evaluation.tables import format_table
 from posestructs.utils import cli
 from posestructs.utils.checkpoints import last_good_checkpoint
@@ -124,7 +124,8 @@ def one_run(cfg: Config, name: str, folder: Path, seed: int) -> dict:
     result = train_and_test(str(path), [], seed, folder)
     return dict(
         name=name,
-        **{k: result[k] for k in ('seed', 'epochs', 'machine', 'metrics')},
+        **{k: result[k] for k in ('seed', 'epochs', 'machine')},
+        metrics={key: result['metrics'][key] for key in METRICS if key in result['metrics']},
         share_of_label_1=shares(run_folder(str(path), read_config(str(path), []), seed, folder)),
     )
 
@@ -193,7 +194,7 @@ def main() -> None:
     if args.out:
         found = dict(size=args.size, held_out=args.held_out, first=args.first, epochs=args.epochs, runs=runs)
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(args.out, (json.dumps(found, separators=(',', ':')) + '\n').encode())
+        write_results(args.out, found)
 
 
 if __name__ == '__main__':
