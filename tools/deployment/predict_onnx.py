@@ -119,6 +119,8 @@ def prepare_outputs(args: argparse.Namespace) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
+        except FileExistsError:
+            raise ValueError(f'{flag} {path}: cannot be written to: {folder} is a file, not a folder') from None
         except OSError as error:
             raise ValueError(f'{flag} {path}: cannot be written to: {error.strerror or error}') from error
 
