@@ -25,8 +25,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a checkout works without being installed
 
 NOTEBOOK = ROOT / 'docs' / 'tutorial.ipynb'
-WIDTH = 480
-"""Width of the stored images in pixels."""
+WIDTH = 400
+"""Greatest width of the stored images in pixels."""
+
+MAX_DPI = 64
 
 Output = dict[str, Any]
 
@@ -68,8 +70,8 @@ def _stream(printed: io.StringIO) -> list[Output]:
 def _picture() -> Output:
     """The current figure as a small JPEG."""
     figure, file = plt.gcf(), io.BytesIO()
-    dpi = WIDTH / figure.get_figwidth()
-    figure.savefig(file, format='jpeg', dpi=dpi, bbox_inches='tight', pil_kwargs=dict(quality=75, optimize=True))
+    dpi = min(WIDTH / figure.get_figwidth(), MAX_DPI)
+    figure.savefig(file, format='jpeg', dpi=dpi, bbox_inches='tight', pil_kwargs=dict(quality=60, optimize=True))
     plt.close(figure)
     data = {'image/jpeg': base64.b64encode(file.getvalue()).decode()}
     return dict(data=data, metadata={}, output_type='display_data')

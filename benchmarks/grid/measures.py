@@ -2,7 +2,8 @@
 
 The hits, the correct joints and sticks of each test sample, are those from which tables, plots and intervals are
 computed. N samples, K joints, S sticks. Distances are in torso lengths. Each joint is recorded at a threshold of 0.2;
-for the other thresholds of the PDJ curve only the number of correct joints is. Packed, 1,000 samples take 4 to 7 KB.
+for the other thresholds of the PDJ curve only the number of correct joints is. Packed, 1,000 samples take 4 to 7 KB, in
+brief 2 KB.
 """
 
 from __future__ import annotations
@@ -48,11 +49,12 @@ class Hits:
         occluded: (N, K) int8: 1, 0, or -1 if unknown.
         right: (N, K) bool, measured joints within 0.2.
         curve: (51,) int64, number of measured joints within each threshold of
-            :data:`posestructs.evaluation.pdj.CURVE`.
+            :data:`posestructs.evaluation.pdj.CURVE`; ``None`` in a brief record.
         stick_measured: (N, S) bool, sticks with both ends labelled.
-        stick_hits: (N, S) bool, correct sticks by strict PCP at 0.5.
+        stick_hits: (N, S) bool, correct sticks by strict PCP at 0.5; ``None`` in a brief record.
         inverted: (N, K) bool, measured joints whose prediction lies on their mirror joint
-            (:mod:`posestructs.evaluation.error_anatomy`); ``None`` in results that do not have it.
+            (:mod:`posestructs.evaluation.error_anatomy`); ``None`` in a brief record, and in results
+            that do not have it.
     """
 
     joints: tuple[str, ...]
@@ -60,9 +62,9 @@ class Hits:
     measured: np.ndarray
     occluded: np.ndarray
     right: np.ndarray
-    curve: np.ndarray
+    curve: np.ndarray | None
     stick_measured: np.ndarray
-    stick_hits: np.ndarray
+    stick_hits: np.ndarray | None
     inverted: np.ndarray | None = None
 
 
@@ -73,13 +75,24 @@ LABELS = ('joints', 'sticks', 'people', 'measured', 'occluded', 'stick_measured'
 """Keys of a packed record that do not depend on predictions."""
 
 
-def pack(hits: Hits) -> dict[str, Any]:
-    """Convert hits to names, shapes, and arrays as text, for JSON."""
+BRIEF = ('curve', 'stick_hits', 'inverted')
+"""What a brief record lacks."""
+
+
+def pack(hits: Hits, brief: bool = False) -> dict[str, Any]:
+    """Convert hits to names, shapes, and arrays as text, for JSON.
+
+    Args:
+        hits: The hits.
+        brief: Leave out ``BRIEF``: of images with occluders the tables have visible and occluded joints alone.
+    """
     names = dict(joints=list(hits.joints), sticks=list(hits.sticks))
-    out: dict[str, Any] = dict(names, people=len(hits.measured), curve=hits.curve.tolist())
+    out: dict[str, Any] = dict(names, people=len(hits.measured))
+    if not brief:
+        out['curve'] = hits.curve.tolist()
     for name, kind in ARRAYS.items():
         array = getattr(hits, name)
-        if array is None:
+        if array is None or brief and name in BRIEF:
             continue
         raw = np.packbits(array) if kind == 'bits' else array.astype(np.uint8)
         out[name] = base64.b85encode(zlib.compress(raw.tobytes(), 9)).decode()
@@ -91,7 +104,8 @@ def unpack(found: Mapping[str, Any]) -> Hits:
     joints, sticks = tuple(found['joints']), tuple(found['sticks'])
     arrays = {}
     for name, kind in ARRAYS.items():
-        if name not in found and name == 'inverted':
+        if name not in found and name in BRIEF:
+            arrays[name] = None
             continue
         shape = (found['people'], len(sticks if name.startswith('stick') else joints))
         raw = np.frombuffer(zlib.decompress(base64.b85decode(found[name])), np.uint8)
@@ -99,7 +113,8 @@ def unpack(found: Mapping[str, Any]) -> Hits:
             raw = np.unpackbits(raw, count=shape[0] * shape[1]).astype(bool)
         arrays[name] = raw.reshape(shape)
     arrays['occluded'] = arrays['occluded'].astype(np.int8)
-    return Hits(joints, sticks, curve=np.array(found['curve'], dtype=np.int64), **arrays)
+    curve = np.array(found['curve'], dtype=np.int64) if 'curve' in found else None
+    return Hits(joints, sticks, curve=curve, **arrays)
 
 
 def curve_counts(distance: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from benchmarks.grid.experiment import ROOT, Settings, fingerprint, for_test_set
 from benchmarks.grid.grids import GRIDS, Grid
 from benchmarks.grid.measures import HitRecord, Hits, complexity, discriminator_scores, pack
 from benchmarks.grid.results import without_labels
-from benchmarks.grid.rows import BY_NAME, Row
+from benchmarks.grid.rows import BY_NAME, OCCLUDERS, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
 from benchmarks.mean_pose import build_without_images, mean_pose, place, read_samples
 from posestructs.utils.checkpoints import last_good_checkpoint
@@ -229,7 +229,10 @@ def write(
         **({} if row.is_mean_pose else complexity(cfg)),
         **{name: clock[name] for name in clock if name.startswith('gpu_')},
         machine=machine,
-        sets={name: without_labels(pack(record), path.parent, name) for name, record in hits.items()},
+        sets={
+            name: without_labels(pack(record, brief=name == OCCLUDERS), path.parent, name)
+            for name, record in hits.items()
+        },
     )
     if scores := discriminator_scores(Path(task.folder)):
         found['discriminators'] = scores

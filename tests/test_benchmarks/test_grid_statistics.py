@@ -48,6 +48,14 @@ def test_packed_hits_come_back_whole_and_small():
     assert sum(len(v) for v in pack(hits).values() if isinstance(v, str)) < 3500
 
 
+def test_a_brief_record_has_the_joints_alone():
+    hits = made_hits()
+    found = unpack(pack(hits, brief=True))
+    assert found.curve is None and found.stick_hits is None and found.inverted is None
+    for name in ('measured', 'occluded', 'right'):
+        np.testing.assert_array_equal(getattr(found, name), getattr(hits, name))
+
+
 def test_labels_of_a_test_set_are_stored_once_and_others_with_their_run(tmp_path):
     records = [pack(made_hits(seed=0)), pack(made_hits(seed=1)), pack(made_hits(persons=8))]
     for i, record in enumerate(records):
