@@ -110,6 +110,7 @@ def test_every_other_config_trains_and_tests(name, load_config, tiny_folder, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group('full width')  # minutes, beside the others
 @pytest.mark.parametrize('name', FULL_SIZE)
 def test_a_config_of_full_width_trains_and_tests(name, load_config, tiny_folder, tmp_path):
     config = load_config(name)
