@@ -38,7 +38,7 @@ _OF_MMENGINE = (
 _ENVIRONMENT = '\nSystem environment:'
 _TRAIN = re.compile(r'((?:Epoch|Iter)\(train\)\s*(?:\[[^\]]*\])+)\s(.*)', re.DOTALL)
 _EVALUATION = re.compile(r'(?:Epoch|Iter)\((val|test)\)\s*(?:\[[^\]]*\])+\s(.*)', re.DOTALL)
-_PAIR = re.compile(r'(\S+): (\d+ days?, [\d:]+|\S+)')
+_PAIR = re.compile(r'(\S+(?: \S+)*?): (\d+ days?, [\d:]+|\S+)')  # two blanks apart; names like "coco/AP .5" hold one
 _TIMES = ('eta', 'time', 'data_time', 'memory')
 _DISCRIMINATOR = re.compile(r'.+\.loss_(real|fake)|loss_adv_.+')
 

@@ -88,10 +88,11 @@ def test_each_metric_is_shown_once(log):
     result = 'Epoch(val) [1][4/4]    TorsoPCK@0.2: 2.000000  TorsoPCK@0.2/head: 1.000000  TorsoPCK@0.25: 3.000000  '
     for _ in range(2):  # the second validation as the first
         logger.info(TABLE)
-        logger.info(result + 'coco/AP: 0.512345  EPE: 12.345678  data_time: 0.01  time: 0.04')
+        logger.info(result + 'coco/AP: 0.512345  coco/AP .5: 0.75  EPE: 12.345678  data_time: 0.01  time: 0.04')
     shown = screen.getvalue()
     assert shown.count('| TorsoPCK@0.2 |') == 2 and 'Epoch(val)' not in shown and 'time' not in shown
-    others = '| TorsoPCK@0.25 |      3 |\n| coco/AP       | 0.5123 |\n| EPE           |  12.35 |'
+    others = '| TorsoPCK@0.25 |      3 |\n| coco/AP       | 0.5123 |\n'
+    others += '| coco/AP .5    |   0.75 |\n| EPE           |  12.35 |'
     assert shown.count(others) == 2
     logger.info(TABLE)
     logger.info(result.replace('TorsoPCK@0.25: 3.000000  ', ''))
