@@ -74,7 +74,7 @@ def section(collection: dict[str, Any], models: list[dict[str, Any]]) -> str:
         if not model.get('Results'):
             untrained.setdefault(trained_on(model), []).append(f'`{model["Name"]}`')
     if untrained:
-        lines += ['Not measured here, by training data:', '']
+        lines += ['Without figures in this table, by training data:', '']
         lines += [f'- {data}: {", ".join(configs)}' for data, configs in untrained.items()]
     return '\n'.join(lines).rstrip()
 
