@@ -7,7 +7,6 @@ import os.path as osp
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
@@ -17,6 +16,7 @@ from posestructs.datasets.checked_pose import CheckedPoseMixin
 from posestructs.datasets.errors import AnnotationError
 from posestructs.datasets.image_checks import check_sizes
 from posestructs.datasets.readers import read_json
+from posestructs.engine.hooks.loop_check_hook import LoopCheckHook
 from posestructs.utils.usage import UsageError
 
 MAX_LOST = 0.01
@@ -24,29 +24,16 @@ MAX_LOST = 0.01
 
 
 @HOOKS.register_module()
-class AnnotationCheckHook(Hook):
+class AnnotationCheckHook(LoopCheckHook):
     """Refuse faults of COCO files that mmpose's own data sets read without an error.
 
     These are annotation ids that occur twice, persons with labelled joints whom mmpose leaves out, and images whose
     size differs from that in the file. The data sets of posestructs check more, and by themselves.
     """
 
-    def before_train(self, runner: Runner) -> None:
-        """Check the training and validation sets.
-
-        Args:
-            runner: The runner that trains.
-        """
-        for loop in (runner.train_loop, runner.val_loop):
-            check_datasets(getattr(getattr(loop, 'dataloader', None), 'dataset', None))
-
-    def before_test(self, runner: Runner) -> None:
-        """Check the test set.
-
-        Args:
-            runner: The runner that tests.
-        """
-        check_datasets(runner.test_loop.dataloader.dataset)
+    def check(self, runner: Runner, name: str, loop: Any) -> None:
+        """Check the data set of a loop."""
+        check_datasets(getattr(getattr(loop, 'dataloader', None), 'dataset', None))
 
 
 def check_datasets(dataset: Any) -> None:

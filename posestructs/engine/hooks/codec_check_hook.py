@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from posestructs.engine.hooks.loop_check_hook import LoopCheckHook
 from posestructs.utils.networks import unwrapped
 from posestructs.utils.usage import UsageError
 
@@ -17,7 +17,7 @@ _SIZES = ('input_size', 'heatmap_size')
 
 
 @HOOKS.register_module()
-class CodecCheckHook(Hook):
+class CodecCheckHook(LoopCheckHook):
     """Compare the sizes of a head's decoder with those of the targets and of the crops.
 
     A head whose decoder has other sizes predicts joints at the wrong places without an error, and one without a decoder
@@ -25,40 +25,25 @@ class CodecCheckHook(Hook):
     have the hook by themselves; elsewhere name it in ``custom_hooks``.
     """
 
-    def before_train(self, runner: Runner) -> None:
-        """Check the pipelines of training and validation.
-
-        Args:
-            runner: The runner that trains.
-        """
-        for name, loop in (('train', runner.train_loop), ('val', runner.val_loop)):
-            _check(runner, name, loop)
-
-    def before_test(self, runner: Runner) -> None:
-        """Check the pipeline of the test.
-
-        Args:
-            runner: The runner that tests.
-        """
-        _check(runner, 'test', runner.test_loop)
-
-
-def _check(runner: Runner, name: str, loop: Any) -> None:
-    head = getattr(unwrapped(runner.model), 'head', None)
-    dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
-    if dataset is None or not hasattr(head, 'decoder'):
-        return
-    if head.decoder is None and name != 'train':
-        raise UsageError(f'model.head.decoder=None, allowed: the codec of the targets, which {name}_dataloader needs')
-    if isinstance(head.decoder, (list, tuple)):
-        return
-    for step, sizes in _step_sizes(dataset):
-        for key, size in sizes.items():
-            own = _size(getattr(head.decoder, key, None))
-            if None not in (own, size) and own != size:
-                raise UsageError(
-                    f'model.head.decoder.{key}={own}, allowed: {size}, as in {step} of {name}_dataloader.dataset'
-                )
+    def check(self, runner: Runner, name: str, loop: Any) -> None:
+        """Compare the sizes of a pipeline with those of the decoder."""
+        head = getattr(unwrapped(runner.model), 'head', None)
+        dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+        if dataset is None or not hasattr(head, 'decoder'):
+            return
+        if head.decoder is None and name != 'train':
+            raise UsageError(
+                f'model.head.decoder=None, allowed: the codec of the targets, which {name}_dataloader needs'
+            )
+        if isinstance(head.decoder, (list, tuple)):
+            return
+        for step, sizes in _step_sizes(dataset):
+            for key, size in sizes.items():
+                own = _size(getattr(head.decoder, key, None))
+                if None not in (own, size) and own != size:
+                    raise UsageError(
+                        f'model.head.decoder.{key}={own}, allowed: {size}, as in {step} of {name}_dataloader.dataset'
+                    )
 
 
 def _step_sizes(dataset: Any) -> Iterator[tuple[str, dict[str, tuple | None]]]:

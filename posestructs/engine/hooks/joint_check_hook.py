@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.dataset import ConcatDataset
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import nn
 
+from posestructs.engine.hooks.loop_check_hook import LoopCheckHook
 from posestructs.structures import KinematicTree
 from posestructs.structures.joint_conversion import pipeline_metainfo
 from posestructs.utils.networks import head_joints, unwrapped
@@ -18,7 +18,7 @@ from posestructs.utils.usage import UsageError
 
 
 @HOOKS.register_module()
-class JointCheckHook(Hook):
+class JointCheckHook(LoopCheckHook):
     """Compare the joints of top-down data sets, converted by their pipelines, with the channels of the head
     and with the trees of the neck.
 
@@ -26,22 +26,24 @@ class JointCheckHook(Hook):
     ``tools/train.py`` and ``tools/test.py`` have the hook by themselves; elsewhere name it in ``custom_hooks``.
     """
 
-    def before_train(self, runner: Runner) -> None:
-        """Check the data of training and validation.
-
-        Args:
-            runner: The runner that trains.
-        """
-        for name, loop in (('train', runner.train_loop), ('val', runner.val_loop)):
-            _check(runner, name, loop)
-
-    def before_test(self, runner: Runner) -> None:
-        """Check the data of the test.
-
-        Args:
-            runner: The runner that tests.
-        """
-        _check(runner, 'test', runner.test_loop)
+    def check(self, runner: Runner, name: str, loop: Any) -> None:
+        """Compare the joints of a data set with those of the model."""
+        dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+        head = getattr(unwrapped(runner.model), 'head', None)
+        found, expected = dataset_joints(dataset), None if head is None else head_joints(head)
+        if None not in (found, expected) and found != expected:
+            raise UsageError(
+                f'model.head ({type(head).__name__}) predicts {expected} joints, and {name}_dataloader.dataset '
+                f"({type(dataset).__name__}) has {found}: change the head's channels or its tree, or the metainfo or "
+                'KeypointConverter of the data set'
+            )
+        names = dataset_joint_names(dataset)
+        for key, tree in neck_trees(getattr(unwrapped(runner.model), 'neck', None)):
+            if names is not None and list(tree.joints) != names:
+                raise UsageError(
+                    f'{key} has the joints {", ".join(tree.joints)}, and {name}_dataloader.dataset '
+                    f'({type(dataset).__name__}) has {", ".join(names)}: they must be the same in the same order'
+                )
 
 
 def dataset_joints(dataset: Any) -> int | None:
@@ -84,22 +86,3 @@ def neck_trees(neck: nn.Module | None) -> Iterator[tuple[str, KinematicTree]]:
     for path, module in neck.named_modules() if isinstance(neck, nn.Module) else ():
         if isinstance(getattr(module, 'tree', None), KinematicTree):
             yield '.'.join(filter(None, ('model.neck', path, 'tree'))), module.tree
-
-
-def _check(runner: Runner, name: str, loop: Any) -> None:
-    dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
-    head = getattr(unwrapped(runner.model), 'head', None)
-    found, expected = dataset_joints(dataset), None if head is None else head_joints(head)
-    if None not in (found, expected) and found != expected:
-        raise UsageError(
-            f'model.head ({type(head).__name__}) predicts {expected} joints, and {name}_dataloader.dataset '
-            f"({type(dataset).__name__}) has {found}: change the head's channels or its tree, or the metainfo or "
-            'KeypointConverter of the data set'
-        )
-    names = dataset_joint_names(dataset)
-    for key, tree in neck_trees(getattr(unwrapped(runner.model), 'neck', None)):
-        if names is not None and list(tree.joints) != names:
-            raise UsageError(
-                f'{key} has the joints {", ".join(tree.joints)}, and {name}_dataloader.dataset '
-                f'({type(dataset).__name__}) has {", ".join(names)}: they must be the same in the same order'
-            )

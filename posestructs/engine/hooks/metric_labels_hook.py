@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from posestructs.engine.hooks.joint_check_hook import dataset_joint_names
+from posestructs.engine.hooks.loop_check_hook import LoopCheckHook
 from posestructs.evaluation.person_metric import PersonMetric, Persons, read_sample
 from posestructs.utils.usage import UsageError
 
@@ -18,7 +18,7 @@ _KEYS = ('keypoints', 'keypoints_visible')
 
 
 @HOOKS.register_module()
-class MetricLabelsHook(Hook):
+class MetricLabelsHook(LoopCheckHook):
     """Refuse a metric that can measure none of the labelled persons, as ``TorsoPCK`` on labels without hips.
 
     The metric itself can refuse only after the first validation. The annotations are read up to the first person who
@@ -26,27 +26,19 @@ class MetricLabelsHook(Hook):
     it in ``custom_hooks``.
     """
 
-    def before_train(self, runner: Runner) -> None:
-        """Check the data of validation.
-
-        Args:
-            runner: The runner that trains.
-
-        Raises:
-            UsageError: A metric can measure no person.
-        """
-        _check(runner.val_loop, 'val')
-
-    def before_test(self, runner: Runner) -> None:
-        """Check the data of the test.
-
-        Args:
-            runner: The runner that tests.
-
-        Raises:
-            UsageError: A metric can measure no person.
-        """
-        _check(runner.test_loop, 'test')
+    def check(self, runner: Runner, name: str, loop: Any) -> None:
+        """Look for a person whom each metric can measure."""
+        for metric in getattr(getattr(loop, 'evaluator', None), 'metrics', ()):
+            if not isinstance(metric, PersonMetric):
+                continue
+            dataset = loop.dataloader.dataset
+            if persons := unmeasured(metric, dataset):
+                measure = getattr(metric, 'base', metric).name
+                remedy = '' if metric.needs == PersonMetric.needs else f". Use dict(type='BoxPCK') instead of {measure}"
+                raise UsageError(
+                    f'{name}_evaluator has {measure}, but none of the {persons} persons of {name}_dataloader.dataset '
+                    f'({type(dataset).__name__}) has {metric.needs}{remedy}'
+                )
 
 
 def unmeasured(metric: PersonMetric, dataset: Any) -> int:
@@ -79,17 +71,3 @@ def _labels(dataset: Any, metric: PersonMetric) -> Iterator[Persons]:
         joints, visible = (np.asarray(info[key]) for key in _KEYS)
         targets = dict(keypoints=joints, keypoints_visible=visible)
         yield read_sample(dict(pred_instances=targets, gt_instances=targets), metric.name, metric.num_joints)
-
-
-def _check(loop: Any, name: str) -> None:
-    for metric in getattr(getattr(loop, 'evaluator', None), 'metrics', ()):
-        if not isinstance(metric, PersonMetric):
-            continue
-        dataset = loop.dataloader.dataset
-        if persons := unmeasured(metric, dataset):
-            measure = getattr(metric, 'base', metric).name
-            remedy = '' if metric.needs == PersonMetric.needs else f". Use dict(type='BoxPCK') instead of {measure}"
-            raise UsageError(
-                f'{name}_evaluator has {measure}, but none of the {persons} persons of {name}_dataloader.dataset '
-                f'({type(dataset).__name__}) has {metric.needs}{remedy}'
-            )

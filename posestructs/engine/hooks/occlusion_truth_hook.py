@@ -9,44 +9,34 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from posestructs.datasets.transforms.occlusion_channel import KEY, labelled
+from posestructs.engine.hooks.loop_check_hook import LoopCheckHook
 from posestructs.evaluation.occlusion import UNKNOWN, OcclusionSplitPCK
 from posestructs.utils.usage import UsageError
 
 
 @HOOKS.register_module()
-class OcclusionTruthHook(Hook):
+class OcclusionTruthHook(LoopCheckHook):
     """Refuse an ``OcclusionSplitPCK`` over a data set without occlusion labels.
 
     The metric itself can refuse only after the first validation, which may be hours later. ``tools/train.py`` and
     ``tools/test.py`` have the hook by themselves; elsewhere name it in ``custom_hooks``.
     """
 
-    def before_train(self, runner: Runner) -> None:
-        """Check the data of validation.
-
-        Args:
-            runner: The runner that trains.
-
-        Raises:
-            UsageError: There is no occlusion ground truth.
-        """
-        _check(runner.val_loop, 'val')
-
-    def before_test(self, runner: Runner) -> None:
-        """Check the data of the test.
-
-        Args:
-            runner: The runner that tests.
-
-        Raises:
-            UsageError: There is no occlusion ground truth.
-        """
-        _check(runner.test_loop, 'test')
+    def check(self, runner: Runner, name: str, loop: Any) -> None:
+        """Look for occlusion labels where the evaluator needs them."""
+        metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
+        split = next((metric for metric in metrics if isinstance(metric, OcclusionSplitPCK)), None)
+        if split is None or may_have_occlusion_labels(loop.dataloader.dataset):
+            return
+        raise UsageError(
+            f'{name}_evaluator has {split.name}, but there is no occlusion ground truth: {name}_dataloader.dataset '
+            f'({type(loop.dataloader.dataset).__name__}) gives no {KEY}, and no transform of its pipeline makes it. '
+            f'Leave {split.name} out of {name}_evaluator, or use a data set with such labels'
+        )
 
 
 def may_have_occlusion_labels(dataset: Any) -> bool:
@@ -72,18 +62,6 @@ def may_have_occlusion_labels(dataset: Any) -> bool:
     if parts:
         return any(may_have_occlusion_labels(part) for part in parts)
     return any(_says(dataset.get_data_info(i)) for i in range(1, len(dataset)))
-
-
-def _check(loop: Any, name: str) -> None:
-    metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
-    split = next((metric for metric in metrics if isinstance(metric, OcclusionSplitPCK)), None)
-    if split is None or may_have_occlusion_labels(loop.dataloader.dataset):
-        return
-    raise UsageError(
-        f'{name}_evaluator has {split.name}, but there is no occlusion ground truth: {name}_dataloader.dataset '
-        f'({type(loop.dataloader.dataset).__name__}) gives no {KEY}, and no transform of its pipeline makes it. Leave '
-        f'{split.name} out of {name}_evaluator, or use a data set with such labels'
-    )
 
 
 def _says(info: Mapping[str, Any]) -> bool:
