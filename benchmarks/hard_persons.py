@@ -5,15 +5,13 @@
 Labels are those of the config's validation set. Predictions are dumps of ``tools/test.py --phase val --dump`` or COCO
 results, such as ``benchmarks/peers.py --predictions`` writes. A person that a file lacks was not found, and its joints
 count as wrong. The first model is compared with each of the others on the same persons. The file written by ``--out``
-holds the right joints of each person too (``hits``, see :func:`packed`).
+holds the right joints of each person too (``hits``, see :func:`benchmarks.raw_results.encode`).
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import sys
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +24,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401
-from benchmarks.raw_results import write_results
+from benchmarks.raw_results import encode, write_results
 from posestructs.evaluation.error_anatomy import KINDS, classify_errors, torso_scale
 from posestructs.evaluation.joint_names import check_pair
 from posestructs.evaluation.prediction_files import Labels, labels_of_dataset, match_predictions, read_predictions
@@ -112,11 +110,6 @@ def differences(ours: Persons, theirs: Persons, names: Sequence[str]) -> dict[st
     )
 
 
-def packed(right: np.ndarray) -> str:
-    """(N, K) bool as the base85 text of the zlib-compressed bits, eight to a byte."""
-    return base64.b85encode(zlib.compress(np.packbits(right).tobytes(), 9)).decode()
-
-
 def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
     """Figures of one model, in percent."""
     names, mirror = labels.joints, np.asarray(mirror_by_names(labels.joints))
@@ -185,8 +178,8 @@ def main() -> None:
             persons=int(count.astype(bool).sum()),
             persons_with_all_limbs=int(common[:, is_limb(labels.joints)].all(1).sum()),
             figures=figures,
-            hits={name: packed(right_joints(persons)) for name, persons in found.items()},
-            labelled=packed(common),
+            hits={name: encode(right_joints(persons)) for name, persons in found.items()},
+            labelled=encode(common),
             machine=describe_machine(),
         )
         write_results(args.out, content)

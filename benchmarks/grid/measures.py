@@ -8,10 +8,8 @@ brief 2 KB.
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from mmengine.config import Config
 from mmpose.registry import METRICS, MODELS
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.raw_results import decode, encode
 from posestructs.evaluation import TorsoPCK
 from posestructs.evaluation.error_anatomy import INVERSION, classify_errors
 from posestructs.evaluation.joint_names import choose
@@ -79,23 +78,21 @@ BRIEF = ('curve', 'stick_hits', 'inverted')
 """What a brief record lacks."""
 
 
-def pack(hits: Hits, brief: bool = False) -> dict[str, Any]:
-    """Convert hits to names, shapes, and arrays as text, for JSON.
+def brief(hits: Hits) -> Hits:
+    """Leave out ``BRIEF``: of images with occluders the tables have visible and occluded joints alone."""
+    return replace(hits, **dict.fromkeys(BRIEF))
 
-    Args:
-        hits: The hits.
-        brief: Leave out ``BRIEF``: of images with occluders the tables have visible and occluded joints alone.
-    """
+
+def pack(hits: Hits) -> dict[str, Any]:
+    """Convert hits to names, shapes, and arrays as text, for JSON."""
     names = dict(joints=list(hits.joints), sticks=list(hits.sticks))
     out: dict[str, Any] = dict(names, people=len(hits.measured))
-    if not brief:
+    if hits.curve is not None:
         out['curve'] = hits.curve.tolist()
-    for name, kind in ARRAYS.items():
+    for name in ARRAYS:
         array = getattr(hits, name)
-        if array is None or brief and name in BRIEF:
-            continue
-        raw = np.packbits(array) if kind == 'bits' else array.astype(np.uint8)
-        out[name] = base64.b85encode(zlib.compress(raw.tobytes(), 9)).decode()
+        if array is not None:
+            out[name] = encode(array)
     return out
 
 
@@ -108,7 +105,7 @@ def unpack(found: Mapping[str, Any]) -> Hits:
             arrays[name] = None
             continue
         shape = (found['people'], len(sticks if name.startswith('stick') else joints))
-        raw = np.frombuffer(zlib.decompress(base64.b85decode(found[name])), np.uint8)
+        raw = decode(found[name])
         if kind == 'bits':
             raw = np.unpackbits(raw, count=shape[0] * shape[1]).astype(bool)
         arrays[name] = raw.reshape(shape)

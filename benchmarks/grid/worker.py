@@ -28,7 +28,7 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 # isort: split
 from benchmarks.grid.experiment import ROOT, Settings, fingerprint, for_test_set, make_config
 from benchmarks.grid.grids import GRIDS, Grid
-from benchmarks.grid.measures import HitRecord, Hits, complexity, discriminator_scores, pack
+from benchmarks.grid.measures import HitRecord, Hits, brief, complexity, discriminator_scores, pack
 from benchmarks.grid.results import without_labels
 from benchmarks.grid.rows import BY_NAME, OCCLUDERS, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
@@ -230,7 +230,7 @@ def write(
         **{name: clock[name] for name in clock if name.startswith('gpu_')},
         machine=machine,
         sets={
-            name: without_labels(pack(record, brief=name == OCCLUDERS), path.parent, name)
+            name: without_labels(pack(brief(record) if name == OCCLUDERS else record), path.parent, name)
             for name, record in hits.items()
         },
     )

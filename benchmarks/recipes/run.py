@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import signal
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
+from benchmarks.raw_results import decode, encode
 from benchmarks.recipes.rows import HELD_OUT, ROOT, Trial, last_checkpoint
 from posestructs.evaluation.error_anatomy import KINDS, classify_errors, torso_scale
 from posestructs.evaluation.prediction_files import read_predictions
@@ -152,9 +151,9 @@ def read_counts(dump: str, cfg: Config) -> dict[str, Any]:
 
 def pack(counts: np.ndarray) -> str:
     """Counts up to 255 as text."""
-    return base64.b85encode(zlib.compress(counts.astype(np.uint8).tobytes(), 9)).decode()
+    return encode(counts.astype(np.uint8))
 
 
 def unpack(text: str) -> np.ndarray:
     """Invert :func:`pack`; (N,) float64."""
-    return np.frombuffer(zlib.decompress(base64.b85decode(text)), np.uint8).astype(np.float64)
+    return decode(text).astype(np.float64)

@@ -80,7 +80,8 @@ class GivenBoxes:
         boxes = self._of(index, path)
         if boxes is None:
             self._num_without += 1
-            self._without += [path] if len(self._without) <= _SHOWN else []
+            if len(self._without) <= _SHOWN:
+                self._without.append(path)
         return boxes
 
     def is_for_all(self, path: str) -> bool:

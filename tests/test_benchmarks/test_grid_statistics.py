@@ -9,7 +9,7 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from benchmarks.grid import results as statistics
-from benchmarks.grid.measures import CURVE, HitRecord, Hits, curve_counts, pack, unpack
+from benchmarks.grid.measures import CURVE, HitRecord, Hits, brief, curve_counts, pack, unpack
 from benchmarks.grid.rows import INVERTED, OCCLUDED, PCK, PCP, VISIBLE
 from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
@@ -50,7 +50,7 @@ def test_packed_hits_come_back_whole_and_small():
 
 def test_a_brief_record_has_the_joints_alone():
     hits = made_hits()
-    found = unpack(pack(hits, brief=True))
+    found = unpack(pack(brief(hits)))
     assert found.curve is None and found.stick_hits is None and found.inverted is None
     for name in ('measured', 'occluded', 'right'):
         np.testing.assert_array_equal(getattr(found, name), getattr(hits, name))

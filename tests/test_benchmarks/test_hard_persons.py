@@ -14,10 +14,10 @@ from benchmarks.hard_persons import (
     differences,
     interval,
     on_mirror_joint,
-    packed,
     right_joints,
 )
 from benchmarks.peer_models import derived_joints as peers
+from benchmarks.raw_results import encode
 from posestructs.evaluation.prediction_files import Labels
 
 
@@ -63,7 +63,7 @@ def test_leads_in_joints_limbs_and_whole_persons():
 
 def test_hits_are_packed_by_bits():
     right = np.random.default_rng(0).random((5, 14)) < 0.5
-    raw = zlib.decompress(base64.b85decode(packed(right)))
+    raw = zlib.decompress(base64.b85decode(encode(right)))
     assert np.unpackbits(np.frombuffer(raw, np.uint8), count=right.size).reshape(right.shape).tolist() == right.tolist()
 
 

@@ -19,6 +19,7 @@ from posestructs.utils.files import atomic_write
 from posestructs.utils.outputs import check_outputs
 from posestructs.utils.run_logs import find_logs, read_curves, smooth
 from posestructs.utils.usage import UsageError, report_usage_errors
+from posestructs.utils.words import counted
 from posestructs.visualization.balance_plot import draw_balance
 
 FORMATS = ('.png', '.pdf', '.svg')
@@ -59,7 +60,7 @@ def main() -> None:
     figure.savefig(buffer, format=out.suffix[1:], dpi=120)
     atomic_write(out, buffer.getvalue())
     last = max(int(curve.steps[-1]) for curve in curves.values())
-    print(f'{out}: iterations up to {last} from {len(files)} log{"s" if len(files) > 1 else ""}')
+    print(f'{out}: iterations up to {last} from {counted(len(files), "log")}')
 
 
 if __name__ == '__main__':
