@@ -11,11 +11,8 @@ from mmpose.registry import DATASETS, METRICS
 from posestructs.datasets import StickFigureDataset
 from posestructs.engine.hooks.metric_labels_hook import unmeasured
 from posestructs.structures.metainfo import load_metainfo
+from tests.helpers.tiny_model import CROP, PACK, TARGETS, tiny_model
 
-SIZE = (32, 32)
-CODEC = dict(type='MSRAHeatmap', input_size=SIZE, heatmap_size=(8, 8), sigma=1)
-STEPS = [dict(type='GetBBoxCenterScale'), dict(type='TopdownAffine', input_size=SIZE)]
-PACK = dict(type='PackPoseInputs')
 METAINFO = dict(from_file='lsp.py')
 NAMES = list(load_metainfo(METAINFO)['keypoint_name2id'])
 HIPS = ('left_hip', 'right_hip')
@@ -26,7 +23,7 @@ TORSO = dict(type='TorsoPCK', thr=0.2)
 def persons(tmp_path):
     """Four persons in a file of COCO's format, of whom the last has the joints of ``last`` labelled as well."""
 
-    def persons(labelled, last=(), pipeline=(*STEPS, PACK)):
+    def persons(labelled, last=(), pipeline=(*CROP, PACK)):
         rng, content = np.random.default_rng(0), dict(images=[], annotations=[])
         for i in range(1, 5):
             flags = np.isin(NAMES, [*labelled, *(last if i == 4 else ())])
@@ -56,21 +53,9 @@ def metric_of(dataset, **config):
 def runner_of(tmp_path):
     def runner_of(dataset, evaluator):
         loader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
-        steps = [*STEPS, dict(type='GenerateTarget', encoder=CODEC), PACK]
-        train = StickFigureDataset(num_samples=2, image_size=32, pipeline=steps)
+        train = StickFigureDataset(num_samples=2, image_size=32, pipeline=[*CROP, TARGETS, PACK])
         return Runner(
-            model=dict(
-                type='TopdownPoseEstimator',
-                data_preprocessor=dict(type='PoseDataPreprocessor', mean=[0] * 3, std=[255] * 3),
-                backbone=dict(type='ResNet', depth=18, base_channels=8),
-                head=dict(
-                    type='HeatmapHead',
-                    in_channels=64,
-                    out_channels=14,
-                    decoder=CODEC,
-                    loss=dict(type='KeypointMSELoss'),
-                ),
-            ),
+            model=tiny_model(),
             work_dir=str(tmp_path / 'run'),
             train_dataloader=dict(loader, dataset=train),
             train_cfg=dict(by_epoch=True, max_epochs=1),
@@ -134,6 +119,6 @@ def test_no_image_is_read(persons, tmp_path):
 
 
 def test_converted_joints_are_not_judged(persons):
-    steps = [*STEPS, dict(type='KeypointConverter', num_keypoints=14, mapping=[(i, i) for i in range(14)]), PACK]
+    steps = [*CROP, dict(type='KeypointConverter', num_keypoints=14, mapping=[(i, i) for i in range(14)]), PACK]
     dataset = persons(['neck'], pipeline=steps)
     assert unmeasured(metric_of(dataset, **TORSO), dataset) == 0

@@ -14,11 +14,9 @@ from posestructs.datasets import StickFigureDataset
 from posestructs.datasets.base import CheckedPoseDataset
 from posestructs.datasets.instances import box_from_joints, make_instance
 from posestructs.engine.hooks.occlusion_truth_hook import may_have_occlusion_labels
+from tests.helpers.tiny_model import CROP, PACK, TARGETS, tiny_model
 
-SIZE = (32, 32)
-CODEC = dict(type='MSRAHeatmap', input_size=SIZE, heatmap_size=(8, 8), sigma=1)
-STEPS = [dict(type='LoadVerifiedImage'), dict(type='GetBBoxCenterScale'), dict(type='TopdownAffine', input_size=SIZE)]
-PACK = dict(type='PackPoseInputs')
+STEPS = [dict(type='LoadVerifiedImage'), *CROP]
 OCCLUDER = dict(type='RandomOccluder', prob=1.0, fills='flat')
 SPLIT = dict(type='OcclusionSplitPCK', base=dict(type='TorsoPCK'))
 PCK = dict(type='TorsoPCK')
@@ -74,18 +72,10 @@ def runner_of(folder, val=None, test=None, evaluator=(PCK, SPLIT)):
         sampler = dict(type='DefaultSampler', shuffle=training)
         return None if dataset is None else dict(batch_size=2, num_workers=0, sampler=sampler, dataset=dataset)
 
-    steps = [dict(type='GetBBoxCenterScale'), STEPS[2], dict(type='GenerateTarget', encoder=CODEC), PACK]
-    train = StickFigureDataset(num_samples=2, image_size=32, pipeline=steps)
+    train = StickFigureDataset(num_samples=2, image_size=32, pipeline=[*CROP, TARGETS, PACK])
     evaluator = copy.deepcopy(list(evaluator))
     return Runner(
-        model=dict(
-            type='TopdownPoseEstimator',
-            data_preprocessor=dict(type='PoseDataPreprocessor', mean=[0] * 3, std=[255] * 3),
-            backbone=dict(type='ResNet', depth=18, base_channels=8),
-            head=dict(
-                type='HeatmapHead', in_channels=64, out_channels=14, decoder=CODEC, loss=dict(type='KeypointMSELoss')
-            ),
-        ),
+        model=tiny_model(),
         work_dir=str(folder),
         train_dataloader=loader(train, True),
         train_cfg=dict(by_epoch=True, max_epochs=1),

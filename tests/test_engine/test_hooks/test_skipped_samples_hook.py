@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from scipy.io import loadmat, savemat
 
 from tests.helpers import data_root, needs_data
+from tests.helpers.tiny_model import CROP, PACK, TARGETS, tiny_model
 
 
 @needs_data
@@ -23,20 +24,9 @@ def test_a_truncated_image_is_counted_in_the_log(tmp_path):
     bad.write_bytes(bad.read_bytes()[:-400])
     savemat(tmp_path / 'joints.mat', dict(joints=loadmat(source / 'joints.mat')['joints'].astype(np.float64)))
     (tmp_path / 'ids.txt').write_text('\n'.join(map(str, numbers)))
-    size = (32, 32)
-    codec = dict(type='MSRAHeatmap', input_size=size, heatmap_size=(8, 8), sigma=1)
-    steps = ['LoadVerifiedImage', 'GetBBoxCenterScale', dict(type='TopdownAffine', input_size=size)]
-    steps += [dict(type='GenerateTarget', encoder=codec), 'PackPoseInputs']
     runner = Runner(
         default_scope='mmpose',
-        model=dict(
-            type='TopdownPoseEstimator',
-            data_preprocessor=dict(type='PoseDataPreprocessor', mean=[0] * 3, std=[255] * 3),
-            backbone=dict(type='ResNet', depth=18, base_channels=8),
-            head=dict(
-                type='HeatmapHead', in_channels=64, out_channels=14, decoder=codec, loss=dict(type='KeypointMSELoss')
-            ),
-        ),
+        model=tiny_model(),
         work_dir=str(tmp_path / 'run'),
         train_dataloader=dict(
             batch_size=2,
@@ -48,7 +38,7 @@ def test_a_truncated_image_is_counted_in_the_log(tmp_path):
                 id_file=str(tmp_path / 'ids.txt'),
                 data_prefix=dict(img=str(images)),
                 max_bad_images=0.2,
-                pipeline=[dict(type=step) if isinstance(step, str) else step for step in steps],
+                pipeline=[dict(type='LoadVerifiedImage'), *CROP, TARGETS, PACK],
             ),
         ),
         train_cfg=dict(by_epoch=True, max_epochs=2),
