@@ -201,7 +201,7 @@ def compare_kinds(
     first: np.ndarray,
     second: np.ndarray,
     group: Sequence | None = None,
-    resamples: int = 2000,
+    resamples: int = 5000,
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Difference]:

@@ -68,7 +68,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--torso-pair', nargs=2, metavar='NAME', help='two joints in the place of the torso')
     parser.add_argument('--names', nargs='+', help='names of the models in tables and images')
     parser.add_argument('--worst', type=not_negative, default=16, help='persons in each sheet; 0 for no sheets')
-    parser.add_argument('--resamples', type=positive, default=2000, help='number of bootstrap samples')
+    parser.add_argument('--resamples', type=positive, default=5000, help='number of bootstrap samples')
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/error_anatomy'), help='default: %(default)s')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, metavar='KEY=VALUE')
     return parser.parse_args()
