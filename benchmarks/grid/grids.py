@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.grid.rows import (
     BY_NAME,
     EVERYWHERE,
+    IMAGENET_ROWS,
     OCCLUDED,
     OCCLUDERS,
     PCK,
@@ -225,6 +226,16 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             'first 4,400 training persons.',
             plots=_BARS,
         ),
+        'imagenet': replace(
+            _CPU_LSPET_MINI,
+            name='structure_efficientnet-lite0_lspet-mini-128x128',
+            rows=IMAGENET_ROWS,
+            seeds=_SEEDS,
+            main_seeds=_SEEDS,
+            changes={},
+            note="All rows start from ImageNet's weights; the row without messages has the same neck and head.",
+            plots=_BARS,
+        ),
     },
     'gpu': {
         'lspet-mini': Grid(
@@ -322,6 +333,10 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
     Comparison('strong-shuffled', 'strong-self', 'messages from other parts, from pretrained weights'),
     Comparison('strong-shuffled', 'strong-none', 'messages along a shuffled tree, from pretrained weights'),
+    Comparison('imagenet-true', 'imagenet-none', 'messages, from ImageNet', {PCK: 2.0}),
+    Comparison('imagenet-true', 'imagenet-shuffled', 'anatomy, from ImageNet', {PCK: 2.0}),
+    Comparison('imagenet-true', 'imagenet-self', 'messages from neighbours, from ImageNet'),
+    Comparison('imagenet-self', 'imagenet-none', 'messages of each part to itself, from ImageNet'),
     Comparison('pretrained-hybrid', 'pretrained-single-task', 'structure on top of pretraining'),
     Comparison('pretrained-hybrid', 'pretrained', 'structure, another head and another loss on top of pretraining'),
 )

@@ -87,7 +87,9 @@ def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for row in grid.rows:
         paths = [path for name in grid.folders() for path in (folder / name).glob(f'{row.name}_seed*.json')]
-        runs = {(run.facts['seed'], run.facts['fingerprint']): run for run in map(read_run, paths)}
+        runs: dict[tuple, Run] = {}
+        for run in map(read_run, paths):
+            runs.setdefault((run.facts['seed'], run.facts['fingerprint']), run)
         if runs:
             found[row.name] = sorted(runs.values(), key=lambda run: run.facts['seed'])
     return found

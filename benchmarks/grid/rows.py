@@ -197,7 +197,9 @@ def _with_tree(change: Callable[[KinematicTree, int], dict[str, Any]]) -> Callab
     """Changes that replace the tree of a config's neck everywhere."""
 
     def vary(cfg: Config, seed: int) -> dict[str, Any]:
-        return {EVERYWHERE: dict(tree=change(build_tree(cfg.model.neck.tree), seed))}
+        neck = cfg.model.neck
+        tree = neck.tree if 'tree' in neck else neck.necks[-1].tree
+        return {EVERYWHERE: dict(tree=change(build_tree(tree), seed))}
 
     return vary
 
@@ -264,4 +266,14 @@ STRONG_ROWS: tuple[Row, ...] = (
         {**_FLIP, EVERYWHERE: dict(tree=dict(from_file='lsp-14_chow-liu.py'))},
     ),
 )
-BY_NAME: Mapping[str, Row] = {row.name: row for row in (*ROWS, *STRUCTURE_ROWS, *SMALL_MAP_ROWS, *STRONG_ROWS)}
+
+IMAGENET = 'configs/hybrid/apn-tree_efficientnet-lite0_{data}_single-task.py'
+_NECK = 'model.neck.necks.2'
+IMAGENET_ROWS: tuple[Row, ...] = (
+    Row('imagenet-true', 'ImageNet, messages both ways', IMAGENET),
+    Row('imagenet-shuffled', 'ImageNet, shuffled tree', IMAGENET, vary=_SHUFFLED),
+    Row('imagenet-self', 'ImageNet, messages of each part to itself', IMAGENET, {f'{_NECK}.direction': 'self'}),
+    Row('imagenet-none', 'ImageNet, no messages', IMAGENET, {f'{_NECK}.direction': 'none'}),
+)
+_ALL = (*ROWS, *STRUCTURE_ROWS, *SMALL_MAP_ROWS, *STRONG_ROWS, *IMAGENET_ROWS)
+BY_NAME: Mapping[str, Row] = {row.name: row for row in _ALL}
