@@ -1,4 +1,5 @@
-"""Python in README and pages is code that works: it compiles, its imports are there, its configs build models."""
+"""Python in README and pages is code that works: it compiles, its imports are there, its configs build models
+that give maps of the right size."""
 
 import ast
 import importlib
@@ -7,6 +8,7 @@ import re
 import sys
 
 import pytest
+import torch
 from mmpose.registry import MODELS
 
 from tests.helpers import repo_root
@@ -38,12 +40,18 @@ def test_imports_are_there(text):
 
 
 @pytest.mark.parametrize('text', [block for block in BLOCKS if "_base_ = 'mmpose::" in block.values[0]])
-def test_configs_build_models(text, tmp_path):
+def test_configs_give_maps_of_the_codecs_size(text, tmp_path):
     file = tmp_path / 'own.py'
     file.write_text(text)
     cfg = load_config(str(file))
     cfg.merge_from_dict({'model.backbone.init_cfg': None})
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(cfg.model).eval()
+    width, height = cfg.codec.input_size
+    with torch.no_grad():
+        found = model.head(model.extract_feat(torch.zeros(1, 3, height, width)))
+    maps = found[0] if isinstance(found, tuple) else found
+    if 'heatmap_size' in cfg.codec:
+        assert maps.shape == (1, model.head.out_channels, *reversed(cfg.codec.heatmap_size))
     if 'TreeMessagePassing' in text:
         assert model.head.in_channels == model.neck.out_channels
     else:
