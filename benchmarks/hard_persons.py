@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401
+from benchmarks.person_views import person_views
 from benchmarks.raw_results import encode, write_results
 from posestructs.evaluation.error_anatomy import KINDS, classify_errors, torso_scale
 from posestructs.evaluation.joint_names import check_pair
@@ -33,6 +34,7 @@ from posestructs.evaluation.tables import format_table
 from posestructs.utils.machine import describe_machine
 
 NOT_LIMBS = ('neck', 'head_top')
+HIPS = ('left_hip', 'right_hip')  # their definition differs between data sets
 THR = 0.2  # torsos, of a right joint
 APART = 0.5  # torsos between the labels of a mirror pair, from which two predictions within THR count as one place
 
@@ -99,13 +101,15 @@ def is_limb(names: Sequence[str]) -> np.ndarray:
 
 
 def differences(ours: Persons, theirs: Persons, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Intervals of a model's lead in right joints, right limb joints and whole persons, each as :func:`interval`."""
+    """Intervals of a model's lead, each as :func:`interval`: joints, limb joints, those without hips, whole persons."""
     limbs = is_limb(names)
+    distal = limbs & ~np.isin(names, HIPS)
     one, other, labelled = right_joints(ours), right_joints(theirs), ours.labelled
     whole = labelled[:, limbs].all(1)
     return dict(
         joints=interval(one.sum(1), other.sum(1), labelled.sum(1)),
         limbs=interval(one[:, limbs].sum(1), other[:, limbs].sum(1), labelled[:, limbs].sum(1)),
+        limbs_without_hips=interval(one[:, distal].sum(1), other[:, distal].sum(1), labelled[:, distal].sum(1)),
         whole_persons=interval(one[:, limbs].all(1) & whole, other[:, limbs].all(1) & whole, whole),
     )
 
@@ -114,6 +118,7 @@ def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
     """Figures of one model, in percent."""
     names, mirror = labels.joints, np.asarray(mirror_by_names(labels.joints))
     limbs = is_limb(names)
+    distal = limbs & ~np.isin(names, HIPS)
     right, labelled = right_joints(persons), persons.labelled
     errors = classify_errors(persons.pred, persons.gt, labelled, persons.torso, mirror)
     counts = np.array([(errors.kind == kind).sum() for kind in range(len(KINDS))])
@@ -123,6 +128,7 @@ def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
         not_found=100 * float((~np.isfinite(persons.pred).all((1, 2)))[labelled.any(1)].mean()),
         joints=100 * right.sum() / labelled.sum(),
         limbs=100 * right[:, limbs].sum() / labelled[:, limbs].sum(),
+        limbs_without_hips=100 * right[:, distal].sum() / labelled[:, distal].sum(),
         whole_persons=100 * float(right[whole][:, limbs].all(1).mean()),
         labelled_joints_all_right=100 * float((right | ~labelled)[:, limbs].all(1).mean()),
         on_mirror_joint_among_errors=100 * float(on_mirror_joint(persons, mirror).sum() / wrong),
@@ -131,6 +137,12 @@ def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
         both_on_one_ankle=both_on_one(persons, (names.index('left_ankle'), names.index('right_ankle'))),
         **{f'kind_{name}': 100 * counts[i] / counts.sum() for i, name in enumerate(KINDS)},
     )
+
+
+def by_view(persons: Persons, views: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Right joints of the persons of each view, in percent; 0 where there is none."""
+    right, labelled = right_joints(persons).sum(1), persons.labelled.sum(1)
+    return {name: 100 * float(right[mask].sum() / max(labelled[mask].sum(), 1)) for name, mask in views.items()}
 
 
 def read_persons(path: str, labels: Labels) -> Persons:
@@ -163,10 +175,16 @@ def main() -> None:
     first, count = next(iter(found)), common.sum(1)
     for name in list(found)[1:]:
         figures[name]['first_minus_this'] = differences(found[first], found[name], labels.joints)
+    views = person_views(labels.keypoints, labels.labelled, labels.joints)
     keys = [key for key in figures[first] if not key.startswith('kind_')]
     rows = [[name, *(f'{figures[name][key]:.1f}' for key in keys)] for name in found]
     sys.stdout.write(f'{int(count.astype(bool).sum())} persons, {int(count.sum())} joints, in percent\n')
     sys.stdout.write(format_table(['', *keys], rows) + '\n')
+    rates = {name: by_view(persons, views) for name, persons in found.items()}
+    heads = [f'{name} ({int(mask.sum())})' for name, mask in views.items()]
+    rows = [[name, *(f'{rate:.1f}' for rate in found_rates.values())] for name, found_rates in rates.items()]
+    if views:
+        sys.stdout.write('right joints by view (persons)\n' + format_table(['', *heads], rows) + '\n')
     for name in list(found)[1:]:
         leads = figures[name]['first_minus_this'].items()
         text = (f'{key} {d["mean"]:+.1f} [{d["low"]:+.1f}, {d["high"]:+.1f}]' for key, d in leads)
@@ -178,6 +196,7 @@ def main() -> None:
             persons=int(count.astype(bool).sum()),
             persons_with_all_limbs=int(common[:, is_limb(labels.joints)].all(1).sum()),
             figures=figures,
+            views=dict(persons={name: int(mask.sum()) for name, mask in views.items()}, right_joints=rates),
             hits={name: encode(right_joints(persons)) for name, persons in found.items()},
             labelled=encode(common),
             machine=describe_machine(),

@@ -61,6 +61,41 @@ def test_leads_in_joints_limbs_and_whole_persons():
     assert [found[key]['mean'] for key in ('joints', 'limbs', 'whole_persons')] == [0, 25, 50]
 
 
+def test_the_lead_without_hips():
+    names = ('left_hip', 'right_hip', 'left_knee', 'neck')
+    gt = np.zeros((2, 4, 2)) + np.arange(4)[None, :, None] * 20
+    ours, theirs = gt.copy(), gt.copy()
+    theirs[:, :2] += 50
+    ours[0, 2] += 50
+    found = differences(persons(ours, gt), persons(theirs, gt), names)
+    assert found['limbs']['mean'] == pytest.approx(50) and found['limbs_without_hips']['mean'] == -50
+
+
+def test_views_of_persons():
+    names = ('right_hip', 'left_hip', 'right_shoulder', 'left_shoulder')
+    front = np.array([[40, 100], [60, 100], [35, 50], [65, 50]], float)  # the person's left is on the right
+    back = front * [-1, 1] + [100, 0]
+    upside_down = front * -1  # turned by 180 degrees: still seen from the front
+    tilted = front[:, ::-1] * [1, -1]  # turned by 90 degrees, head to the left
+    gt = np.stack([front, back, upside_down, tilted, front])
+    labelled = np.ones((5, 4), bool)
+    labelled[4, 0] = False
+    found = hard_persons.person_views(gt, labelled, names)
+    assert {view: np.flatnonzero(mask).tolist() for view, mask in found.items()} == {
+        'upright': [0, 1],
+        'tilted': [3],
+        'head down': [2],
+        'front': [0, 2, 3],
+        'back': [1],
+    }
+    # the first two of four joints are right in all but the last person
+    pred = gt.copy()
+    pred[:, 2:] += 50
+    rates = hard_persons.by_view(persons(pred, gt, labelled), found)
+    assert rates == {view: 50 for view in found}
+    assert hard_persons.person_views(gt, labelled, names[:3] + ('neck',)) == {}
+
+
 def test_hits_are_packed_by_bits():
     right = np.random.default_rng(0).random((5, 14)) < 0.5
     raw = zlib.decompress(base64.b85decode(encode(right)))
