@@ -44,10 +44,12 @@ INTRODUCTION = """## Accuracy
 All rows of a table were trained on the same images for the same number of steps, with the same batches, augmentation
 and schedule (Adam at 1e-3 with warm-up and annealing; discriminators at 2e-4 unless a row states otherwise). Their last
 checkpoints were scored with flip test; where anything was selected on the test samples, the table says so. All rows
-start from scratch except those labelled ImageNet, and the mean pose, which has no model. Rows without results are open.
+start from scratch, except those labelled ImageNet or MoveNet, whose backbones start from published weights (MoveNet's
+learn at 0.3 times the rate), and the mean pose, which has no model. Rows without results are open.
 
 ```bash
 python benchmarks/accuracy.py --budget cpu --jobs 2
+python benchmarks/accuracy.py --budget structure        # tables structure_...: what messages do, and their controls
 python benchmarks/accuracy.py --report docs/benchmarks.md
 ```
 

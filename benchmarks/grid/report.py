@@ -37,12 +37,14 @@ AREA = 'PDJ, area'
 
 
 def spread(values: Sequence[float | None], digits: int = 1) -> str:
-    """Format the mean over seeds, with the standard deviation of several seeds: ``12.3`` or ``12.3 ± 0.4``."""
-    known = [v for v in values if v is not None]
-    if not known:
+    """Format the mean over seeds, with the standard deviation of several seeds: ``12.3`` or ``12.3 ± 0.4``.
+
+    A measure that some seeds lack is not shown, as the other columns are over all of them.
+    """
+    if not values or None in values:
         return NONE
-    text = f'{np.mean(known):.{digits}f}'
-    return text if len(known) == 1 else f'{text} ± {np.std(known, ddof=1):.{digits}f}'
+    text = f'{np.mean(values):.{digits}f}'
+    return text if len(values) == 1 else f'{text} ± {np.std(values, ddof=1):.{digits}f}'
 
 
 def main_table(grid: Grid, runs: Runs) -> str:
@@ -75,9 +77,15 @@ def main_table(grid: Grid, runs: Runs) -> str:
 
 
 def shown_measures(grid: Grid, runs: Runs, measures: Sequence[str]) -> list[str]:
-    """Measures that get a column: inversions only where results have them."""
-    known = any(value(hits, INVERTED) is not None for found in runs.values() for hits in hits_of(found, grid, INVERTED))
-    return [measure for measure in measures if measure != INVERTED or known]
+    """Measures that get a column: those that any result has, without results all but inversions."""
+    if not runs:
+        return [m for m in measures if m != INVERTED]
+    return [m for m in measures if any(is_measured(found, grid, m) for found in runs.values())]
+
+
+def is_measured(found: Sequence[Run], grid: Grid, measure: str) -> bool:
+    """Whether any of the runs has a measure: not inversions in old ones, nor occluded joints without occluders."""
+    return any(value(hits, measure) is not None for hits in hits_of(found, grid, measure))
 
 
 def sizes(grid: Grid, row: Row) -> list[str]:
@@ -161,7 +169,7 @@ def budget_line(grid: Grid, runs: Runs) -> str:
     """Describe the budget: of the runs, or of the grid if there are none."""
     trained = [run.facts for found in runs.values() for run in found if run.facts['epochs']]
     budgets = {
-        f'{facts["images"]:,} training images in {facts["epochs"]} epochs, batches of {facts["batch_size"]}'
+        f'{facts["images"]:,} training images in all, in {facts["epochs"]} epochs, batches of {facts["batch_size"]}'
         + (', bfloat16' if facts.get('settings', {}).get('bf16') else '')
         for facts in trained
     }
@@ -206,12 +214,12 @@ INTERVALS = (
     'Metrics are in percent, as mean and standard deviation over seeds. Parameters and multiply-adds are those of the '
     'model in testing, without discriminators; minutes are those of training. Differences are in points, over the '
     'seeds that both rows have, with the standard deviation of the differences of single seeds and the 95 % interval '
-    'of a paired bootstrap over the test samples. The interval covers the choice of the test samples, not the '
-    'randomness of training: with one seed, a difference of a point or two may be chance.'
+    'of a paired bootstrap over test samples and seeds. With one seed the interval does not cover the randomness of '
+    'training, and with two or three only in part: a difference of a point or two may be chance.'
 )
 INVERSIONS = (
-    ' Inversions are joints predicted on their mirror joint, left for right, in percent of all joints: the fewer, the '
-    'better.'
+    ' Inversions are joints farther than 0.4 torsos from their own label, of which the closest other label within 0.4 '
+    'torsos is that of the mirror joint ([error anatomy](trust.md)), in percent of all joints: the fewer, the better.'
 )
 UNDER_OCCLUDERS = (
     ' The columns of visible and occluded joints are measured on the same images under artificial occluders, where '
@@ -271,7 +279,7 @@ def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
     written = {}
     for name in grid.plots:
         about, draw = PLOTS[name]
-        if runs:
+        if runs and (name != 'occlusion' or shown_measures(grid, runs, [OCCLUDED])):
             written[about] = folder / f'{grid.name}_{name}.webp'
             save(draw(grid, runs), written[about])
     return written

@@ -234,10 +234,11 @@ def over_seeds(runs: Sequence[Hits], measure: str) -> Counts:
 def paired_bootstrap(
     first: Sequence[Hits], second: Sequence[Hits], measure: str, resamples: int = RESAMPLES, seed: int = 0
 ) -> Difference | None:
-    """Difference of two rows with a percentile interval over resampled test samples.
+    """Difference of two rows with a percentile interval over resampled test samples and seeds.
 
-    Samples are drawn with replacement, the same ones for both rows. The interval covers the choice of the test samples;
-    the randomness of training is covered by the deviation over seeds.
+    Samples and seeds are drawn with replacement, the same ones for both rows. With one seed the interval covers the
+    choice of the test samples alone; with two or three it knows little of the randomness of training, of which the
+    deviation over seeds is the other sign.
 
     Args:
         first: Hits of a row, one for each seed.
@@ -261,10 +262,15 @@ def paired_bootstrap(
     if any(each is None for pair in by_seed for each in pair):
         return None
     a, b = over_seeds(first, measure), over_seeds(second, measure)
-    count = len(a.right)
-    # number of times that each sample is drawn: (R, N)
-    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    differences = _resampled(a, weights) - _resampled(b, weights)
+    count, runs, rng = len(a.right), len(first), np.random.default_rng(seed)
+    # number of times that each sample is drawn, (R, N), and share of each seed, (R, S)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
+    shares = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples) / runs
+    by_run = [
+        _resampled(MEASURES[measure](x), weights) - _resampled(MEASURES[measure](y), weights)
+        for x, y in zip(first, second, strict=True)
+    ]
+    differences = (shares * np.stack(by_run, axis=1)).sum(1)
     low, high = np.nanpercentile(differences, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     deviation = float(np.std([x - y for x, y in by_seed], ddof=1)) if len(by_seed) > 1 else None
     return Difference(rate(a) - rate(b), float(low), float(high), deviation)

@@ -21,12 +21,17 @@ that a model did not find count as wrong. Of the errors, those on the mirror joi
 inversions, as [error anatomy](trust.md) counts them, are farther than 0.4 torsos from their own label and within 0.4
 of that of the mirror joint, which is the closest. The number after a MediaPipe variant is the side of its crop, shown
 at 512 pixels, in longer sides of the box; 1.25 is the crop of all other models. Neck and head top of the ready-made
-models are derived from shoulders and ears, the limb joints are their own. Milliseconds are the median CPU time of an
+models are derived from shoulders and ears, the limb joints are their own; what a hip is differs between data sets, and
+ours learned that of the test persons' data. Milliseconds are the median CPU time of an
 image in torch and in onnxruntime: of our network up to its maps, of MoveNet with its decoding; for MediaPipe
 detection and landmarks in its own runtime, over the persons found."""
+VIEWS = """\
+Right joints by view: the angle of the torso to the vertical is below 45 degrees (upright), above 135 (head down) or
+between (tilted); front and back are what the torso shows. Number of persons in brackets."""
 COLUMNS = (
     'joints',
     'limbs',
+    'limbs_without_hips',
     'whole_persons',
     'on_mirror_joint_among_errors',
     'inversions_among_errors',
@@ -35,6 +40,7 @@ COLUMNS = (
 HEAD = (
     'joints',
     'limb joints',
+    'without hips',
     'whole persons',
     'on the mirror joint, of the errors',
     'inversions, of the errors',
@@ -74,8 +80,18 @@ def peers_section(results: list[dict[str, Any]], figures: dict[str, Any]) -> str
         rows.append([name, *(f'{figure[key]:.1f}' for key in COLUMNS), *cells])
     text = NOTE.format(persons=figures['persons'])
     versions = [f'mediapipe {result["mediapipe"]}' for result in results if 'mediapipe' in result][:1]
-    parts = ['## Ready-made pose models', COMMANDS, text, format_table(['', *HEAD], rows), _machines(timed, versions)]
-    return '\n\n'.join(parts)
+    parts = ['## Ready-made pose models', COMMANDS, text, format_table(['', *HEAD], rows)]
+    if figures.get('views', {}).get('persons'):
+        parts += [VIEWS, _views_table(figures['views'])]
+    return '\n\n'.join([*parts, _machines(timed, versions)])
+
+
+def _views_table(views: dict[str, Any]) -> str:
+    heads = [f'{name} ({count})' for name, count in views['persons'].items()]
+    rows = [
+        [name, *(f'{rates[view]:.1f}' for view in views['persons'])] for name, rates in views['right_joints'].items()
+    ]
+    return format_table(['', *heads], rows)
 
 
 def _machines(timed: list[dict[str, Any]], versions: list[str]) -> str:

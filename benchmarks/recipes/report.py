@@ -36,6 +36,16 @@ DIAGNOSED = {
     'cosine': 'grad_cosine',
     'labels 1': 'share_right',
 }
+DIAGNOSES = (
+    'Discriminators, seed 0, on the same persons: AUROC of right against wrong joints within predicted maps, by the '
+    "discriminator, by the height of the map's peak and by both together; AUROC of target maps against predicted ones; "
+    'mean scores of both; norm of the gradient of its term at the maps, relative to that of L_G, and their cosine; '
+    'share of predicted joints with the label 1.'
+)
+SEEN = (
+    'The shipped weights that all rows start from were trained on these persons: the figures are too high, and only '
+    'their differences count.'
+)
 INTRODUCTION = """## Adversarial recipes
 
 Recipes of adversarial fine-tuning against the same further training without discriminators, from the shipped model,
@@ -146,14 +156,14 @@ def tables(found: Mapping[str, Sequence[Mapping]], cost: Mapping[str, float]) ->
     heads = [*columns, *(f'{column}, over control' for column in columns if column != 'visible'), 'CPU']
     parts = [
         f'TorsoPCK@0.2 in percent, {where}; differences in points with 95 % intervals over persons and, where a row '
-        'has several, seeds; CPU time of a joint training step relative to the control.',
+        'has several, seeds; CPU time of a training step of generator and discriminators relative to the control.',
         format_table(['', 'seeds', *heads], accuracy_rows(found, cost)),
         'Joints by kind of error in percent:',
         format_table(['', 'joints', *KINDS], kind_rows(found)),
     ]
     inner = diagnostic_rows(found)
     if inner:
-        parts += ['Discriminators, seed 0, on the same persons:', format_table(['', *DIAGNOSED], inner)]
+        parts += [DIAGNOSES, format_table(['', *DIAGNOSED], inner)]
     return '\n\n'.join(parts)
 
 
@@ -224,20 +234,33 @@ def by_data(found: Mapping[str, list[dict]]) -> dict[str, dict[str, list[dict]]]
 def write_report(page: Path, results: Path, trial: Trial) -> None:
     """Write the tables of both parts into a page."""
     parts = [INTRODUCTION]
-    for where, title in ((HELD, 'held-out part of the training data'), (FINAL, 'validation data')):
+    for where in (HELD, FINAL):
         for data, found in by_data(read_results(results / where, trial)).items():
             persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
-            text = f'### {data[0].upper()}{data[1:]}, {title}, {persons:,} persons'
-            parts += [text, tables(found, read_cost(results))]
+            parts += [f'### {data[0].upper()}{data[1:]}, {persons:,} {scored_on(where, found)}']
+            if where == HELD and not is_figures(found):
+                parts += [SEEN]
+            parts += [tables(found, read_cost(results))]
     write_section(page, 'adversarial-recipes', '\n\n'.join(parts))
+
+
+def is_figures(found: Mapping[str, list[dict]]) -> bool:
+    """Whether rows are those of synthetic figures."""
+    return any(ROWS[name].figures for name in found)
+
+
+def scored_on(where: str, found: Mapping[str, list[dict]]) -> str:
+    """Persons that rows were scored on, in words."""
+    if where == FINAL:
+        return 'test persons'
+    return 'figures held out of training' if is_figures(found) else 'persons held out of the fine-tuning'
 
 
 def write_summary(page: Path, results: Path, trial: Trial) -> None:
     """Write short tables into a page: differences from the control, and the best discriminator of each recipe."""
     parts = []
-    kinds = ((HELD, 'persons held out of training'), (FINAL, 'test persons'))
-    tested = [(who, *each) for where, who in kinds for each in by_data(read_results(results / where, trial)).items()]
-    for who, data, found in tested:
+    tested = {where: by_data(read_results(results / where, trial)) for where in (HELD, FINAL)}
+    for where, data, found in ((where, *each) for where, sets in tested.items() for each in sets.items()):
         if control_of(found) is None or len(found) == 1:
             continue
         columns = [key for key in columns_of(found) if key != 'visible']
@@ -250,10 +273,10 @@ def write_summary(page: Path, results: Path, trial: Trial) -> None:
         peaks = {d['auroc_peak'] for runs in found.values() for d in runs[0].get('discriminators', {}).values()}
         persons = next(iter(found.values()))[0]['sets'][PLAIN]['persons']
         parts += [
-            f'{data[0].upper()}{data[1:]}, {persons:,} {who}: points of '
+            f'{data[0].upper()}{data[1:]}, {persons:,} {scored_on(where, found)}: points of '
             'TorsoPCK@0.2 over the control, with 95 % intervals; AUROC of right against wrong joints by the '
             f"best discriminator, and by it together with the height of the map's peak{_range(peaks)}; CPU time of a "
-            'step relative to the control.',
+            'step relative to the control.' + (f' {SEEN}' if where == HELD and not is_figures(found) else ''),
             format_table(['', 'seeds', *columns, 'AUROC', 'with the peak', 'CPU'], rows),
         ]
     if not parts:

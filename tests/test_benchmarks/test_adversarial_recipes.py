@@ -174,7 +174,7 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
         '70.0' in text
         and '+10.0 [' in text
         and '0.61' in text
-        and 'LSP-extended, held-out part of the training data, 2 persons' in text
+        and 'LSP-extended, 2 persons held out of the fine-tuning' in text
     )
     assert ROWS['a'].label not in text
     cells = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines()]
@@ -184,7 +184,7 @@ def test_calls_are_planned_and_reported(tmp_path, monkeypatch, capsys):
     short = (tmp_path / 'short.md').read_text()
     (line,) = (line for line in short.splitlines() if ROWS['b'].label in line)
     found = [cell.strip() for cell in line.split('|')[2:-1]]
-    assert '2 persons held out of training' in short and 'which alone has 0.58;' in short
+    assert '2 persons held out of the fine-tuning' in short and 'which alone has 0.58;' in short
     assert found[:1] + found[3:] == ['1', '-', '0.61', '0.6', '1.37'] and found[1].startswith('+10.0 [')
 
 

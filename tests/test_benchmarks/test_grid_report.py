@@ -135,6 +135,36 @@ def test_page_keeps_what_is_written_by_hand(folder, tmp_path):
         replace_section('<!-- end of accuracy -->', 'accuracy', text)
 
 
+def test_a_grid_s_own_run_comes_before_the_shared_one(folder):
+    grid = replace(GRID, name='own', shares=GRID.name)
+    (folder / 'own').mkdir()
+    facts = json.loads((folder / GRID.name / 'tree-none_seed0.json').read_text())
+    (folder / 'own' / 'tree-none_seed0.json').write_text(json.dumps(dict(facts, parameters=1)))
+    assert [run.facts['parameters'] for run in read_grid(folder, grid)['tree-none']] == [1]
+    assert [run.facts['parameters'] for run in read_grid(folder, GRID)['tree-none']] == [260_000]
+
+
+def test_columns_and_plots_without_any_value_are_left_out(folder, tmp_path):
+    for path in (folder / GRID.name).glob('*.json'):
+        facts = json.loads(path.read_text())
+        facts['sets'] = {PLAIN: facts['sets'][PLAIN]}  # scored without occluders
+        path.write_text(json.dumps(facts))
+    grid = replace(GRID, test_sets=(PLAIN,), plots=('joints', 'occlusion'))
+    runs = {
+        name: [replace(r, hits={PLAIN: nothing_occluded(r)}) for r in found]
+        for name, found in read_grid(folder, grid).items()
+    }
+    assert 'occluded TorsoPCK@0.2' not in main_table(grid, runs).splitlines()[0]
+    assert 'occluded TorsoPCK@0.2' not in difference_table(grid, runs).splitlines()[0]
+    assert [path.name for path in write_plots(grid, runs, tmp_path / 'plots').values()] == [f'{grid.name}_joints.webp']
+
+
+def nothing_occluded(run):
+    # nothing is known of occlusion
+    hits = run.hits[PLAIN]
+    return replace(hits, occluded=np.full_like(hits.occluded, -1))
+
+
 def test_page_without_a_run_invents_nothing():
     text = grid_section(GRID, {}, {})
     numbers = [row for row in cells(main_table(GRID, {})).values() if row['TorsoPCK@0.2'] != 'open']

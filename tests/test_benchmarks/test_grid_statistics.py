@@ -164,6 +164,21 @@ def test_bootstrap_equals_a_slow_one_on_the_same_draws(measure):
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences, [2.5, 97.5])))
 
 
+def test_bootstrap_draws_seeds_too():
+    first, second = [made_hits(persons=12, seed=s) for s in (1, 2)], [made_hits(persons=12, seed=s) for s in (3, 4)]
+    found = statistics.paired_bootstrap(first, second, PCK, resamples=40, seed=5)
+    rng = np.random.default_rng(5)
+    draws = rng.multinomial(12, np.full(12, 1 / 12), size=40)
+    pairs = rng.multinomial(2, [0.5, 0.5], size=40)
+    differences = []
+    for counts, times in zip(draws, pairs, strict=True):
+        persons = [n for n, often in enumerate(counts) for _ in range(often)]
+        runs = [s for s, often in enumerate(times) for _ in range(often)]
+        gaps = [slow_rate(first[s], PCK, persons) - slow_rate(second[s], PCK, persons) for s in runs]
+        differences.append(sum(gaps) / 2)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences, [2.5, 97.5])))
+
+
 def test_interval_of_hand_made_differences():
     """One joint, 100 persons: the first model is right on all, the second wrong on 20; pairs differ on those alone."""
     ones = np.ones((100, 1), bool)

@@ -139,11 +139,14 @@ def test_the_table_has_a_row_for_each_model_with_its_times():
     lines = [
         [cell.strip() for cell in line.strip('|').split('|')] for line in peers_section(results, figures).splitlines()
     ]
-    assert ['shipped', *['12.3'] * 6, '5.0', '2.0'] in lines
-    assert ['mediapipe-full-2.5', *['12.3'] * 6, '', '7.0'] in lines
+    assert ['shipped', *['12.3'] * 7, '5.0', '2.0'] in lines
+    assert ['mediapipe-full-2.5', *['12.3'] * 7, '', '7.0'] in lines
+    views = dict(persons={'front': 2, 'back': 1}, right_joints={'shipped': {'front': 60.0, 'back': 25.5}})
+    assert '| front (2) | back (1) |' in peers_section(results, figures | dict(views=views))
+    assert '| shipped |      60.0 |     25.5 |' in peers_section(results, figures | dict(views=views))
     # an earlier run timed another network, elsewhere
     figures['figures']['peer'] = figure
     earlier = dict(milliseconds=dict(peer=times['ours']), machine=dict(results[1]['machine'], cpu='another CPU'))
     text = peers_section([results[0], earlier, results[1]], figures)
-    assert [cell.strip() for cell in text.split('| peer ')[1].split('\n')[0].split('|')[7:9]] == ['5.0', '2.0']
+    assert [cell.strip() for cell in text.split('| peer ')[1].split('\n')[0].split('|')[8:10]] == ['5.0', '2.0']
     assert 'peer: another CPU, 2 cores' in text and 'ours: a CPU, 2 cores' in text
