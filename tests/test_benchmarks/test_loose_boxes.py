@@ -1,7 +1,6 @@
 """Persons without a box or with a loose one."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -9,9 +8,7 @@ import pytest
 
 from benchmarks import loose_boxes
 from posestructs.utils.images import write_image
-from tests.helpers import repo_root
-
-ROOT = repo_root()
+from tests.helpers import data_root, needs_data
 
 
 def test_boxes_grow_around_their_centre():
@@ -48,15 +45,25 @@ def test_each_way_asks_for_its_box_and_returns_pixels_of_the_image(tmp_path):
     assert loose_boxes.predict(recorder, str(path), box, 'border', False).tolist() == [[20, 20]]
 
 
-@pytest.mark.usefixtures('lspet_mini')
-def test_a_loose_box_costs_points_and_a_second_pass_regains_most(tmp_path):
+@needs_data
+def test_a_loose_box_costs_points_and_a_second_pass_regains_most(tmp_path, monkeypatch):
+    monkeypatch.setenv('POSESTRUCTS_DATA', str(data_root()))
     out, page = tmp_path / 'found.json', tmp_path / 'page.md'
-    command = [sys.executable, str(ROOT / 'benchmarks/loose_boxes.py'), '--out', str(out)]
-    subprocess.run([*command, '--persons', '12'], check=True, capture_output=True)
+    run(monkeypatch, '--out', out, '--persons', 12)
     ways = json.loads(out.read_text())['ways']
     once, twice = (ways[f'box 2.5 times as large, {passes}']['minus_labelled'] for passes in ('one pass', 'two passes'))
     assert once['mean'] < -20 and twice['mean'] > once['mean'] + 15
-    subprocess.run([*command, '--report', str(page)], check=True, capture_output=True)
-    assert f'| labelled box | {ways["labelled box"]["joints"]:.1f} | - |' in page.read_text()
-    refused = subprocess.run([*command[:2], '--persons', '2'], capture_output=True, text=True, check=False)
-    assert refused.returncode == 2 and '--persons changes the results' in refused.stderr
+    run(monkeypatch, '--out', out, '--report', page)
+    cells = [[cell.strip() for cell in line.split('|')[1:-1]] for line in page.read_text().splitlines()]
+    assert ['labelled box', f'{ways["labelled box"]["joints"]:.1f}', '-'] in cells
+
+
+def test_a_part_of_the_persons_does_not_replace_the_results(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, '--persons', 2)
+    assert '--persons changes the results: give another --out' in capsys.readouterr().err
+
+
+def run(monkeypatch, *flags):
+    monkeypatch.setattr(sys, 'argv', ['loose_boxes.py', *map(str, flags)])
+    loose_boxes.main()
