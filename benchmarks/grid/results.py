@@ -75,7 +75,7 @@ def read_run(path: Path) -> Run:
 
 
 def read_grid(folder: Path, grid: Grid) -> dict[str, list[Run]]:
-    """Read the results of a grid, and of the grid that it shares rows with, each run once.
+    """Read the results of a grid, and of the grids that it shares rows with, each run once.
 
     Args:
         folder: Folder that holds a folder for each grid.

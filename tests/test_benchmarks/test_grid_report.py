@@ -136,7 +136,7 @@ def test_page_keeps_what_is_written_by_hand(folder, tmp_path):
 
 
 def test_a_grid_s_own_run_comes_before_the_shared_one(folder):
-    grid = replace(GRID, name='own', shares=GRID.name)
+    grid = replace(GRID, name='own', shares=(GRID.name,))
     (folder / 'own').mkdir()
     facts = json.loads((folder / GRID.name / 'tree-none_seed0.json').read_text())
     (folder / 'own' / 'tree-none_seed0.json').write_text(json.dumps(dict(facts, parameters=1)))

@@ -159,11 +159,17 @@ def test_fingerprint_tells_runs_apart_but_not_machines(monkeypatch):
 
 
 def test_rows_that_two_grids_share_are_the_same_run():
+    def same(one, other):
+        names = {row.name: row for row in other.rows}
+        shared = [row for row in one.rows if row.name in names]
+        marks = ([fingerprint(grid, row, 0, Settings()) for row in shared] for grid in (one, other))
+        assert other.name in one.shares
+        return {row.name for row, a, b in zip(shared, *marks, strict=True) if a == b}
+
     small, wide = GRIDS['cpu']['lspet-mini'], GRIDS['cpu']['lspet-mini-equal']
-    same = {
-        row.name for row in wide.rows if fingerprint(small, row, 0, Settings()) == fingerprint(wide, row, 0, Settings())
-    }
-    assert same == {MEAN_POSE, 'resnet', 'hourglass'} and wide.shares == small.name
+    assert same(wide, small) == {MEAN_POSE, 'resnet', 'hourglass'}
+    assert same(small, GRIDS['structure']['lspet-mini']) == {'tree-none', 'tree-both'}
+    assert same(wide, GRIDS['structure']['lspet-mini-80x80']) == {'tree-none', 'tree-both'}
 
 
 def test_sizes_are_set_wherever_they_are_stated():
