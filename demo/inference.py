@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
         help="images, folders, patterns such as '*.jpg'; or one video, webcam (webcam:1 for another), or address of an "
         'image, video or stream (http, https, rtsp, ...)',
     )
-    parser.add_argument('--recursive', action='store_true', help='search folders of folders')
+    parser.add_argument('--recursive', action='store_true', help='search subfolders too')
     add_model_flags(parser.add_argument_group('model'))
     add_person_flags(parser.add_argument_group('persons', 'By default each image shows one person.'))
     add_output_flags(parser.add_argument_group('output'))
@@ -73,8 +73,8 @@ def add_person_flags(group: argparse._ArgumentGroup) -> None:
     boxes.add_argument('--bbox-file', type=Path, help='json of {"name.jpg": [[x1, y1, x2, y2], ...], ...}')
     group.add_argument(
         '--det-model',
-        help='ONNX file of YOLOX or RTMDet, a detector of mmdet, or whole_image; default: with mmdet one for the '
-        'objects of the data',
+        help='ONNX file of YOLOX or RTMDet, a detector of mmdet, or whole_image; default: with mmdet, '
+        "mmpose's detector for the config's data, otherwise none",
     )
     group.add_argument('--det-weights', help='checkpoint of a detector of mmdet')
     group.add_argument(

@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', **pairs, help='config of a further model to choose from; may be repeated')
     parser.add_argument('--checkpoint', **pairs, help='its checkpoint, once for each --config')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; default: a GPU where there is one')
-    parser.add_argument('--det-model', help='ONNX file of YOLOX or RTMDet: persons of images without a box')
+    parser.add_argument('--det-model', help='ONNX file of YOLOX or RTMDet, which finds persons where no box is drawn')
     parser.add_argument('--port', type=int, help='default: the first free one from 7860')
     parser.add_argument(
         '--kpt-thr',

@@ -146,8 +146,9 @@ class PoseInferencer(BaseInferencer):
             For each image a dict of
 
             - ``predictions``: a list of one list, of a dict per person: ``keypoints``, ``keypoint_scores``,
-              ``keypoints_occluded`` (probabilities, if the model predicts them), ``bbox`` (in a tuple, as in mmpose),
-              ``bbox_score``, ``keypoint_names``, and ``track_id`` with ``track``;
+              ``keypoints_occluded``, ``keypoints_correct`` and ``keypoints_present`` (probabilities) and ``pose_score``
+              where the model gives them, ``bbox`` (in a tuple, as in mmpose), ``bbox_score``, ``keypoint_names``, and
+              ``track_id`` with ``track``;
             - ``visualization``: a list of one drawn image, (H, W, 3) uint8 RGB, or ``None``;
             - ``maps``, with ``return_maps``: see :func:`~posestructs.visualization.image_maps.maps_of_image`;
             - ``error``, of an image among several that cannot be used: the reason. It has no persons; a video keeps the

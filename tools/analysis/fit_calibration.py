@@ -69,7 +69,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='a checkpoint file')
     parser.add_argument('--pred', help="dump of the model's predictions, instead of predicting")
     parser.add_argument('--dump', type=Path, help='keep the predictions here (.pkl)')
-    parser.add_argument('--split', choices=('val', 'test'), default='val', help='whose data loader')
+    parser.add_argument('--split', choices=('val', 'test'), default='val', help='data loader of the config')
     parser.add_argument('--method', choices=(*METHODS, METHOD), default='platt', help='default: %(default)s')
     parser.add_argument('--cut-persons', action='store_true', help='with features: fit keypoints_present too')
     parser.add_argument('--dump-cut', type=Path, help='keep the predictions of cut persons here (.pkl)')

@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw heatmaps, occlusion maps and scores of discriminators.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('checkpoint', help='a checkpoint file')
-    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='val', help='whose data loader')
+    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='val', help='data loader of the config')
     parser.add_argument(
         '--out-dir', '--output-dir', dest='output_dir', type=Path, help='default: work_dirs/heatmaps/<config>'
     )

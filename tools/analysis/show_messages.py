@@ -64,7 +64,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--bbox', nargs=4, type=float, metavar=('X1', 'Y1', 'X2', 'Y2'), help='with --image; default: all of it'
     )
-    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='test', help='whose data loader')
+    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='test', help='data loader of the config')
     parser.add_argument(
         '--out-dir', '--output-dir', dest='output_dir', type=Path, help='default: work_dirs/messages/<config>'
     )

@@ -1,7 +1,7 @@
 """Draw the samples of a data set with their labels: ``python tools/misc/browse_dataset.py CONFIG [flags]``.
 
 Draws its samples as they are (``--mode original``), as the model gets them (``transformed``), or after each step of the
-pipeline (``pipeline``). Visible joints are discs, occluded ones rings, those of which it is not known squares.
+pipeline (``pipeline``). Visible joints are discs, occluded ones rings, those of unknown visibility squares.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw the samples of a data set with their labels.')
     parser.add_argument('config', help='a config file, or mmpose::path of one that mmpose ships')
     parser.add_argument('--mode', choices=MODES, default='transformed', help='before, after or along the pipeline')
-    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='train', help='whose data loader')
+    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='train', help='data loader of the config')
     parser.add_argument(
         '--out-dir',
         '--output-dir',

@@ -1,10 +1,10 @@
 """Publish a trained model: ``python tools/misc/publish_model.py CONFIG CHECKPOINT --out demo/checkpoints/NAME.pth``.
 
-The file gets the weights of backbone, neck and head. Discriminators, optimizers and what hooks keep stay behind. Its
+The file gets the weights of backbone, neck and head; discriminators, optimizers and states of hooks are removed. Its
 ``meta`` says what it is: config, data set, metrics, the command that trained it and the commit. Its name gets the first
-digits of its hash. Before it is written, the model is run on a drawn person with the weights as they were and as they
-will be loaded: maps and joints have to stay. What lies in ``demo/checkpoints`` is what
-``posestructs.apis.shipped_models`` lists.
+digits of its hash. Before it is written, the model is run on a synthetic figure with the original and with the published
+weights, and must give the same maps and joints. ``posestructs.apis.shipped_models`` lists the files in
+``demo/checkpoints``.
 """
 
 from __future__ import annotations

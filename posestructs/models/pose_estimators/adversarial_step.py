@@ -44,10 +44,10 @@ from posestructs.models.pose_estimators.discriminator_targets import MapTargets,
 from posestructs.models.pose_estimators.discriminator_terms import (
     Discriminator,
     at_least_float32,
-    compare_slopes,
+    compare_gradients,
     generator_terms,
-    slope,
-    slope_penalty,
+    gradient_at,
+    gradient_penalty,
 )
 from posestructs.models.pose_estimators.network_modes import fixed_weights, inference
 from posestructs.models.pose_estimators.optimizer_steps import finish_step, skip_step
@@ -162,7 +162,7 @@ class AdversarialStep:
             labels: (N, K) by discriminator, from :meth:`joint_labels`.
         """
         stopped = 'generator' in self.stopped
-        reference = slope(self.parse_losses(losses)[0], maps) if self.measure_gradients and not stopped else None
+        reference = gradient_at(self.parse_losses(losses)[0], maps) if self.measure_gradients and not stopped else None
         for name, discriminator in self.discriminators.items():
             key, measured = f'loss_adv_{name}', reference is not None and name in self.active
             if stopped or (discriminator.weight == 0 and not measured):
@@ -175,7 +175,7 @@ class AdversarialStep:
             term = per_image(terms, self._weights(name))
             losses[key] = discriminator.weight * term
             if measured:
-                ratio, cosine = compare_slopes(slope(term, maps), reference)
+                ratio, cosine = compare_gradients(gradient_at(term, maps), reference)
                 self.log.add(f'{name}.grad_ratio', ratio)
                 self.log.add(f'{name}.grad_cosine', cosine)
         total, log_vars = self.parse_losses(losses)
@@ -205,7 +205,7 @@ class AdversarialStep:
         else:
             loss = self._real_loss(name, real) + self._fake_loss(name, fake, labels)
         if penalised:
-            penalty = slope_penalty(logits, both, self._weights(name), self.discriminators[name].penalty)
+            penalty = gradient_penalty(logits, both, self._weights(name), self.discriminators[name].penalty)
             self.log.add(f'{name}.loss_penalty', penalty)
             loss = loss + penalty
         if name not in self.stopped:

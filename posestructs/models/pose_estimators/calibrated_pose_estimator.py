@@ -23,7 +23,7 @@ from posestructs.utils.model_fingerprint import model_fingerprint
 
 
 class CalibrationMixin:
-    """Before ``TopdownPoseEstimator``: reads ``test_cfg.calibration``.
+    """Mixin, listed before ``TopdownPoseEstimator``, that applies ``test_cfg.calibration`` to predictions.
 
     Raises:
         ValueError: The file is missing, damaged or has another number of joints, at build time. At the first prediction

@@ -14,7 +14,7 @@ config, and ``label_rule`` and ``input_maps`` there or as attributes of its clas
 
     pose=dict(
         loss=dict(type='RelativisticLoss'),         # losses other than those of AdversarialLoss
-        gradient_penalty=dict(r1=1.0, r2=1.0),      # penalties on its slope at real and at predicted maps
+        gradient_penalty=dict(r1=1.0, r2=1.0),      # gradient penalties at real and at predicted maps
     )
 
 The module of ``loss`` becomes the discriminator's attribute ``adversarial_loss``, and is saved with it. A class may set
@@ -44,7 +44,7 @@ INPUT_MAPS = ('all', 'pose')
 
 
 class Penalty(NamedTuple):
-    """Weights of the penalties on the slope of a discriminator (Mescheder et al., ICML 2018).
+    """Weights of the gradient penalties R1 and R2 of a discriminator (Mescheder et al., ICML 2018).
 
     ``r1 / 2`` and ``r2 / 2`` times the squared norm of the gradient of the sum of its logits with respect to the maps
     of an image, averaged over images.
@@ -64,7 +64,7 @@ class DiscriminatorInputs(NamedTuple):
     Attributes:
         label_rule: One of ``LABEL_RULES``.
         maps: 'all' for pose and occlusion maps, 'pose' for pose maps only.
-        penalty: Penalties on its slope.
+        penalty: Its gradient penalties.
     """
 
     label_rule: str

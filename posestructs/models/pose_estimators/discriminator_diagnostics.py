@@ -1,4 +1,4 @@
-"""Diagnostics of discriminators on labelled samples: do they know anything, and does the generator hear of it?
+"""Diagnostics of discriminators on labelled samples: how well they rank joints, how large their gradients are.
 
 - AUROC of right against wrong joints within *predicted* maps, by the discriminator, by the height of the map's peak,
   and by both: above what the peak says, the discriminator knows something about poses;
@@ -26,9 +26,9 @@ from posestructs.models.losses.adversarial_loss import labels_by_distance, per_i
 from posestructs.models.pose_estimators.adversarial_step import AdversarialStep
 from posestructs.models.pose_estimators.discriminator_terms import (
     at_least_float32,
-    compare_slopes,
+    compare_gradients,
     generator_terms,
-    slope,
+    gradient_at,
 )
 from posestructs.models.pose_estimators.network_modes import fixed_weights
 
@@ -79,7 +79,7 @@ def _read_batch(model: Any, step: AdversarialStep, first: int) -> dict[str, dict
     targets = step.targets
     pose = maps.detach()[:, : targets.num_joints]
     right = labels_by_distance(pose, targets.cells, targets.sizes, model.adversarial_loss.delta)
-    reference = slope(model.parse_losses(losses)[0], maps)
+    reference = gradient_at(model.parse_losses(losses)[0], maps)
     counted = targets.weights('p_fake') > 0
     person = (torch.arange(len(pose)) + first).to(pose.device).unsqueeze(1).expand_as(right)
     shared = dict(right=right > 0, peak=pose.amax((2, 3)), person=person)
@@ -90,7 +90,7 @@ def _read_batch(model: Any, step: AdversarialStep, first: int) -> dict[str, dict
             term = per_image(
                 generator_terms(own, real, fake, step.inputs, labels[name]), targets.weights(own.label_rule)
             )
-            ratio, cosine = compare_slopes(slope(term, maps), reference)
+            ratio, cosine = compare_gradients(gradient_at(term, maps), reference)
             with torch.no_grad():
                 logits = at_least_float32(own.network(torch.cat([real, fake.detach()]), step.inputs))
         values = dict(shared, real=logits.chunk(2)[0], fake=logits.chunk(2)[1], label=labels[name])

@@ -1,4 +1,4 @@
-"""A discriminator's part in an iteration, and what is computed from it: terms for G, slopes, penalties.
+"""Terms of one discriminator in an iteration: generator terms, gradients at the maps, gradient penalties.
 
 Shapes: N batch, K joints, C channels of the maps, H x W cells, h x w pixels.
 """
@@ -25,7 +25,7 @@ class Discriminator(NamedTuple):
         label_rule: Rule of these labels, one of ``LABEL_RULES``.
         pose_maps_only: Leave out the occlusion maps.
         weight: Weight of its term in the generator's loss.
-        penalty: Penalties on its slope.
+        penalty: Its gradient penalties.
     """
 
     network: nn.Module
@@ -62,7 +62,7 @@ def generator_terms(own: Discriminator, real: Tensor, fake: Tensor, images: Tens
     return loss.generator(at_least_float32(network(fake, images)), labels)
 
 
-def slope(loss: Tensor, maps: Tensor) -> Tensor:
+def gradient_at(loss: Tensor, maps: Tensor) -> Tensor:
     """Gradient of a loss at maps; the graph is kept.
 
     Args:
@@ -76,7 +76,7 @@ def slope(loss: Tensor, maps: Tensor) -> Tensor:
     return at_least_float32(torch.zeros_like(maps) if found is None else found)
 
 
-def compare_slopes(own: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+def compare_gradients(own: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     """Compare the gradient of a discriminator's term with that of L_G.
 
     Args:
@@ -92,7 +92,7 @@ def compare_slopes(own: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     return sizes[0] / sizes[1].clamp(min=tiny), cosine
 
 
-def slope_penalty(logits: Tensor, maps: Tensor, weights: Tensor, penalty: Penalty) -> Tensor:
+def gradient_penalty(logits: Tensor, maps: Tensor, weights: Tensor, penalty: Penalty) -> Tensor:
     """R1 and R2 (Mescheder et al., ICML 2018).
 
     Args:

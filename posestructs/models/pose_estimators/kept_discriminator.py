@@ -20,7 +20,7 @@ _MAPS = ('heatmaps', 'occlusion_heatmaps')
 
 
 class KeptDiscriminatorMixin:
-    """Before ``TopdownPoseEstimator``: predictions with ``keypoints_correct`` of the discriminator ``keep``."""
+    """Mixin, listed before ``TopdownPoseEstimator``, that adds ``keypoints_correct`` of the discriminator ``keep``."""
 
     keep: str | None
 
