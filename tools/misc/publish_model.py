@@ -2,8 +2,8 @@
 
 The file gets the weights of backbone, neck and head; discriminators, optimizers and states of hooks are removed. Its
 ``meta`` says what it is: config, data set, metrics, the command that trained it and the commit. Its name gets the first
-digits of its hash. Before it is written, the model is run on a synthetic figure with the original and with the published
-weights, and must give the same maps and joints. ``posestructs.apis.shipped_models`` lists the files in
+digits of its hash. Before it is written, the model is run on a synthetic figure with the original and with the
+published weights, and must give the same maps and joints. ``posestructs.apis.shipped_models`` lists the files in
 ``demo/checkpoints``.
 """
 
