@@ -41,8 +41,17 @@ def test_folded_norms_give_the_same_maps():
 
 def test_two_networks_take_turns_in_both_backends():
     pytest.importorskip('onnxruntime')
-    small, large = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 15, padding=7)
+    order = []
+
+    class Noted(nn.Conv2d):
+        def forward(self, x):
+            order.append(self.kernel_size[0])
+            return super().forward(x)
+
+    small, large = Noted(3, 2, 1), Noted(3, 2, 15, padding=7)
     found = time_networks({'small': Timed(small, (8, 8)), 'large': Timed(large, (96, 64))}, rounds=2)
+    # the last rounds of torch
+    assert order[-4:] == [1, 15, 1, 15]
     assert set(found) == {'small', 'large'}
     for backend in ('torch', 'onnxruntime'):
         times = [found[name][backend] for name in ('small', 'large')]
