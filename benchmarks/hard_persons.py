@@ -36,6 +36,7 @@ from posestructs.utils.machine import describe_machine
 NOT_LIMBS = ('neck', 'head_top')
 HIPS = ('left_hip', 'right_hip')  # their definition differs between data sets
 THR = 0.2  # torsos, of a right joint
+MIRRORED = 0.2  # torsos, by which a mirrored person is nearer to the mirrored labels, in the mean of its limb joints
 APART = 0.5  # torsos between the labels of a mirror pair, from which two predictions within THR count as one place
 
 
@@ -73,6 +74,21 @@ def on_mirror_joint(persons: Persons, mirror: np.ndarray) -> np.ndarray:
     known = persons.labelled[:, mirror] & (mirror != np.arange(len(mirror)))
     close = known & (distance <= THR * persons.torso[:, None])
     return persons.labelled & ~right_joints(persons) & close
+
+
+def mirrored(persons: Persons, mirror: np.ndarray, limbs: np.ndarray) -> np.ndarray:
+    """(N,) bool: persons whose prediction fits the labels better with left and right exchanged, by MIRRORED torsos.
+
+    Measured on limb joints that are labelled on both sides, at least four of them.
+    """
+    known = persons.labelled & persons.labelled[:, mirror] & limbs & np.isfinite(persons.pred).all((1, 2))[:, None]
+    count = np.maximum(known.sum(1), 1)
+    unit = persons.torso[:, None]
+    means = []
+    for labels in (persons.gt, persons.gt[:, mirror]):
+        distance = np.linalg.norm(persons.pred - labels, axis=-1) / unit
+        means.append(np.where(known, distance, 0).sum(1) / count)
+    return (known.sum(1) >= 4) & (means[0] - means[1] > MIRRORED)
 
 
 def interval(ours: np.ndarray, theirs: np.ndarray, count: np.ndarray, resamples: int = 5000) -> dict[str, float]:
@@ -175,6 +191,8 @@ def main() -> None:
     first, count = next(iter(found)), common.sum(1)
     for name in list(found)[1:]:
         figures[name]['first_minus_this'] = differences(found[first], found[name], labels.joints)
+    mirror = np.asarray(mirror_by_names(labels.joints))
+    swapped = {name: mirrored(persons, mirror, is_limb(labels.joints)) for name, persons in found.items()}
     views = person_views(labels.keypoints, labels.labelled, labels.joints)
     keys = [key for key in figures[first] if not key.startswith('kind_')]
     rows = [[name, *(f'{figures[name][key]:.1f}' for key in keys)] for name in found]
@@ -189,6 +207,10 @@ def main() -> None:
         leads = figures[name]['first_minus_this'].items()
         text = (f'{key} {d["mean"]:+.1f} [{d["low"]:+.1f}, {d["high"]:+.1f}]' for key, d in leads)
         sys.stdout.write(f'{first} minus {name}, in points: {", ".join(text)}\n')
+    both = {name: int((swapped[first] & other).sum()) for name, other in swapped.items()}
+    sys.stdout.write('persons mirrored as a whole\n')
+    rows = [[name, str(int(swapped[name].sum())), str(both[name])] for name in found]
+    sys.stdout.write(format_table(['', 'persons', f'and by {first}'], rows) + '\n')
     if args.out:
         content = dict(
             config=args.config,
@@ -197,6 +219,7 @@ def main() -> None:
             persons_with_all_limbs=int(common[:, is_limb(labels.joints)].all(1).sum()),
             figures=figures,
             views=dict(persons={name: int(mask.sum()) for name, mask in views.items()}, right_joints=rates),
+            mirrored={name: dict(persons=int(swapped[name].sum()), and_by_the_first=both[name]) for name in found},
             hits={name: encode(right_joints(persons)) for name, persons in found.items()},
             labelled=encode(common),
             machine=describe_machine(),

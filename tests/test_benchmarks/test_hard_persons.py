@@ -51,6 +51,20 @@ def test_on_the_mirror_joint_are_all_errors_there():
     assert found.tolist() == [[True, True, False], [False, False, False], [False, False, False]]
 
 
+def test_persons_mirrored_as_a_whole():
+    mirror, limbs = np.array([1, 0, 3, 2, 4]), np.array([True] * 4 + [False])
+    one = [[0, 0], [40, 0], [0, 50], [40, 50], [20, 90]]
+    gt = np.array([one] * 4, float)
+    pred = gt.copy()
+    pred[0] = gt[0, mirror]  # as a whole
+    pred[1, :2] = gt[1, mirror][:2] + [2, 0]  # two joints of four lie as near to one labelling as to the other
+    pred[2] = gt[2, mirror]  # too few are labelled on both sides
+    pred[3] = np.nan
+    labelled = np.ones((4, 5), bool)
+    labelled[2, 3] = False
+    assert hard_persons.mirrored(persons(pred, gt, labelled), mirror, limbs).tolist() == [True, False, False, False]
+
+
 def test_leads_in_joints_limbs_and_whole_persons():
     names = ('left_knee', 'right_knee', 'neck')
     gt = np.zeros((2, 3, 2)) + np.arange(3)[None, :, None] * 20
