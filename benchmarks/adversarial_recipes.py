@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
+from benchmarks.raw_results import write_results
 from benchmarks.recipes.cost import measure
 from benchmarks.recipes.report import COST, by_data, read_cost, read_results, tables, write_report, write_summary
 from benchmarks.recipes.rows import (
@@ -47,7 +48,6 @@ from benchmarks.recipes.rows import (
 )
 from benchmarks.recipes.run import FINAL, HELD, SAVING, complete, score, train
 from posestructs.utils import cli
-from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
 from posestructs.utils.usage import report_usage_errors
 
@@ -77,7 +77,7 @@ def execute(name: str, seed: int, args: argparse.Namespace, trial: Trial, end: f
     budgets = [hook['share'] for hook in cfg.custom_hooks if hook['type'] == 'GradientBudgetHook']
     found |= dict(budget=budgets[0]) if budgets else {}
     found |= score(cfg, checkpoint, folder, where, trial, row.figures)
-    atomic_write(out, (json.dumps(found, indent=1) + '\n').encode())
+    write_results(out, found)
     return 'finished'
 
 
@@ -128,7 +128,7 @@ def main() -> None:
         return
     if args.cost:
         found = measure(args.rows or DEFAULT, trial, args.rounds)
-        atomic_write(args.out / COST, (json.dumps(found, indent=1) + '\n').encode())
+        write_results(args.out / COST, found)
         print('\n'.join(f'{name}: {ratio} times the control' for name, ratio in found['ratios'].items()))
         return
     end = None if args.max_minutes is None else began + 60 * args.max_minutes

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import statistics
 import sys
 import time
@@ -40,10 +39,10 @@ from rich.console import Console
 from rich.table import Table
 
 import posestructs  # noqa: F401
+from benchmarks.raw_results import write_results
 from benchmarks.speed.pipelines import take_turns
 from posestructs.utils import cli
 from posestructs.utils.discriminator_weights import strip_discriminators
-from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'adversarial_posenet' / 'apn_4x512_mpii-256x256.py'
@@ -250,7 +249,7 @@ def main() -> None:
     )
     if args.out:
         found = dict(settings, machine=machine, rows=rows)
-        atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
+        write_results(args.out, found)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import shutil
 import subprocess
 import sys
@@ -31,6 +30,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.raw_results import write_results
 from posestructs.layers.max_sum import max_sum, placement_score
 from posestructs.structures import build_tree
 from posestructs.structures.tree_checks import tree_levels
@@ -275,10 +275,9 @@ def main() -> None:
         table.add_row(*(f'{value:.2f}' if isinstance(value, float) else str(value or '') for value in named))
     Console(width=110).print(table)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         unit = 'milliseconds an image: CPU time of one core, wall time on a GPU; medians of taking turns'
         sizes = dict(tree=args.tree, types=args.types, size=args.size, rounds=args.rounds)
-        args.out.write_text(json.dumps(dict(**describe_machine(), unit=unit, **sizes, rows=rows), indent=2) + '\n')
+        write_results(args.out, dict(**describe_machine(), unit=unit, **sizes, rows=rows))
 
 
 if __name__ == '__main__':

@@ -8,7 +8,6 @@ It is the baseline of every model, and uses the data sets and metrics of a confi
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -24,6 +23,7 @@ from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.registry import DATASETS
 
 import posestructs  # noqa: F401
+from benchmarks.raw_results import write_results
 from posestructs.evaluation.tables import metrics_table
 from posestructs.utils.cli import OptionAction
 from posestructs.utils.dataset_configs import map_pipelines
@@ -135,8 +135,7 @@ def main() -> None:
     metrics = evaluate(config)
     sys.stdout.write(metrics_table(metrics) + '\n')
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(metrics, indent=2) + '\n')
+        write_results(args.out, metrics)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import itertools
-import json
 import statistics
 import sys
 import time
@@ -29,10 +28,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from benchmarks.raw_results import write_results
 from posestructs.layers.message_kernels import MessageKernels, transform_layers
 from posestructs.layers.message_passing import BACKENDS, MODES, Convolution, choose_backend
 from posestructs.models.necks import TreeMessagePassing
-from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
 
 PLAIN = 'plain loop'
@@ -330,7 +329,7 @@ def main(args: Sequence[str] | None = None) -> None:
         found = dict(machine=describe_machine(), settings=settings, rows=rows)
         show(rows, f'{args.tree}, {args.preset}: forward and backward')
     if args.out:
-        atomic_write(args.out, (json.dumps(found, separators=(',', ':')) + '\n').encode())
+        write_results(args.out, found)
 
 
 if __name__ == '__main__':

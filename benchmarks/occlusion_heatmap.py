@@ -11,7 +11,6 @@ median over rounds of the CPU time of a call.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import sys
 import time
@@ -26,6 +25,7 @@ from mmpose.codecs import MSRAHeatmap, UDPHeatmap
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.raw_results import write_results
 from posestructs.codecs import OcclusionHeatmap
 
 # value of decode, and mmpose's codec with the same maps
@@ -144,10 +144,7 @@ def main() -> None:
             num=args.num,
             rounds=args.rounds,
         )
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(
-            json.dumps(dict(machine, unit='microseconds of CPU time per encode', rows=rows), indent=2) + '\n'
-        )
+        write_results(args.out, dict(machine, unit='microseconds of CPU time per encode', rows=rows))
 
 
 if __name__ == '__main__':

@@ -28,13 +28,13 @@ import posestructs  # noqa: F401  makes mmpose importable and registers every co
 
 # isort: split
 from benchmarks.page import write_section
+from benchmarks.raw_results import write_results
 from benchmarks.speed.devices import check_device, is_gpu
 from benchmarks.speed.layouts import layouts_section, measure_layouts
 from benchmarks.speed.measure import measure_model
 from benchmarks.speed.pipelines import measure_pipelines
 from benchmarks.speed.report import pipeline_table, speed_section, speed_table
 from posestructs.utils import cli
-from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
 from posestructs.utils.usage import UsageError, report_usage_errors
 
@@ -113,7 +113,7 @@ def main() -> None:
     if args.layouts:
         layouts = [measure_layouts(cfg, args.rounds) for cfg in configs.values()]
         known['layouts'] = dict(machine=machine, rounds=args.rounds, models=layouts)
-        atomic_write(args.out, (json.dumps(known) + '\n').encode())
+        write_results(args.out, known)
         sys.stdout.write(layouts_section(known['layouts']) + '\n')
         return
     pipelines = measure_pipelines(configs, args.rounds, args.images)
@@ -127,7 +127,7 @@ def main() -> None:
     given = {key: getattr(args, key) for key in ('device', 'workers', 'seconds', 'rounds', 'images')}
     found = dict(machine=machine, **given, pipelines=pipelines, models=models)
     found |= {key: known[key] for key in ('layouts',) if key in known}
-    atomic_write(args.out, (json.dumps(found, indent=2) + '\n').encode())
+    write_results(args.out, found)
     sys.stdout.write(speed_table(models) + '\n')
 
 
