@@ -22,9 +22,9 @@ def rounded(content: Any) -> Any:
     return float(f'{content:.6g}') if isinstance(content, float) else content
 
 
-def write_results(path: Path, content: Any) -> None:
+def write_results(path: str | Path, content: Any) -> None:
     """Write results as json without blanks, numbers with six digits; missing folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, (json.dumps(rounded(content), separators=(',', ':')) + '\n').encode())
 
 
