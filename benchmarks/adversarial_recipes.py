@@ -1,8 +1,8 @@
 """Recipes of adversarial fine-tuning against the same further training without discriminators.
 
     python benchmarks/adversarial_recipes.py                              # controls with three seeds, recipes with one
-    python benchmarks/adversarial_recipes.py --best e c                   # two more seeds of the best two
-    python benchmarks/adversarial_recipes.py --best e c --final           # scored once on val.txt
+    python benchmarks/adversarial_recipes.py --best b d                   # two more seeds of the best two
+    python benchmarks/adversarial_recipes.py --best b d --final           # scored once on val.txt
     python benchmarks/adversarial_recipes.py --rows control a c e --seeds 0 --max-minutes 60
     python benchmarks/adversarial_recipes.py --rows stick-control stick-frozen-d stick-a stick-c stick-e
     python benchmarks/adversarial_recipes.py --cost                       # CPU time of a step of each recipe
