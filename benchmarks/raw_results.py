@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
+import lzma
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from posestructs.utils.files import atomic_write
+
+# raw, as the header of a file would be a tenth of a short array; literals without context, as neighbours tell little
+_FILTERS = [dict(id=lzma.FILTER_LZMA1, preset=9, lc=0, lp=0, pb=0, dict_size=1 << 16)]
 
 
 def rounded(content: Any) -> Any:
@@ -29,11 +32,18 @@ def write_results(path: str | Path, content: Any) -> None:
 
 
 def encode(array: np.ndarray) -> str:
-    """An array as the base85 text of its zlib-compressed bytes: bool eight to a byte, others as uint8."""
+    """An array as the base85 text of its LZMA-compressed bytes: bool eight to a byte, others as uint8."""
     raw = np.packbits(array) if array.dtype == bool else array.astype(np.uint8)
-    return base64.b85encode(zlib.compress(raw.tobytes(), 9)).decode()
+    return base64.b85encode(lzma.compress(raw.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS)).decode()
 
 
 def decode(text: str) -> np.ndarray:
-    """The bytes of :func:`encode`, uint8; ``np.unpackbits`` separates those of bool."""
-    return np.frombuffer(zlib.decompress(base64.b85decode(text)), np.uint8)
+    """The bytes of :func:`encode`, uint8; ``np.unpackbits`` separates those of bool.
+
+    Raises:
+        ValueError: The text is damaged.
+    """
+    try:
+        return np.frombuffer(lzma.decompress(base64.b85decode(text), lzma.FORMAT_RAW, filters=_FILTERS), np.uint8)
+    except lzma.LZMAError as error:
+        raise ValueError(f'damaged array {text[:20]!r}...: {error}') from error

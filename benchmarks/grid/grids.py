@@ -110,7 +110,7 @@ _EQUAL_DISCRIMINATORS = {
 
 _SEEDS = (0, 1, 2)
 # curves of rows that lie within a point of each other show nothing
-_BARS = ('joints', 'occlusion')
+_DOTS = ('rows',)
 
 _TREE_256 = {
     # the number of negative cells at a quarter of the area
@@ -199,7 +199,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             shares=(),
             note='Fitted to the training poses, the tree of highest mutual information between the 26 parts has the '
             "edges of the body's tree; most of them link points between two joints, which are computed from these.",
-            plots=_BARS,
+            plots=_DOTS,
         ),
         'lspet-mini-80x80': replace(
             _CPU_LSPET_MINI,
@@ -213,7 +213,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
                 **dict.fromkeys(('tree-none-discless', 'tree-both-discless'), _EQUAL_TREE_DISCLESS),
             },
             shares=(),
-            plots=_BARS,
+            plots=_DOTS,
         ),
         'movenet': Grid(
             name='structure_movenet-lightning_lspet-mini-192x192',
@@ -226,7 +226,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             main_seeds=_SEEDS,
             note="All rows start from MoveNet Lightning's published weights. The training is short, 2 epochs of the "
             'first 4,400 training persons.',
-            plots=_BARS,
+            plots=_DOTS,
         ),
         'imagenet': replace(
             _CPU_LSPET_MINI,
@@ -237,7 +237,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             changes={},
             shares=(),
             note="All rows start from ImageNet's weights; the row without messages has the same neck and head.",
-            plots=_BARS,
+            plots=_DOTS,
         ),
     },
     'gpu': {

@@ -74,6 +74,9 @@ LABELS = ('joints', 'sticks', 'people', 'measured', 'occluded', 'stick_measured'
 """Keys of a packed record that do not depend on predictions."""
 
 
+CHANGED = 'right_differs'
+"""Key of the joints that are right in one of two test sets alone."""
+
 BRIEF = ('curve', 'stick_hits', 'inverted')
 """What a brief record lacks."""
 
@@ -83,8 +86,14 @@ def brief(hits: Hits) -> Hits:
     return replace(hits, **dict.fromkeys(BRIEF))
 
 
-def pack(hits: Hits) -> dict[str, Any]:
-    """Convert hits to names, shapes, and arrays as text, for JSON."""
+def pack(hits: Hits, plain: Hits | None = None) -> dict[str, Any]:
+    """Convert hits to names, shapes, and arrays as text, for JSON.
+
+    Args:
+        hits: Hits of a test set.
+        plain: Hits on the same samples without occluders. With them, only the joints that differ are stored, which is
+            shorter.
+    """
     names = dict(joints=list(hits.joints), sticks=list(hits.sticks))
     out: dict[str, Any] = dict(names, people=len(hits.measured))
     if hits.curve is not None:
@@ -93,11 +102,14 @@ def pack(hits: Hits) -> dict[str, Any]:
         array = getattr(hits, name)
         if array is not None:
             out[name] = encode(array)
+    if plain is not None:
+        out[CHANGED] = encode(hits.right ^ plain.right)
+        del out['right']
     return out
 
 
-def unpack(found: Mapping[str, Any]) -> Hits:
-    """Invert :func:`pack`."""
+def unpack(found: Mapping[str, Any], plain: Hits | None = None) -> Hits:
+    """Invert :func:`pack`; ``plain`` is needed where only differences to it are stored."""
     joints, sticks = tuple(found['joints']), tuple(found['sticks'])
     arrays = {}
     for name, kind in ARRAYS.items():
@@ -105,10 +117,11 @@ def unpack(found: Mapping[str, Any]) -> Hits:
             arrays[name] = None
             continue
         shape = (found['people'], len(sticks if name.startswith('stick') else joints))
-        raw = decode(found[name])
+        differs = name == 'right' and CHANGED in found
+        raw = decode(found[CHANGED if differs else name])
         if kind == 'bits':
             raw = np.unpackbits(raw, count=shape[0] * shape[1]).astype(bool)
-        arrays[name] = raw.reshape(shape)
+        arrays[name] = raw.reshape(shape) ^ plain.right if differs else raw.reshape(shape)
     arrays['occluded'] = arrays['occluded'].astype(np.int8)
     curve = np.array(found['curve'], dtype=np.int64) if 'curve' in found else None
     return Hits(joints, sticks, curve=curve, **arrays)

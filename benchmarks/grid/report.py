@@ -267,7 +267,23 @@ def draw_occlusion(grid: Grid, runs: Runs) -> Figure:
     return _bars(grid, found, ['visible', 'occluded'], 'TorsoPCK@0.2 (%)')
 
 
+def draw_rows(grid: Grid, runs: Runs) -> Figure:
+    """TorsoPCK@0.2 of each row: a dot for each seed, a line at their mean."""
+    figure, axes = _figure(6.5, 0.26 * len(runs) + 0.7)
+    names = [row.name for row in grid.rows if row.name in runs]
+    for place, name in enumerate(names):
+        seeds = [value(hits, PCK) for hits in hits_of(runs[name], grid, PCK)]
+        axes.plot(seeds, [place] * len(seeds), 'o', color='#3b6ea8', markersize=4, alpha=0.7)
+        axes.plot([np.mean(seeds)] * 2, [place - 0.3, place + 0.3], color='#222222', linewidth=1.5)
+    axes.set_yticks(range(len(names)), [BY_NAME[name].label_for(grid.data) for name in names], fontsize=8)
+    axes.set(xlabel='TorsoPCK@0.2 (%); a dot for each seed, a line at their mean', ylim=(len(names) - 0.4, -0.6))
+    axes.xaxis.label.set_fontsize(8)
+    axes.grid(axis='x', alpha=0.3)
+    return figure
+
+
 PLOTS: Mapping[str, tuple[str, Callable[[Grid, Runs], Figure]]] = {
+    'rows': ('TorsoPCK@0.2 of each row and seed', draw_rows),
     'pdj': ('PDJ curves', draw_curves),
     'joints': ('TorsoPCK@0.2 of joints', draw_joints),
     'occlusion': ('TorsoPCK@0.2 of visible and of occluded joints', draw_occlusion),
@@ -302,10 +318,9 @@ def _figure(width: float, height: float) -> tuple[Figure, object]:
 
 
 def _colours(runs: Runs) -> dict[str, tuple]:
-    """Colour of each row, the same in all plots of all grids."""
+    """Colour of each row, the same in all plots of a grid."""
     table = colormaps['tab20']
-    order = list(BY_NAME)
-    return {name: table(order.index(name) % 20) for name in runs}
+    return {name: table(place % 20) for place, name in enumerate(name for name in BY_NAME if name in runs)}
 
 
 def _bars(grid: Grid, found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str], label: str) -> Figure:

@@ -63,10 +63,12 @@ def read_run(path: Path) -> Run:
     try:
         facts = json.loads(path.read_text())
         hits = {}
-        for name, record in facts.pop('sets').items():
+        sets = facts.pop('sets')
+        for name in sorted(sets, key=lambda name: name != PLAIN):
+            record = sets[name]
             if not set(LABELS) <= set(record):
                 record = {**json.loads(labels_file(path.parent, name).read_text()), **record}
-            hits[name] = unpack(record)
+            hits[name] = unpack(record, hits.get(PLAIN))
         return Run(facts, hits)
     except FileNotFoundError as error:
         raise UsageError(f'{path} needs {error.filename}, which does not exist') from error

@@ -30,7 +30,7 @@ from benchmarks.grid.experiment import ROOT, Settings, fingerprint, for_test_set
 from benchmarks.grid.grids import GRIDS, Grid
 from benchmarks.grid.measures import HitRecord, Hits, brief, complexity, discriminator_scores, pack
 from benchmarks.grid.results import without_labels
-from benchmarks.grid.rows import BY_NAME, OCCLUDERS, Row
+from benchmarks.grid.rows import BY_NAME, OCCLUDERS, PLAIN, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
 from benchmarks.mean_pose import build_without_images, mean_pose, place, read_samples
 from posestructs.utils.checkpoints import last_good_checkpoint
@@ -230,7 +230,9 @@ def write(
         **{name: clock[name] for name in clock if name.startswith('gpu_')},
         machine=machine,
         sets={
-            name: without_labels(pack(brief(record) if name == OCCLUDERS else record), path.parent, name)
+            name: without_labels(
+                pack(brief(record), hits[PLAIN]) if name == OCCLUDERS else pack(record), path.parent, name
+            )
             for name, record in hits.items()
         },
     )

@@ -1,6 +1,7 @@
 """Measures of packed hits equal the metrics', and the bootstrap equals a slow one."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from mmpose.structures import PoseDataSample
 from benchmarks.grid import results as statistics
 from benchmarks.grid.measures import CURVE, HitRecord, Hits, brief, curve_counts, pack, unpack
 from benchmarks.grid.rows import INVERTED, OCCLUDED, PCK, PCP, VISIBLE
+from benchmarks.raw_results import decode
 from posestructs.evaluation import PDJ, OcclusionSplitPCK, StrictPCP, TorsoPCK
 from posestructs.structures.metainfo import load_metainfo, metainfo_file
 from posestructs.utils.usage import UsageError
@@ -54,6 +56,20 @@ def test_a_brief_record_has_the_joints_alone():
     assert found.curve is None and found.stick_hits is None and found.inverted is None
     for name in ('measured', 'occluded', 'right'):
         np.testing.assert_array_equal(getattr(found, name), getattr(hits, name))
+
+
+def test_under_occluders_the_joints_that_differ_are_stored():
+    plain = made_hits(persons=1000)
+    rng = np.random.default_rng(1)
+    covered = brief(replace(plain, right=plain.right ^ (plain.measured & (rng.random(plain.right.shape) < 0.05))))
+    packed = pack(covered, plain)
+    assert 'right' not in packed and len(packed['right_differs']) < 0.8 * len(pack(covered)['right'])
+    np.testing.assert_array_equal(unpack(packed, plain).right, covered.right)
+
+
+def test_a_damaged_array_is_an_error_that_readers_expect():
+    with pytest.raises(ValueError, match="damaged array '0{20}'"):
+        decode('0' * 40)
 
 
 def test_labels_of_a_test_set_are_stored_once_and_others_with_their_run(tmp_path):

@@ -2,7 +2,7 @@
 
 import base64
 import json
-import zlib
+import lzma
 
 import numpy as np
 import pytest
@@ -112,7 +112,8 @@ def test_views_of_persons():
 
 def test_hits_are_packed_by_bits():
     right = np.random.default_rng(0).random((5, 14)) < 0.5
-    raw = zlib.decompress(base64.b85decode(encode(right)))
+    form = [dict(id=lzma.FILTER_LZMA1, lc=0, lp=0, pb=0, dict_size=1 << 16)]
+    raw = lzma.decompress(base64.b85decode(encode(right)), lzma.FORMAT_RAW, filters=form)
     assert np.unpackbits(np.frombuffer(raw, np.uint8), count=right.size).reshape(right.shape).tolist() == right.tolist()
 
 
