@@ -97,7 +97,9 @@ def pack(hits: Hits, plain: Hits | None = None) -> dict[str, Any]:
     names = dict(joints=list(hits.joints), sticks=list(hits.sticks))
     out: dict[str, Any] = dict(names, people=len(hits.measured))
     if hits.curve is not None:
-        out['curve'] = hits.curve.tolist()
+        # the counts grow with the threshold: steps of two bytes, low byte first
+        steps = np.diff(hits.curve, prepend=0)
+        out['curve'] = encode(np.stack([steps % 256, steps // 256], axis=1))
     for name in ARRAYS:
         array = getattr(hits, name)
         if array is not None:
@@ -123,7 +125,10 @@ def unpack(found: Mapping[str, Any], plain: Hits | None = None) -> Hits:
             raw = np.unpackbits(raw, count=shape[0] * shape[1]).astype(bool)
         arrays[name] = raw.reshape(shape) ^ plain.right if differs else raw.reshape(shape)
     arrays['occluded'] = arrays['occluded'].astype(np.int8)
-    curve = np.array(found['curve'], dtype=np.int64) if 'curve' in found else None
+    curve = None
+    if 'curve' in found:
+        low, high = decode(found['curve']).reshape(-1, 2).astype(np.int64).T
+        curve = np.cumsum(low + 256 * high)
     return Hits(joints, sticks, curve=curve, **arrays)
 
 

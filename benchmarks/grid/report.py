@@ -305,7 +305,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure as a lossless WebP of ten levels a channel, which is a sixth of the size of a full-colour PNG."""
     full, image = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(full, format='png', dpi=100, bbox_inches='tight')
+    figure.savefig(full, format='png', dpi=80, bbox_inches='tight')
     levels = np.rint(np.rint(np.arange(256) / 255 * 9) / 9 * 255).astype(np.uint8)
     pixels = np.asarray(Image.open(full).convert('RGB'))
     Image.fromarray(levels[pixels]).save(image, 'webp', lossless=True, quality=100, method=6)

@@ -17,8 +17,8 @@ from benchmarks.grid.experiment import Settings, fingerprint
 from benchmarks.grid.grids import COMPARISONS, Comparison, Grid
 from benchmarks.grid.measures import LABELS, Hits, unpack
 from benchmarks.grid.rows import INVERTED, OCCLUDED, OCCLUDERS, PCK, PCP, PLAIN, VISIBLE, Row
+from benchmarks.raw_results import write_results
 from posestructs.evaluation.pdj import area
-from posestructs.utils.files import atomic_write
 from posestructs.utils.usage import UsageError
 
 RESAMPLES = 2000
@@ -44,16 +44,22 @@ Runs = Mapping[str, Sequence[Run]]
 
 
 def labels_file(folder: Path, test_set: str) -> Path:
-    """File of what all runs in a folder have in common on a test set: :data:`LABELS`."""
-    return folder / f'labels_{test_set}.json'
+    """File of what all runs in a folder have in common on a test set: :data:`LABELS`.
+
+    It lies in the folder, or beside it for grids on the same data.
+    """
+    own, common = (place / f'labels_{test_set}.json' for place in (folder, folder.parent))
+    return common if common.is_file() and not own.is_file() else own
 
 
 def without_labels(record: Mapping[str, Any], folder: Path, test_set: str) -> dict[str, Any]:
     """Leave the labels out of a packed record if their file holds the same; the first record writes the file."""
-    path, labels = labels_file(folder, test_set), {key: record[key] for key in LABELS}
-    if not path.is_file():
-        atomic_write(path, (json.dumps(labels, separators=(',', ':')) + '\n').encode())
-    if json.loads(path.read_text()) != labels:
+    own, labels = folder / f'labels_{test_set}.json', {key: record[key] for key in LABELS}
+    known = labels_file(folder, test_set)
+    if not known.is_file() or (known != own and json.loads(known.read_text()) != labels):
+        known = own
+        write_results(own, labels)
+    if json.loads(known.read_text()) != labels:
         return dict(record)
     return {key: value for key, value in record.items() if key not in LABELS}
 

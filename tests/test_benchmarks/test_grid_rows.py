@@ -168,8 +168,8 @@ def test_rows_that_two_grids_share_are_the_same_run():
 
     small, wide = GRIDS['cpu']['lspet-mini'], GRIDS['cpu']['lspet-mini-equal']
     assert same(wide, small) == {MEAN_POSE, 'resnet', 'hourglass'}
-    assert same(small, GRIDS['structure']['lspet-mini']) == {'tree-none', 'tree-both'}
-    assert same(wide, GRIDS['structure']['lspet-mini-80x80']) == {'tree-none', 'tree-both'}
+    # their rows are compared with rows that were trained with the same code
+    assert not GRIDS['structure']['lspet-mini'].shares and not GRIDS['structure']['lspet-mini-80x80'].shares
 
 
 def test_sizes_are_set_wherever_they_are_stated():

@@ -87,6 +87,20 @@ def test_labels_of_a_test_set_are_stored_once_and_others_with_their_run(tmp_path
         statistics.read_run(tmp_path / '0.json')
 
 
+def test_grids_on_the_same_data_share_the_labels_beside_their_folders(tmp_path):
+    grid, other = tmp_path / 'grid', tmp_path / 'other'
+    record = pack(made_hits(seed=0))
+    statistics.without_labels(record, grid, 'plain')
+    (grid / 'labels_plain.json').rename(tmp_path / 'labels_plain.json')
+    kept = statistics.without_labels(record, grid, 'plain')
+    assert 'measured' not in kept and not (grid / 'labels_plain.json').exists()
+    (grid / '0.json').write_text(json.dumps(dict(row='0', sets=dict(plain=kept))))
+    assert pack(statistics.read_run(grid / '0.json').hits['plain']) == record
+    # other persons have a file of their own
+    assert 'measured' not in statistics.without_labels(pack(made_hits(persons=8)), other, 'plain')
+    assert json.loads((other / 'labels_plain.json').read_text())['people'] == 8
+
+
 def test_results_without_inversions_are_read_and_measure_none():
     packed = pack(made_hits())
     del packed['inverted']
