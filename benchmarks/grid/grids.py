@@ -197,8 +197,8 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             main_seeds=_SEEDS,
             changes={},
             note='Fitted to the training poses, the tree of highest mutual information between the 26 parts has the '
-            "edges of the body's tree; most of them link points between two joints, which are computed from these. Trees "
-            'with and without messages were trained anew, with the code of the other rows.',
+            "edges of the body's tree; most of them link points between two joints, which are computed from these. "
+            'Trees with and without messages were trained anew, with the code of the other rows.',
             plots=_DOTS,
         ),
         'lspet-mini-80x80': replace(
