@@ -64,7 +64,7 @@ class Grid:
     enlarge: int = 1
     shares: tuple[str, ...] = ()
     note: str = ''
-    plots: tuple[str, ...] = ('pdj', 'joints', 'occlusion')
+    plots: tuple[str, ...] = ('pdj', 'occlusion')
 
     def folders(self) -> tuple[str, ...]:
         """Folders that hold its results: its own, and those of the grids that it shares rows with."""
@@ -168,7 +168,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
             epoch_images=6000,
             epochs=3,
             batch_size=32,
-            plots=('pdj', 'occlusion'),  # bars of twenty rows for each joint cannot be read
+            plots=('pdj',),  # bars of twenty rows cannot be read
         ),
         'lspet-mini': _CPU_LSPET_MINI,
         'lspet-mini-equal': replace(
@@ -183,7 +183,7 @@ GRIDS: Mapping[str, Mapping[str, Grid]] = {
                 'hybrid': {**_EQUAL_GENERATOR, **_EQUAL_DISCRIMINATORS, 'model.neck.in_channels': 224},
             },
             shares=(_CPU_LSPET_MINI.name,),
-            plots=('pdj',),
+            plots=(),
             note='Two trees were scored on these test samples before: one of 160 channels at 128x128, after which the '
             'size was selected on other samples, and this one with a rate of negative cells of 0.02 instead of 0.05.',
         ),

@@ -302,11 +302,11 @@ def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a lossless WebP of ten levels a channel, which is a sixth of the size of a full-colour PNG."""
+    """Write a figure as a lossless WebP of eight levels a channel, which is a sixth of the size of a full-colour PNG."""
     full, image = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(full, format='png', dpi=80, bbox_inches='tight')
-    levels = np.rint(np.rint(np.arange(256) / 255 * 9) / 9 * 255).astype(np.uint8)
+    levels = np.rint(np.rint(np.arange(256) / 255 * 7) / 7 * 255).astype(np.uint8)
     pixels = np.asarray(Image.open(full).convert('RGB'))
     Image.fromarray(levels[pixels]).save(image, 'webp', lossless=True, quality=100, method=6)
     atomic_write(path, image.getvalue())
