@@ -302,7 +302,7 @@ def write_plots(grid: Grid, runs: Runs, folder: Path) -> dict[str, Path]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a lossless WebP of eight levels a channel, which is a sixth of the size of a full-colour PNG."""
+    """Write a figure as a lossless WebP of eight levels a channel, a sixth of the size of a full-colour PNG."""
     full, image = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(full, format='png', dpi=80, bbox_inches='tight')
