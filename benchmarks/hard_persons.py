@@ -111,15 +111,15 @@ def interval(ours: np.ndarray, theirs: np.ndarray, count: np.ndarray, resamples:
     return dict(mean=100 * float((ours - theirs).sum() / count.sum()), low=float(low), high=float(high))
 
 
-def is_limb(names: Sequence[str]) -> np.ndarray:
-    """(K,) bool: joints of arms and legs."""
-    return np.array([name not in NOT_LIMBS for name in names])
+def is_limb(names: Sequence[str], hips: bool = True) -> np.ndarray:
+    """(K,) bool: joints of arms and legs, with or without the hips."""
+    return ~np.isin(names, NOT_LIMBS if hips else NOT_LIMBS + HIPS)
 
 
 def differences(ours: Persons, theirs: Persons, names: Sequence[str]) -> dict[str, dict[str, float]]:
     """Intervals of a model's lead, each as :func:`interval`: joints, limb joints, those without hips, whole persons."""
     limbs = is_limb(names)
-    distal = limbs & ~np.isin(names, HIPS)
+    distal = is_limb(names, hips=False)
     one, other, labelled = right_joints(ours), right_joints(theirs), ours.labelled
     whole = labelled[:, limbs].all(1)
     return dict(
@@ -134,7 +134,7 @@ def summarise(persons: Persons, labels: Labels) -> dict[str, float]:
     """Figures of one model, in percent."""
     names, mirror = labels.joints, np.asarray(mirror_by_names(labels.joints))
     limbs = is_limb(names)
-    distal = limbs & ~np.isin(names, HIPS)
+    distal = is_limb(names, hips=False)
     right, labelled = right_joints(persons), persons.labelled
     errors = classify_errors(persons.pred, persons.gt, labelled, persons.torso, mirror)
     counts = np.array([(errors.kind == kind).sum() for kind in range(len(KINDS))])

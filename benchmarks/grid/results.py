@@ -144,7 +144,7 @@ class Counts(NamedTuple):
     """Correct and measured items of each sample in each of G groups; the groups have equal weight in the mean.
 
     Attributes:
-        right: (N, G) counts, or their means over seeds.
+        right: (N, G) counts.
         measured: (N, G) counts.
     """
 
@@ -233,12 +233,6 @@ class Difference(NamedTuple):
     deviation: float | None = None
 
 
-def over_seeds(runs: Sequence[Hits], measure: str) -> Counts:
-    """Counts averaged over seeds; their :func:`rate` is the mean of the seeds' rates."""
-    counts = [MEASURES[measure](hits) for hits in runs]
-    return Counts(np.mean([c.right for c in counts], axis=0), counts[0].measured)
-
-
 def paired_bootstrap(
     first: Sequence[Hits], second: Sequence[Hits], measure: str, resamples: int = RESAMPLES, seed: int = 0
 ) -> Difference | None:
@@ -266,22 +260,20 @@ def paired_bootstrap(
     for hits in (*first[1:], *second):
         if not all(np.array_equal(getattr(hits, key), getattr(first[0], key)) for key in ('measured', 'occluded')):
             raise ValueError('runs on different test samples cannot be compared sample by sample')
-    by_seed = [(value(x, measure), value(y, measure)) for x, y in zip(first, second, strict=True)]
+    pairs = [(MEASURES[measure](x), MEASURES[measure](y)) for x, y in zip(first, second, strict=True)]
+    by_seed = [(rate(x), rate(y)) for x, y in pairs]
     if any(each is None for pair in by_seed for each in pair):
         return None
-    a, b = over_seeds(first, measure), over_seeds(second, measure)
-    count, runs, rng = len(a.right), len(first), np.random.default_rng(seed)
+    count, runs, rng = len(first[0].measured), len(pairs), np.random.default_rng(seed)
     # number of times that each sample is drawn, (R, N), and share of each seed, (R, S)
     weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
     shares = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples) / runs
-    by_run = [
-        _resampled(MEASURES[measure](x), weights) - _resampled(MEASURES[measure](y), weights)
-        for x, y in zip(first, second, strict=True)
-    ]
-    differences = (shares * np.stack(by_run, axis=1)).sum(1)
+    by_run = np.stack([_resampled(x, weights) - _resampled(y, weights) for x, y in pairs], axis=1)
+    differences = (shares * by_run).sum(1)
     low, high = np.nanpercentile(differences, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    deviation = float(np.std([x - y for x, y in by_seed], ddof=1)) if len(by_seed) > 1 else None
-    return Difference(rate(a) - rate(b), float(low), float(high), deviation)
+    gaps = [x - y for x, y in by_seed]
+    deviation = float(np.std(gaps, ddof=1)) if runs > 1 else None
+    return Difference(float(np.mean(gaps)), float(low), float(high), deviation)
 
 
 def differences(grid: Grid, runs: Runs) -> list[tuple[Comparison, dict[str, Difference | None] | None]]:
