@@ -33,6 +33,7 @@ from benchmarks.grid.results import without_labels
 from benchmarks.grid.rows import BY_NAME, OCCLUDERS, PLAIN, Row
 from benchmarks.grid.training import GpuLoad, GpuLoadHook, OutOfTime, TrainingClockHook, preload
 from benchmarks.mean_pose import build_without_images, mean_pose, place, read_samples
+from benchmarks.raw_results import write_results
 from posestructs.utils.checkpoints import last_good_checkpoint
 from posestructs.utils.files import atomic_write
 from posestructs.utils.machine import describe_machine
@@ -240,7 +241,7 @@ def write(
         found['discriminators'] = scores
     if clock:
         found['images_per_second'] = round(clock['images'] / clock['train'], 2)
-    atomic_write(path, (json.dumps(found, separators=(',', ':')) + '\n').encode())
+    write_results(path, found)
 
 
 def main() -> None:
