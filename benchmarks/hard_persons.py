@@ -166,11 +166,15 @@ def read_persons(path: str, labels: Labels) -> Persons:
     poses = read_predictions(path)
     if poses.joints is None:
         poses.joints = labels.joints
-    matched = match_predictions(poses, labels, min_oks=0.0)
-    pair = tuple(map(labels.joints.index, check_pair(labels.meta['torso_pair'], 'hard_persons')))
+    return beside_labels(match_predictions(poses, labels, min_oks=0.0).pred, labels)
+
+
+def beside_labels(pred: np.ndarray, labels: Labels) -> Persons:
+    """Predictions (N, K, 2) in the order of the labels; joints of persons without a torso are not measured."""
+    pair = tuple(map(labels.joints.index, check_pair(labels.meta['torso_pair'], 'benchmark')))
     torso = torso_scale(labels.keypoints, labels.labelled, pair)
     labelled = labels.labelled & (torso > 0)[:, None]
-    return Persons(matched.pred, labels.keypoints, labelled, np.nan_to_num(torso, nan=1.0))
+    return Persons(pred, labels.keypoints, labelled, np.nan_to_num(torso, nan=1.0))
 
 
 def main() -> None:

@@ -26,13 +26,11 @@ from mmpose.registry import DATASETS
 import posestructs  # noqa: F401  makes mmpose importable and registers every component
 
 # isort: split
-from benchmarks.hard_persons import Persons, interval, right_joints
+from benchmarks.hard_persons import beside_labels, interval, right_joints
 from benchmarks.page import write_section
 from benchmarks.raw_results import write_results
 from posestructs.apis import PoseInferencer
 from posestructs.apis.shipped_models import shipped_models
-from posestructs.evaluation.error_anatomy import torso_scale
-from posestructs.evaluation.joint_names import check_pair
 from posestructs.evaluation.prediction_files import labels_of_dataset
 from posestructs.evaluation.tables import format_table
 from posestructs.utils import cli
@@ -87,19 +85,16 @@ def measure(config: Path, checkpoint: Path, persons: int | None) -> dict[str, An
     dataset = DATASETS.build(cli.load_config(str(config)).val_dataloader.dataset)
     labels = labels_of_dataset(dataset, config.name)
     count = min(persons or len(dataset), len(dataset))
-    pair = tuple(map(labels.joints.index, check_pair(labels.meta['torso_pair'], 'loose_boxes')))
-    torso = torso_scale(labels.keypoints, labels.labelled, pair)
-    labelled = labels.labelled & (torso > 0)[:, None]
+    measured = beside_labels(labels.keypoints, labels).labelled[:count].sum(1)
     inferencer, infos = PoseInferencer(str(config), str(checkpoint)), [dataset.get_data_info(i) for i in range(count)]
     right = {}
     for name, (kind, second_pass) in WAYS.items():
-        found = [predict(inferencer, one['img_path'], one['bbox'][0], kind, second_pass) for one in infos]
-        part = Persons(
-            np.stack(found), labels.keypoints[:count], labelled[:count], np.nan_to_num(torso[:count], nan=1.0)
-        )
-        right[name] = right_joints(part).sum(1)
-        print(f'{name}: {100 * right[name].sum() / labelled[:count].sum():.1f}', flush=True)
-    first, measured = right['labelled box'], labelled[:count].sum(1)
+        found = np.full(labels.keypoints.shape, np.nan)
+        for i, one in enumerate(infos):
+            found[i] = predict(inferencer, one['img_path'], one['bbox'][0], kind, second_pass)
+        right[name] = right_joints(beside_labels(found, labels))[:count].sum(1)
+        print(f'{name}: {100 * right[name].sum() / measured.sum():.1f}', flush=True)
+    first = right['labelled box']
     ways = {
         name: dict(joints=100 * float(r.sum() / measured.sum()), minus_labelled=interval(r, first, measured))
         for name, r in right.items()
